@@ -27,10 +27,17 @@ interface ProtoRoot {
 
 const deps = join(root, 'node_modules/@grpc/grpc-js-xds/deps');
 const protoRoots: readonly ProtoRoot[] = [
-  { dir: join(deps, 'envoy-api'), include: /^envoy\/(annotations\/|(admin|config|data|extensions|service|type|watchdog)\/.*v3\/)/ },
+  {
+    dir: join(deps, 'envoy-api'),
+    include: /^envoy\/(annotations\/|(admin|config|data|extensions|service|type|watchdog)\/.*v3\/)/,
+  },
   { dir: join(deps, 'envoy-api'), include: /^envoy\/type\/(v3|matcher\/v3|metadata\/v3|tracing\/v3|http\/v3)\// },
   { dir: join(deps, 'xds'), include: /^(xds|udpa)\/(?!.*v1alpha)/ },
-  { dir: join(deps, 'googleapis'), include: /^google\/(rpc|api)\/(status|code|error_details|annotations|http|expr\/v1alpha1\/(syntax|checked|value|eval))\.proto$/ },
+  {
+    dir: join(deps, 'googleapis'),
+    include:
+      /^google\/(rpc|api)\/(status|code|error_details|annotations|http|expr\/v1alpha1\/(syntax|checked|value|eval))\.proto$/,
+  },
   { dir: join(deps, 'googleapis'), include: /^google\/api\/expr\/v1alpha1\/(syntax|checked)\.proto$/ },
   { dir: join(root, 'proto'), include: /^(flotilla|istio|grpc)\/.*\.proto$/ },
 ];
@@ -52,7 +59,7 @@ function collectProtos(): Map<string, string> {
 
 /** Leaves out files whose imports nobody has (OpenCensus, OpenTelemetry, Prometheus), and what imports them. */
 function withoutUnresolved(protos: Map<string, string>): Map<string, string> {
-  for (let dropped = true; dropped; ) {
+  for (let dropped = true; dropped;) {
     dropped = false;
     for (const [path, text] of protos) {
       const imports = [...text.matchAll(/^import\s+(?:public\s+|weak\s+)?"([^"]+)"/gm)].map((match) => match[1] ?? '');
@@ -72,7 +79,9 @@ function digest(entries: Iterable<readonly [string, string]>): string {
 
 function inputDigest(protos: Map<string, string>): string {
   const versions = ['@bufbuild/buf', '@bufbuild/protoc-gen-es'].map((name) => {
-    const manifest = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as { version: string };
+    const manifest = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as {
+      version: string;
+    };
     return [name, manifest.version] as const;
   });
   return digest([...protos, ...versions]);
@@ -96,7 +105,9 @@ function generate(protos: Map<string, string>): void {
       join(work, 'buf.gen.yaml'),
       JSON.stringify({
         version: 'v2',
-        plugins: [{ local: [process.execPath, plugin], out: join(work, 'out'), opt: ['target=js+dts', 'import_extension=js'] }],
+        plugins: [
+          { local: [process.execPath, plugin], out: join(work, 'out'), opt: ['target=js+dts', 'import_extension=js'] },
+        ],
       }),
     );
     const buf = join(root, 'node_modules/.bin/buf');

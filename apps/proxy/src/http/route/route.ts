@@ -1,0 +1,112 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import type { StreamInfo } from '../../observe/stream-info.ts';
+
+/**
+ * What routing sees of a request, and what a route may rewrite. `headers` holds no pseudo headers; `host` is
+ * not among them: it is `authority`.
+ */
+export interface RoutableRequest {
+  method: string;
+  /** Path with query. */
+  path: string;
+  authority: string;
+  scheme: string;
+  readonly headers: HeaderList;
+}
+
+/** A `RouteConfiguration`, compiled. Immutable: a request keeps the table that it began with. */
+export interface RouteTable {
+  readonly name: string;
+  /** Finds the first matching route in Envoy's order, or null. `random` in [0,1) decides runtime fractions. */
+  match(request: RoutableRequest, random: number): Route | null;
+  /** Every cluster that a route of this table can choose; warming waits for them. */
+  readonly clusterNames: ReadonlySet<string>;
+}
+
+export interface HeaderEdits {
+  /** Null where there is nothing to edit. */
+  readonly request: ((headers: HeaderList, info: StreamInfo) => void) | null;
+  readonly response: ((headers: HeaderList, info: StreamInfo) => void) | null;
+}
+
+export interface Route extends HeaderEdits {
+  readonly name: string;
+  readonly virtualHostName: string;
+  readonly action: ForwardAction | RedirectAction | DirectAction;
+  /** Compiled `typed_per_filter_config` by filter name, the most specific of route, virtual host and table. */
+  readonly perFilter: ReadonlyMap<string, unknown>;
+}
+
+export interface RedirectAction {
+  readonly kind: 'redirect';
+  readonly status: number;
+  location(request: RoutableRequest): string;
+}
+
+export interface DirectAction {
+  readonly kind: 'direct';
+  readonly status: number;
+  readonly body: Buffer | null;
+}
+
+export interface ForwardAction {
+  readonly kind: 'forward';
+  /** Chooses among weighted clusters (or gives the only one). `random` in [0,1). */
+  pick(request: RoutableRequest, random: number): ClusterChoice;
+  /** Rewrites path and authority in place; null where nothing is rewritten. */
+  readonly rewrite: ((request: RoutableRequest) => void) | null;
+  /** 0: no limit. */
+  readonly timeoutMs: number;
+  /** 0: no limit; null: the connection manager's. */
+  readonly idleTimeoutMs: number | null;
+  readonly retry: RetryPolicy | null;
+  readonly mirrors: readonly MirrorPolicy[];
+  /** Status when the chosen cluster is not known (503 unless configured). */
+  readonly clusterNotFoundStatus: number;
+}
+
+export interface ClusterChoice extends HeaderEdits {
+  readonly cluster: string;
+  readonly perFilter: ReadonlyMap<string, unknown> | null;
+  /** Authority rewrite of this weighted cluster, null for none. */
+  readonly authority: string | null;
+}
+
+export interface MirrorPolicy {
+  readonly cluster: string;
+  /** Probability in [0,1]. */
+  readonly fraction: number;
+  /** Append `-shadow` to the authority, Envoy's default. */
+  readonly appendShadowSuffix: boolean;
+}
+
+export interface RetryPolicy {
+  /** Retries after the first try. */
+  readonly attempts: number;
+  readonly on: RetryOn;
+  /** 0: the route's timeout only. */
+  readonly perTryTimeoutMs: number;
+  readonly baseIntervalMs: number;
+  readonly maxIntervalMs: number;
+  /** Avoid hosts that were tried already (`envoy.retry_host_predicates.previous_hosts`). */
+  readonly avoidPreviousHosts: boolean;
+  readonly hostSelectionAttempts: number;
+}
+
+/** The words of `retry_on`, one assertion each (Envoy: x-envoy-retry-on and x-envoy-retry-grpc-on). */
+export interface RetryOn {
+  readonly fiveXx: boolean;
+  readonly gatewayError: boolean;
+  readonly reset: boolean;
+  readonly resetBeforeRequest: boolean;
+  readonly connectFailure: boolean;
+  readonly refusedStream: boolean;
+  readonly retriable4xx: boolean;
+  readonly envoyRatelimited: boolean;
+  /** Empty unless `retriable-status-codes` is on. */
+  readonly statusCodes: ReadonlySet<number>;
+  /** Response headers that ask for a retry; empty unless `retriable-headers` is on. */
+  readonly matchesRetriableHeaders: ((headers: HeaderList) => boolean) | null;
+  /** gRPC status codes (in response headers) that are retried. */
+  readonly grpcStatuses: ReadonlySet<number>;
+}

@@ -1,0 +1,63 @@
+/**
+ * Why a response was made by the proxy or a stream ended early: Envoy's response flags, as one bit each.
+ * Short names are what `%RESPONSE_FLAGS%` prints, in this order.
+ */
+export const ResponseFlag = {
+  NoHealthyUpstream: 1 << 0,
+  UpstreamConnectionFailure: 1 << 1,
+  UpstreamConnectionTermination: 1 << 2,
+  UpstreamOverflow: 1 << 3,
+  UpstreamRemoteReset: 1 << 4,
+  UpstreamRequestTimeout: 1 << 5,
+  UpstreamRetryLimitExceeded: 1 << 6,
+  UpstreamProtocolError: 1 << 7,
+  LocalReset: 1 << 8,
+  NoRouteFound: 1 << 9,
+  NoClusterFound: 1 << 10,
+  DelayInjected: 1 << 11,
+  FaultInjected: 1 << 12,
+  RateLimited: 1 << 13,
+  UnauthorizedExternalService: 1 << 14,
+  StreamIdleTimeout: 1 << 15,
+  DownstreamConnectionTermination: 1 << 16,
+  DownstreamProtocolError: 1 << 17,
+  DownstreamRemoteReset: 1 << 18,
+  DurationTimeout: 1 << 19,
+  UpstreamMaxStreamDurationReached: 1 << 20,
+  OverloadManager: 1 << 21,
+  DnsResolutionFailed: 1 << 22,
+} as const;
+
+const SHORT_NAMES: readonly (readonly [number, string])[] = [
+  [ResponseFlag.NoHealthyUpstream, 'UH'],
+  [ResponseFlag.UpstreamConnectionFailure, 'UF'],
+  [ResponseFlag.UpstreamConnectionTermination, 'UC'],
+  [ResponseFlag.UpstreamOverflow, 'UO'],
+  [ResponseFlag.UpstreamRemoteReset, 'UR'],
+  [ResponseFlag.UpstreamRequestTimeout, 'UT'],
+  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
+  [ResponseFlag.UpstreamProtocolError, 'UPE'],
+  [ResponseFlag.LocalReset, 'LR'],
+  [ResponseFlag.NoRouteFound, 'NR'],
+  [ResponseFlag.NoClusterFound, 'NC'],
+  [ResponseFlag.DelayInjected, 'DI'],
+  [ResponseFlag.FaultInjected, 'FI'],
+  [ResponseFlag.RateLimited, 'RL'],
+  [ResponseFlag.UnauthorizedExternalService, 'UAEX'],
+  [ResponseFlag.StreamIdleTimeout, 'SI'],
+  [ResponseFlag.DownstreamConnectionTermination, 'DC'],
+  [ResponseFlag.DownstreamProtocolError, 'DPE'],
+  [ResponseFlag.DownstreamRemoteReset, 'DR'],
+  [ResponseFlag.DurationTimeout, 'DT'],
+  [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
+  [ResponseFlag.OverloadManager, 'OM'],
+  [ResponseFlag.DnsResolutionFailed, 'DF'],
+];
+
+/** `"UF,URX"`, or `"-"` for none. */
+export function formatResponseFlags(flags: number): string {
+  if (flags === 0) return '-';
+  return SHORT_NAMES.filter(([flag]) => (flags & flag) !== 0)
+    .map(([, name]) => name)
+    .join(',');
+}

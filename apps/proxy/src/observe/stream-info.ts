@@ -1,0 +1,93 @@
+import type { HeaderList } from '@flotilla/http-codec';
+
+/** What is known of the peer on a mesh connection, from metadata exchange or from the endpoint's metadata. */
+export interface PeerMetadata {
+  readonly workload: string;
+  readonly namespace: string;
+  readonly canonicalService: string;
+  readonly canonicalRevision: string;
+  readonly app: string;
+  readonly version: string;
+  readonly cluster: string;
+}
+
+/** Facts of one downstream connection, fixed after its TLS handshake. */
+export interface ConnectionInfo {
+  readonly id: number;
+  /** `address:port` as strings, the way `%DOWNSTREAM_REMOTE_ADDRESS%` prints them. */
+  readonly remoteAddress: string;
+  readonly localAddress: string;
+  /** SNI, `null` without TLS or without the extension. */
+  readonly requestedServerName: string | null;
+  readonly tlsVersion: string | null;
+  readonly alpn: string | null;
+  /** First URI SAN of the verified peer certificate. */
+  readonly peerUriSan: string | null;
+  readonly peerSubject: string | null;
+  /** URI SAN of our own certificate on this connection. */
+  readonly localUriSan: string | null;
+}
+
+/**
+ * The record of one request (or TCP connection), filled in as it travels and read by access log, metrics
+ * and header formatters. Born complete, always the same shape. Times are monotonic milliseconds, -1 when
+ * the event has not happened.
+ */
+export class StreamInfo {
+  readonly connection: ConnectionInfo;
+  readonly startTimeMs: number;
+  readonly startMs: number;
+  /** `HTTP/1.1`, `HTTP/1.0`, or `null` for TCP. */
+  protocol: string | null = null;
+  method = '';
+  /** Path with query as the client sent it, before any rewrite. */
+  originalPath = '';
+  /** Path with query as it goes upstream. */
+  path = '';
+  authority = '';
+  scheme = 'http';
+  requestHeaders: HeaderList | null = null;
+  responseHeaders: HeaderList | null = null;
+  responseTrailers: HeaderList | null = null;
+  responseCode = 0;
+  responseCodeDetails: string | null = null;
+  connectionTerminationDetails: string | null = null;
+  /** Bits of `ResponseFlag`. */
+  responseFlags = 0;
+  /** Body bytes, without headers. */
+  bytesReceived = 0;
+  bytesSent = 0;
+  requestEndMs = -1;
+  upstreamRequestStartMs = -1;
+  upstreamRequestEndMs = -1;
+  upstreamResponseStartMs = -1;
+  upstreamResponseEndMs = -1;
+  endMs = -1;
+  routeName: string | null = null;
+  virtualHostName: string | null = null;
+  /** Name of the cluster that was tried last. */
+  upstreamCluster: string | null = null;
+  /** `address:port` of the host that was tried last. */
+  upstreamHost: string | null = null;
+  upstreamLocalAddress: string | null = null;
+  upstreamTransportFailureReason: string | null = null;
+  /** URI SAN of the upstream's verified certificate; not null means mutual TLS upstream. */
+  upstreamPeerUriSan: string | null = null;
+  attemptCount = 0;
+  upstreamPeer: PeerMetadata | null = null;
+  downstreamPeer: PeerMetadata | null = null;
+  /** Service that the upstream cluster stands for (cluster metadata `istio.services[0]`). */
+  destinationService: DestinationService | null = null;
+
+  constructor(connection: ConnectionInfo, startTimeMs: number, startMs: number) {
+    this.connection = connection;
+    this.startTimeMs = startTimeMs;
+    this.startMs = startMs;
+  }
+}
+
+export interface DestinationService {
+  readonly host: string;
+  readonly name: string;
+  readonly namespace: string;
+}

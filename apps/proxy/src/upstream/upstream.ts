@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net';
+import type { HeaderList } from '@flotilla/http-codec';
+import type { DestinationService, PeerMetadata, StreamInfo } from '../observe/stream-info.ts';
+
+/**
+ * The contract between the HTTP router (and the TCP proxy) and the upstream side. One verb each: `open` for
+ * HTTP, `connect` for TCP. Callbacks and a controller, no promise and no stream object per chunk.
+ */
+export interface ClusterManager {
+  /** Null when there is no such cluster (Envoy: 503 NC). */
+  get(name: string): UpstreamCluster | null;
+}
+
+export interface UpstreamCluster {
+  readonly name: string;
+  readonly destinationService: DestinationService | null;
+  /** Chooses a host, synchronously; null when there is none that may be used (Envoy: 503 UH). */
+  pick(context: PickContext): UpstreamHost | null;
+  /** Sends an HTTP request to a host. Failures come to `handler.onFailure`, never as a throw. */
+  open(host: UpstreamHost, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream;
+  /** Opens a raw connection (TLS included when the cluster says so). */
+  connect(host: UpstreamHost, handler: ConnectHandler): { abort(): void };
+  /** Whether one more retry fits the circuit breaker (`max_retries`); pair with `releaseRetry`. */
+  tryAcquireRetry(): boolean;
+  releaseRetry(): void;
+  /** Counts the outcome of an attempt for statistics and passive health checks. 0 means no response. */
+  reportOutcome(host: UpstreamHost, status: number): void;
+}
+
+export interface PickContext {
+  /** In [0,1). */
+  readonly random: () => number;
+  /** Hosts not to choose again, as far as others are left; null for none. */
+  readonly avoid: ReadonlySet<UpstreamHost> | null;
+  /** How many picks to try before an avoided host is accepted. */
+  readonly avoidAttempts: number;
+  /** Where the client wanted to go, for ORIGINAL_DST clusters; null when it is not known. */
+  readonly originalDestination: { readonly host: string; readonly port: number } | null;
+}
+
+/** One endpoint of a cluster. The object's identity is kept across updates that do not change the address. */
+export interface UpstreamHost {
+  /** `address:port` as the access log prints it. */
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly peer: PeerMetadata | null;
+  /** Requests in flight, read by least request. */
+  activeRequests: number;
+}
+
+export interface UpstreamRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Goes out as `host`. */
+  readonly authority: string;
+  /** Without host, connection, transfer-encoding, content-length (framing is derived from `body`). Not changed by the callee. */
+  readonly headers: HeaderList;
+  /** `none`, a length in bytes, or `chunked`. */
+  readonly body: 'none' | 'chunked' | number;
+  /** `upgrade` value for a protocol switch (WebSocket), null otherwise. */
+  readonly upgrade: string | null;
+  /** Filled with upstream addresses, certificate and times. Null for mirrored requests. */
+  readonly info: StreamInfo | null;
+}
+
+/** Why an attempt ended without a whole response. */
+export type UpstreamFailure =
+  | 'connect-failure'
+  | 'connect-timeout'
+  /** The connection ended before any byte of the request was taken from us, or a reused connection died unread. */
+  | 'reset-before-request'
+  | 'reset'
+  | 'protocol-error'
+  /** A circuit breaker refused. */
+  | 'overflow';
+
+/** Events of one attempt, in order: connected?, informational*, head, data*, end | failure. */
+export interface UpstreamHandler {
+  /** The request starts going out; from now on the failure is not a connect failure. */
+  onConnected(): void;
+  onInformational(status: number, headers: HeaderList): void;
+  /** `hasBody` false: `onEnd` follows at once. */
+  onHead(status: number, headers: HeaderList, hasBody: boolean): void;
+  onData(chunk: Buffer): void;
+  onEnd(trailers: HeaderList | null): void;
+  /** Terminal. `detail` is for `%UPSTREAM_TRANSPORT_FAILURE_REASON%` and the reply's body. */
+  onFailure(failure: UpstreamFailure, detail: string): void;
+  /** `write` returned false before and may go on now. */
+  onDrain(): void;
+}
+
+/** Controls one attempt. Calls after its end are no-ops. */
+export interface UpstreamStream {
+  /** False: wait for `onDrain`. Chunks written before the connection is there are buffered (bounded by the caller obeying this). */
+  write(chunk: Buffer): boolean;
+  end(trailers: HeaderList | null): void;
+  /** Back-pressure from the client: stop and go on delivering `onData`. */
+  pause(): void;
+  resume(): void;
+  /** Gives the attempt up; no further event comes. */
+  abort(): void;
+}
+
+export interface ConnectHandler {
+  /** The socket is ready, TLS done; it belongs to the callee from now on. It is paused. */
+  onConnected(socket: Socket, facts: { readonly localAddress: string; readonly peerUriSan: string | null }): void;
+  onFailure(failure: UpstreamFailure, detail: string): void;
+}
