@@ -1,0 +1,4 @@
+import { startRatings } from './ratings/service.ts';
+import { runService } from './http/run.ts';
+
+await runService('ratings', startRatings);
