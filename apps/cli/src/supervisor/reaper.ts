@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+
+/**
+ * The last one to leave: a shell that holds a pipe to this process and the list of its process groups. When
+ * the pipe closes, however this process ended (`kill -9` included), it ends every group: SIGTERM, a short
+ * while, SIGKILL. POSIX sh is on every system that the mesh runs on and costs a megabyte.
+ *
+ * Protocol, one line each: `+<pgid>` remembers a group, `-<pgid>` forgets it.
+ */
+const SCRIPT = `
+groups=" "
+while read -r line; do
+  id=\${line#?}
+  case "$line" in
+    +*) groups="$groups$id " ;;
+    -*) groups=$(printf '%s' "$groups" | sed "s/ $id / /") ;;
+  esac
+done
+for id in $groups; do kill -TERM "-$id" 2>/dev/null; done
+tries=0
+while [ "$tries" -lt 20 ]; do
+  alive=
+  for id in $groups; do kill -0 "-$id" 2>/dev/null && alive=1; done
+  [ -z "$alive" ] && exit 0
+  sleep 0.1
+  tries=$((tries + 1))
+done
+for id in $groups; do kill -KILL "-$id" 2>/dev/null; done
+`;
+
+export interface Reaper {
+  /** Pid of the shell, for tests. */
+  readonly pid: number;
+  /** From now on this process group ends when we end. */
+  watch(pgid: number): void;
+  forget(pgid: number): void;
+  /** Ends the shell, which first ends every group that is still watched. */
+  close(): Promise<void>;
+}
+
+/** Starts the reaper. One per supervisor. */
+export function openReaper(): Reaper {
+  const shell: ChildProcess = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  const ended = new Promise<void>((resolve) => shell.once('exit', () => resolve()));
+  shell.stdin?.on('error', () => undefined); // The shell is gone; there is nothing left to tell it.
+  return {
+    pid: shell.pid ?? -1,
+    watch: (pgid) => void shell.stdin?.write(`+${pgid}\n`),
+    forget: (pgid) => void shell.stdin?.write(`-${pgid}\n`),
+    close() {
+      shell.stdin?.end();
+      return ended;
+    },
+  };
+}

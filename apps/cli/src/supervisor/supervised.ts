@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
+import type { Logger } from '@flotilla/observe';
+import type { Reaper } from './reaper.ts';
+
+export interface ProcessSpec {
+  /** For messages, such as `reviews-v1 (application)`. */
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly directory: string;
+  /** File descriptor that takes standard output and error. */
+  readonly output: number;
+  /** Take standard output by a pipe instead, line by line. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface SupervisedOptions {
+  readonly reaper: Reaper;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called after every start but the first. */
+  readonly onRestart?: () => void;
+}
+
+// A process that ran this long was well: its next crash starts the back-off anew.
+const HEALTHY_AFTER_MS = 10_000;
+const FIRST_DELAY_MS = 100;
+const MAX_DELAY_MS = 5_000;
+
+/**
+ * A child process in a process group of its own, started again with growing delay whenever it ends by
+ * itself, until `stop`.
+ */
+export class SupervisedProcess {
+  readonly #spec: ProcessSpec;
+  readonly #options: SupervisedOptions;
+  #child: ChildProcess | null = null;
+  #restart: Timer | null = null;
+  #delayMs = FIRST_DELAY_MS;
+  #isStopping = false;
+  #exit: Promise<void> = Promise.resolve();
+
+  constructor(spec: ProcessSpec, options: SupervisedOptions) {
+    this.#spec = spec;
+    this.#options = options;
+  }
+
+  /** Pid of the present run, null between runs. */
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== null;
+  }
+
+  /** Resolves when the program runs; rejects with `system` when it cannot be started at all. */
+  start(): Promise<void> {
+    const { program, args, env, directory, output, onLine, name } = this.#spec;
+    const startedMs = this.#options.clock.monotonicMs();
+    const child = spawn(program, [...args], {
+      cwd: directory,
+      env: { ...env },
+      detached: true,
+      stdio: ['ignore', onLine === undefined ? output : 'pipe', output],
+    });
+    this.#child = child;
+    if (onLine !== undefined && child.stdout !== null) readLines(child.stdout, onLine);
+    this.#exit = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        this.#ended(child, startedMs, code, signal);
+        resolve();
+      });
+      child.once('error', () => resolve());
+    });
+    return new Promise((resolve, reject) => {
+      child.once('spawn', () => {
+        if (child.pid !== undefined) this.#options.reaper.watch(child.pid);
+        resolve();
+      });
+      child.once('error', (error) => {
+        this.#child = null;
+        reject(new FlotillaError('system', `cannot start ${name}: ${error.message}`, { cause: error }));
+      });
+    });
+  }
+
+  /** SIGTERM to the whole group, SIGKILL after `graceMs`; resolves when the process is gone. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.#restart?.cancel();
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    signalGroup(pid, 'SIGTERM');
+    const force = this.#options.clock.after(graceMs, () => signalGroup(pid, 'SIGKILL'), { keepAlive: true });
+    await this.#exit;
+    force.cancel();
+    // What the process itself started belongs to its group and ends with it.
+    signalGroup(pid, 'SIGKILL');
+  }
+
+  #ended(child: ChildProcess, startedMs: number, code: number | null, signal: NodeJS.Signals | null): void {
+    const { reaper, clock, logger } = this.#options;
+    if (child.pid !== undefined) {
+      if (!this.#isStopping) signalGroup(child.pid, 'SIGKILL');
+      reaper.forget(child.pid);
+    }
+    this.#child = null;
+    if (this.#isStopping) return;
+    if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
+    const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
+    logger.warn(`${this.#spec.name} ${how}, starting it again`, { delayMs: this.#delayMs });
+    this.#restart = clock.after(this.#delayMs, () => void this.#startAgain(), { keepAlive: true });
+    this.#delayMs = Math.min(MAX_DELAY_MS, this.#delayMs * 2);
+  }
+
+  async #startAgain(): Promise<void> {
+    try {
+      await this.start();
+      this.#options.onRestart?.();
+    } catch (error) {
+      this.#options.logger.error(FlotillaError.from(error).message);
+    }
+  }
+}
+
+function signalGroup(pgid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pgid, signal);
+  } catch (error) {
+    // ESRCH: the group is gone already. EPERM: macOS says so of a group whose leader has ended.
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+  }
+}
+
+function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  });
+}
