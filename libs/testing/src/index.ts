@@ -1,1 +1,1 @@
-export {};
+export { findPeer, withPeer, type PeerName } from './peers.ts';

