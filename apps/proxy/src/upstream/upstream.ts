@@ -44,6 +44,8 @@ export interface UpstreamHost {
   readonly address: string;
   readonly host: string;
   readonly port: number;
+  /** Name for `auto_host_rewrite`: the endpoint's hostname, or the DNS name it was resolved from; empty for none. */
+  readonly hostname: string;
   readonly weight: number;
   readonly peer: PeerMetadata | null;
   /** Requests in flight, read by least request. */

@@ -35,6 +35,10 @@ export interface Route extends HeaderEdits {
   readonly action: ForwardAction | RedirectAction | DirectAction;
   /** Compiled `typed_per_filter_config` by filter name, the most specific of route, virtual host and table. */
   readonly perFilter: ReadonlyMap<string, unknown>;
+  /** Send `x-envoy-attempt-count` upstream (virtual host's `include_request_attempt_count`). */
+  readonly attemptCountInRequest: boolean;
+  /** Send `x-envoy-attempt-count` downstream. */
+  readonly attemptCountInResponse: boolean;
 }
 
 export interface RedirectAction {
@@ -55,18 +59,27 @@ export interface ForwardAction {
   pick(request: RoutableRequest, random: number): ClusterChoice;
   /** Rewrites path and authority in place; null where nothing is rewritten. */
   readonly rewrite: ((request: RoutableRequest) => void) | null;
+  /** The router sets the authority to the chosen host's `hostname`, when it has one. */
+  readonly autoHostRewrite: boolean;
   /** 0: no limit. */
   readonly timeoutMs: number;
   /** 0: no limit; null: the connection manager's. */
   readonly idleTimeoutMs: number | null;
+  /** 0: no limit; null: the connection manager's. */
+  readonly maxStreamDurationMs: number | null;
   readonly retry: RetryPolicy | null;
   readonly mirrors: readonly MirrorPolicy[];
   /** Status when the chosen cluster is not known (503 unless configured). */
   readonly clusterNotFoundStatus: number;
 }
 
+/**
+ * When a weighted cluster edits headers, every choice holds the edits of all levels in their order and the
+ * route's own are null; otherwise the choice's are null. So the caller runs both, in any order.
+ */
 export interface ClusterChoice extends HeaderEdits {
   readonly cluster: string;
+  /** Complete (weighted cluster over route, virtual host and table); null: the route's. */
   readonly perFilter: ReadonlyMap<string, unknown> | null;
   /** Authority rewrite of this weighted cluster, null for none. */
   readonly authority: string | null;
