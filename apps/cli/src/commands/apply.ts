@@ -1,0 +1,83 @@
+import {
+  AppliedResource_Outcome,
+  type AppliedResource,
+  GalleyService,
+} from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { formatFinding } from '../terminal/findings.ts';
+import { type ApiOptions, call, openApi } from './client.ts';
+import { readDocuments } from './documents.ts';
+import { waitUntilSynced } from './synced.ts';
+
+export interface ApplyOptions extends ApiOptions {
+  readonly file: readonly string[];
+  readonly namespace?: string;
+  readonly force?: boolean;
+  readonly wait?: boolean;
+  readonly output?: string;
+}
+
+const OUTCOME_WORDS: Readonly<Record<AppliedResource_Outcome, string>> = {
+  [AppliedResource_Outcome.UNSPECIFIED]: 'unknown',
+  [AppliedResource_Outcome.CREATED]: 'created',
+  [AppliedResource_Outcome.CONFIGURED]: 'configured',
+  [AppliedResource_Outcome.UNCHANGED]: 'unchanged',
+  [AppliedResource_Outcome.DELETED]: 'deleted',
+};
+
+/** `flotilla apply`: all documents as one version, or none of them. */
+export async function apply(options: ApplyOptions): Promise<void> {
+  const documents = await readDocuments(options.file);
+  const api = openApi(options);
+  const response = await call(api, () =>
+    api.client(GalleyService).apply({
+      documents,
+      defaultNamespace: options.namespace ?? '',
+      force: options.force === true,
+    }),
+  );
+  for (const finding of response.report?.findings ?? []) console.error(formatFinding(finding));
+  for (const name of response.report?.ignored ?? []) console.error(`ignored: ${name}`);
+  if (options.wait === true) await waitUntilSynced(api, response.version);
+  printOutcomes(response.version, response.resources, options.output);
+}
+
+export interface DeleteOptions extends ApiOptions {
+  readonly file: readonly string[];
+  readonly namespace?: string;
+  readonly ignoreNotFound?: boolean;
+  readonly wait?: boolean;
+  readonly output?: string;
+}
+
+/** `flotilla delete`: the resources that the documents name. */
+export async function deleteResources(options: DeleteOptions): Promise<void> {
+  const documents = await readDocuments(options.file);
+  const api = openApi(options);
+  const response = await call(api, () =>
+    api.client(GalleyService).delete({
+      documents,
+      defaultNamespace: options.namespace ?? '',
+      ignoreMissing: options.ignoreNotFound === true,
+    }),
+  );
+  if (options.wait === true) await waitUntilSynced(api, response.version);
+  printOutcomes(response.version, response.resources, options.output);
+}
+
+function printOutcomes(version: bigint, resources: readonly AppliedResource[], output: string | undefined): void {
+  const rows = resources.map(({ key, outcome }) => ({
+    kind: key?.kind ?? '',
+    namespace: key?.namespace ?? '',
+    name: key?.name ?? '',
+    outcome: OUTCOME_WORDS[outcome],
+  }));
+  if (output === 'json') {
+    console.log(JSON.stringify({ version: Number(version), resources: rows }));
+    return;
+  }
+  for (const { kind, namespace, name, outcome } of rows) {
+    console.log(
+      `${kind.toLowerCase()}/${name}${namespace === 'default' || namespace === '' ? '' : ` (${namespace})`} ${outcome}`,
+    );
+  }
+}

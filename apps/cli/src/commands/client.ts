@@ -1,0 +1,48 @@
+import { type Client, ConnectError, createClient } from '@connectrpc/connect';
+import type { DescService } from '@bufbuild/protobuf';
+import { createRpcTransport, fromConnectError } from '@flotilla/rpc';
+import { FlotillaError } from '@flotilla/runtime';
+import { ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { findContext, type MeshContext } from '../context/context.ts';
+import { formatFinding } from '../terminal/findings.ts';
+
+/** Options that every command with a peer has. */
+export interface ApiOptions {
+  readonly api?: string;
+  readonly token?: string;
+}
+
+export interface ApiClient {
+  readonly context: MeshContext;
+  client<S extends DescService>(service: S): Client<S>;
+}
+
+/** Connects to the API of the mesh that the options mean. Throws `unavailable` when no mesh is known. */
+export function openApi(options: ApiOptions): ApiClient {
+  return connectApi(findContext(options.api, options.token ?? process.env['FLOTILLA_TOKEN']));
+}
+
+export function connectApi(context: MeshContext): ApiClient {
+  const transport = createRpcTransport({ url: context.api, token: context.adminToken });
+  return { context, client: (service) => createClient(service, transport) };
+}
+
+/**
+ * Runs a call and turns its RPC error into ours: with the peer's address when it cannot be reached, and with
+ * every finding, one a line, when galley refused a change.
+ */
+export async function call<T>(api: ApiClient, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const findings = ConnectError.from(error)
+      .findDetails(ValidationReportSchema)
+      .flatMap((report) => report.findings);
+    if (findings.length > 0)
+      throw new FlotillaError('invalid', findings.map(formatFinding).join('\n'), { cause: error });
+    const translated = fromConnectError(error);
+    throw translated.code === 'unavailable'
+      ? translated.within(`cannot reach the mesh at ${api.context.api}`)
+      : translated;
+  }
+}
