@@ -1,0 +1,121 @@
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { FlotillaError } from '@flotilla/runtime';
+import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
+import type { SubstitutionFormatString } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
+import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
+import {
+  StderrAccessLogSchema,
+  StdoutAccessLogSchema,
+} from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import type { AccessLog } from './access-log.ts';
+import { compileFormat, compileTypedFormat } from './header-formatter.ts';
+import type { LogWriters } from './log-writer.ts';
+import type { StreamInfo } from './stream-info.ts';
+
+/** Envoy's format when a log names none. */
+export const DEFAULT_FORMAT =
+  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% ' +
+  '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" ' +
+  '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
+
+/**
+ * Compiles `access_log` lists: the file, stdout and stderr loggers with text or JSON formats. Throws `invalid` for
+ * other loggers, for filters and for formats that cannot be honoured.
+ */
+export function compileAccessLogs(configs: readonly AccessLogConfig[], writers: LogWriters): AccessLog[] {
+  return configs.map((config, index) => {
+    try {
+      return compileAccessLog(config, writers);
+    } catch (error) {
+      throw FlotillaError.from(error).within(`access_log[${index}]`);
+    }
+  });
+}
+
+function compileAccessLog(config: AccessLogConfig, writers: LogWriters): AccessLog {
+  if (config.filter !== undefined) {
+    throw new FlotillaError('invalid', `filter: ${config.filter.filterSpecifier.case ?? 'empty'} is not supported`);
+  }
+  const any = config.configType.value;
+  if (any === undefined) throw new FlotillaError('invalid', 'typed_config is missing');
+  const file = anyUnpack(any, FileAccessLogSchema);
+  if (file !== undefined) {
+    const writer = writers.open(file.path);
+    const { accessLogFormat } = file;
+    switch (accessLogFormat.case) {
+      case 'logFormat':
+        return logger(compileLogFormat(accessLogFormat.value), writer.write.bind(writer));
+      case 'format':
+        return logger(compileFormat(accessLogFormat.value), writer.write.bind(writer));
+      case 'jsonFormat':
+      case 'typedJsonFormat':
+        return logger(compileJson(accessLogFormat.value, false), writer.write.bind(writer));
+      default:
+        return logger(compileFormat(DEFAULT_FORMAT), writer.write.bind(writer));
+    }
+  }
+  const standard = anyUnpack(any, StdoutAccessLogSchema) ?? anyUnpack(any, StderrAccessLogSchema);
+  if (standard === undefined) {
+    throw new FlotillaError('invalid', `${any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1)} is not supported`);
+  }
+  const writer = writers.open(standard.$typeName.endsWith('StdoutAccessLog') ? '/dev/stdout' : '/dev/stderr');
+  const format = standard.accessLogFormat.value;
+  return logger(
+    format === undefined ? compileFormat(DEFAULT_FORMAT) : compileLogFormat(format),
+    writer.write.bind(writer),
+  );
+}
+
+function logger(format: (info: StreamInfo) => string, write: (line: string) => void): AccessLog {
+  return (info) => write(format(info));
+}
+
+function compileLogFormat(config: SubstitutionFormatString): (info: StreamInfo) => string {
+  if (config.formatters.length > 0) throw new FlotillaError('invalid', 'formatters are not supported');
+  if (config.jsonFormatOptions?.sortProperties === true) {
+    throw new FlotillaError('invalid', 'json_format_options.sort_properties is not supported');
+  }
+  const options = { absent: config.omitEmptyValues ? '' : '-' };
+  switch (config.format.case) {
+    case 'textFormat':
+      return compileFormat(config.format.value || DEFAULT_FORMAT, options);
+    case 'textFormatSource': {
+      const { specifier } = config.format.value;
+      if (specifier.case === 'inlineString') return compileFormat(specifier.value || DEFAULT_FORMAT, options);
+      if (specifier.case === 'inlineBytes') return compileFormat(Buffer.from(specifier.value).toString(), options);
+      throw new FlotillaError('invalid', `text_format_source.${specifier.case ?? 'empty'} is not supported`);
+    }
+    case 'jsonFormat':
+      return compileJson(config.format.value, config.omitEmptyValues);
+    default:
+      return compileFormat(DEFAULT_FORMAT, options);
+  }
+}
+
+type JsonPrinter = (info: StreamInfo) => JsonValue;
+
+function compileJson(template: JsonObject, omitEmpty: boolean): (info: StreamInfo) => string {
+  const print = compileJsonValue(template, omitEmpty);
+  return (info) => `${JSON.stringify(print(info))}\n`;
+}
+
+function compileJsonValue(template: JsonValue, omitEmpty: boolean): JsonPrinter {
+  if (typeof template === 'string') return compileTypedFormat(template);
+  if (Array.isArray(template)) {
+    const items = template.map((item) => compileJsonValue(item, omitEmpty));
+    return (info) => items.map((item) => item(info));
+  }
+  if (typeof template === 'object' && template !== null) {
+    const fields = Object.entries(template).map(([key, value]) => [key, compileJsonValue(value, omitEmpty)] as const);
+    return (info) => {
+      const object: JsonObject = {};
+      for (const [key, value] of fields) {
+        const printed = value(info);
+        if (printed !== null || !omitEmpty) object[key] = printed;
+      }
+      return object;
+    };
+  }
+  return () => template;
+}
