@@ -1,0 +1,110 @@
+import type {
+  RouteAction,
+  WeightedCluster,
+  WeightedCluster_ClusterWeight as ClusterWeight,
+} from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { refuse, refuseWhen } from './field.ts';
+import { compileHeaderEdits } from './header-edits.ts';
+import type { Scope } from './scope.ts';
+import type { ClusterChoice, ForwardAction, HeaderEdits, RoutableRequest } from './route.ts';
+
+/** How a forwarding action chooses its cluster. */
+export interface CompiledChoice {
+  readonly pick: ForwardAction['pick'];
+  /** Clusters known by name; a cluster taken from a header is not among them. */
+  readonly clusters: readonly string[];
+  /** The choices hold the edits of all levels; the route itself then has none. */
+  readonly ownsHeaderEdits: boolean;
+}
+
+/** Compiles `cluster`, `cluster_header` or `weighted_clusters`. `scope` is the route's. */
+export function compileClusterChoice(action: RouteAction, scope: Scope, path: string): CompiledChoice {
+  const rule = action.clusterSpecifier;
+  switch (rule.case) {
+    case 'cluster': {
+      if (rule.value === '') refuse(`${path}.cluster`, 'is empty');
+      const choice = plainChoice(rule.value);
+      return { pick: () => choice, clusters: [rule.value], ownsHeaderEdits: false };
+    }
+    case 'clusterHeader': {
+      const name = headerName(rule.value, `${path}.cluster_header`);
+      return { pick: (request) => plainChoice(headerValue(request, name)), clusters: [], ownsHeaderEdits: false };
+    }
+    case 'weightedClusters':
+      return compileWeighted(rule.value, scope, `${path}.weighted_clusters`);
+    case 'clusterSpecifierPlugin':
+      return refuse(`${path}.cluster_specifier_plugin`, 'is not supported');
+    case 'inlineClusterSpecifierPlugin':
+      return refuse(`${path}.inline_cluster_specifier_plugin`, 'is not supported');
+    case undefined:
+      return refuse(path, 'must name a cluster');
+  }
+}
+
+interface Share {
+  /** Sum of the weights up to and including this one. */
+  readonly upTo: number;
+  readonly choose: (request: RoutableRequest) => ClusterChoice;
+}
+
+function compileWeighted(proto: WeightedCluster, scope: Scope, path: string): CompiledChoice {
+  refuseWhen(proto.randomValueSpecifier.case === 'headerName', `${path}.header_name`);
+  const edits = proto.clusters.map((cluster, index) => compileHeaderEdits(cluster, `${path}.clusters[${index}].`));
+  const ownsHeaderEdits = edits.some((edit) => edit.request !== null || edit.response !== null);
+  let total = 0;
+  const shares: Share[] = proto.clusters.map((cluster, index) => {
+    const field = `${path}.clusters[${index}]`;
+    total += cluster.weight ?? 0;
+    return { upTo: total, choose: compileShare(cluster, scope, edits[index], ownsHeaderEdits, field) };
+  });
+  if (total === 0) refuse(path, 'the sum of the weights is 0');
+  if (total > 0xffff_ffff) refuse(path, 'the sum of the weights does not fit 32 bits');
+  if (proto.totalWeight !== undefined && proto.totalWeight !== total) {
+    refuse(`${path}.total_weight`, `is ${proto.totalWeight}, but the weights add up to ${total}`);
+  }
+  const last = shares.at(-1);
+  return {
+    pick(request, random) {
+      const point = random * total;
+      for (const share of shares) if (point < share.upTo) return share.choose(request);
+      return last === undefined ? plainChoice('') : last.choose(request);
+    },
+    clusters: proto.clusters.map((cluster) => cluster.name).filter((name) => name !== ''),
+    ownsHeaderEdits,
+  };
+}
+
+function compileShare(
+  cluster: ClusterWeight,
+  scope: Scope,
+  edits: HeaderEdits | undefined,
+  ownsHeaderEdits: boolean,
+  path: string,
+): Share['choose'] {
+  const inner = scope.inner(edits ?? { request: null, response: null }, cluster.typedPerFilterConfig, path);
+  const perFilter = inner.perFilter === scope.perFilter ? null : inner.perFilter;
+  const { request, response } = ownsHeaderEdits ? inner.edits : { request: null, response: null };
+  const authority =
+    cluster.hostRewriteSpecifier.case === 'hostRewriteLiteral' ? cluster.hostRewriteSpecifier.value : null;
+  if (cluster.name !== '') {
+    if (cluster.clusterHeader !== '') refuse(path, 'has both name and cluster_header');
+    const choice: ClusterChoice = { cluster: cluster.name, request, response, perFilter, authority };
+    return () => choice;
+  }
+  const name = headerName(cluster.clusterHeader, `${path}.cluster_header`);
+  return (target) => ({ cluster: headerValue(target, name), request, response, perFilter, authority });
+}
+
+function plainChoice(cluster: string): ClusterChoice {
+  return { cluster, request: null, response: null, perFilter: null, authority: null };
+}
+
+function headerName(text: string, path: string): string {
+  if (text === '') refuse(path, 'is empty');
+  return text.toLowerCase();
+}
+
+function headerValue(request: RoutableRequest, name: string): string {
+  if (name === ':authority' || name === 'host') return request.authority;
+  return request.headers.get(name) ?? '';
+}

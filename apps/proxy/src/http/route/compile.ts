@@ -1,0 +1,86 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { FlotillaError } from '@flotilla/runtime';
+import { compileDomainTable, hostWithoutPort, pathOnly } from '@flotilla/match';
+import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
+import type { ClusterManager } from '../../upstream/upstream.ts';
+import { inField, refuse, refuseWhen } from './field.ts';
+import { compileHeaderEdits } from './header-edits.ts';
+import { compileMirrorPolicies } from './mirror-policies.ts';
+import type { RouteTable } from './route.ts';
+import { Scope } from './scope.ts';
+import { compileVirtualHost, type CompiledVirtualHost, type TableSettings } from './virtual-host.ts';
+
+export interface RouteCompileOptions {
+  /** Asked only when the configuration wants its clusters validated. */
+  readonly ctx: { readonly clusters: Pick<ClusterManager, 'get'> };
+  /** Compiles one `typed_per_filter_config` entry; throws `invalid`. */
+  readonly compilePerFilterConfig: (filterName: string, config: Any) => unknown;
+}
+
+/** Envoy's default of `max_direct_response_body_size_bytes`. */
+const DEFAULT_MAX_DIRECT_BODY_BYTES = 4096;
+
+/**
+ * Compiles an Envoy `RouteConfiguration`. Throws `invalid` naming table, field path and reason for anything that
+ * is malformed or cannot be honoured.
+ */
+export function compileRouteTable(proto: RouteConfiguration, options: RouteCompileOptions): RouteTable {
+  try {
+    return compileTable(proto, options);
+  } catch (error) {
+    throw FlotillaError.from(error, 'invalid').within(`route configuration "${proto.name}"`);
+  }
+}
+
+function compileTable(proto: RouteConfiguration, options: RouteCompileOptions): RouteTable {
+  refuseWhen(proto.vhds !== undefined, 'vhds');
+  refuseWhen(proto.internalOnlyHeaders.length > 0, 'internal_only_headers');
+  refuseWhen(proto.clusterSpecifierPlugins.length > 0, 'cluster_specifier_plugins');
+  const clusterNames = new Set<string>();
+  const settings: TableSettings = {
+    scope: Scope.root(proto.mostSpecificHeaderMutationsWins, options.compilePerFilterConfig).inner(
+      compileHeaderEdits(proto, ''),
+      proto.typedPerFilterConfig,
+      '',
+    ),
+    mirrors: compileMirrorPolicies(proto.requestMirrorPolicies, 'request_mirror_policies'),
+    maxDirectBodyBytes: proto.maxDirectResponseBodySizeBytes ?? DEFAULT_MAX_DIRECT_BODY_BYTES,
+    noteCluster(name, path) {
+      if (proto.validateClusters === true && options.ctx.clusters.get(name) === null) {
+        refuse(path, `cluster "${name}" does not exist`);
+      }
+      clusterNames.add(name);
+    },
+  };
+  const find = inField('virtual_hosts', () => compileDomainTable(domainsOf(proto, settings)));
+  const { ignorePortInHostMatching, ignorePathParametersInPathMatching } = proto;
+  return {
+    name: proto.name,
+    clusterNames,
+    match(request, random) {
+      const { authority } = request;
+      const host = find(ignorePortInHostMatching ? hostWithoutPort(authority) : authority);
+      if (host === null) return null;
+      const path = pathOnly(request.path);
+      return host.match(request, ignorePathParametersInPathMatching ? withoutParameters(path) : path, random);
+    },
+  };
+}
+
+function domainsOf(proto: RouteConfiguration, settings: TableSettings): [string, CompiledVirtualHost][] {
+  const names = new Set<string>();
+  return proto.virtualHosts.flatMap((virtualHost, index) => {
+    const path = `virtual_hosts[${index}]`;
+    if (names.has(virtualHost.name)) refuse(`${path}.name`, `"${virtualHost.name}" is given twice`);
+    names.add(virtualHost.name);
+    if (virtualHost.domains.length === 0) refuse(`${path}.domains`, 'is empty');
+    const compiled = compileVirtualHost(virtualHost, settings, path);
+    return virtualHost.domains.map((domain): [string, CompiledVirtualHost] => [domain, compiled]);
+  });
+}
+
+/** Cuts the path at its first semicolon, as Envoy does for `ignore_path_parameters_in_path_matching`. */
+function withoutParameters(path: string): string {
+  const semicolon = path.indexOf(';');
+  return semicolon === -1 ? path : path.slice(0, semicolon);
+}

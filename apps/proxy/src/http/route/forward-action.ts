@@ -1,0 +1,147 @@
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import {
+  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
+  RouteAction_InternalRedirectAction as InternalRedirect,
+  type RouteAction,
+} from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { compileClusterChoice, type CompiledChoice } from './cluster-choice.ts';
+import { refuseWhen } from './field.ts';
+import { compileMirrorPolicies } from './mirror-policies.ts';
+import type { CompiledMatch } from './request-match.ts';
+import { compileRetryPolicy } from './retry-policy.ts';
+import { compileHostFromPath, compilePrefixRewrite, compileRegexRewrite, type PathRewrite } from './rewrite.ts';
+import type { ForwardAction, MirrorPolicy, RetryPolicy, RoutableRequest } from './route.ts';
+import type { Scope } from './scope.ts';
+
+/** What a route takes over from its virtual host when it has none of its own. */
+export interface ForwardDefaults {
+  readonly retry: RetryPolicy | null;
+  readonly mirrors: readonly MirrorPolicy[];
+}
+
+export interface CompiledForward {
+  readonly action: ForwardAction;
+  readonly choice: CompiledChoice;
+}
+
+/** Envoy's default of `timeout`. */
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+const NOT_FOUND_STATUS: Readonly<Record<NotFoundCode, number>> = {
+  [NotFoundCode.SERVICE_UNAVAILABLE]: 503,
+  [NotFoundCode.NOT_FOUND]: 404,
+  [NotFoundCode.INTERNAL_SERVER_ERROR]: 500,
+};
+
+/**
+ * Compiles a `RouteAction`. Not read, because they change nothing here: `metadata_match` and `hash_policy` (a
+ * cluster that would use them is refused), `rate_limits` and `cors` (their filters are refused), and gRPC's own
+ * timeouts (gRPC needs HTTP/2).
+ */
+export function compileForward(
+  proto: RouteAction,
+  matched: CompiledMatch['path'],
+  scope: Scope,
+  defaults: ForwardDefaults,
+  path: string,
+): CompiledForward {
+  refuseUnsupported(proto, path);
+  const choice = compileClusterChoice(proto, scope, path);
+  const { timeout, idleTimeout, maxStreamDuration } = proto;
+  const ownMirrors = compileMirrorPolicies(proto.requestMirrorPolicies, `${path}.request_mirror_policies`);
+  const maxDuration = maxStreamDuration?.maxStreamDuration;
+  const action: ForwardAction = {
+    kind: 'forward',
+    pick: choice.pick,
+    rewrite: compileRewrite(proto, matched, path),
+    autoHostRewrite: proto.hostRewriteSpecifier.case === 'autoHostRewrite' && proto.hostRewriteSpecifier.value.value,
+    timeoutMs: timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs(timeout),
+    idleTimeoutMs: idleTimeout === undefined ? null : durationMs(idleTimeout),
+    maxStreamDurationMs: maxDuration === undefined ? null : durationMs(maxDuration),
+    retry:
+      proto.retryPolicy === undefined ? defaults.retry : compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
+    mirrors: ownMirrors.length > 0 ? ownMirrors : defaults.mirrors,
+    clusterNotFoundStatus: NOT_FOUND_STATUS[proto.clusterNotFoundResponseCode],
+  };
+  return { action, choice };
+}
+
+function refuseUnsupported(proto: RouteAction, path: string): void {
+  refuseWhen(proto.pathRewritePolicy !== undefined, `${path}.path_rewrite_policy`);
+  refuseWhen(proto.earlyDataPolicy !== undefined, `${path}.early_data_policy`);
+  refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
+  refuseWhen(proto.priority !== RoutingPriority.DEFAULT, `${path}.priority`);
+  refuseWhen(proto.upgradeConfigs.length > 0, `${path}.upgrade_configs`);
+  refuseWhen(proto.internalRedirectPolicy !== undefined, `${path}.internal_redirect_policy`);
+  refuseWhen(
+    proto.internalRedirectAction !== InternalRedirect.PASS_THROUGH_INTERNAL_REDIRECT,
+    `${path}.internal_redirect_action`,
+  );
+  refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
+}
+
+function compileRewrite(
+  proto: RouteAction,
+  matched: CompiledMatch['path'],
+  path: string,
+): ((request: RoutableRequest) => void) | null {
+  const rewritePath = compilePathRewrite(proto, matched, path);
+  const rewriteHost = compileHostRewrite(proto, path);
+  if (rewritePath === null && rewriteHost === null) return null;
+  return (request) => {
+    rewriteHost?.(request);
+    if (rewritePath === null) return;
+    request.headers.set('x-envoy-original-path', request.path);
+    request.path = rewritePath(request.path);
+  };
+}
+
+function compilePathRewrite(proto: RouteAction, matched: CompiledMatch['path'], path: string): PathRewrite | null {
+  if (proto.regexRewrite !== undefined) {
+    refuseWhen(proto.prefixRewrite !== '', `${path}.prefix_rewrite beside regex_rewrite`);
+    return compileRegexRewrite(proto.regexRewrite, `${path}.regex_rewrite`);
+  }
+  return proto.prefixRewrite === '' ? null : compilePrefixRewrite(matched, proto.prefixRewrite);
+}
+
+/** The host part of the rewrite. It reads the path as it was before the path's own rewrite. */
+function compileHostRewrite(proto: RouteAction, path: string): ((request: RoutableRequest) => void) | null {
+  const { appendXForwardedHost } = proto;
+  const newHost = compileNewHost(proto, path);
+  if (newHost === null) return null;
+  return (request) => {
+    const host = newHost(request);
+    if (host === '') return;
+    if (appendXForwardedHost && request.authority !== '') appendForwardedHost(request);
+    request.authority = host;
+  };
+}
+
+function compileNewHost(proto: RouteAction, path: string): ((request: RoutableRequest) => string) | null {
+  const rule = proto.hostRewriteSpecifier;
+  switch (rule.case) {
+    case 'hostRewriteLiteral': {
+      const { value } = rule;
+      return () => value;
+    }
+    case 'hostRewriteHeader': {
+      const name = rule.value.toLowerCase();
+      return (request) => request.headers.get(name) ?? '';
+    }
+    case 'hostRewritePathRegex': {
+      const hostOf = compileHostFromPath(rule.value, `${path}.host_rewrite_path_regex`);
+      return (request) => hostOf(request.path);
+    }
+    case 'autoHostRewrite':
+      // The router rewrites when the host is chosen; until then the name is only noted down.
+      return proto.appendXForwardedHost && rule.value.value ? (request) => request.authority : null;
+    case undefined:
+      return null;
+  }
+}
+
+function appendForwardedHost(request: RoutableRequest): void {
+  const known = request.headers.getCombined('x-forwarded-host');
+  request.headers.set('x-forwarded-host', known === undefined ? request.authority : `${known},${request.authority}`);
+}

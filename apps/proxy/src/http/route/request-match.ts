@@ -1,0 +1,114 @@
+import {
+  compileHeaderMatcher,
+  compilePathMatcher,
+  compileQueryParameterMatcher,
+  type HeaderMatch,
+  type PathMatch,
+} from '@flotilla/match';
+import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { fractionOf, inField, refuse, refuseWhen } from './field.ts';
+import { headerMatchOf, queryMatchOf } from './matcher-specs.ts';
+import type { RoutableRequest } from './route.ts';
+
+/** Decides on everything but the path. */
+export type RequestPredicate = (request: RoutableRequest, random: number) => boolean;
+
+/** A `RouteMatch`, compiled: the path's rule apart, so that exact paths can go into a table. */
+export interface CompiledMatch {
+  /** `connect` takes CONNECT requests, and only those. */
+  readonly path: PathMatch | { readonly kind: 'connect' };
+  /** Decides from the path without query. */
+  readonly matchesPath: (path: string) => boolean;
+  /** Null when the path alone decides. */
+  readonly matchesRest: RequestPredicate | null;
+}
+
+/** Compiles a `RouteMatch`. Throws `invalid`, naming the field, for what cannot be honoured. */
+export function compileMatch(match: RouteMatch | undefined, path: string): CompiledMatch {
+  if (match === undefined) return refuse(path, 'is missing');
+  refuseWhen(match.tlsContext !== undefined, `${path}.tls_context`);
+  refuseWhen(match.dynamicMetadata.length > 0, `${path}.dynamic_metadata`);
+  const pathRule = pathMatchOf(match, path);
+  return {
+    path: pathRule,
+    matchesPath: pathRule.kind === 'connect' ? () => true : inField(path, () => compilePathMatcher(pathRule)),
+    matchesRest: everyOf(restOf(match, path)),
+  };
+}
+
+function pathMatchOf(match: RouteMatch, path: string): CompiledMatch['path'] {
+  const ignoreCase = match.caseSensitive === false;
+  const rule = match.pathSpecifier;
+  switch (rule.case) {
+    case 'prefix':
+      return { kind: 'prefix', value: rule.value, ignoreCase };
+    case 'path':
+      return { kind: 'exact', value: rule.value, ignoreCase };
+    case 'pathSeparatedPrefix':
+      return { kind: 'separated-prefix', value: rule.value, ignoreCase };
+    case 'safeRegex':
+      return { kind: 'regex', value: rule.value.regex };
+    case 'connectMatcher':
+      return { kind: 'connect' };
+    case 'pathMatchPolicy':
+      return refuse(`${path}.path_match_policy`, 'is not supported');
+    case undefined:
+      return refuse(path, 'must hold a path specifier');
+  }
+}
+
+function restOf(match: RouteMatch, path: string): RequestPredicate[] {
+  const rest: RequestPredicate[] = [];
+  if (match.runtimeFraction !== undefined) {
+    const fraction = fractionOf(match.runtimeFraction.defaultValue);
+    if (fraction < 1) rest.push((_request, random) => random < fraction);
+  }
+  rest.push(...compileHeaderRules(match.headers, `${path}.headers`));
+  match.queryParameters.forEach((matcher, index) => {
+    const field = `${path}.query_parameters[${index}]`;
+    const matches = inField(field, () => compileQueryParameterMatcher(queryMatchOf(matcher, field)));
+    rest.push((request) => matches(request.path));
+  });
+  if (match.grpc !== undefined) rest.push((request) => isGrpc(request.headers.get('content-type')));
+  return rest;
+}
+
+/** Compiles header rules, one predicate each; pseudo headers read the request line. */
+export function compileHeaderRules(matchers: readonly HeaderMatcher[], path: string): RequestPredicate[] {
+  return matchers.map((matcher, index) => {
+    const spec = headerMatchOf(matcher, `${path}[${index}]`);
+    return inField(`${path}[${index}]`, () => compileHeaderRule(spec));
+  });
+}
+
+function compileHeaderRule(spec: HeaderMatch): RequestPredicate {
+  const matches = compileHeaderMatcher(spec);
+  switch (spec.name) {
+    case ':path':
+      return (request) => matches(request.path);
+    case ':method':
+      return (request) => matches(request.method);
+    case ':authority':
+      return (request) => matches(request.authority);
+    case ':scheme':
+      return (request) => matches(request.scheme);
+    default: {
+      const { name } = spec;
+      return (request) => matches(request.headers.getCombined(name));
+    }
+  }
+}
+
+function everyOf(predicates: readonly RequestPredicate[]): RequestPredicate | null {
+  const [first, second] = predicates;
+  if (first === undefined) return null;
+  if (second === undefined) return first;
+  return (request, random) => {
+    for (const matches of predicates) if (!matches(request, random)) return false;
+    return true;
+  };
+}
+
+function isGrpc(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/grpc(?:$|[+;])/.test(contentType);
+}

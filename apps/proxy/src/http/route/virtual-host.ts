@@ -1,0 +1,140 @@
+import {
+  VirtualHost_TlsRequirementType as TlsRequirement,
+  type Route as RouteProto,
+  type VirtualHost,
+} from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { compileForward, type ForwardDefaults } from './forward-action.ts';
+import { readDataSource, refuse, refuseWhen } from './field.ts';
+import { compileHeaderEdits } from './header-edits.ts';
+import { compileMirrorPolicies } from './mirror-policies.ts';
+import { compileRedirect, HTTPS_REDIRECT } from './redirect-action.ts';
+import { compileMatch, type CompiledMatch } from './request-match.ts';
+import { compileRetryPolicy } from './retry-policy.ts';
+import { RouteList, type RouteEntry } from './route-list.ts';
+import type { DirectAction, MirrorPolicy, RoutableRequest, Route } from './route.ts';
+import type { Scope } from './scope.ts';
+
+/** What the table hands to its virtual hosts. */
+export interface TableSettings {
+  readonly scope: Scope;
+  readonly mirrors: readonly MirrorPolicy[];
+  readonly maxDirectBodyBytes: number;
+  /** Takes every cluster name that a route can choose. */
+  readonly noteCluster: (name: string, path: string) => void;
+}
+
+/** A `VirtualHost`, compiled. */
+export interface CompiledVirtualHost {
+  /** `path` is the request's without query. */
+  match(request: RoutableRequest, path: string, random: number): Route | null;
+}
+
+/** Compiles one virtual host. Throws `invalid`, naming the field. */
+export function compileVirtualHost(proto: VirtualHost, table: TableSettings, path: string): CompiledVirtualHost {
+  refuseWhen(proto.matcher !== undefined, `${path}.matcher`);
+  refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
+  refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
+  refuseWhen(proto.includeIsTimeoutRetryHeader, `${path}.include_is_timeout_retry_header`);
+  refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
+  const scope = table.scope.inner(compileHeaderEdits(proto, `${path}.`), proto.typedPerFilterConfig, path);
+  const mirrors = compileMirrorPolicies(proto.requestMirrorPolicies, `${path}.request_mirror_policies`);
+  const defaults: ForwardDefaults = {
+    retry: compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
+    mirrors: mirrors.length > 0 ? mirrors : table.mirrors,
+  };
+  for (const mirror of defaults.mirrors) table.noteCluster(mirror.cluster, path);
+  const entries = proto.routes.map((route, index) =>
+    compileRoute(route, proto, { ...table, scope }, defaults, `${path}.routes[${index}]`),
+  );
+  const routes = new RouteList(entries);
+  if (proto.requireTls === TlsRequirement.NONE) return routes;
+  return requireTls(routes, httpsRedirectRoute(proto), proto.requireTls === TlsRequirement.EXTERNAL_ONLY);
+}
+
+function compileRoute(
+  proto: RouteProto,
+  host: VirtualHost,
+  table: TableSettings,
+  defaults: ForwardDefaults,
+  path: string,
+): RouteEntry {
+  refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
+  const match = compileMatch(proto.match, `${path}.match`);
+  const scope = table.scope.inner(compileHeaderEdits(proto, `${path}.`), proto.typedPerFilterConfig, path);
+  const { action, ownsHeaderEdits } = compileAction(proto, match.path, { ...table, scope }, defaults, path);
+  const route: Route = {
+    name: proto.name,
+    virtualHostName: host.name,
+    action,
+    request: ownsHeaderEdits ? null : scope.edits.request,
+    response: ownsHeaderEdits ? null : scope.edits.response,
+    perFilter: scope.perFilter,
+    attemptCountInRequest: host.includeRequestAttemptCount,
+    attemptCountInResponse: host.includeAttemptCountInResponse,
+  };
+  return { match, route };
+}
+
+function compileAction(
+  proto: RouteProto,
+  matched: CompiledMatch['path'],
+  table: TableSettings,
+  defaults: ForwardDefaults,
+  path: string,
+): { readonly action: Route['action']; readonly ownsHeaderEdits: boolean } {
+  switch (proto.action.case) {
+    case 'route': {
+      const { action, choice } = compileForward(proto.action.value, matched, table.scope, defaults, `${path}.route`);
+      for (const cluster of choice.clusters) table.noteCluster(cluster, `${path}.route`);
+      for (const mirror of action.mirrors) table.noteCluster(mirror.cluster, `${path}.route.request_mirror_policies`);
+      return { action, ownsHeaderEdits: choice.ownsHeaderEdits };
+    }
+    case 'redirect':
+      return {
+        action: compileRedirect(proto.action.value, matched, `${path}.redirect`),
+        ownsHeaderEdits: false,
+      };
+    case 'directResponse': {
+      const { status } = proto.action.value;
+      const body = readDataSource(proto.action.value.body, `${path}.direct_response.body`);
+      return { action: directAction(status, body, table.maxDirectBodyBytes, path), ownsHeaderEdits: false };
+    }
+    case 'filterAction':
+      return refuse(`${path}.filter_action`, 'is not supported');
+    case 'nonForwardingAction':
+      return refuse(`${path}.non_forwarding_action`, 'is not supported');
+    case undefined:
+      return refuse(path, 'has no action');
+  }
+}
+
+function directAction(status: number, body: Buffer | null, maxBytes: number, path: string): DirectAction {
+  if (status < 200 || status > 599) refuse(`${path}.direct_response.status`, `${status} is not in 200 to 599`);
+  if (body !== null && body.length > maxBytes) {
+    refuse(`${path}.direct_response.body`, `holds ${body.length} bytes, more than ${maxBytes}`);
+  }
+  return { kind: 'direct', status, body: body === null || body.length === 0 ? null : body };
+}
+
+function httpsRedirectRoute(proto: VirtualHost): Route {
+  return {
+    name: '',
+    virtualHostName: proto.name,
+    action: HTTPS_REDIRECT,
+    request: null,
+    response: null,
+    perFilter: new Map(),
+    attemptCountInRequest: false,
+    attemptCountInResponse: false,
+  };
+}
+
+function requireTls(routes: CompiledVirtualHost, redirect: Route, externalOnly: boolean): CompiledVirtualHost {
+  return {
+    match(request, path, random) {
+      const isPlain = (request.headers.get('x-forwarded-proto') ?? request.scheme) !== 'https';
+      const isExempt = externalOnly && request.headers.get('x-envoy-internal') === 'true';
+      return isPlain && !isExempt ? redirect : routes.match(request, path, random);
+    },
+  };
+}
