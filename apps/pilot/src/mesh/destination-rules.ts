@@ -1,0 +1,83 @@
+import type { Subset, TrafficPolicy } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
+import {
+  compareSpecificity,
+  hostCovers,
+  isVisibleFrom,
+  labelsMatch,
+  parseExportTo,
+  resolveHost,
+} from '@flotilla/model';
+import { byAge, type Config } from './config.ts';
+import type { MeshSettings } from './settings.ts';
+
+/** What the DestinationRules that hold for one host and one client say together. */
+export interface DestinationPolicy {
+  /** The rules, most important first. */
+  readonly rules: readonly Config<'DestinationRule'>[];
+  readonly trafficPolicy: TrafficPolicy | null;
+  readonly subsets: readonly Subset[];
+}
+
+export interface RuleClient {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/**
+ * The rules for one service, as one client sees them. Istio's look-up: the client's namespace, then the service's, then
+ * the root namespace; the first that has a rule for the host decides. Within a namespace the most specific host wins, a
+ * rule that selects the client's workload beats one that selects none, and rules for the same host add their subsets,
+ * the oldest giving the traffic policy.
+ */
+export function destinationPolicyFor(
+  rules: readonly Config<'DestinationRule'>[],
+  service: { readonly hostname: string; readonly namespace: string },
+  client: RuleClient,
+  settings: MeshSettings,
+): DestinationPolicy | null {
+  for (const namespace of new Set([client.namespace, service.namespace, settings.rootNamespace])) {
+    const candidates = rules.filter((rule) => {
+      if (rule.key.namespace !== namespace) return false;
+      const selector = rule.spec.workloadSelector?.matchLabels;
+      // A rule with a selector is for clients of its own namespace only.
+      if (selector !== undefined && (namespace !== client.namespace || !labelsMatch(selector, client.labels)))
+        return false;
+      const visibility = parseExportTo(
+        rule.spec.exportTo,
+        rule.key.namespace,
+        settings.config.defaultDestinationRuleExportTo,
+      );
+      return hostCovers(hostOf(rule, settings), service.hostname) && isVisibleFrom(visibility, client.namespace);
+    });
+    const policy = mergeRules(candidates, settings);
+    if (policy !== null) return policy;
+  }
+  return null;
+}
+
+function mergeRules(
+  candidates: readonly Config<'DestinationRule'>[],
+  settings: MeshSettings,
+): DestinationPolicy | null {
+  if (candidates.length === 0) return null;
+  const bestHost = candidates.map((rule) => hostOf(rule, settings)).sort(compareSpecificity)[0];
+  const ranked = candidates
+    .filter((rule) => hostOf(rule, settings) === bestHost)
+    .sort(
+      (a, b) =>
+        Number(b.spec.workloadSelector !== undefined) - Number(a.spec.workloadSelector !== undefined) || byAge(a, b),
+    );
+  const subsets = new Map<string, Subset>();
+  for (const rule of ranked) {
+    for (const subset of rule.spec.subsets) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
+  }
+  return {
+    rules: ranked,
+    trafficPolicy: ranked.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy ?? null,
+    subsets: [...subsets.values()],
+  };
+}
+
+function hostOf(rule: Config<'DestinationRule'>, settings: MeshSettings): string {
+  return resolveHost(rule.spec.host, rule.key.namespace, settings.domainSuffix);
+}

@@ -1,0 +1,68 @@
+import { PeerAuthentication_MutualTLS_Mode as Mode } from '@flotilla/wire/istio/security/v1beta1/peer_authentication_pb.js';
+import { labelsMatch } from '@flotilla/model';
+import { byAge, type Config } from './config.ts';
+
+/** How a port takes connections: mTLS only, both, or plaintext only. */
+export type MtlsMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
+
+export interface AuthenticatedWorkload {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface WorkloadMtls {
+  /** For ports without a setting of their own. */
+  readonly mode: MtlsMode;
+  readonly byPort: ReadonlyMap<number, MtlsMode>;
+}
+
+/**
+ * The mTLS modes of a workload: the mesh's (a policy without selector in the root namespace), its namespace's, and those
+ * of the oldest policy that selects it, each narrower one overriding; UNSET inherits; PERMISSIVE where nobody says
+ * anything. Port-level settings count only in policies with a selector, as in Istio.
+ */
+export function workloadMtls(
+  policies: readonly Config<'PeerAuthentication'>[],
+  workload: AuthenticatedWorkload,
+  rootNamespace: string,
+): WorkloadMtls {
+  const ranked = [...policies].sort(byAge);
+  const wide = (namespace: string) =>
+    ranked.find((policy) => policy.key.namespace === namespace && !hasSelector(policy));
+  const own = ranked.find(
+    (policy) =>
+      policy.key.namespace === workload.namespace &&
+      hasSelector(policy) &&
+      labelsMatch(policy.spec.selector?.matchLabels ?? {}, workload.labels),
+  );
+  let mode: MtlsMode = 'PERMISSIVE';
+  for (const policy of [wide(rootNamespace), wide(workload.namespace), own]) {
+    mode = modeOf(policy?.spec.mtls?.mode) ?? mode;
+  }
+  const byPort = new Map<number, MtlsMode>();
+  for (const [port, mtls] of Object.entries(own?.spec.portLevelMtls ?? {})) {
+    byPort.set(Number(port), modeOf(mtls.mode) ?? mode);
+  }
+  return { mode, byPort };
+}
+
+export function portMtls(mtls: WorkloadMtls, port: number): MtlsMode {
+  return mtls.byPort.get(port) ?? mtls.mode;
+}
+
+function hasSelector(policy: Config<'PeerAuthentication'>): boolean {
+  return Object.keys(policy.spec.selector?.matchLabels ?? {}).length > 0;
+}
+
+function modeOf(mode: Mode | undefined): MtlsMode | null {
+  switch (mode) {
+    case Mode.STRICT:
+      return 'STRICT';
+    case Mode.PERMISSIVE:
+      return 'PERMISSIVE';
+    case Mode.DISABLE:
+      return 'DISABLE';
+    default:
+      return null;
+  }
+}

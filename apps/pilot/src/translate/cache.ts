@@ -1,0 +1,68 @@
+import type { EncodedResource } from './encoded.ts';
+
+/**
+ * What a generator may be given: names and numbers, and immutable parts of the mesh model. A part is replaced when it
+ * changes, so its identity stands for its content, and the whole argument is its own cache key.
+ */
+export type Inputs = Readonly<Record<string, string | number | boolean | null | object | readonly object[]>>;
+
+const identities = new WeakMap<object, number>();
+let lastIdentity = 0;
+
+function identityOf(part: object): number {
+  let identity = identities.get(part);
+  if (identity === undefined) {
+    identity = ++lastIdentity;
+    identities.set(part, identity);
+  }
+  return identity;
+}
+
+/** Equal keys mean equal arguments: values by value, parts by identity, lists element by element. */
+export function cacheKey(generator: string, inputs: Inputs): string {
+  let key = generator;
+  for (const value of Object.values(inputs)) {
+    if (Array.isArray(value)) key += `|[${value.map((part: object) => identityOf(part)).join()}]`;
+    else if (typeof value === 'object' && value !== null) key += `|#${identityOf(value)}`;
+    else key += `|${JSON.stringify(value)}`;
+  }
+  return key;
+}
+
+/**
+ * Encoded resources by the inputs they were made from, shared by all proxies. Bounded: the entries unused for longest go
+ * first.
+ */
+export class ResourceCache {
+  readonly #entries = new Map<string, EncodedResource>();
+  readonly #maxEntries: number;
+  #hits = 0;
+  #misses = 0;
+
+  constructor(maxEntries = 50_000) {
+    this.#maxEntries = maxEntries;
+  }
+
+  get<Argument extends Inputs>(generator: (inputs: Argument) => EncodedResource, inputs: Argument): EncodedResource {
+    const key = cacheKey(generator.name, inputs);
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      this.#misses += 1;
+      entry = generator(inputs);
+    } else {
+      this.#hits += 1;
+      this.#entries.delete(key);
+    }
+    // A Map iterates in order of insertion, so re-inserting keeps the least recently used first.
+    this.#entries.set(key, entry);
+    if (this.#entries.size > this.#maxEntries) {
+      const oldest = this.#entries.keys().next();
+      if (oldest.done !== true) this.#entries.delete(oldest.value);
+    }
+    return entry;
+  }
+
+  get statistics(): { readonly hits: number; readonly misses: number; readonly entries: number } {
+    return { hits: this.#hits, misses: this.#misses, entries: this.#entries.size };
+  }
+}

@@ -1,0 +1,73 @@
+import {
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { ConnectionPoolSettings } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
+import type { InboundPort } from '../../mesh/inbound.ts';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import { encodeResource } from '../encoded.ts';
+import { inboundCluster } from '../names.ts';
+import { connectionPool, httpOptions } from './connection-pool.ts';
+
+export type InboundClusterInputs = {
+  readonly port: InboundPort;
+  /** From the workload's Sidecar resource. */
+  readonly pool: ConnectionPoolSettings | null;
+  readonly mesh: MeshSettings;
+};
+
+/** From the proxy to its own application: `inbound|9080||`. */
+export function inboundClusterResource({ port, pool, mesh }: InboundClusterInputs) {
+  const name = inboundCluster(port.port);
+  return encodeResource('CDS', name, ClusterSchema, {
+    name,
+    ...connectionPool(pool ?? undefined, mesh),
+    ...httpOptions(port.protocol, pool ?? undefined, mesh),
+    ...(port.app === null
+      ? {
+          clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+          lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+          upstreamBindConfig: { sourceAddress: { address: '127.0.0.6' } },
+        }
+      : {
+          clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+          loadAssignment: {
+            clusterName: name,
+            endpoints: [
+              {
+                lbEndpoints: [
+                  {
+                    hostIdentifier: {
+                      case: 'endpoint',
+                      value: {
+                        address: {
+                          address: {
+                            case: 'socketAddress',
+                            value: {
+                              address: port.app.address,
+                              portSpecifier: { case: 'portValue', value: port.app.port },
+                            },
+                          },
+                        },
+                      },
+                    },
+                  },
+                ],
+              },
+            ],
+          },
+        }),
+    metadata: {
+      filterMetadata: {
+        istio: {
+          services: port.services.map((service) => ({
+            host: service.hostname,
+            name: service.name,
+            namespace: service.namespace,
+          })),
+        },
+      },
+    },
+  });
+}

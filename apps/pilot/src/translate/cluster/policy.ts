@@ -1,0 +1,51 @@
+import type {
+  ClientTLSSettings,
+  ConnectionPoolSettings,
+  LoadBalancerSettings,
+  OutlierDetection,
+  TrafficPolicy,
+} from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
+import type { DestinationPolicy } from '../../mesh/destination-rules.ts';
+import type { MeshSettings } from '../../mesh/settings.ts';
+
+/** The policy in force for one cluster, after layering. Absent parts take the proxy's defaults. */
+export interface EffectivePolicy {
+  readonly connectionPool: ConnectionPoolSettings | undefined;
+  readonly loadBalancer: LoadBalancerSettings | undefined;
+  readonly outlierDetection: OutlierDetection | undefined;
+  readonly tls: ClientTLSSettings | undefined;
+}
+
+/**
+ * Layers a policy: mesh defaults, the rule's traffic policy, the subset's, each part replacing the same part below it
+ * as a whole; a port-level setting then replaces all parts for its port, inheriting nothing (Istio's documentation of
+ * `portLevelSettings`). The mesh's defaults fill what is still open.
+ */
+export function effectivePolicy(
+  destination: DestinationPolicy | null,
+  subsetName: string,
+  port: number,
+  mesh: MeshSettings,
+): EffectivePolicy {
+  const base = mesh.config.defaultTrafficPolicy;
+  const rule = destination?.trafficPolicy ?? undefined;
+  const subset = destination?.subsets.find((candidate) => candidate.name === subsetName)?.trafficPolicy;
+  const layered = {
+    connectionPool: subset?.connectionPool ?? rule?.connectionPool,
+    loadBalancer: subset?.loadBalancer ?? rule?.loadBalancer,
+    outlierDetection: subset?.outlierDetection ?? rule?.outlierDetection,
+    tls: subset?.tls ?? rule?.tls,
+  };
+  const atPort = portSettings(subset, port) ?? portSettings(rule, port);
+  const chosen = atPort ?? layered;
+  return {
+    connectionPool: chosen.connectionPool ?? base?.connectionPool,
+    loadBalancer: chosen.loadBalancer,
+    outlierDetection: chosen.outlierDetection ?? base?.outlierDetection,
+    tls: chosen.tls,
+  };
+}
+
+function portSettings(policy: TrafficPolicy | undefined, port: number) {
+  return policy?.portLevelSettings.find((settings) => settings.port?.number === port);
+}

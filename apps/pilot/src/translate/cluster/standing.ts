@@ -1,0 +1,47 @@
+import {
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import { encodeResource } from '../encoded.ts';
+import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from '../names.ts';
+import { connectionPool, httpOptions } from './connection-pool.ts';
+
+// Source address of connections from proxy to application, so that interception leaves them alone (Istio's choice).
+const INBOUND_SOURCE = '127.0.0.6';
+
+/** Clusters that stand for a decision, not for a service. */
+export type StandingClusterInputs = { readonly mesh: MeshSettings };
+
+/** Has no endpoints: what is sent there fails. */
+export function blackHoleResource({ mesh }: StandingClusterInputs) {
+  return encodeResource('CDS', BLACK_HOLE_CLUSTER, ClusterSchema, {
+    name: BLACK_HOLE_CLUSTER,
+    ...connectionPool(undefined, mesh),
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+  });
+}
+
+/** Goes where the client wanted to go. */
+export function passthroughResource({ mesh }: StandingClusterInputs) {
+  return encodeResource('CDS', PASSTHROUGH_CLUSTER, ClusterSchema, {
+    name: PASSTHROUGH_CLUSTER,
+    ...connectionPool(undefined, mesh),
+    ...httpOptions('auto', undefined, mesh),
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+  });
+}
+
+/** Inbound traffic to a port that nobody declared: on to the application's same port. */
+export function inboundPassthroughResource({ mesh }: StandingClusterInputs) {
+  return encodeResource('CDS', INBOUND_PASSTHROUGH_CLUSTER, ClusterSchema, {
+    name: INBOUND_PASSTHROUGH_CLUSTER,
+    ...connectionPool(undefined, mesh),
+    ...httpOptions('auto', undefined, mesh),
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    upstreamBindConfig: { sourceAddress: { address: INBOUND_SOURCE } },
+  });
+}

@@ -1,0 +1,94 @@
+import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { LbEndpointSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
+import { labelsMatch } from '@flotilla/model';
+import { compareText } from '../../mesh/config.ts';
+import type { Endpoint, EndpointSet } from '../../registry/service.ts';
+import { encodeResource } from '../encoded.ts';
+import type { Init } from '../protobuf.ts';
+
+/** Labels that name and version a workload for telemetry, in order of preference (Istio's canonical service). */
+const CANONICAL_NAME = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app'];
+const CANONICAL_REVISION = ['service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version'];
+
+export interface Assignment {
+  /** Of the cluster. */
+  readonly name: string;
+  /** `null` when the service is unknown: the cluster then has no endpoints. */
+  readonly endpoints: EndpointSet | null;
+  /** Port number of the service. */
+  readonly port: number;
+  /** Labels of the subset; empty takes all. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The endpoints of one cluster by locality, the heaviest distinction that Envoy's load balancers make. */
+export function loadAssignment(assignment: Assignment): Init<typeof ClusterLoadAssignmentSchema> {
+  const chosen = (assignment.endpoints?.byPort.get(assignment.port) ?? []).filter((endpoint) =>
+    labelsMatch(assignment.labels, endpoint.labels),
+  );
+  const localities = Map.groupBy(chosen, (endpoint) => endpoint.locality);
+  return {
+    clusterName: assignment.name,
+    endpoints: [...localities.keys()].sort(compareText).map((locality) => {
+      const members = localities.get(locality) ?? [];
+      const [region = '', zone = '', subZone = ''] = locality.split('/');
+      return {
+        ...(locality === '' ? {} : { locality: { region, zone, subZone } }),
+        lbEndpoints: members.map(lbEndpoint),
+        loadBalancingWeight: members.reduce((sum, endpoint) => sum + endpoint.weight, 0),
+      };
+    }),
+  };
+}
+
+function lbEndpoint(endpoint: Endpoint): Init<typeof LbEndpointSchema> {
+  return {
+    hostIdentifier: {
+      case: 'endpoint',
+      value: {
+        address: {
+          address: endpoint.address.startsWith('/')
+            ? { case: 'pipe', value: { path: endpoint.address } }
+            : {
+                case: 'socketAddress',
+                value: { address: endpoint.address, portSpecifier: { case: 'portValue', value: endpoint.port } },
+              },
+        },
+      },
+    },
+    loadBalancingWeight: endpoint.weight,
+    metadata: {
+      filterMetadata: {
+        ...(endpoint.tlsMode === 'istio' ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } } : {}),
+        istio: { workload: workloadMetadata(endpoint) },
+      },
+    },
+  };
+}
+
+/** `<workload>;<namespace>;<canonical name>;<canonical revision>;<cluster>`, which telemetry reads. */
+export function workloadMetadata(endpoint: Endpoint): string {
+  const labelled = (names: readonly string[]) => names.map((name) => endpoint.labels[name]).find(Boolean);
+  const name = labelled(CANONICAL_NAME) ?? endpoint.workload;
+  const revision = labelled(CANONICAL_REVISION) ?? 'latest';
+  return [endpoint.workload, endpoint.namespace, name, revision, 'Kubernetes'].join(';');
+}
+
+export type EndpointInputs = {
+  readonly name: string;
+  readonly endpoints: EndpointSet | null;
+  readonly port: number;
+  /** The subset's labels, an immutable part of its rule; `null` for all endpoints. */
+  readonly subsetLabels: Readonly<Record<string, string>> | null;
+};
+
+/** The EDS resource of one cluster. A cluster without endpoints has one too: its proxies wait for it. */
+export function endpointResource(inputs: EndpointInputs) {
+  const { name, endpoints, port, subsetLabels } = inputs;
+  return encodeResource(
+    'EDS',
+    name,
+    ClusterLoadAssignmentSchema,
+    loadAssignment({ name, endpoints, port, labels: subsetLabels ?? {} }),
+  );
+}
