@@ -1,1 +1,136 @@
-export {};
+import { Command, CommanderError } from 'commander';
+import { FlotillaError } from '@flotilla/runtime';
+import { ExitCode, exitCodeOf } from './exit-codes.ts';
+
+/*
+ * The command line. Every command lives in a file of its own under commands/ and is loaded when it is called:
+ * a sidecar must not load what only `flotilla get` needs.
+ */
+const program = new Command('flotilla')
+  .description("A service mesh: Istio's configuration in, Envoy's xDS on the wire")
+  .version('0.1.0')
+  .exitOverride()
+  .configureHelp({ sortSubcommands: true })
+  .showHelpAfterError('Run "flotilla help" for the commands and their options.');
+
+const repeat = (value: string, previous: string[] = []) => [...previous, value];
+
+program
+  .command('up')
+  .description('run a whole mesh on this machine from a mesh file, until interrupted')
+  .option('-f, --file <file>', 'mesh file', 'mesh.yaml')
+  .option('--data <directory>', 'keep certificates and applied configuration here; without it they end with the mesh')
+  .option('--any-port', 'take free ports instead of the fixed ones of the mesh file')
+  .option('--envoy <path>', 'stock Envoy, for workloads whose proxy is envoy')
+  .option('-o, --output <format>', 'json: one line on standard output')
+  .option('--log-format <format>', 'pretty or json', 'pretty')
+  .option('--log-level <level>', 'debug, info, warn or error', 'warn')
+  .action(async (options) => (await import('./commands/up.ts')).up(options));
+
+program
+  .command('control-plane')
+  .description('run galley, citadel and pilot in one process, for any xDS client')
+  .option('-f, --file <directory>', 'directory of YAML, watched; may be repeated', repeat)
+  .option('--mesh-config <file>', 'MeshConfig as YAML')
+  .option('--data <directory>', 'keep the store and the root key here')
+  .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
+  .option('--max-certificate-ttl <duration>', 'longest lifetime of a workload certificate', '24h')
+  .option('--xds <address>', 'xDS without TLS, for clients on this machine')
+  .option('--xds-tls <address>', 'xDS with mutual TLS')
+  .option('--ca <address>', 'certificate authority')
+  .option('--api <address>', 'API for tools')
+  .option('--unlisted', 'do not make this the mesh that later commands mean')
+  .option('--log-format <format>', 'pretty or json', 'pretty')
+  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .action(async (options) => (await import('./commands/control-plane.ts')).controlPlane(options));
+
+program
+  .command('agent')
+  .description('run a proxy with its identity: a sidecar or a gateway; the bootstrap token is read from FLOTILLA_TOKEN')
+  .requiredOption('--workload <name>', 'name of the workload')
+  .requiredOption('--discovery <address>', "pilot's xDS address with TLS")
+  .requiredOption('--ca <url>', "citadel's URL")
+  .option('--type <type>', 'sidecar or router', 'sidecar')
+  .option('--namespace <name>', 'namespace of the workload', 'default')
+  .option('--service-account <name>', 'service account of the workload', 'default')
+  .option('--label <name=value>', 'label of the workload; may be repeated', repeat)
+  .option('--ip <address>', 'address under which others reach the workload', '127.0.0.1')
+  .option('--port <fields>', 'name=http,port=9080,bind=21001,app=21002; may be repeated', repeat)
+  .option('--interception <mode>', 'none or redirect', 'none')
+  .option('--http-proxy-port <port>', 'forward-proxy port for the application')
+  .option('--admin <address>', 'admin interface', '127.0.0.1:15000')
+  .option('--ca-roots <file>', 'roots that the control plane is verified with')
+  .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
+  .option('--certificate-ttl <duration>', 'lifetime to ask for', '24h')
+  .option('--envoy <path>', 'run this stock Envoy instead of the own data plane')
+  .option('--log-format <format>', 'pretty or json', 'json')
+  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .action(async (options) => (await import('./commands/agent.ts')).agent(options));
+
+program
+  .command('proxy')
+  .description('run the data plane from an Envoy v3 bootstrap file')
+  .requiredOption('-c, --config-path <file>', 'bootstrap, YAML or JSON')
+  .option('--mode <mode>', 'serve or validate', 'serve')
+  .option('--concurrency <workers>', 'worker processes that share the ports', '1')
+  .option('--log-format <format>', 'pretty or json', 'pretty')
+  .option('-l, --log-level <level>', 'debug, info, warn or error', 'info')
+  .action(async (options) => (await import('./commands/proxy.ts')).proxy(options));
+
+withApi(program.command('apply').description('apply YAML: all of it as one version, or nothing'))
+  .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)
+  .option('-n, --namespace <name>', 'namespace of documents that name none')
+  .option('--force', 'accept references to what does not exist')
+  .option('--wait', 'return when every proxy has acknowledged')
+  .option('-o, --output <format>', 'json')
+  .action(async (options) => (await import('./commands/apply.ts')).apply(options));
+
+withApi(program.command('delete').description('delete the resources that YAML names'))
+  .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)
+  .option('-n, --namespace <name>', 'namespace of documents that name none')
+  .option('--ignore-not-found', 'deleting what does not exist is no error')
+  .option('--wait', 'return when every proxy has acknowledged')
+  .option('-o, --output <format>', 'json')
+  .action(async (options) => (await import('./commands/apply.ts')).deleteResources(options));
+
+withApi(program.command('get').description('show resources').argument('[kind]').argument('[name]'))
+  .option('-n, --namespace <name>', 'only this namespace')
+  .option('-o, --output <format>', 'yaml or json')
+  .action(async (kind, name, options) => (await import('./commands/get.ts')).get(kind, name, options));
+
+withApi(program.command('validate').description('check YAML without applying it'))
+  .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)
+  .option('-n, --namespace <name>', 'namespace of documents that name none')
+  .option('--with-mesh', 'judge the documents together with what the running mesh has')
+  .option('-o, --output <format>', 'json')
+  .action(async (options) => (await import('./commands/validate.ts')).validate(options));
+
+withApi(program.command('proxy-status').description('show which proxy has which configuration'))
+  .option('-o, --output <format>', 'json')
+  .action(async (options) => (await import('./commands/proxy-status.ts')).proxyStatus(options));
+
+withApi(program.command('token').description('make a bootstrap token for one workload identity'))
+  .requiredOption('--service-account <name>', 'service account')
+  .option('-n, --namespace <name>', 'namespace', 'default')
+  .option('--ttl <duration>', 'how long the token is good for', '1h')
+  .action(async (options) => (await import('./commands/token.ts')).token(options));
+
+function withApi(command: Command): Command {
+  return command
+    .option('--api <url>', 'API of the mesh; by default the one started last on this machine')
+    .option('--token <token>', 'admin token; by default what the mesh left for its user');
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed the message already; 0 is for --help and --version.
+    process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+  } else {
+    const failure = FlotillaError.from(error);
+    console.error(`flotilla: ${failure.describe()}`);
+    if (failure.code === 'internal' && failure.stack !== undefined) console.error(failure.stack);
+    process.exitCode = exitCodeOf(failure);
+  }
+}

@@ -1,3 +1,5 @@
+import { FlotillaError } from './errors.ts';
+
 /**
  * Things to close, closed in the reverse order of their opening. A start function pushes each resource
  * as it opens it; on failure half-way, `close` releases just what was opened.
@@ -6,7 +8,9 @@ export class StopStack {
   readonly #entries: { readonly name: string; readonly close: () => void | Promise<void> }[] = [];
   #closing: Promise<void> | undefined;
 
+  /** Throws `unavailable` when closing has begun: a start that is still running must not open more. */
   push(name: string, close: () => void | Promise<void>): void {
+    if (this.#closing !== undefined) throw new FlotillaError('unavailable', `stopping, so ${name} is not started`);
     this.#entries.push({ name, close });
   }
 

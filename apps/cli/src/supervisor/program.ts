@@ -23,6 +23,16 @@ export function resolveProgram(program: string, directory: string, searchPath = 
   return found;
 }
 
+/** Path of a program on PATH, or null. */
+export function findProgram(program: string, searchPath = process.env['PATH'] ?? ''): string | null {
+  return (
+    searchPath
+      .split(delimiter)
+      .map((folder) => join(folder, program))
+      .find(isExecutable) ?? null
+  );
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

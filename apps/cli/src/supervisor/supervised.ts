@@ -41,6 +41,7 @@ export class SupervisedProcess {
   #delayMs = FIRST_DELAY_MS;
   #isStopping = false;
   #exit: Promise<void> = Promise.resolve();
+  #firstExit: (() => void) | null = null;
 
   constructor(spec: ProcessSpec, options: SupervisedOptions) {
     this.#spec = spec;
@@ -54,6 +55,11 @@ export class SupervisedProcess {
 
   get isRunning(): boolean {
     return this.#child !== null;
+  }
+
+  /** Calls back when the present run ends by itself; used while waiting for it to get ready. */
+  onFirstExit(listener: () => void): void {
+    this.#firstExit = listener;
   }
 
   /** Resolves when the program runs; rejects with `system` when it cannot be started at all. */
@@ -109,6 +115,8 @@ export class SupervisedProcess {
     }
     this.#child = null;
     if (this.#isStopping) return;
+    this.#firstExit?.();
+    this.#firstExit = null;
     if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
     const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
     logger.warn(`${this.#spec.name} ${how}, starting it again`, { delayMs: this.#delayMs });

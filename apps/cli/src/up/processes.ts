@@ -1,0 +1,116 @@
+import { resolve } from 'node:path';
+import { type Clock, FlotillaError } from '@flotilla/runtime';
+import type { WorkloadEntry } from '../mesh-file/mesh-file.ts';
+import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts';
+import { agentArguments } from './agent-arguments.ts';
+import { applicationArguments, applicationEnvironment, type MeshPlan, type PlannedProxy } from './plan.ts';
+
+/** The processes of one running mesh, by name: `control-plane`, `<workload>/proxy`, `<workload>/application`. */
+export interface MeshProcesses {
+  readonly plan: MeshPlan;
+  readonly directories: { readonly data: string; readonly generated: string; readonly logs: string };
+  readonly envoyPath: string | null;
+  readonly clock: Clock;
+  readonly all: Map<string, SupervisedProcess>;
+  spawn(name: string, logName: string, spec: Omit<ProcessSpec, 'name' | 'output'>): SupervisedProcess;
+}
+
+/** What `flotilla control-plane` prints when it is ready. */
+export interface ControlPlaneReady {
+  readonly ready: true;
+  readonly xds: string;
+  readonly xdsTls: string;
+  readonly ca: string;
+  readonly api: string;
+  /** File with the roots that the control plane's certificates chain to. */
+  readonly rootsFile: string;
+}
+
+const LOOPBACK = '127.0.0.1';
+const READY_DEADLINE_MS = 30_000;
+export const flotillaProgram = resolve(import.meta.dirname, '../main.ts');
+
+/** Starts the control plane and resolves with its addresses. Throws `system` when it ends or does not get ready. */
+export async function startControlPlaneProcess(
+  processes: MeshProcesses,
+  adminToken: string,
+): Promise<ControlPlaneReady> {
+  const { plan, directories, clock } = processes;
+  const { file, controlPlane } = plan;
+  let settle: (ready: ControlPlaneReady) => void = () => undefined;
+  const ready = new Promise<ControlPlaneReady>((done) => (settle = done));
+  const supervised = processes.spawn('control-plane', 'control-plane', {
+    program: process.execPath,
+    args: [
+      flotillaProgram,
+      'control-plane',
+      ...[...file.configDirectories, directories.generated].flatMap((directory) => ['-f', directory]),
+      ...(file.meshConfigFile === null ? [] : ['--mesh-config', file.meshConfigFile]),
+      ...['--data', directories.data, '--trust-domain', file.trustDomain],
+      ...['--max-certificate-ttl', `${file.certificateTtlMs}ms`],
+      ...['--xds', `${LOOPBACK}:${controlPlane.xds}`, '--xds-tls', `${LOOPBACK}:${controlPlane.xdsTls}`],
+      ...['--ca', `${LOOPBACK}:${controlPlane.ca}`, '--api', `${LOOPBACK}:${controlPlane.api}`],
+      '--unlisted',
+    ],
+    env: { ...process.env, FLOTILLA_ADMIN_TOKEN: adminToken },
+    directory: process.cwd(),
+    onLine(line) {
+      // The program's own contract: one line on standard output, this JSON.
+      if (line.startsWith('{"ready":true')) settle(JSON.parse(line) as ControlPlaneReady);
+    },
+  });
+  await supervised.start();
+  return orFailure(ready, supervised, 'control plane', `${directories.logs}/control-plane.log`, clock);
+}
+
+export async function startProxyProcess(processes: MeshProcesses, proxy: PlannedProxy, token: string): Promise<void> {
+  const { entry } = proxy;
+  await processes
+    .spawn(`${entry.name}/proxy`, `${entry.name}.proxy`, {
+      program: process.execPath,
+      args: [flotillaProgram, 'agent', ...agentArguments(processes, proxy)],
+      env: { ...process.env, FLOTILLA_TOKEN: token },
+      directory: process.cwd(),
+    })
+    .start();
+}
+
+export async function startApplication(
+  processes: MeshProcesses,
+  proxy: PlannedProxy,
+  entry: WorkloadEntry,
+): Promise<void> {
+  const env = applicationEnvironment(proxy, entry);
+  await processes
+    .spawn(`${entry.name}/application`, `${entry.name}.application`, {
+      program: proxy.program ?? entry.command[0],
+      args: applicationArguments(entry, env),
+      env,
+      directory: entry.directory,
+    })
+    .start();
+}
+
+function orFailure<T>(
+  ready: Promise<T>,
+  supervised: SupervisedProcess,
+  subject: string,
+  logFile: string,
+  clock: Clock,
+): Promise<T> {
+  return new Promise((done, fail) => {
+    const deadline = clock.after(
+      READY_DEADLINE_MS,
+      () => fail(new FlotillaError('unavailable', `the ${subject} was not ready within ${READY_DEADLINE_MS / 1000} s`)),
+      { keepAlive: true },
+    );
+    supervised.onFirstExit(() => {
+      deadline.cancel();
+      fail(new FlotillaError('system', `the ${subject} ended while starting`, { hint: `Its log: ${logFile}` }));
+    });
+    void ready.then((value) => {
+      deadline.cancel();
+      done(value);
+    });
+  });
+}

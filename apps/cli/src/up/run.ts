@@ -1,0 +1,169 @@
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Logger } from '@flotilla/observe';
+import { type Clock, FlotillaError, StopStack } from '@flotilla/runtime';
+import { connectApi, type ApiClient } from '../commands/client.ts';
+import { waitUntilSynced } from '../commands/synced.ts';
+import { createAdminToken } from '../control-plane/admin-token.ts';
+import { type MeshContext, publishContext } from '../context/context.ts';
+import type { MeshFile } from '../mesh-file/mesh-file.ts';
+import { PortAllocator } from '../supervisor/ports.ts';
+import { openReaper, type Reaper } from '../supervisor/reaper.ts';
+import { SupervisedProcess } from '../supervisor/supervised.ts';
+import { startApplication, startControlPlaneProcess, startProxyProcess, type MeshProcesses } from './processes.ts';
+import { type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
+import { waitUntilListening, waitUntilReady } from './readiness.ts';
+import { serviceDocuments } from './services.ts';
+import { createWorkloadToken } from './tokens.ts';
+
+export interface UpOptions {
+  readonly file: MeshFile;
+  /** Keeps state between runs; null forgets it at the end. */
+  readonly dataDirectory: string | null;
+  /** Every fixed port of the mesh file gives way to a free one. */
+  readonly anyPort: boolean;
+  /** Path of stock Envoy for workloads that ask for it. */
+  readonly envoyPath: string | null;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** One line of progress for a person. */
+  readonly progress: (line: string) => void;
+  /** Gives the start up when it resolves first. */
+  readonly stopped: Promise<unknown>;
+}
+
+export interface RunningMesh {
+  readonly plan: MeshPlan;
+  readonly context: MeshContext;
+  /** From the start to the moment that every proxy was in sync. */
+  readonly seconds: number;
+  readonly logDirectory: string;
+  readonly processes: MeshProcesses;
+  close(): Promise<void>;
+}
+
+const STOP_GRACE_MS = 4_000;
+
+/**
+ * Runs a whole mesh from its file: the control plane, then every proxy, and each application as soon as its
+ * proxy is ready. Resolves when all proxies acknowledged their configuration and all applications listen.
+ * On failure everything that was started is stopped again.
+ */
+export async function runMesh(options: UpOptions): Promise<RunningMesh> {
+  const stop = new StopStack();
+  const interrupted = options.stopped.then(() => {
+    throw new FlotillaError('unavailable', 'interrupted before the mesh was ready');
+  });
+  try {
+    return await Promise.race([startMesh(options, stop), interrupted]);
+  } catch (error) {
+    await stop.close();
+    throw error;
+  }
+}
+
+async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMesh> {
+  const { file, clock, progress } = options;
+  const startedMs = clock.monotonicMs();
+  const plan = await planMesh(file, new PortAllocator(), options.anyPort);
+  const directories = openDirectories(options, stop);
+  writeFileSync(join(directories.generated, 'services.yaml'), serviceDocuments(file));
+  const reaper = openReaper();
+  stop.push('reaper', () => reaper.close());
+  const processes = createProcesses(options, plan, directories, reaper, stop);
+
+  const adminToken = createAdminToken();
+  const ready = await startControlPlaneProcess(processes, adminToken);
+  const context = { name: file.name, api: ready.api, adminToken, pid: process.pid, startedAtMs: clock.now() };
+  stop.push('context', publishContext(context));
+  progress(`control plane ready after ${secondsSince(startedMs, clock)} s`);
+
+  const api = connectApi(context);
+  await Promise.all(plan.proxies.map((proxy) => startWorkload(processes, api, proxy, progress)));
+  await waitUntilSynced(api, 1n);
+  return {
+    plan,
+    context,
+    seconds: Number(secondsSince(startedMs, clock)),
+    logDirectory: directories.logs,
+    processes,
+    close: () => stop.close(),
+  };
+}
+
+async function startWorkload(
+  processes: MeshProcesses,
+  api: ApiClient,
+  proxy: PlannedProxy,
+  progress: (line: string) => void,
+): Promise<void> {
+  const { entry } = proxy;
+  const token = await createWorkloadToken(api, entry);
+  await startProxyProcess(processes, proxy, token);
+  await waitUntilReady(proxy.adminPort, `the proxy of ${entry.name}`, processes);
+  if (entry.kind === 'gateway') {
+    progress(`gateway ${entry.name} ready`);
+    return;
+  }
+  await startApplication(processes, proxy, entry);
+  for (const port of proxy.ports) await waitUntilListening(port.appPort, `the application of ${entry.name}`, processes);
+  progress(`${entry.name} ready`);
+}
+
+interface Directories {
+  readonly data: string;
+  readonly generated: string;
+  readonly logs: string;
+}
+
+function openDirectories(options: UpOptions, stop: StopStack): Directories {
+  const data =
+    options.dataDirectory === null ? mkdtempSync(join(tmpdir(), 'flotilla-')) : resolve(options.dataDirectory);
+  if (options.dataDirectory === null) stop.push('data directory', () => rmSync(data, { recursive: true, force: true }));
+  const directories = { data, generated: join(data, 'generated'), logs: join(data, 'logs') };
+  try {
+    for (const folder of [directories.generated, directories.logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new FlotillaError(
+      'system',
+      `the data directory ${data} cannot be written: ${FlotillaError.from(error).message}`,
+      {
+        cause: error,
+        hint: 'Name another one with --data, or change its owner.',
+      },
+    );
+  }
+  return directories;
+}
+
+function createProcesses(
+  options: UpOptions,
+  plan: MeshPlan,
+  directories: Directories,
+  reaper: Reaper,
+  stop: StopStack,
+): MeshProcesses {
+  const { logger, clock } = options;
+  return {
+    plan,
+    directories,
+    envoyPath: options.envoyPath,
+    clock,
+    all: new Map(),
+    spawn(name, logName, spec) {
+      const output = openSync(join(directories.logs, `${logName}.log`), 'a', 0o600);
+      const supervised = new SupervisedProcess({ ...spec, name, output }, { reaper, clock, logger });
+      this.all.set(name, supervised);
+      stop.push(name, async () => {
+        await supervised.stop(STOP_GRACE_MS);
+        closeSync(output);
+      });
+      return supervised;
+    },
+  };
+}
+
+function secondsSince(startedMs: number, clock: Clock): string {
+  return ((clock.monotonicMs() - startedMs) / 1000).toFixed(2);
+}
