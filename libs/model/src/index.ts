@@ -80,3 +80,19 @@ export {
 export { decodeMessage, isObject, type DecodeMessageOptions } from './decode/message.ts';
 export { describeType, quote } from './decode/scalar.ts';
 export { didYouMean, suggest } from './decode/suggest.ts';
+export { formatFinding, toFinding, type Finding, type Locator } from './finding.ts';
+export {
+  DEFAULT_YAML_LIMITS,
+  readDocuments,
+  type ReadDocuments,
+  type SourceDocument,
+  type YamlLimits,
+} from './yaml/read-documents.ts';
+export { checkSupport, ISTIO_SUPPORT, supportOf, type KindSupport } from './support/istio-kinds.ts';
+export type { SupportLine, SupportTable } from './support/support.ts';
+export {
+  decodeMeshConfig,
+  DEFAULT_MESH_SETTINGS,
+  type DecodedMeshConfig,
+  type MeshSettings,
+} from './mesh-config/mesh-config.ts';

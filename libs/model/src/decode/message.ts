@@ -6,8 +6,6 @@ import { decodeDuration, decodeScalar, describeType, quote } from './scalar.ts';
 import { didYouMean } from './suggest.ts';
 
 export interface DecodeMessageOptions {
-  /** Also accept a field's name from the .proto file (`default_config`), as Istio does for MeshConfig. */
-  readonly acceptProtoNames?: boolean;
   /** Where the value stands in its document; every fault's path begins with it. */
   readonly path?: FieldPath;
 }
@@ -24,7 +22,7 @@ export function decodeMessage<Desc extends DescMessage>(
 ): Decoded<MessageShape<Desc>> {
   const faults = new FaultList();
   const path = options.path ?? [];
-  const json = walkMessage(schema, value, path, { faults, acceptProtoNames: options.acceptProtoNames ?? false });
+  const json = walkMessage(schema, value, path, faults);
   if (json === undefined || faults.hasErrors) return { ok: false, faults: faults.faults };
   try {
     return { ok: true, value: fromJson(schema, json), faults: faults.faults };
@@ -34,45 +32,40 @@ export function decodeMessage<Desc extends DescMessage>(
   }
 }
 
-interface Walk {
-  readonly faults: FaultList;
-  readonly acceptProtoNames: boolean;
-}
-
 /** Returns the value in protobuf's canonical JSON form, or `undefined` after adding at least one fault. */
-function walkMessage(schema: DescMessage, value: unknown, path: FieldPath, walk: Walk): JsonValue | undefined {
-  const wellKnown = walkWellKnown(schema, value, path, walk);
+function walkMessage(schema: DescMessage, value: unknown, path: FieldPath, faults: FaultList): JsonValue | undefined {
+  const wellKnown = walkWellKnown(schema, value, path, faults);
   if (wellKnown !== null) return wellKnown.json;
   if (!isObject(value)) {
-    walk.faults.error(path, `must be a map of fields, but is ${describeType(value)}`);
+    faults.error(path, `must be a map of fields, but is ${describeType(value)}`);
     return undefined;
   }
   const result: JsonObject = {};
   const setOneofs = new Map<string, string>();
   for (const [name, child] of Object.entries(value)) {
     const childPath = [...path, name];
-    const field = findField(schema, name, walk.acceptProtoNames);
+    const field = findField(schema, name);
     if (field === null) {
-      walk.faults.unexpected(childPath, `unknown field ${quote(name)}`, unknownFieldHint(schema, name));
+      faults.unexpected(childPath, `unknown field ${quote(name)}`, unknownFieldHint(schema, name));
       continue;
     }
     if (child === null) continue;
     if (field.oneof !== undefined) {
       const other = setOneofs.get(field.oneof.name);
       if (other !== undefined) {
-        walk.faults.unexpected(childPath, `"${other}" and "${name}" exclude each other`, 'Keep one of them.');
+        faults.unexpected(childPath, `"${other}" and "${name}" exclude each other`, 'Keep one of them.');
       }
       setOneofs.set(field.oneof.name, name);
     }
-    if (field.deprecated) walk.faults.warn(FAULT_CODES.deprecated, childPath, `"${name}" is deprecated`);
-    const json = walkField(field, child, childPath, walk);
+    if (field.deprecated) faults.warn(FAULT_CODES.deprecated, childPath, `"${name}" is deprecated`);
+    const json = walkField(field, child, childPath, faults);
     if (json !== undefined) result[field.jsonName] = json;
   }
   return result;
 }
 
-function findField(schema: DescMessage, name: string, acceptProtoNames: boolean): DescField | null {
-  const field = schema.fields.find((each) => each.jsonName === name || (acceptProtoNames && each.name === name));
+function findField(schema: DescMessage, name: string): DescField | null {
+  const field = schema.fields.find((each) => each.jsonName === name);
   return field ?? null;
 }
 
@@ -83,18 +76,18 @@ function unknownFieldHint(schema: DescMessage, name: string): string {
   return names.length === 0 ? 'No fields are allowed here.' : `Fields known here: ${names.join(', ')}.`;
 }
 
-function walkField(field: DescField, value: unknown, path: FieldPath, walk: Walk): JsonValue | undefined {
+function walkField(field: DescField, value: unknown, path: FieldPath, faults: FaultList): JsonValue | undefined {
   switch (field.fieldKind) {
     case 'scalar':
-      return decodeScalar(field.scalar, value, path, walk.faults);
+      return decodeScalar(field.scalar, value, path, faults);
     case 'enum':
-      return walkEnum(field.enum, value, path, walk);
+      return walkEnum(field.enum, value, path, faults);
     case 'message':
-      return walkMessage(field.message, value, path, walk);
+      return walkMessage(field.message, value, path, faults);
     case 'list':
-      return walkList(field, value, path, walk);
+      return walkList(field, value, path, faults);
     case 'map':
-      return walkMap(field, value, path, walk);
+      return walkMap(field, value, path, faults);
   }
 }
 
@@ -102,15 +95,15 @@ function walkList(
   field: DescField & { fieldKind: 'list' },
   value: unknown,
   path: FieldPath,
-  walk: Walk,
+  faults: FaultList,
 ): JsonValue | undefined {
   if (!Array.isArray(value)) {
-    walk.faults.error(path, `must be a list, but is ${describeType(value)}`, 'Begin each entry with a dash.');
+    faults.error(path, `must be a list, but is ${describeType(value)}`, 'Begin each entry with a dash.');
     return undefined;
   }
   const result: JsonValue[] = [];
   value.forEach((child: unknown, index) => {
-    const json = walkElement(field, child, [...path, index], walk);
+    const json = walkElement(field, child, [...path, index], faults);
     if (json !== undefined) result.push(json);
   });
   return result;
@@ -122,20 +115,20 @@ function walkMap(
   field: DescField & { fieldKind: 'map' },
   value: unknown,
   path: FieldPath,
-  walk: Walk,
+  faults: FaultList,
 ): JsonValue | undefined {
   if (!isObject(value)) {
-    walk.faults.error(path, `must be a map, but is ${describeType(value)}`);
+    faults.error(path, `must be a map, but is ${describeType(value)}`);
     return undefined;
   }
   const result: JsonObject = {};
   for (const [key, child] of Object.entries(value)) {
     const childPath = [...path, key];
     if (field.mapKey !== ScalarType.STRING && !INTEGER_KEY.test(key)) {
-      walk.faults.unexpected(childPath, `the key ${quote(key)} must be a whole number`);
+      faults.unexpected(childPath, `the key ${quote(key)} must be a whole number`);
       continue;
     }
-    const json = walkElement(field, child, childPath, walk);
+    const json = walkElement(field, child, childPath, faults);
     if (json !== undefined) result[key] = json;
   }
   return result;
@@ -145,22 +138,22 @@ function walkElement(
   field: DescField & { fieldKind: 'list' | 'map' },
   value: unknown,
   path: FieldPath,
-  walk: Walk,
+  faults: FaultList,
 ): JsonValue | undefined {
   const kind = field.fieldKind === 'list' ? field.listKind : field.mapKind;
-  if (kind === 'message' && field.message !== undefined) return walkMessage(field.message, value, path, walk);
-  if (kind === 'enum' && field.enum !== undefined) return walkEnum(field.enum, value, path, walk);
-  return field.scalar === undefined ? undefined : decodeScalar(field.scalar, value, path, walk.faults);
+  if (kind === 'message' && field.message !== undefined) return walkMessage(field.message, value, path, faults);
+  if (kind === 'enum' && field.enum !== undefined) return walkEnum(field.enum, value, path, faults);
+  return field.scalar === undefined ? undefined : decodeScalar(field.scalar, value, path, faults);
 }
 
-function walkEnum(desc: DescEnum, value: unknown, path: FieldPath, walk: Walk): JsonValue | undefined {
+function walkEnum(desc: DescEnum, value: unknown, path: FieldPath, faults: FaultList): JsonValue | undefined {
   const found = desc.values.find((each) => each.name === value);
   if (found !== undefined) {
-    if (found.deprecated) walk.faults.warn(FAULT_CODES.deprecated, path, `"${found.name}" is deprecated`);
+    if (found.deprecated) faults.warn(FAULT_CODES.deprecated, path, `"${found.name}" is deprecated`);
     return found.name;
   }
   const names = desc.values.map((each) => each.name);
-  walk.faults.error(
+  faults.error(
     path,
     typeof value === 'string' ? `unknown value ${quote(value)}` : `must be a name, but is ${describeType(value)}`,
     `Allowed: ${names.join(', ')}.`,
@@ -186,18 +179,18 @@ function walkWellKnown(
   schema: DescMessage,
   value: unknown,
   path: FieldPath,
-  walk: Walk,
+  faults: FaultList,
 ): { readonly json: JsonValue | undefined } | null {
   if (!schema.typeName.startsWith(WRAPPER_PREFIX)) return null;
   const name = schema.typeName.slice(WRAPPER_PREFIX.length);
   const wrapped = WRAPPED.get(name);
-  if (wrapped !== undefined) return { json: decodeScalar(wrapped, value, path, walk.faults) };
+  if (wrapped !== undefined) return { json: decodeScalar(wrapped, value, path, faults) };
   switch (name) {
     case 'Duration':
-      return { json: decodeDuration(value, path, walk.faults) };
+      return { json: decodeDuration(value, path, faults) };
     case 'Struct':
       if (isObject(value)) return { json: value };
-      walk.faults.error(path, `must be a map, but is ${describeType(value)}`);
+      faults.error(path, `must be a map, but is ${describeType(value)}`);
       return { json: undefined };
     case 'Value':
       // Documents are read as JSON, so that every value in them is one.

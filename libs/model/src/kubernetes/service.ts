@@ -76,12 +76,12 @@ const serviceSpec = record(
   OTHER_FIELDS,
 );
 
-export const serviceShape: Shape<KubernetesService> = (body, path, faults) => {
-  const { spec } = record({ spec: required(serviceSpec) })(body, path, faults);
+const checkedSpec: Shape<KubernetesService> = (value, path, faults) => {
+  const spec = serviceSpec(value, path, faults);
   const names = new Set<string>();
   const numbers = new Set<string>();
   spec.ports.forEach((port, index) => {
-    const portPath = [...path, 'spec', 'ports', index];
+    const portPath = [...path, 'ports', index];
     if (spec.ports.length > 1 && port.name === '') {
       faults.error(portPath, 'a port needs a name when the Service has several', 'Name it by protocol, such as http.');
     }
@@ -96,10 +96,14 @@ export const serviceShape: Shape<KubernetesService> = (body, path, faults) => {
     numbers.add(number);
   });
   if (spec.type === 'ExternalName' && spec.externalName === '') {
-    faults.error([...path, 'spec'], 'a Service of type ExternalName needs externalName');
+    faults.error(path, 'a Service of type ExternalName needs externalName');
   }
   if (spec.type !== 'ExternalName' && spec.clusterIP !== 'None' && spec.ports.length === 0) {
-    faults.error([...path, 'spec'], 'a Service needs at least one port');
+    faults.error(path, 'a Service needs at least one port');
   }
   return { ...spec, ports: spec.ports.map((port) => ({ ...port, targetPort: port.targetPort ?? port.port })) };
 };
+
+const serviceDocument = record({ spec: required(checkedSpec) });
+
+export const serviceShape: Shape<KubernetesService> = (body, path, faults) => serviceDocument(body, path, faults).spec;

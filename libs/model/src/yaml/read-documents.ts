@@ -1,0 +1,104 @@
+import { LineCounter, parseAllDocuments } from 'yaml';
+import type { Document, YAMLError } from 'yaml';
+import type { JsonValue } from '@bufbuild/protobuf';
+import { FAULT_CODES } from '../decode/fault.ts';
+import type { Finding, Locator } from '../finding.ts';
+import type { Origin } from '../resource-key.ts';
+import { locateIn } from './locate.ts';
+import { toValue } from './to-value.ts';
+
+/** Bounds on a text that somebody else wrote. */
+export interface YamlLimits {
+  /** Of one text, in UTF-8. */
+  readonly maxBytes: number;
+  /** How deep lists and maps may nest. */
+  readonly maxDepth: number;
+  /** Maps, lists and scalars of one document after its aliases are expanded. */
+  readonly maxNodes: number;
+}
+
+export const DEFAULT_YAML_LIMITS: YamlLimits = { maxBytes: 4 << 20, maxDepth: 64, maxNodes: 200_000 };
+
+/** One document of a text: its value as JSON, and where each field of it stands. */
+export interface SourceDocument extends Locator {
+  readonly value: JsonValue;
+  readonly origin: Origin;
+}
+
+export interface ReadDocuments {
+  /** The documents that could be read, in order. Empty ones are passed over. */
+  readonly documents: readonly SourceDocument[];
+  /** Faults of syntax, each an error. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Reads a YAML (or JSON) text of any number of documents. A document with a fault in its syntax is left out and
+ * reported; the others are returned. Maps become JSON objects with text keys, aliases and merge keys are expanded.
+ * What JSON cannot say (infinities, binary data, repeated keys) is a fault. Never throws.
+ */
+export function readDocuments(text: string, source: string, limits: YamlLimits = DEFAULT_YAML_LIMITS): ReadDocuments {
+  const byteLength = Buffer.byteLength(text);
+  if (byteLength > limits.maxBytes) {
+    const message = `the text has ${byteLength} bytes, more than the ${limits.maxBytes} allowed`;
+    return { documents: [], findings: [syntaxFault({ source, line: 1, column: 1 }, message, 'Split it.')] };
+  }
+  const lines = new LineCounter();
+  const originOf = (offset: number): Origin => {
+    const { line, col } = lines.linePos(offset);
+    return { source, line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const documents: SourceDocument[] = [];
+  const findings: Finding[] = [];
+  for (const document of parse(text, lines)) {
+    const faults = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_FAULTS);
+    findings.push(...faults.map((fault) => syntaxFault(originOf(fault.pos[0]), sentence(fault), hintFor(fault))));
+    if (faults.length > 0 || document.contents === null) continue;
+    const read = toValue(document.contents, limits);
+    findings.push(...read.faults.map(({ offset, message }) => syntaxFault(originOf(offset), message)));
+    if (read.faults.length > 0 || read.value === null) continue;
+    documents.push({
+      value: read.value,
+      origin: originOf(document.contents.range?.[0] ?? 0),
+      locate: (path, subject) => originOf(locateIn(document.contents, read.aliases, path, subject)),
+    });
+  }
+  return { documents, findings };
+}
+
+// The first few faults explain the others.
+const MAX_SYNTAX_FAULTS = 10;
+
+function parse(text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
+  const documents = parseAllDocuments(text, {
+    lineCounter,
+    prettyErrors: false,
+    logLevel: 'silent',
+    // Repeated keys are found by `toValue`, in linear time.
+    uniqueKeys: false,
+  });
+  // A text without documents comes as an empty list with errors of its own, which stay empty for blank texts.
+  return Array.isArray(documents) ? documents : [];
+}
+
+function syntaxFault(origin: Origin, message: string, hint = ''): Finding {
+  return { severity: 'error', code: FAULT_CODES.syntax, resource: null, field: '', origin, message, hint };
+}
+
+function sentence(fault: YAMLError): string {
+  const message = fault.message.replaceAll(/\s+/g, ' ').replace(/[.:]?\s*$/, '');
+  return `this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+}
+
+function hintFor(fault: YAMLError): string {
+  switch (fault.code) {
+    case 'TAB_AS_INDENT':
+      return 'Indent with spaces.';
+    case 'BAD_INDENT':
+    case 'BLOCK_AS_IMPLICIT_KEY':
+    case 'MULTILINE_IMPLICIT_KEY':
+      return 'Check the indentation of this line and of the one before it.';
+    default:
+      return '';
+  }
+}
