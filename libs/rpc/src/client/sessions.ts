@@ -1,0 +1,53 @@
+import type { ClientHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import { Http2SessionManager } from '@connectrpc/connect-node';
+
+type Request = Http2SessionManager['request'];
+
+/** One HTTP/2 connection at a time, opened when needed, and given up for a new one on `renew`. */
+export interface Sessions {
+  readonly authority: string;
+  request: Request;
+  notifyResponseByteRead(stream: ClientHttp2Stream): void;
+  /** The next call opens a new connection; calls in flight finish on the old one. */
+  renew(): void;
+  close(): void;
+}
+
+// A peer that vanished without a word is noticed after the sum of both, while calls are open.
+const PING_INTERVAL_MS = 30_000;
+const PING_TIMEOUT_MS = 10_000;
+const IDLE_TIMEOUT_MS = 60_000;
+
+export function createSessions(url: URL, connect: () => Socket): Sessions {
+  const open = () =>
+    new Http2SessionManager(
+      url.origin,
+      { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS, idleConnectionTimeoutMs: IDLE_TIMEOUT_MS },
+      { createConnection: connect },
+    );
+  let current = open();
+  const retired = new Set<Http2SessionManager>();
+  const isBusy = (session: Http2SessionManager) => ['open', 'connecting', 'verifying'].includes(session.state());
+  return {
+    authority: url.origin,
+    request: (...args) => current.request(...args),
+    notifyResponseByteRead(stream) {
+      current.notifyResponseByteRead(stream);
+      for (const session of retired) session.notifyResponseByteRead(stream);
+    },
+    renew() {
+      retired.add(current);
+      current = open();
+      for (const session of retired) {
+        if (isBusy(session)) continue;
+        session.abort();
+        retired.delete(session);
+      }
+    },
+    close() {
+      for (const session of [current, ...retired]) session.abort();
+      retired.clear();
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { createContextValues, type ConnectRouter } from '@connectrpc/connect';
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
+import type { Logger } from '@flotilla/observe';
+import { peerKey } from '../caller.ts';
+import { peerOf } from './peer.ts';
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
+
+/**
+ * A node:http and node:http2 listener for the calls of this router. A request for another path goes to `fallback`.
+ */
+export function createNodeHandler(router: ConnectRouter, fallback: NodeHandler | null, logger: Logger): NodeHandler {
+  const byPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response) => {
+    const handler = byPath.get(request.url?.split('?', 1)[0] ?? '');
+    if (handler === undefined) {
+      (fallback ?? replyNotFound)(request, response);
+      return;
+    }
+    const values = createContextValues().set(peerKey, peerOf(request));
+    let universal;
+    try {
+      universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    } catch {
+      // No authority, or one that is none.
+      replyError(response, 400, 'invalid_argument', 'the request has no usable host or :authority');
+      return;
+    }
+    handler(universal)
+      .then((reply) => universalResponseToNodeResponse(reply, response))
+      .catch((error: unknown) => {
+        // The peer went away while the reply was written; what a handler throws was turned into a reply before.
+        if (logger.isDebug()) logger.debug('a reply could not be written', { path: handler.requestPath, error });
+        response.destroy();
+      });
+  };
+}
+
+const replyNotFound: NodeHandler = (request, response) =>
+  replyError(response, 404, 'unimplemented', `no method at ${request.url ?? ''}`);
+
+/** An error reply in the form of the Connect protocol; gRPC clients go by the HTTP status. */
+function replyError(response: NodeResponse, status: number, code: string, message: string): void {
+  response.statusCode = status;
+  response.setHeader('content-type', 'application/json');
+  // Only the overload is chosen here: both kinds of response take a text.
+  (response as ServerResponse).end(JSON.stringify({ code, message }));
+}

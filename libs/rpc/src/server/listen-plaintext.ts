@@ -1,0 +1,45 @@
+import { createServer } from 'node:http';
+import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import type { Server, Socket } from 'node:net';
+import type { NodeHandler } from './handler.ts';
+import { http2Options } from './limits.ts';
+
+// RFC 9113, section 3.4. Three bytes tell it from every HTTP/1.1 method.
+const PREFACE = Buffer.from('PRI');
+
+/**
+ * A server for HTTP/1.1 and for HTTP/2 with prior knowledge (h2c) on one port, told apart by the first bytes.
+ * Not listening yet.
+ */
+export function createPlaintextServer(
+  handler: NodeHandler,
+  onSession: (session: ServerHttp2Session) => void,
+  maxConcurrentStreams: number,
+): Server {
+  const h2 = createHttp2Server(http2Options(maxConcurrentStreams), handler);
+  h2.on('session', onSession);
+  // node:http does the listening, so that it times slow requests out and knows its idle connections.
+  const server = createServer(handler);
+  const serveHttp1 = server.listeners('connection').map((listener) => (socket: Socket) => {
+    listener.call(server, socket);
+  });
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    socket.setTimeout(server.headersTimeout, () => socket.destroy());
+    socket.once('error', () => socket.destroy());
+    const sniff = () => {
+      const start: Buffer | null = socket.read();
+      if (start === null) return;
+      const isUndecided = start.length < PREFACE.length && PREFACE.subarray(0, start.length).equals(start);
+      socket.unshift(start);
+      if (isUndecided) return;
+      socket.off('readable', sniff);
+      socket.setTimeout(0);
+      socket.removeAllListeners('timeout');
+      if (start.subarray(0, PREFACE.length).equals(PREFACE)) h2.emit('connection', socket);
+      else for (const serve of serveHttp1) serve(socket);
+    };
+    socket.on('readable', sniff);
+  });
+  return server;
+}

@@ -1,0 +1,77 @@
+import { constants } from 'node:crypto';
+import { createSecureServer, type ServerHttp2Session } from 'node:http2';
+import type { Server } from 'node:net';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { FlotillaError } from '@flotilla/runtime';
+import type { Logger } from '@flotilla/observe';
+import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
+import type { NodeHandler } from './handler.ts';
+import { http2Options } from './limits.ts';
+
+export interface ServerTls {
+  /** The server's certificate and the roots that client certificates are verified against; may change at any time. */
+  readonly identity: Pick<IdentitySource, 'current' | 'subscribe'>;
+  /**
+   * `none`: not asked for. `optional`: a client may have none, but one that is shown must verify. `require`: no
+   * connection without.
+   */
+  readonly clientCertificates: 'none' | 'optional' | 'require';
+}
+
+/**
+ * A server for HTTP/2 and HTTP/1.1 over TLS, chosen by ALPN. A changed certificate is used from the next handshake
+ * on; open connections stay. Not listening yet. Throws `unavailable` when the source has no certificate.
+ */
+export function createTlsServer(
+  tls: ServerTls,
+  handler: NodeHandler,
+  onSession: (session: ServerHttp2Session) => void,
+  maxConcurrentStreams: number,
+  logger: Logger,
+): Server {
+  const certificate = tls.identity.current();
+  if (certificate === null) throw new FlotillaError('unavailable', 'the server has no certificate yet');
+  const server = createSecureServer(
+    {
+      ...http2Options(maxConcurrentStreams),
+      ...secureContextOf(certificate),
+      allowHTTP1: true,
+      handshakeTimeout: 10_000,
+      requestCert: tls.clientCertificates !== 'none',
+      // An optional certificate is judged below: OpenSSL cannot tell "none" from "bad" for us.
+      rejectUnauthorized: tls.clientCertificates === 'require',
+    },
+    handler,
+  );
+  server.on('session', onSession);
+  server.on('tlsClientError', (error, socket) => {
+    logger.debug('a TLS handshake failed', { peer: socket.remoteAddress, error });
+    socket.destroy();
+  });
+  const serve = server.listeners('secureConnection').map((listener) => (socket: TLSSocket) => {
+    listener.call(server, socket);
+  });
+  server.removeAllListeners('secureConnection');
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (!socket.authorized && socket.getPeerX509Certificate() !== undefined) {
+      logger.warn('refused a client certificate', { peer: socket.remoteAddress, why: socket.authorizationError });
+      socket.destroy();
+      return;
+    }
+    for (const listener of serve) listener(socket);
+  });
+  const unsubscribe = tls.identity.subscribe((next) => server.setSecureContext(secureContextOf(next)));
+  server.once('close', unsubscribe);
+  return server;
+}
+
+function secureContextOf(certificate: WorkloadCertificate): SecureContextOptions {
+  return {
+    cert: certificate.chainPem,
+    key: certificate.privateKeyPem,
+    ca: certificate.rootsPem,
+    minVersion: 'TLSv1.2',
+    // A resumed session would carry a client certificate past a change of the roots.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  };
+}
