@@ -1,6 +1,7 @@
-import type { ClientHttp2Stream } from 'node:http2';
+import { constants, type ClientHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Http2SessionManager } from '@connectrpc/connect-node';
+import { FlotillaError } from '@flotilla/runtime';
 
 type Request = Http2SessionManager['request'];
 
@@ -31,7 +32,9 @@ export function createSessions(url: URL, connect: () => Socket): Sessions {
   const isBusy = (session: Http2SessionManager) => ['open', 'connecting', 'verifying'].includes(session.state());
   return {
     authority: url.origin,
-    request: (...args) => current.request(...args),
+    async request(...args) {
+      return failWhenCutOff(await current.request(...args));
+    },
     notifyResponseByteRead(stream) {
       current.notifyResponseByteRead(stream);
       for (const session of retired) session.notifyResponseByteRead(stream);
@@ -50,4 +53,16 @@ export function createSessions(url: URL, connect: () => Socket): Sessions {
       retired.clear();
     },
   };
+}
+
+/**
+ * After a GOAWAY, the loss of the connection closes its streams without an error, and a call that waits for its answer
+ * would wait for ever. So a stream that closes before its end fails here.
+ */
+function failWhenCutOff(stream: ClientHttp2Stream): ClientHttp2Stream {
+  stream.once('close', () => {
+    if (stream.readableEnded || stream.errored || stream.rstCode !== constants.NGHTTP2_NO_ERROR) return;
+    stream.emit('error', new FlotillaError('unavailable', 'the connection was closed before the answer'));
+  });
+  return stream;
 }

@@ -25,21 +25,28 @@ export function createPlaintextServer(
   });
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
-    socket.setTimeout(server.headersTimeout, () => socket.destroy());
-    socket.once('error', () => socket.destroy());
-    const sniff = () => {
-      const start: Buffer | null = socket.read();
-      if (start === null) return;
-      const isUndecided = start.length < PREFACE.length && PREFACE.subarray(0, start.length).equals(start);
-      socket.unshift(start);
-      if (isUndecided) return;
-      socket.off('readable', sniff);
-      socket.setTimeout(0);
-      socket.removeAllListeners('timeout');
-      if (start.subarray(0, PREFACE.length).equals(PREFACE)) h2.emit('connection', socket);
+    sniff(socket, server.headersTimeout, (isHttp2) => {
+      if (isHttp2) h2.emit('connection', socket);
       else for (const serve of serveHttp1) serve(socket);
-    };
-    socket.on('readable', sniff);
+    });
   });
   return server;
+}
+
+/** Reads as many bytes as it takes to tell, gives them back, and says whether they begin the HTTP/2 preface. */
+function sniff(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean) => void): void {
+  let start = Buffer.alloc(0);
+  const giveUp = () => socket.destroy();
+  const onReadable = () => {
+    const bytes: Buffer | null = socket.read();
+    if (bytes === null) return;
+    start = Buffer.concat([start, bytes]);
+    if (start.length < PREFACE.length && PREFACE.subarray(0, start.length).equals(start)) return;
+    socket.off('readable', onReadable).off('end', giveUp).off('error', giveUp).off('timeout', giveUp);
+    socket.setTimeout(0);
+    socket.unshift(start);
+    decide(start.subarray(0, PREFACE.length).equals(PREFACE));
+  };
+  socket.setTimeout(timeoutMs);
+  socket.on('readable', onReadable).on('end', giveUp).on('error', giveUp).on('timeout', giveUp);
 }
