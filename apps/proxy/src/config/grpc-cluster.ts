@@ -1,0 +1,187 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { checkServerIdentity, connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
+import type { Transport } from '@connectrpc/connect';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { compileStringMatcher, type StringPredicate } from '@flotilla/match';
+import { FlotillaError } from '@flotilla/runtime';
+import { uriSanOf } from '@flotilla/spiffe';
+import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { stringMatchOf } from '../http/route/matcher-specs.ts';
+import { readDataSource } from '../identity/decode-secret.ts';
+import type { Secret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
+
+/** A control-plane cluster of the bootstrap, reached over HTTP/2. */
+export interface GrpcCluster {
+  /** Opens a connection to the next endpoint. Rejects with `unavailable`, naming the endpoint. */
+  connect(signal: AbortSignal): Promise<GrpcConnection>;
+}
+
+export interface GrpcConnection {
+  readonly transport: Transport;
+  close(): void;
+}
+
+type Target = { readonly host: string; readonly port: number } | { readonly path: string };
+
+const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+const KEEPALIVE = { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 };
+
+/**
+ * Compiles a cluster for use as a gRPC target: its endpoints (addresses, host names or Unix sockets) and its TLS
+ * context. Each connection uses the certificate in force at that time. Throws `invalid`.
+ */
+export function compileGrpcCluster(cluster: Cluster, secrets: SecretStore): GrpcCluster {
+  const targets = targetsOf(cluster);
+  const security = cluster.transportSocket === undefined ? null : compileTls(cluster.transportSocket, secrets);
+  const timeoutMs =
+    cluster.connectTimeout === undefined ? DEFAULT_CONNECT_TIMEOUT_MS : durationMs(cluster.connectTimeout);
+  let next = 0;
+  return {
+    async connect(signal) {
+      const target = targets[next++ % targets.length];
+      if (target === undefined) throw new FlotillaError('invalid', `cluster "${cluster.name}" has no endpoints`);
+      const where = 'path' in target ? target.path : `${target.host}:${target.port}`;
+      if (security !== null) await security.ready(signal);
+      const authority = `${security === null ? 'http' : 'https'}://${'path' in target ? 'localhost' : hostPort(target)}`;
+      const sessions = new Http2SessionManager(authority, KEEPALIVE, {
+        createConnection: () => openSocket(target, security, timeoutMs),
+      });
+      const abort = (): void => sessions.abort();
+      signal.addEventListener('abort', abort);
+      const state = await sessions.connect();
+      if (state === 'error') {
+        signal.removeEventListener('abort', abort);
+        throw FlotillaError.from(sessions.error(), 'unavailable').within(`cluster "${cluster.name}" at ${where}`);
+      }
+      return {
+        transport: createGrpcTransport({ baseUrl: authority, sessionManager: sessions }),
+        close() {
+          signal.removeEventListener('abort', abort);
+          sessions.abort();
+        },
+      };
+    },
+  };
+}
+
+function targetsOf(cluster: Cluster): Target[] {
+  const targets: Target[] = [];
+  for (const { lbEndpoints } of cluster.loadAssignment?.endpoints ?? []) {
+    for (const { hostIdentifier } of lbEndpoints) {
+      const address = hostIdentifier.case === 'endpoint' ? hostIdentifier.value.address?.address : undefined;
+      if (address?.case === 'pipe') targets.push({ path: address.value.path });
+      else if (address?.case === 'socketAddress' && address.value.portSpecifier.case === 'portValue') {
+        targets.push({ host: address.value.address, port: address.value.portSpecifier.value });
+      } else {
+        throw new FlotillaError(
+          'invalid',
+          `cluster "${cluster.name}": an endpoint has neither socket address nor pipe`,
+        );
+      }
+    }
+  }
+  if (targets.length === 0) throw new FlotillaError('invalid', `cluster "${cluster.name}" has no endpoints`);
+  return targets;
+}
+
+function openSocket(target: Target, security: TlsClient | null, timeoutMs: number): Socket {
+  const socket = security === null ? connectTcp(target) : security.connect(target);
+  const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
+  timer.unref();
+  socket.once(security === null ? 'connect' : 'secureConnect', () => clearTimeout(timer));
+  socket.once('close', () => clearTimeout(timer));
+  return socket;
+}
+
+interface TlsClient {
+  /** Resolves when every secret it needs is there. */
+  ready(signal: AbortSignal): Promise<void>;
+  connect(target: Target): TLSSocket;
+}
+
+function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
+  const any = socket.configType.value;
+  const context = any === undefined ? undefined : anyUnpack(any, UpstreamTlsContextSchema);
+  if (context === undefined) throw new FlotillaError('invalid', `transport socket "${socket.name}" is not TLS`);
+  const common = context.commonTlsContext;
+  const [ownSds] = common?.tlsCertificateSdsSecretConfigs ?? [];
+  const [ownInline] = common?.tlsCertificates ?? [];
+  const validation = common?.validationContextType;
+  const combined = validation?.case === 'combinedValidationContext' ? validation.value : undefined;
+  const rules = validation?.case === 'validationContext' ? validation.value : combined?.defaultValidationContext;
+  const trustName =
+    validation?.case === 'validationContextSdsSecretConfig'
+      ? validation.value.name
+      : combined?.validationContextSdsSecretConfig?.name;
+  const own = ownSds === undefined ? null : secrets.holder(ownSds.name);
+  const trust = trustName === undefined ? null : secrets.holder(trustName);
+  const fixedCa = rules?.trustedCa === undefined ? null : readDataSource(rules.trustedCa, 'trusted_ca');
+  if (trust === null && fixedCa === null) {
+    throw new FlotillaError('invalid', 'a control-plane cluster with TLS needs a trusted CA');
+  }
+  const fixedPair =
+    ownInline?.certificateChain === undefined || ownInline.privateKey === undefined
+      ? null
+      : {
+          cert: readDataSource(ownInline.certificateChain, 'certificate_chain'),
+          key: readDataSource(ownInline.privateKey, 'private_key'),
+        };
+  const sans = (rules?.matchTypedSubjectAltNames ?? []).map((matcher, index) =>
+    compileStringMatcher(stringMatchOf(matcher.matcher, `match_typed_subject_alt_names[${index}]`)),
+  );
+  return {
+    async ready(signal) {
+      for (const holder of [own, trust]) if (holder !== null) await present(holder, signal);
+    },
+    connect(target) {
+      const pair = own?.current();
+      const anchors = trust?.current();
+      return connectTls({
+        ...target,
+        ALPNProtocols: ['h2'],
+        minVersion: 'TLSv1.2',
+        ...(context.sni === '' ? {} : { servername: context.sni }),
+        ca: anchors?.kind === 'validation' ? anchors.trustedCaPem : (fixedCa ?? []),
+        ...(pair?.kind === 'certificate' ? { cert: pair.chainPem, key: pair.privateKeyPem } : (fixedPair ?? {})),
+        checkServerIdentity: (host, certificate) => checkPeer(host, certificate, sans),
+      });
+    },
+  };
+}
+
+/** With SAN rules one URI or DNS name must match; without, the name that was dialled counts (RFC 6125). */
+function checkPeer(host: string, certificate: PeerCertificate, sans: readonly StringPredicate[]): Error | undefined {
+  if (sans.length === 0) return checkServerIdentity(host, certificate);
+  const uri = uriSanOf(certificate.raw);
+  const names = (certificate.subjectaltname ?? '')
+    .split(', ')
+    .filter((name) => name.startsWith('DNS:'))
+    .map((name) => name.slice('DNS:'.length));
+  if (uri !== null) names.push(uri);
+  if (names.some((name) => sans.some((matches) => matches(name)))) return undefined;
+  return new Error(`the server's certificate has none of the expected names; it has ${names.join(', ') || 'none'}`);
+}
+
+function present(holder: SecretHolder, signal: AbortSignal): Promise<Secret> {
+  const current = holder.current();
+  if (current !== null) return Promise.resolve(current);
+  return new Promise((resolve, reject) => {
+    const stop = holder.subscribe(() => {
+      const value = holder.current();
+      if (value === null) return;
+      stop();
+      resolve(value);
+    });
+    signal.addEventListener('abort', () => {
+      stop();
+      reject(new FlotillaError('unavailable', `secret "${holder.name}" has not arrived`));
+    });
+  });
+}
+
+function hostPort(target: { readonly host: string; readonly port: number }): string {
+  return `${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`;
+}

@@ -1,0 +1,302 @@
+import { create } from '@bufbuild/protobuf';
+import { anyPack } from '@bufbuild/protobuf/wkt';
+import { silentLogger } from '@flotilla/observe';
+import { FlotillaError, systemClock } from '@flotilla/runtime';
+import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import {
+  Cluster_DiscoveryType,
+  type Cluster,
+  ClusterSchema,
+} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import { ApiConfigSource_ApiType } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
+import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
+import { type Listener, ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
+import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createSecretTable } from '../identity/secret-table.ts';
+import { resource, type ScriptedAds, type ScriptedStream, startScriptedAds } from '../journeys/scripted-ads.ts';
+import { StatsRegistry } from '../observe/stats.ts';
+import { openProxyConfig } from './proxy-config.ts';
+
+const cleanups: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const ADS = { configSourceSpecifier: { case: 'ads' as const, value: {} } };
+
+/** Managers that write down what they are told to do. */
+function recorder() {
+  const log: string[] = [];
+  const bad = (name: string): void => {
+    if (name.includes('bad')) throw new FlotillaError('invalid', 'lb_policy: not supported');
+  };
+  return {
+    log,
+    clusters: {
+      check: (cluster: Cluster) => bad(cluster.name),
+      checkEndpoints: () => undefined,
+      apply: (cluster: Cluster) => void log.push(`cluster ${cluster.name}`),
+      applyEndpoints: ({ clusterName, endpoints }: { clusterName: string; endpoints: unknown[] }) =>
+        void log.push(`endpoints ${clusterName} ${endpoints.length}`),
+      remove: (name: string) => void log.push(`-cluster ${name}`),
+    },
+    listeners: {
+      compile(listener: Listener) {
+        bad(listener.name);
+        return { name: listener.name, routeNames: new Set(listener.statPrefix ? [listener.statPrefix] : []) };
+      },
+      apply({ name }: { name: string }) {
+        if (name === 'taken') return Promise.reject(new FlotillaError('system', 'port 80 is in use'));
+        log.push(`listener ${name}`);
+        return Promise.resolve();
+      },
+      remove: (name: string) => void log.push(`-listener ${name}`),
+    },
+  };
+}
+
+async function start(server?: ScriptedAds) {
+  const ads = server ?? (await startScriptedAds());
+  if (server === undefined) cleanups.push(() => ads.close());
+  const targets = recorder();
+  const stats = new StatsRegistry();
+  const config = openProxyConfig<{ name: string; routeNames: ReadonlySet<string> }>({
+    bootstrap: create(BootstrapSchema, {
+      node: { id: 'sidecar~1' },
+      staticResources: {
+        clusters: [
+          {
+            name: 'xds-grpc',
+            loadAssignment: {
+              endpoints: [
+                {
+                  lbEndpoints: [
+                    {
+                      hostIdentifier: {
+                        case: 'endpoint',
+                        value: {
+                          address: {
+                            address: {
+                              case: 'socketAddress',
+                              value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: ads.port } },
+                            },
+                          },
+                        },
+                      },
+                    },
+                  ],
+                },
+              ],
+            },
+          },
+        ],
+      },
+      dynamicResources: {
+        adsConfig: {
+          apiType: ApiConfigSource_ApiType.DELTA_GRPC,
+          grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: 'xds-grpc' } } }],
+        },
+        cdsConfig: ADS,
+        ldsConfig: ADS,
+      },
+    }),
+    secrets: createSecretTable(),
+    hasIdentity: false,
+    clusters: targets.clusters,
+    listeners: targets.listeners,
+    compileRoutes: ({ name, virtualHosts }) => {
+      if (virtualHosts.some((host) => host.name === 'bad')) throw new FlotillaError('invalid', 'virtual_hosts[0]: bad');
+      return { name, clusterNames: new Set(), match: () => null };
+    },
+    stats,
+    clock: systemClock,
+    random: () => 0,
+    logger: silentLogger,
+    drainMs: 0,
+  });
+  cleanups.push(() => config.close());
+  targets.log.splice(0);
+  return { ads, config, stats, log: targets.log };
+}
+
+const eds = (name: string, timeoutMs = 250) =>
+  create(ClusterSchema, {
+    name,
+    connectTimeout: { seconds: 0n, nanos: timeoutMs },
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: ADS },
+  });
+const cluster = (name: string, version: string, timeoutMs?: number) =>
+  resource(name, version, ClusterSchema, eds(name, timeoutMs));
+const endpoints = (name: string, version: string) =>
+  resource(
+    name,
+    version,
+    ClusterLoadAssignmentSchema,
+    create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: [{}] }),
+  );
+const listener = (name: string, version: string, routes = '') =>
+  resource(
+    name,
+    version,
+    ListenerSchema,
+    create(ListenerSchema, {
+      name,
+      statPrefix: routes, // the fake compile step reads its route name here
+      filterChains: [
+        {
+          filters: [
+            {
+              name: 'hcm',
+              configType: {
+                case: 'typedConfig',
+                value: anyPack(
+                  HttpConnectionManagerSchema,
+                  create(HttpConnectionManagerSchema, {
+                    routeSpecifier: { case: 'rds', value: { configSource: ADS, routeConfigName: routes } },
+                  }),
+                ),
+              },
+            },
+          ],
+        },
+      ],
+    }),
+  );
+const routes = (name: string, version: string, host = 'good') =>
+  resource(
+    name,
+    version,
+    RouteConfigurationSchema,
+    create(RouteConfigurationSchema, { name, virtualHosts: [{ name: host, domains: [version] }] }),
+  );
+
+/** Brings a proxy up with one cluster `a` and one listener `l` with routes `r`. */
+async function bringUp(stream: ScriptedStream): Promise<void> {
+  await stream.request('CDS');
+  stream.send('CDS', [cluster('a', '1')]);
+  await stream.request('EDS');
+  stream.send('EDS', [endpoints('a', '1')]);
+  await stream.request('LDS');
+  stream.send('LDS', [listener('l', '1', 'r')]);
+  await stream.request('RDS');
+  stream.send('RDS', [routes('r', '1')]);
+}
+
+describe('configuration over delta ADS', () => {
+  it('warms clusters before listeners, and each before its use', async () => {
+    const { ads, config, log, stats } = await start();
+    const stream = await ads.stream();
+    const first = await stream.request('CDS');
+    expect(first.node?.id).toBe('sidecar~1');
+    expect(stream.unread('LDS')).toBe(0);
+    const nonce = stream.send('CDS', [cluster('a', '1')]);
+    expect((await stream.request('EDS')).resourceNamesSubscribe).toEqual(['a']);
+    expect(log).toEqual([]);
+    expect(config.isReady()).toBe(false);
+    expect(config.unready()).toContain('cluster a: eds:a');
+    expect(stream.unread('CDS')).toBe(0); // the acknowledgement waits for the endpoints
+    stream.send('EDS', [endpoints('a', '1')]);
+    expect((await stream.request('CDS')).responseNonce).toBe(nonce);
+    expect(log).toEqual(['cluster a', 'endpoints a 1']);
+
+    await stream.request('LDS');
+    stream.send('LDS', [listener('l', '1', 'r')]);
+    expect((await stream.request('RDS')).resourceNamesSubscribe).toEqual(['r']);
+    expect(log).toHaveLength(2);
+    stream.send('RDS', [routes('r', '1')]);
+    await config.ready;
+    expect(log[2]).toBe('listener l');
+    expect(config.routes.get('r')?.name).toBe('r');
+    expect(stats.counter('cluster_manager.cds.update_success').value).toBe(1);
+    expect(stats.gauge('control_plane.connected_state').value).toBe(1);
+    expect(stats.counter('listener_manager.listener_warmings').value).toBe(1);
+  });
+
+  it('uses the good resources of an update, and refuses the bad ones by name', async () => {
+    const { ads, config, log } = await start();
+    const stream = await ads.stream();
+    await bringUp(stream);
+    await config.ready;
+    await stream.request('CDS');
+    stream.send('CDS', [cluster('bad', '1'), cluster('a', '2', 900)]);
+    const nack = await stream.request('CDS');
+    expect(nack.errorDetail?.message).toBe('bad: lb_policy: not supported');
+    expect(log.slice(3)).toEqual(['cluster a', 'endpoints a 1']);
+
+    await stream.request('RDS');
+    stream.send('RDS', [routes('r', '2', 'bad')]);
+    expect((await stream.request('RDS')).errorDetail?.message).toBe('r: virtual_hosts[0]: bad');
+    expect(config.routes.dump()[0]).toMatchObject({ record: { version: '1' }, refused: { version: '2' } });
+    expect(config.routes.get('r')).not.toBeNull();
+  });
+
+  it('tells the control plane of a port that is taken', async () => {
+    const { ads, config } = await start();
+    const stream = await ads.stream();
+    await bringUp(stream);
+    await config.ready;
+    await stream.request('LDS');
+    stream.send('LDS', [listener('taken', '1')]);
+    expect((await stream.request('LDS')).errorDetail?.message).toBe('taken: port 80 is in use');
+    expect(config.listeners.dump().find(({ name }) => name === 'taken')?.refused?.reason).toBe('port 80 is in use');
+  });
+
+  it('comes back after the control plane was away, with its versions and without warming again', async () => {
+    const { ads, config, log, stats } = await start();
+    await bringUp(await ads.stream());
+    await config.ready;
+    const done = [...log];
+    const warmings = [stats.counter('cluster_manager.cluster_warmings').value];
+    const { port } = ads;
+    await ads.close();
+    await vi.waitFor(() => expect(stats.gauge('control_plane.connected_state').value).toBe(0));
+    const again = await startScriptedAds(port);
+    cleanups.push(() => again.close());
+    const stream = await again.stream();
+    expect((await stream.request('CDS')).initialResourceVersions).toEqual({ a: '1' });
+    expect((await stream.request('EDS')).initialResourceVersions).toEqual({ a: '1' });
+    expect((await stream.request('LDS')).initialResourceVersions).toEqual({ l: '1' });
+    const resumed = await stream.request('RDS');
+    expect(resumed).toMatchObject({ resourceNamesSubscribe: ['r'], initialResourceVersions: { r: '1' } });
+    // A control plane without memory sends everything again, under other versions.
+    const nonce = stream.send('CDS', [cluster('a', '9')]);
+    expect((await stream.request('CDS')).responseNonce).toBe(nonce);
+    expect(log).toEqual(done);
+    expect(config.isReady()).toBe(true);
+    expect([stats.counter('cluster_manager.cluster_warmings').value]).toEqual(warmings);
+    expect(config.clusters.dump().find(({ name }) => name === 'a')?.active?.version).toBe('9');
+  });
+
+  it('removes what is gone, and stops asking for what it needed', async () => {
+    const { ads, config, log } = await start();
+    const stream = await ads.stream();
+    await bringUp(stream);
+    await config.ready;
+    stream.send('LDS', [], ['l']);
+    stream.send('CDS', [], ['a']);
+    await vi.waitFor(() => expect(log.slice(3).sort()).toEqual(['-cluster a', '-listener l']));
+    for (const type of ['EDS', 'RDS'] as const) {
+      let request = await stream.request(type);
+      while (request.resourceNamesUnsubscribe.length === 0) request = await stream.request(type);
+      expect(request.resourceNamesUnsubscribe).toEqual([type === 'EDS' ? 'a' : 'r']);
+    }
+  });
+
+  it('keeps the old cluster in use while its successor waits for endpoints', async () => {
+    const { ads, config, log } = await start();
+    const stream = await ads.stream();
+    await bringUp(stream);
+    await config.ready;
+    const moved = eds('a');
+    if (moved.edsClusterConfig) moved.edsClusterConfig.serviceName = 'elsewhere';
+    stream.send('CDS', [resource('a', '2', ClusterSchema, moved)]);
+    await vi.waitFor(() => expect(config.clusters.warming()).toEqual([{ name: 'a', pending: ['eds:elsewhere'] }]));
+    expect(log).toHaveLength(3);
+    expect(config.isReady()).toBe(true);
+    stream.send('EDS', [endpoints('elsewhere', '1')]);
+    await vi.waitFor(() => expect(log.slice(3)).toEqual(['cluster a', 'endpoints elsewhere 1']));
+  });
+});
