@@ -67,15 +67,32 @@ function mergeRules(
       (a, b) =>
         Number(b.spec.workloadSelector !== undefined) - Number(a.spec.workloadSelector !== undefined) || byAge(a, b),
     );
+  return policyOf(ranked);
+}
+
+// Policies by their first rule, so that all proxies share one object for the same rules.
+const shared = new WeakMap<Config<'DestinationRule'>, DestinationPolicy[]>();
+
+function policyOf(rules: readonly Config<'DestinationRule'>[]): DestinationPolicy | null {
+  const [first] = rules;
+  if (first === undefined) return null;
+  const policies = shared.get(first) ?? [];
+  shared.set(first, policies);
+  const known = policies.find(
+    (policy) => policy.rules.length === rules.length && policy.rules.every((rule, index) => rule === rules[index]),
+  );
+  if (known !== undefined) return known;
   const subsets = new Map<string, Subset>();
-  for (const rule of ranked) {
+  for (const rule of rules) {
     for (const subset of rule.spec.subsets) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
   }
-  return {
-    rules: ranked,
-    trafficPolicy: ranked.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy ?? null,
+  const policy = {
+    rules,
+    trafficPolicy: rules.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy ?? null,
     subsets: [...subsets.values()],
   };
+  policies.push(policy);
+  return policy;
 }
 
 function hostOf(rule: Config<'DestinationRule'>, settings: MeshSettings): string {

@@ -54,7 +54,7 @@ export function viewOf(mesh: Mesh, node: ProxyNode, previous: ProxyView | null):
   const endpoints = new Map<string, EndpointSet>();
   for (const service of services) {
     const policy = destinationPolicyFor(mesh.destinationRules, service, client, mesh.settings);
-    if (policy !== null) destinations.set(service.id, keepPolicy(previous?.destinations.get(service.id), policy));
+    if (policy !== null) destinations.set(service.id, policy);
     const set = mesh.registry.endpoints.get(service.id);
     if (set !== undefined) endpoints.set(service.id, set);
   }
@@ -74,8 +74,19 @@ export function viewOf(mesh: Mesh, node: ProxyNode, previous: ProxyView | null):
 
 type Scope = Omit<ProxyView, 'settings' | 'endpoints' | 'destinations'>;
 
+// Many proxies share a namespace: what it sees is worked out once per mesh.
+const visibleByNamespace = new WeakMap<Mesh, Map<string, Service[]>>();
+
 /** The services exported to a namespace. Of several with one hostname, its own namespace's, else the first. */
 function visibleServices(mesh: Mesh, namespace: string): Service[] {
+  const known = visibleByNamespace.get(mesh) ?? new Map<string, Service[]>();
+  visibleByNamespace.set(mesh, known);
+  const services = known.get(namespace) ?? findVisibleServices(mesh, namespace);
+  known.set(namespace, services);
+  return services;
+}
+
+function findVisibleServices(mesh: Mesh, namespace: string): Service[] {
   const byHost = new Map<string, Service>();
   for (const service of mesh.registry.services) {
     if (!isVisibleFrom(parseExportTo(service.exportTo, service.namespace), namespace)) continue;
@@ -183,9 +194,4 @@ function keepFields<Value extends object>(previous: Value | undefined, fresh: Va
   // Both are of one type, so the entries of one name the fields of the other.
   const before = new Map(Object.entries(previous));
   return Object.entries(fresh).every(([field, value]) => before.get(field) === value) ? previous : fresh;
-}
-
-function keepPolicy(previous: DestinationPolicy | undefined, fresh: DestinationPolicy): DestinationPolicy {
-  // The rest of a policy is made of its rules alone.
-  return previous !== undefined && keepList(previous.rules, fresh.rules) === previous.rules ? previous : fresh;
 }

@@ -3,7 +3,6 @@ import {
   Cluster_LbPolicy,
   ClusterSchema,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
-import type { ConnectionPoolSettings } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import type { InboundPort } from '../../mesh/inbound.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { encodeResource } from '../encoded.ts';
@@ -12,18 +11,16 @@ import { connectionPool, httpOptions } from './connection-pool.ts';
 
 export type InboundClusterInputs = {
   readonly port: InboundPort;
-  /** From the workload's Sidecar resource. */
-  readonly pool: ConnectionPoolSettings | null;
   readonly mesh: MeshSettings;
 };
 
 /** From the proxy to its own application: `inbound|9080||`. */
-export function inboundClusterResource({ port, pool, mesh }: InboundClusterInputs) {
+export function inboundClusterResource({ port, mesh }: InboundClusterInputs) {
   const name = inboundCluster(port.port);
   return encodeResource('CDS', name, ClusterSchema, {
     name,
-    ...connectionPool(pool ?? undefined, mesh),
-    ...httpOptions(port.protocol, pool ?? undefined, mesh),
+    ...connectionPool(undefined, mesh),
+    ...httpOptions(port.protocol, undefined, mesh),
     ...(port.app === null
       ? {
           clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },

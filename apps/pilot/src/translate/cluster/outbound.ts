@@ -21,6 +21,7 @@ import { connectionPool, httpOptions, httpVersion } from './connection-pool.ts';
 import { isPassthrough, loadBalancing } from './load-balancer.ts';
 import { outlierDetection } from './outlier.ts';
 import { effectivePolicy } from './policy.ts';
+import { subsetLabels } from './subset.ts';
 import { upstreamTransport } from './upstream-tls.ts';
 
 type ClusterInit = Init<typeof ClusterSchema>;
@@ -121,9 +122,4 @@ function istioMetadata(inputs: OutboundClusterInputs) {
     services: [{ host: service.hostname, name: service.name, namespace: service.namespace }],
     ...(subset === '' ? {} : { subset }),
   };
-}
-
-/** Labels an endpoint must carry to be in the subset. */
-export function subsetLabels(destination: DestinationPolicy | null, subset: string): Readonly<Record<string, string>> {
-  return destination?.subsets.find((candidate) => candidate.name === subset)?.labels ?? {};
 }

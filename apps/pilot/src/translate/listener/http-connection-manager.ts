@@ -1,0 +1,102 @@
+import type { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
+import { ApiVersion } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
+import {
+  HttpConnectionManager_ForwardClientCertDetails as ForwardCert,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManagerSchema,
+} from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { MeshConfig_ProxyPathNormalization_NormalizationType as Normalization } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import { accessLogs } from '../access-log/access-log.ts';
+import { type Direction, httpFilters } from '../http-filters/http-filters.ts';
+import type { FilterSupport } from '../http-filters/support.ts';
+import { type Init, milliseconds, typed } from '../protobuf.ts';
+import type { NetworkFilter } from './tcp-proxy.ts';
+
+type ManagerInit = Init<typeof HttpConnectionManagerSchema>;
+
+export interface ConnectionManager {
+  readonly direction: Direction;
+  readonly statPrefix: string;
+  /** Routes by name over RDS, or written out. */
+  readonly routes: { readonly rds: string } | { readonly inline: Init<typeof RouteConfigurationSchema> };
+  readonly support: FilterSupport;
+  readonly mesh: MeshSettings;
+  /** The connection came over TLS that this listener ended. */
+  readonly isTls: boolean;
+}
+
+/** An HTTP connection manager as Istio sets it up for this direction. */
+export function connectionManager(manager: ConnectionManager): NetworkFilter {
+  const { direction, mesh } = manager;
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    configType: {
+      case: 'typedConfig',
+      value: typed(HttpConnectionManagerSchema, {
+        statPrefix: manager.statPrefix,
+        ...routeSpecifier(manager),
+        httpFilters: httpFilters(direction, manager.support),
+        accessLog: accessLogs(mesh),
+        upgradeConfigs: [{ upgradeType: 'websocket' }],
+        streamIdleTimeout: milliseconds(0),
+        serverName: 'istio-envoy',
+        // Only a gateway faces clients whose word about themselves is not to be taken.
+        useRemoteAddress: direction === 'gateway',
+        ...clientCertificate(direction, manager.isTls),
+        ...pathNormalization(mesh),
+      }),
+    },
+  };
+}
+
+function routeSpecifier({ routes }: ConnectionManager): ManagerInit {
+  if ('inline' in routes) return { routeSpecifier: { case: 'routeConfig', value: routes.inline } };
+  return {
+    routeSpecifier: {
+      case: 'rds',
+      value: {
+        routeConfigName: routes.rds,
+        configSource: {
+          resourceApiVersion: ApiVersion.V3,
+          initialFetchTimeout: milliseconds(0),
+          configSourceSpecifier: { case: 'ads', value: {} },
+        },
+      },
+    },
+  };
+}
+
+/** Who called is told onwards in x-forwarded-client-cert. */
+function clientCertificate(direction: Direction, isTls: boolean): ManagerInit {
+  const details = { subject: true, dns: true, uri: true };
+  switch (direction) {
+    case 'inbound':
+      return isTls
+        ? { forwardClientCertDetails: ForwardCert.APPEND_FORWARD, setCurrentClientCertDetails: details }
+        : {};
+    case 'gateway':
+      return { forwardClientCertDetails: ForwardCert.SANITIZE_SET, setCurrentClientCertDetails: details };
+    case 'outbound':
+      return {};
+  }
+}
+
+function pathNormalization({ config }: MeshSettings): ManagerInit {
+  const normalization = config.pathNormalization?.normalization ?? Normalization.DEFAULT;
+  const escaped = { pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED };
+  switch (normalization) {
+    case Normalization.NONE:
+      return { normalizePath: false, ...escaped };
+    case Normalization.MERGE_SLASHES:
+      return { normalizePath: true, mergeSlashes: true, ...escaped };
+    case Normalization.DECODE_AND_MERGE_SLASHES:
+      return {
+        normalizePath: true,
+        mergeSlashes: true,
+        pathWithEscapedSlashesAction: EscapedSlashes.UNESCAPE_AND_FORWARD,
+      };
+    default:
+      return { normalizePath: true, ...escaped };
+  }
+}

@@ -1,0 +1,104 @@
+import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import type { InboundPort } from '../../mesh/inbound.ts';
+import type { MtlsMode } from '../../mesh/peer-authentication.ts';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import { encodeResource } from '../encoded.ts';
+import type { FilterSupport } from '../http-filters/support.ts';
+import {
+  BLACK_HOLE_CLUSTER,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  inboundCluster,
+  listenerName,
+  VIRTUAL_INBOUND,
+} from '../names.ts';
+import { type InboundTarget, inboundChains } from './inbound-chains.ts';
+import {
+  type ChainMatch,
+  detectionTimeout,
+  HTTP_INSPECTOR,
+  ORIGINAL_DESTINATION,
+  socketAddress,
+  TLS_INSPECTOR,
+} from './parts.ts';
+import { tcpProxy } from './tcp-proxy.ts';
+
+const DEFAULT_INBOUND_PORT = 15_006;
+
+export type VirtualInboundInputs = {
+  readonly ports: readonly InboundPort[];
+  /** For ports nobody declared. */
+  readonly mtls: MtlsMode;
+  readonly support: FilterSupport;
+  readonly mesh: MeshSettings;
+};
+
+/** `virtualInbound`: all redirected inbound traffic, told apart by the port that the client dialled. */
+export function virtualInboundResource({ ports, mtls, support, mesh }: VirtualInboundInputs) {
+  const port = mesh.config.proxyInboundListenPort || DEFAULT_INBOUND_PORT;
+  return encodeResource('LDS', VIRTUAL_INBOUND, ListenerSchema, {
+    name: VIRTUAL_INBOUND,
+    address: socketAddress('0.0.0.0', port),
+    trafficDirection: TrafficDirection.INBOUND,
+    listenerFilters: [ORIGINAL_DESTINATION, TLS_INSPECTOR, HTTP_INSPECTOR],
+    ...detectionTimeout(mesh),
+    filterChains: [
+      {
+        // Nobody dials the proxy's own port: a loop otherwise.
+        name: 'virtualInbound-blackhole',
+        filterChainMatch: { destinationPort: port },
+        filters: [tcpProxy([{ name: BLACK_HOLE_CLUSTER, weight: 1 }], mesh, BLACK_HOLE_CLUSTER)],
+      },
+      ...ports.flatMap((inbound) => inboundChains(targetOf(inbound, support, mesh, { destinationPort: inbound.port }))),
+      ...inboundChains({
+        name: VIRTUAL_INBOUND,
+        cluster: INBOUND_PASSTHROUGH_CLUSTER,
+        protocol: 'auto',
+        mtls,
+        match: {},
+        operation: 'inbound',
+        mesh,
+        support,
+      }),
+    ],
+  });
+}
+
+export type ExplicitInboundInputs = {
+  readonly port: InboundPort;
+  readonly bind: { readonly address: string; readonly port: number };
+  readonly support: FilterSupport;
+  readonly mesh: MeshSettings;
+};
+
+/** One inbound port that clients dial at the proxy itself: `inbound_127.0.0.1_21001`. */
+export function explicitInboundResource({ port, bind, support, mesh }: ExplicitInboundInputs) {
+  const name = `inbound_${listenerName(bind.address, bind.port)}`;
+  const isSniffed = port.protocol === 'auto';
+  return encodeResource('LDS', name, ListenerSchema, {
+    name,
+    address: socketAddress(bind.address, bind.port),
+    trafficDirection: TrafficDirection.INBOUND,
+    listenerFilters: [
+      // Without TLS there is nothing to tell apart, and a server that speaks first must not be waited for.
+      ...(port.mtls === 'DISABLE' ? [] : [TLS_INSPECTOR]),
+      ...(isSniffed ? [HTTP_INSPECTOR] : []),
+    ],
+    ...detectionTimeout(mesh),
+    filterChains: inboundChains(targetOf(port, support, mesh, {})),
+  });
+}
+
+function targetOf(port: InboundPort, support: FilterSupport, mesh: MeshSettings, match: ChainMatch): InboundTarget {
+  const [service] = port.services;
+  return {
+    name: listenerName('0.0.0.0', port.port),
+    cluster: inboundCluster(port.port),
+    protocol: port.protocol,
+    mtls: port.mtls,
+    match,
+    operation: `${service?.hostname ?? 'inbound'}:${port.port}/*`,
+    mesh,
+    support,
+  };
+}

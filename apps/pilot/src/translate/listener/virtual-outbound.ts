@@ -1,0 +1,35 @@
+import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import { encodeResource } from '../encoded.ts';
+import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, VIRTUAL_OUTBOUND } from '../names.ts';
+import { ORIGINAL_DESTINATION, socketAddress } from './parts.ts';
+import { tcpProxy } from './tcp-proxy.ts';
+
+const DEFAULT_OUTBOUND_PORT = 15_001;
+
+export type VirtualOutboundInputs = { readonly mayPass: boolean; readonly mesh: MeshSettings };
+
+/** `virtualOutbound`: all redirected outbound traffic, handed to the listener of its original destination. */
+export function virtualOutboundResource({ mayPass, mesh }: VirtualOutboundInputs) {
+  const port = mesh.config.proxyListenPort || DEFAULT_OUTBOUND_PORT;
+  const unknown = mayPass ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
+  return encodeResource('LDS', VIRTUAL_OUTBOUND, ListenerSchema, {
+    name: VIRTUAL_OUTBOUND,
+    address: socketAddress('0.0.0.0', port),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    useOriginalDst: true,
+    listenerFilters: [ORIGINAL_DESTINATION],
+    filterChains: [
+      {
+        name: 'virtualOutbound-blackhole',
+        filterChainMatch: { destinationPort: port },
+        filters: [tcpProxy([{ name: BLACK_HOLE_CLUSTER, weight: 1 }], mesh, BLACK_HOLE_CLUSTER)],
+      },
+      {
+        name: 'virtualOutbound-catchall-tcp',
+        filters: [tcpProxy([{ name: unknown, weight: 1 }], mesh, unknown)],
+      },
+    ],
+  });
+}

@@ -1,0 +1,34 @@
+import type { Destination } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
+import { resolveHost } from '@flotilla/model';
+import type { Config } from '../../mesh/config.ts';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import type { Service } from '../../registry/service.ts';
+import { outboundCluster } from '../names.ts';
+
+/** Where the rules of one VirtualService are applied. */
+export interface RouteContext {
+  readonly mesh: MeshSettings;
+  readonly virtualService: Config<'VirtualService'>;
+  /** Port of the service (sidecar) or of the server (gateway) that the client came to. */
+  readonly port: number;
+  /** Port a client sees, when the real one differs. */
+  readonly clientPort: number;
+  readonly isTls: boolean;
+  /** Gateways the rule is looked at from: `mesh`, or the ids of the server's Gateway resources. */
+  readonly gateways: readonly string[];
+  readonly proxy: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> };
+  /** Services the proxy knows, by hostname. */
+  readonly services: ReadonlyMap<string, Service>;
+}
+
+/**
+ * The cluster a destination names. Without a port: the service's only port, otherwise the one that the client came to
+ * (Istio's documentation of `Destination.port`).
+ */
+export function destinationCluster(destination: Destination | undefined, context: RouteContext): string {
+  const { virtualService, mesh, services, port } = context;
+  const hostname = resolveHost(destination?.host ?? '', virtualService.key.namespace, mesh.domainSuffix);
+  const ports = services.get(hostname)?.ports ?? [];
+  const only = ports.length === 1 ? ports[0]?.number : undefined;
+  return outboundCluster(hostname, destination?.port?.number || (only ?? port), destination?.subset);
+}

@@ -1,0 +1,135 @@
+import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
+import { compareSpecificity, hostCovers } from '@flotilla/model';
+import { byAge, type Config } from '../../mesh/config.ts';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
+import { mayBeHttp } from '../../registry/protocol.ts';
+import type { Service, ServicePort } from '../../registry/service.ts';
+import { encodeResource } from '../encoded.ts';
+import { httpRoutes } from './http-route.ts';
+import { claimDomains, defaultRoute, fallbackHost, hostNames, type VirtualHostInit } from './virtual-host.ts';
+
+export type SidecarRouteInputs = {
+  readonly name: string;
+  /** Port whose services are routed; `null` for all ports at once, told apart by the request's Host. */
+  readonly port: number | null;
+  /** Services of the egress listener. */
+  readonly services: readonly Service[];
+  /** All services the proxy knows, which destinations may name. */
+  readonly known: readonly Service[];
+  readonly virtualServices: readonly Config<'VirtualService'>[];
+  readonly mesh: MeshSettings;
+  readonly mayPass: boolean;
+  readonly namespace: string;
+  /** The workload's labels, as JSON text in order: matches may ask for them. */
+  readonly labels: string;
+};
+
+// Where rules for hosts outside the registry are reached.
+const DEFAULT_HTTP_PORT = 80;
+
+/** Routes of a sidecar's outbound HTTP traffic: `9080`, or `http_proxy` for the explicit proxy port. */
+export function sidecarRouteResource(inputs: SidecarRouteInputs) {
+  const { name, port, mesh, services } = inputs;
+  const taken = new Set<string>();
+  const virtualHosts: VirtualHostInit[] = [];
+  for (const service of services) {
+    for (const servicePort of httpPorts(service, port)) {
+      const names = hostNames(service, inputs.namespace, mesh.domainSuffix);
+      const domains = port === null ? proxyDomains(names, service, servicePort) : names;
+      const host = serviceHost(service, servicePort.number, claimDomains(domains, taken), inputs);
+      if (host !== null) virtualHosts.push(host);
+    }
+  }
+  virtualHosts.push(...hostsOutsideRegistry(inputs, taken), fallbackHost(inputs.mayPass));
+  return encodeResource('RDS', name, RouteConfigurationSchema, {
+    name,
+    virtualHosts,
+    // Ports in Host mean nothing where the listener has decided on the port.
+    ignorePortInHostMatching: port !== null,
+    maxDirectResponseBodySizeBytes: 1_048_576,
+    validateClusters: false,
+  });
+}
+
+function httpPorts(service: Service, port: number | null): ServicePort[] {
+  return service.ports.filter(
+    (candidate) => mayBeHttp(candidate.protocol) && (port === null || candidate.number === port),
+  );
+}
+
+/** Through the proxy port a Host may name the port; without one it means port 80, or the only HTTP port there is. */
+function proxyDomains(names: readonly string[], service: Service, port: ServicePort): string[] {
+  const candidates = httpPorts(service, null);
+  const unnamed = candidates.find((candidate) => candidate.number === DEFAULT_HTTP_PORT) ?? candidates[0];
+  const withPort = names.map((name) => `${name}:${port.number}`);
+  return unnamed === port ? [...names, ...withPort] : withPort;
+}
+
+function serviceHost(
+  service: Service,
+  port: number,
+  domains: string[],
+  inputs: SidecarRouteInputs,
+): VirtualHostInit | null {
+  if (domains.length === 0) return null;
+  const rule = ruleFor(service.hostname, inputs);
+  const ruled = rule === null ? [] : httpRoutes(contextOf(rule, port, inputs));
+  return {
+    name: `${service.hostname}:${port}`,
+    domains,
+    routes: ruled.length > 0 ? ruled : [defaultRoute(service, port, inputs.mesh)],
+    includeRequestAttemptCount: true,
+  };
+}
+
+/** The VirtualService that rules a host: the most specific of its hosts decides, then the oldest. */
+function ruleFor(hostname: string, inputs: SidecarRouteInputs): Config<'VirtualService'> | null {
+  let best: { readonly rule: Config<'VirtualService'>; readonly host: string } | null = null;
+  for (const rule of inputs.virtualServices) {
+    if (rule.spec.http.length === 0) continue;
+    for (const host of hostsOf(rule, inputs.mesh)) {
+      if (!hostCovers(host, hostname)) continue;
+      const order = best === null ? -1 : compareSpecificity(host, best.host) || byAge(rule, best.rule);
+      if (order < 0) best = { rule, host };
+    }
+  }
+  return best?.rule ?? null;
+}
+
+/** Hosts of VirtualServices that are no service: they are reached at port 80. */
+function hostsOutsideRegistry(inputs: SidecarRouteInputs, taken: Set<string>): VirtualHostInit[] {
+  const { port, mesh, virtualServices, known } = inputs;
+  if (port !== null && port !== DEFAULT_HTTP_PORT) return [];
+  const found: VirtualHostInit[] = [];
+  for (const rule of virtualServices) {
+    if (rule.spec.http.length === 0) continue;
+    for (const host of hostsOf(rule, mesh)) {
+      if (known.some((service) => hostCovers(host, service.hostname))) continue;
+      const names = hostNames({ hostname: host, addresses: [] }, inputs.namespace, mesh.domainSuffix);
+      const domains = claimDomains(
+        port === null && host !== '*' ? names.flatMap((name) => [name, `${name}:${DEFAULT_HTTP_PORT}`]) : names,
+        taken,
+      );
+      const routes = httpRoutes(contextOf(rule, DEFAULT_HTTP_PORT, inputs));
+      // "*" is the fallback's; a rule for every host must not take the place of what is known.
+      if (host === '*' || domains.length === 0 || routes.length === 0) continue;
+      found.push({ name: `${host}:${DEFAULT_HTTP_PORT}`, domains, routes, includeRequestAttemptCount: true });
+    }
+  }
+  return found;
+}
+
+function contextOf(virtualService: Config<'VirtualService'>, port: number, inputs: SidecarRouteInputs) {
+  return {
+    mesh: inputs.mesh,
+    virtualService,
+    port,
+    clientPort: port,
+    isTls: false,
+    gateways: [MESH_GATEWAY],
+    // Written by `JSON.stringify` from the node's labels.
+    proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
+    services: new Map(inputs.known.map((service) => [service.hostname, service])),
+  };
+}
