@@ -1,6 +1,7 @@
 import { createLogger } from '@flotilla/observe';
-import { systemClock } from '@flotilla/runtime';
+import { FlotillaError, parseDurationMs, systemClock } from '@flotilla/runtime';
 import { readMeshFile } from '../mesh-file/decode.ts';
+import type { MeshFile, WorkloadIdentity } from '../mesh-file/mesh-file.ts';
 import { findProgram } from '../supervisor/program.ts';
 import { formatTable } from '../terminal/table.ts';
 import { type RunningMesh, runMesh } from '../up/run.ts';
@@ -11,14 +12,16 @@ export interface UpCommandOptions extends LogOptions {
   readonly file: string;
   readonly data?: string;
   readonly anyPort?: boolean;
+  readonly certificateTtl?: string;
   readonly envoy?: string;
+  readonly envoyFor?: readonly string[];
   readonly output?: string;
 }
 
 /** `flotilla up`: runs until SIGINT or SIGTERM, then stops everything it started. */
 export async function up(options: UpCommandOptions): Promise<void> {
   const stopped = untilSignal();
-  const file = await readMeshFile(options.file);
+  const file = override(await readMeshFile(options.file), options);
   const mesh = await runMesh({
     file,
     dataDirectory: options.data ?? null,
@@ -34,6 +37,25 @@ export async function up(options: UpCommandOptions): Promise<void> {
   await stopped;
   console.error('stopping');
   await mesh.close();
+}
+
+/** The mesh file with what the command line says instead. Throws `usage` for a workload that it does not have. */
+function override(file: MeshFile, options: UpCommandOptions): MeshFile {
+  const wanted = new Set(options.envoyFor ?? []);
+  const known = [...file.gateways, ...file.workloads].map(({ name }) => name);
+  const unknown = [...wanted].filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new FlotillaError('usage', `--envoy-for ${unknown.join(', ')}: ${file.path} has ${known.join(', ')}`);
+  }
+  const withProxy = <E extends WorkloadIdentity>(entry: E): E =>
+    wanted.has(entry.name) ? { ...entry, proxy: 'envoy' } : entry;
+  return {
+    ...file,
+    certificateTtlMs:
+      options.certificateTtl === undefined ? file.certificateTtlMs : parseDurationMs(options.certificateTtl),
+    gateways: file.gateways.map(withProxy),
+    workloads: file.workloads.map(withProxy),
+  };
 }
 
 function summary(mesh: RunningMesh): object {
