@@ -176,10 +176,13 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     entry.next?.warming.cancel();
     entries.delete(name);
     counters.removed.value += 1;
-    void inOrder(async () => {
-      // A listener of this name that came back meanwhile is applied after this one has gone.
-      await target.remove(name, { drainMs: options.drainMs });
-    }).catch((error: unknown) => logger.error('a listener could not be removed', { listener: name, error }));
+    void inOrder(() => {
+      // The port is free at once; connections drain while later changes go on.
+      Promise.resolve(target.remove(name, { drainMs: options.drainMs })).catch((error: unknown) => {
+        logger.error('a listener could not be removed', { listener: name, error });
+      });
+      return Promise.resolve();
+    });
   }
 
   /** Says which routes are needed, and counts. */

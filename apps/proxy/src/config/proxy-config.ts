@@ -10,10 +10,12 @@ import type { SecretTable } from '../identity/secret-table.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
 import { type ClusterSet, type ClusterTarget, createClusterSet } from './cluster-set.ts';
 import { fetchTimeoutMs, requireAds } from './config-source.ts';
+import { controlClusterNames, controlConnections } from './control-connections.ts';
 import { countUpdates } from './count-updates.ts';
 import type { RouteTables } from './context.ts';
 import { decodeSecretResource } from './decode-resource.ts';
 import type { ApplyDelta, DeltaStream } from './delta-stream.ts';
+import { firstUpdate } from './first-update.ts';
 import { type CompiledForUse, createListenerSet, type ListenerSet, type ListenerTarget } from './listener-set.ts';
 import { createRouteSet, type RouteSet } from './route-set.ts';
 
@@ -86,7 +88,16 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
             adsSecretNames = names;
             stream?.subscribe('SDS', names);
           },
-    openSds: (clusterName, secretName) => openSds(clusterName, secretName),
+    openSds: (clusterName, secretName) => control.openSds(clusterName, secretName),
+    logger,
+  });
+  const control = controlConnections({
+    bootstrap,
+    secrets,
+    requireSecret: (reference) => secretNeeds.require(reference),
+    stats,
+    clock,
+    random: options.random,
     logger,
   });
   let adsSecretNames: ReadonlySet<string> = new Set();
@@ -137,8 +148,8 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     answerWithinMs: ANSWER_WITHIN_MS,
   });
 
-  const firstClusters = firstUpdate(dynamicResources?.cdsConfig, 'cluster_manager.cds');
-  const firstListeners = firstUpdate(dynamicResources?.ldsConfig, 'listener_manager.lds');
+  const firstClusters = first(dynamicResources?.cdsConfig, 'cluster_manager.cds');
+  const firstListeners = first(dynamicResources?.ldsConfig, 'listener_manager.lds');
 
   async function start(): Promise<void> {
     addStaticClusters();
@@ -170,84 +181,36 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
   }
 
   function addStaticClusters(): void {
-    const control = controlClusters(bootstrap);
+    const carriers = controlClusterNames(bootstrap);
     for (const cluster of staticResources?.clusters ?? []) {
       try {
         clusters.addStatic(cluster);
       } catch (error) {
         // Clusters of the control plane speak HTTP/2 and are dialled by the streams themselves.
-        if (control.has(cluster.name)) continue;
+        if (carriers.has(cluster.name)) continue;
         throw FlotillaError.from(error).within(`cluster "${cluster.name}"`);
       }
     }
   }
 
   async function openStream(): Promise<void> {
-    const ads = dynamicResources?.adsConfig;
-    const target = ads?.grpcServices[0]?.targetSpecifier;
-    if (target?.case !== 'envoyGrpc') {
-      throw new FlotillaError('invalid', 'dynamic_resources.ads_config needs an envoy_grpc service');
-    }
-    const { ApiConfigSource_ApiType, openDeltaStream } = await import('./control-plane.ts');
-    if (ads?.apiType !== ApiConfigSource_ApiType.DELTA_GRPC) {
-      throw new FlotillaError('invalid', 'dynamic_resources.ads_config.api_type: only DELTA_GRPC is supported');
-    }
-    const cluster = await grpcCluster(target.value.clusterName);
-    if (isClosed) return;
-    stream = openDeltaStream({
-      cluster,
-      node: nodeOf(bootstrap),
-      apply: {
-        CDS: firstClusters.note(countUpdates(stats, clock, 'cluster_manager.cds', noteVersion(clusters.applyClusters))),
-        EDS: noteVersion(clusters.applyEndpoints),
-        LDS: firstListeners.note(
-          countUpdates(stats, clock, 'listener_manager.lds', noteVersion(listeners.applyListeners)),
-        ),
-        RDS: noteVersion(routes.applyRoutes),
-        SDS: applySecrets,
-      },
-      clock,
-      random: options.random,
-      logger,
-      stats,
+    const opened = await control.openAds({
+      CDS: firstClusters.watch(countUpdates(stats, clock, 'cluster_manager.cds', noteVersion(clusters.applyClusters))),
+      EDS: noteVersion(clusters.applyEndpoints),
+      LDS: firstListeners.watch(
+        countUpdates(stats, clock, 'listener_manager.lds', noteVersion(listeners.applyListeners)),
+      ),
+      RDS: noteVersion(routes.applyRoutes),
+      SDS: applySecrets,
     });
+    if (isClosed) {
+      opened.close();
+      return;
+    }
+    stream = opened;
     if (endpointNames.size > 0) stream.subscribe('EDS', endpointNames);
     if (routeNames.size > 0) stream.subscribe('RDS', routeNames);
     if (adsSecretNames.size > 0) stream.subscribe('SDS', adsSecretNames);
-  }
-
-  async function grpcCluster(name: string) {
-    const config = staticResources?.clusters.find((cluster) => cluster.name === name);
-    if (config === undefined) throw new FlotillaError('invalid', `unknown static cluster "${name}"`);
-    const { compileGrpcCluster, secretsOfCluster } = await import('./control-plane.ts');
-    for (const reference of secretsOfCluster(config)) secretNeeds.require(reference);
-    return compileGrpcCluster(config, secrets);
-  }
-
-  function openSds(clusterName: string, secretName: string): { close(): void } {
-    if (!(staticResources?.clusters ?? []).some((cluster) => cluster.name === clusterName)) {
-      throw new FlotillaError('invalid', `secret "${secretName}": unknown static cluster "${clusterName}"`);
-    }
-    let client: { close(): void } | null = null;
-    let isStopped = false;
-    void (async () => {
-      const [{ openSdsClient }, cluster] = await Promise.all([import('./control-plane.ts'), grpcCluster(clusterName)]);
-      if (isStopped) return;
-      client = openSdsClient({
-        cluster,
-        node: nodeOf(bootstrap),
-        secret: secrets.holder(secretName),
-        clock,
-        random: options.random,
-        logger,
-      });
-    })().catch((error: unknown) => logger.error('cannot open SDS', { secret: secretName, error }));
-    return {
-      close() {
-        isStopped = true;
-        client?.close();
-      },
-    };
   }
 
   const applySecrets: ApplyDelta = (update) => {
@@ -269,32 +232,12 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     };
   }
 
-  /** Settles after the first update of a type was taken into use, or its time is over. */
-  function firstUpdate(source: ConfigSource | undefined, statPrefix: string) {
-    const { promise: settled, resolve } = Promise.withResolvers<void>();
-    const timeoutMs = fetchTimeoutMs(source);
-    const timer =
-      source === undefined || timeoutMs === 0
-        ? null
-        : clock.after(timeoutMs, () => {
-            stats.counter(`${statPrefix}.init_fetch_timeout`).value += 1;
-            logger.warn('the first configuration did not arrive in time', { source: statPrefix, timeoutMs });
-            resolve();
-          });
-    return {
-      settled,
-      cancel: () => timer?.cancel(),
-      note:
-        (apply: ApplyDelta): ApplyDelta =>
-        async (update) => {
-          timer?.cancel();
-          try {
-            return await apply(update);
-          } finally {
-            resolve();
-          }
-        },
-    };
+  function first(source: ConfigSource | undefined, statPrefix: string) {
+    const timeoutMs = source === undefined ? 0 : fetchTimeoutMs(source);
+    return firstUpdate(clock, timeoutMs, () => {
+      stats.counter(`${statPrefix}.init_fetch_timeout`).value += 1;
+      logger.warn('the first configuration did not arrive in time', { source: statPrefix, timeoutMs });
+    });
   }
 
   const ready = start();
@@ -325,23 +268,4 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
       listeners.close();
     },
   };
-}
-
-/** Clusters that carry the control plane: ADS, and SDS of other clusters. */
-function controlClusters(bootstrap: Bootstrap): Set<string> {
-  const names = new Set<string>();
-  const { adsConfig } = bootstrap.dynamicResources ?? {};
-  for (const { targetSpecifier } of adsConfig?.grpcServices ?? []) {
-    if (targetSpecifier.case === 'envoyGrpc') names.add(targetSpecifier.value.clusterName);
-  }
-  // Istio's name for the agent that serves SDS beside the proxy.
-  names.add('sds-grpc');
-  return names;
-}
-
-function nodeOf(bootstrap: Bootstrap) {
-  if (bootstrap.node === undefined || bootstrap.node.id === '') {
-    throw new FlotillaError('invalid', 'node.id is needed for dynamic resources');
-  }
-  return bootstrap.node;
 }
