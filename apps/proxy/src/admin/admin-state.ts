@@ -1,0 +1,56 @@
+import type { Clock } from '@flotilla/runtime';
+import type { LogLevel } from '@flotilla/observe';
+import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { ProxyConfig } from '../config/proxy-config.ts';
+import type { SecretTable } from '../identity/secret-table.ts';
+import type { TagNames } from '../observe/prometheus.ts';
+import type { RegisteredMetric, StatsRegistry } from '../observe/stats.ts';
+
+/** A cluster as `/clusters` shows it. */
+export interface ClusterDescription {
+  readonly name: string;
+  readonly hosts: readonly HostDescription[];
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+}
+
+export interface HostDescription {
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  readonly hostname: string;
+  readonly weight: number;
+  readonly isHealthy: boolean;
+  /** `rq_active`, `cx_active` and the like. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+/** All that the administration pages show and change. */
+export interface AdminState {
+  readonly bootstrap: Bootstrap;
+  readonly config: ProxyConfig;
+  readonly secrets: SecretTable;
+  /** Of this process. */
+  readonly stats: StatsRegistry;
+  /** Of all workers together. */
+  allStats(): Promise<readonly RegisteredMetric[]>;
+  clusters(): readonly ClusterDescription[];
+  listeners(): readonly { readonly name: string; readonly host: string; readonly port: number }[];
+  readonly tags: TagNames;
+  readonly clock: Clock;
+  readonly startedMs: number;
+  readonly version: string;
+  readonly concurrency: number;
+  readonly configPath: string;
+  isReady(): boolean;
+  isDraining(): boolean;
+  /** Connections finish what they do and close. */
+  drain(): void;
+  /** Stops the process, if it runs on its own. */
+  quit(): void;
+  readonly log: { level(): LogLevel; setLevel(level: LogLevel): void };
+  /** `/healthcheck/fail` was asked for. */
+  health: { isFailing: boolean };
+}
