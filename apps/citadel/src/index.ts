@@ -1,1 +1,1 @@
-export {};
+export { startCitadel, type Citadel, type CitadelOptions } from './start.ts';

@@ -1,0 +1,4 @@
+export { openCitadelIdentity, type CitadelIdentityOptions } from './citadel.ts';
+export { openLocalIdentity, type LocalIdentityOptions } from './local.ts';
+export { createStaticIdentity } from './static.ts';
+export type { IdentitySource } from '@flotilla/spiffe';
