@@ -16,7 +16,10 @@ export interface UpstreamCluster {
   readonly destinationService: DestinationService | null;
   /** Chooses a host, synchronously; null when there is none that may be used (Envoy: 503 UH). */
   pick(context: PickContext): UpstreamHost | null;
-  /** Sends an HTTP request to a host. Failures come to `handler.onFailure`, never as a throw. */
+  /**
+   * Sends an HTTP request to a host. Failures come to `handler.onFailure`, never as a throw. Of all callbacks
+   * only `onConnected` may come before `open` returns (a connection was waiting).
+   */
   open(host: UpstreamHost, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream;
   /** Opens a raw connection (TLS included when the cluster says so). */
   connect(host: UpstreamHost, handler: ConnectHandler): { abort(): void };
@@ -61,7 +64,11 @@ export interface UpstreamRequest {
   readonly headers: HeaderList;
   /** `none`, a length in bytes, or `chunked`. */
   readonly body: 'none' | 'chunked' | number;
-  /** `upgrade` value for a protocol switch (WebSocket), null otherwise. */
+  /**
+   * `upgrade` value for a protocol switch (WebSocket), null otherwise. After `onHead(101)` (whose headers hold
+   * `upgrade`) bytes go both ways as they are, through `write`, `end` and `onData`, `onEnd`. So they do after a
+   * 2xx to CONNECT, whose target is the authority.
+   */
   readonly upgrade: string | null;
   /** Filled with upstream addresses, certificate and times. Null for mirrored requests. */
   readonly info: StreamInfo | null;
@@ -97,6 +104,7 @@ export interface UpstreamHandler {
 export interface UpstreamStream {
   /** False: wait for `onDrain`. Chunks written before the connection is there are buffered (bounded by the caller obeying this). */
   write(chunk: Buffer): boolean;
+  /** Not needed for a request without a body. In a tunnel it ends our half. */
   end(trailers: HeaderList | null): void;
   /** Back-pressure from the client: stop and go on delivering `onData`. */
   pause(): void;

@@ -1,0 +1,167 @@
+import { equals } from '@bufbuild/protobuf';
+import type { Logger } from '@flotilla/observe';
+import { FlotillaError } from '@flotilla/runtime';
+import { type Cluster as ClusterProto, ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
+import { Cluster, type ClusterTools } from './cluster.ts';
+import { type ClusterSettings, compileCluster } from './cluster-settings.ts';
+import { clusterStatPrefix } from './cluster-stats.ts';
+import { type ClusterDescription, describeCluster } from './describe.ts';
+import { type Lookup, systemLookup } from './dns.ts';
+import { resolveGroups } from './dns-groups.ts';
+import { readAssignment } from './endpoints.ts';
+import type { ClusterManager } from './upstream.ts';
+
+export interface ClusterManagerOptions extends ClusterTools {
+  readonly logger: Logger;
+  /** Default: the system's resolver. */
+  readonly lookup?: Lookup;
+}
+
+/** The clusters of one proxy process. */
+export interface OpenClusterManager extends ClusterManager {
+  /** Throws `invalid` for a cluster that cannot be used; changes nothing. */
+  check(cluster: ClusterProto): void;
+  /** As `check`, for endpoints. */
+  checkEndpoints(assignment: ClusterLoadAssignment): void;
+  /** Adds or replaces a cluster. The replaced one drains: requests in flight finish on it. Throws `invalid`. */
+  apply(cluster: ClusterProto): void;
+  /** Sets the hosts of every EDS cluster of that name, now and when one is added later. Throws `invalid`. */
+  applyEndpoints(assignment: ClusterLoadAssignment): void;
+  remove(name: string): void;
+  /** EDS names that are needed, by cluster. */
+  edsNames(): ReadonlyMap<string, string>;
+  /** Hosts are known (EDS arrived, DNS answered). */
+  isWarm(name: string): boolean;
+  /** Calls back when a cluster becomes warm. Returns the function that ends it. */
+  onWarm(listener: (name: string) => void): () => void;
+  describe(): ClusterDescription[];
+  /** Breaks all connections. */
+  close(): void;
+}
+
+interface Entry {
+  readonly proto: ClusterProto;
+  readonly cluster: Cluster;
+  isWarm: boolean;
+  readonly stopDiscovery: () => void;
+}
+
+/** Opens an empty cluster manager. The caller closes it. */
+export function openClusterManager(options: ClusterManagerOptions): OpenClusterManager {
+  const entries = new Map<string, Entry>();
+  const assignments = new Map<string, ClusterLoadAssignment>();
+  const warmListeners = new Set<(name: string) => void>();
+  const tools = { lookup: options.lookup ?? systemLookup, clock: options.clock, random: options.random };
+
+  function warmed(entry: Entry): void {
+    if (entry.isWarm) return;
+    entry.isWarm = true;
+    for (const listener of warmListeners) listener(entry.cluster.name);
+  }
+
+  function start(proto: ClusterProto, settings: ClusterSettings): Entry {
+    const cluster = new Cluster(settings, options);
+    const { discovery } = settings;
+    if (discovery.kind !== 'dns') {
+      return { proto, cluster, isWarm: discovery.kind !== 'eds', stopDiscovery: () => undefined };
+    }
+    const stopDiscovery = resolveGroups(discovery, tools, {
+      onGroups(groups) {
+        cluster.stats.update_success.value += 1;
+        cluster.updateEndpoints(groups);
+        warmed(entry);
+      },
+      onFailure(hostname, error) {
+        cluster.stats.update_failure.value += 1;
+        options.logger.warn('a name of a cluster cannot be resolved', { cluster: cluster.name, hostname, error });
+      },
+    });
+    const entry: Entry = { proto, cluster, isWarm: false, stopDiscovery };
+    return entry;
+  }
+
+  function stop(entry: Entry): void {
+    entry.stopDiscovery();
+    entry.cluster.drain();
+  }
+
+  function feed(entry: Entry, assignment: ClusterLoadAssignment): void {
+    const { cluster } = entry;
+    const groups = readAssignment(assignment, cluster.settings.transports.select, false);
+    cluster.stats.update_attempt.value += 1;
+    cluster.stats.update_success.value += 1;
+    if (groups.every((group) => group.endpoints.length === 0)) cluster.stats.update_empty.value += 1;
+    cluster.updateEndpoints(groups);
+    warmed(entry);
+  }
+
+  function forgetUnusedAssignments(): void {
+    const used = new Set(edsNames().values());
+    for (const name of assignments.keys()) if (!used.has(name)) assignments.delete(name);
+  }
+
+  function edsNames(): Map<string, string> {
+    const names = new Map<string, string>();
+    for (const [name, { cluster }] of entries) {
+      const { discovery } = cluster.settings;
+      if (discovery.kind === 'eds') names.set(name, discovery.serviceName);
+    }
+    return names;
+  }
+
+  function checkEndpoints(assignment: ClusterLoadAssignment): void {
+    try {
+      readAssignment(assignment, () => 0, false);
+    } catch (error) {
+      throw FlotillaError.from(error, 'invalid').within(`endpoints "${assignment.clusterName}"`);
+    }
+  }
+
+  return {
+    get: (name) => entries.get(name)?.cluster ?? null,
+    check: (proto) => void compileCluster(proto),
+    checkEndpoints,
+    apply(proto) {
+      const known = entries.get(proto.name);
+      if (known !== undefined && equals(ClusterSchema, known.proto, proto)) return;
+      const entry = start(proto, compileCluster(proto));
+      const { discovery } = entry.cluster.settings;
+      const assignment = discovery.kind === 'eds' ? assignments.get(discovery.serviceName) : undefined;
+      if (assignment !== undefined) feed(entry, assignment);
+      entries.set(proto.name, entry);
+      if (known !== undefined) stop(known);
+      forgetUnusedAssignments();
+    },
+    applyEndpoints(assignment) {
+      checkEndpoints(assignment);
+      assignments.set(assignment.clusterName, assignment);
+      for (const entry of entries.values()) {
+        const { discovery } = entry.cluster.settings;
+        if (discovery.kind === 'eds' && discovery.serviceName === assignment.clusterName) feed(entry, assignment);
+      }
+    },
+    remove(name) {
+      const entry = entries.get(name);
+      if (entry === undefined) return;
+      entries.delete(name);
+      stop(entry);
+      options.stats.removePrefix(clusterStatPrefix(entry.cluster.settings.statName));
+      forgetUnusedAssignments();
+    },
+    edsNames,
+    isWarm: (name) => entries.get(name)?.isWarm ?? false,
+    onWarm(listener) {
+      warmListeners.add(listener);
+      return () => warmListeners.delete(listener);
+    },
+    describe: () => [...entries.values()].map((entry) => describeCluster(entry.cluster)),
+    close() {
+      for (const entry of entries.values()) {
+        entry.stopDiscovery();
+        entry.cluster.destroy();
+      }
+      entries.clear();
+    },
+  };
+}

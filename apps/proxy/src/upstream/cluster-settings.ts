@@ -1,0 +1,183 @@
+import { durationMs, type Duration } from '@bufbuild/protobuf/wkt';
+import { FlotillaError } from '@flotilla/runtime';
+import {
+  type Cluster,
+  Cluster_DiscoveryType as DiscoveryType,
+} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+import type { DestinationService } from '../observe/stream-info.ts';
+import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
+import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
+import { type EndpointGroup, readAssignment } from './endpoints.ts';
+import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
+import type { PoolSettings } from './pool-h1.ts';
+import { compileProtocolOptions } from './protocol-options.ts';
+import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
+import type { SocketSettings } from './transport.ts';
+
+/** Where a cluster's hosts come from. */
+export type Discovery =
+  | { readonly kind: 'static'; readonly groups: readonly EndpointGroup[] }
+  | { readonly kind: 'eds'; readonly serviceName: string }
+  | { readonly kind: 'dns'; readonly groups: readonly EndpointGroup[]; readonly dns: DnsSettings }
+  | { readonly kind: 'original-dst'; readonly portOverride: number | null; readonly cleanupIntervalMs: number };
+
+/** A `Cluster`, compiled. Plain data: nothing is opened yet. */
+export interface ClusterSettings {
+  readonly name: string;
+  readonly statName: string;
+  readonly discovery: Discovery;
+  readonly balancing: BalancingSettings;
+  readonly breaker: CircuitBreakerSettings;
+  readonly pool: PoolSettings;
+  readonly transports: TransportSocketSettings;
+  readonly autoSni: boolean;
+  readonly autoSanValidation: boolean;
+  readonly destinationService: DestinationService | null;
+}
+
+/** Envoy's default connect time-out. */
+const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+const DEFAULT_CLEANUP_INTERVAL_MS = 5_000;
+
+/**
+ * Compiles a cluster. Throws `invalid` naming cluster, field and reason for anything that is malformed or cannot be
+ * honoured. Not read, because they change no answer: statistics and load-report settings, preconnecting, warming
+ * hints, buffer sizes, health-check follow-ups without a health check.
+ */
+export function compileCluster(cluster: Cluster): ClusterSettings {
+  try {
+    refuseUnsupported(cluster);
+    const transports = compileTransportSockets(cluster);
+    const { autoSni, autoSanValidation, ...limits } = compileProtocolOptions(cluster);
+    return {
+      name: cluster.name,
+      statName: cluster.altStatName === '' ? cluster.name : cluster.altStatName,
+      discovery: compileDiscovery(cluster, transports),
+      balancing: compileBalancing(cluster),
+      breaker: compileBreaker(cluster),
+      pool: {
+        ...limits,
+        ...compileSocketSettings(cluster),
+        connectTimeoutMs: millis(cluster.connectTimeout, DEFAULT_CONNECT_TIMEOUT_MS),
+      },
+      transports,
+      autoSni,
+      autoSanValidation,
+      destinationService: serviceOf(cluster),
+    };
+  } catch (error) {
+    throw FlotillaError.from(error, 'invalid').within(`cluster "${cluster.name}"`);
+  }
+}
+
+function refuseUnsupported(cluster: Cluster): void {
+  if (cluster.name === '') refuse('name', 'is empty');
+  refuseWhen(cluster.healthChecks.length > 0, 'health_checks');
+  refuseWhen(cluster.outlierDetection !== undefined, 'outlier_detection');
+  refuseWhen(cluster.filters.length > 0, 'filters');
+  refuseWhen(cluster.upstreamConfig !== undefined, 'upstream_config');
+  refuseWhen(cluster.connectionPoolPerDownstreamConnection, 'connection_pool_per_downstream_connection');
+}
+
+function compileDiscovery(cluster: Cluster, transports: TransportSocketSettings): Discovery {
+  const rule = cluster.clusterDiscoveryType;
+  if (rule.case === 'clusterType') refuse('cluster_type', `"${rule.value.name}" is not supported`);
+  const type = rule.value ?? DiscoveryType.STATIC;
+  switch (type) {
+    case DiscoveryType.STATIC:
+      return { kind: 'static', groups: ownEndpoints(cluster, transports, false) };
+    case DiscoveryType.EDS:
+      if (cluster.edsClusterConfig === undefined) refuse('eds_cluster_config', 'is missing');
+      return { kind: 'eds', serviceName: cluster.edsClusterConfig?.serviceName || cluster.name };
+    case DiscoveryType.STRICT_DNS:
+      return { kind: 'dns', groups: ownEndpoints(cluster, transports, true), dns: compileDnsSettings(cluster, true) };
+    case DiscoveryType.LOGICAL_DNS: {
+      const groups = ownEndpoints(cluster, transports, true);
+      if (groups.length !== 1 || groups[0]?.endpoints.length !== 1) {
+        refuse('load_assignment', 'must hold exactly one endpoint for LOGICAL_DNS');
+      }
+      return { kind: 'dns', groups, dns: compileDnsSettings(cluster, false) };
+    }
+    case DiscoveryType.ORIGINAL_DST:
+      return compileOriginalDst(cluster);
+  }
+}
+
+function ownEndpoints(cluster: Cluster, transports: TransportSocketSettings, acceptsNames: boolean): EndpointGroup[] {
+  const { loadAssignment } = cluster;
+  if (loadAssignment === undefined) return [];
+  return inField('load_assignment', () => readAssignment(loadAssignment, transports.select, acceptsNames));
+}
+
+function compileOriginalDst(cluster: Cluster): Discovery {
+  const { lbConfig } = cluster;
+  const config = lbConfig.case === 'originalDstLbConfig' ? lbConfig.value : undefined;
+  refuseWhen(config?.useHttpHeader === true, 'original_dst_lb_config.use_http_header');
+  refuseWhen(config?.metadataKey !== undefined, 'original_dst_lb_config.metadata_key');
+  return {
+    kind: 'original-dst',
+    portOverride: config?.upstreamPortOverride ?? null,
+    cleanupIntervalMs: millis(cluster.cleanupInterval, DEFAULT_CLEANUP_INTERVAL_MS),
+  };
+}
+
+function compileBreaker(cluster: Cluster): CircuitBreakerSettings {
+  refuseWhen((cluster.circuitBreakers?.perHostThresholds.length ?? 0) > 0, 'circuit_breakers.per_host_thresholds');
+  const thresholds = cluster.circuitBreakers?.thresholds.find(({ priority }) => priority === RoutingPriority.DEFAULT);
+  const { retryBudget } = thresholds ?? {};
+  return {
+    maxConnections: thresholds?.maxConnections ?? DEFAULT_CIRCUIT_BREAKER.maxConnections,
+    maxPendingRequests: thresholds?.maxPendingRequests ?? DEFAULT_CIRCUIT_BREAKER.maxPendingRequests,
+    maxRequests: thresholds?.maxRequests ?? DEFAULT_CIRCUIT_BREAKER.maxRequests,
+    maxRetries: thresholds?.maxRetries ?? DEFAULT_CIRCUIT_BREAKER.maxRetries,
+    retryBudget:
+      retryBudget === undefined
+        ? null
+        : { percent: retryBudget.budgetPercent?.value ?? 20, minConcurrency: retryBudget.minRetryConcurrency ?? 3 },
+  };
+}
+
+function compileSocketSettings(cluster: Cluster): SocketSettings {
+  const bind = cluster.upstreamBindConfig;
+  const hasMore =
+    bind !== undefined &&
+    (bind.socketOptions.length > 0 ||
+      bind.extraSourceAddresses.length > 0 ||
+      bind.additionalSourceAddresses.length > 0 ||
+      bind.localAddressSelector !== undefined ||
+      bind.freebind === true);
+  refuseWhen(hasMore, 'upstream_bind_config: all but source_address');
+  const keepAlive = cluster.upstreamConnectionOptions?.tcpKeepalive;
+  return {
+    localAddress: bind?.sourceAddress?.address ?? null,
+    keepAlive:
+      keepAlive === undefined
+        ? null
+        : {
+            // Linux' defaults where a field is not set.
+            delayMs: (keepAlive.keepaliveTime ?? 7_200) * 1_000,
+            intervalMs: (keepAlive.keepaliveInterval ?? 75) * 1_000,
+            count: keepAlive.keepaliveProbes ?? 9,
+          },
+  };
+}
+
+/** Istio's cluster metadata: the service that the cluster stands for. */
+function serviceOf(cluster: Cluster): DestinationService | null {
+  const services = cluster.metadata?.filterMetadata['istio']?.['services'];
+  const [first] = Array.isArray(services) ? services : [];
+  if (typeof first !== 'object' || first === null || Array.isArray(first)) return null;
+  const { host, name, namespace } = first;
+  if (typeof host !== 'string') return null;
+  return {
+    host,
+    name: typeof name === 'string' ? name : '',
+    namespace: typeof namespace === 'string' ? namespace : '',
+  };
+}
+
+function millis(duration: Duration | undefined, fallback: number): number {
+  return duration === undefined ? fallback : durationMs(duration);
+}

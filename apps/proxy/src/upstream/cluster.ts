@@ -1,0 +1,213 @@
+import { isIP, type Socket } from 'node:net';
+import type { Clock, Random } from '@flotilla/runtime';
+import { hostWithoutPort } from '@flotilla/match';
+import type { SecretStore } from '../identity/secret-store.ts';
+import type { StatsRegistry } from '../observe/stats.ts';
+import type { DestinationService } from '../observe/stream-info.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
+import type { ClusterSettings } from './cluster-settings.ts';
+import { type ClusterStats, openClusterStats } from './cluster-stats.ts';
+import { dial } from './dial.ts';
+import { EndpointSet, type HostGroup } from './endpoint-set.ts';
+import type { EndpointGroup } from './endpoints.ts';
+import type { Host } from './host.ts';
+import { OriginalDestinations } from './original-dst.ts';
+import { type PoolContext, PoolH1 } from './pool-h1.ts';
+import { openTransport } from './transport-sockets.ts';
+import type { Transport } from './transport.ts';
+import type {
+  ConnectHandler,
+  PickContext,
+  UpstreamCluster,
+  UpstreamHandler,
+  UpstreamHost,
+  UpstreamRequest,
+  UpstreamStream,
+} from './upstream.ts';
+
+/** What every cluster of a proxy uses. */
+export interface ClusterTools {
+  readonly secrets: SecretStore;
+  readonly stats: StatsRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** One running cluster: its hosts, their pools, its limits. */
+export class Cluster implements UpstreamCluster {
+  readonly name: string;
+  readonly settings: ClusterSettings;
+  readonly destinationService: DestinationService | null;
+  readonly stats: ClusterStats;
+  readonly #endpoints: EndpointSet;
+  readonly #originalDestinations: OriginalDestinations | null;
+  readonly #transports: readonly Transport[];
+  readonly #pools: PoolContext;
+  readonly #breaker: CircuitBreaker;
+  readonly #clock: Clock;
+
+  constructor(settings: ClusterSettings, tools: ClusterTools) {
+    const { name, statName, discovery, transports } = settings;
+    this.name = name;
+    this.settings = settings;
+    this.destinationService = settings.destinationService;
+    this.stats = openClusterStats(tools.stats, statName);
+    this.#clock = tools.clock;
+    this.#breaker = new CircuitBreaker(settings.breaker, tools.stats, statName);
+    this.#pools = { settings: settings.pool, breaker: this.#breaker, stats: this.stats, clock: tools.clock };
+    this.#transports = transports.all.map((each) => openTransport(each, tools.secrets, settings.autoSanValidation));
+    for (const transport of this.#transports) transport.subscribe(() => this.#transportChanged(transport));
+    this.#endpoints = new EndpointSet(this.#transports, settings.balancing, tools.random, this.stats);
+    const plain = this.#transports[transports.select(null)];
+    this.#originalDestinations =
+      discovery.kind === 'original-dst' && plain !== undefined
+        ? new OriginalDestinations(plain, discovery.portOverride, discovery.cleanupIntervalMs, tools.clock)
+        : null;
+    if (discovery.kind === 'static') this.#endpoints.update(discovery.groups);
+  }
+
+  get groups(): readonly HostGroup[] {
+    return this.#endpoints.groups;
+  }
+
+  *hosts(): IterableIterator<Host> {
+    yield* this.#endpoints.hosts();
+    if (this.#originalDestinations !== null) yield* this.#originalDestinations.hosts();
+  }
+
+  updateEndpoints(groups: readonly EndpointGroup[]): void {
+    this.#endpoints.update(groups);
+  }
+
+  pick(context: PickContext): UpstreamHost | null {
+    const host = this.#pickHost(context);
+    if (host === null) this.stats.upstream_cx_none_healthy.value += 1;
+    return host;
+  }
+
+  open(host: UpstreamHost, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream {
+    const target = ownHost(host);
+    if (request.info !== null) {
+      request.info.upstreamHost = target.address;
+      request.info.upstreamPeer = target.peer;
+    }
+    const pool = this.settings.autoSni
+      ? this.#poolByName(target, request.authority)
+      : (target.pool ??= new PoolH1(target, this.#pools, null));
+    return pool.open(request, handler);
+  }
+
+  connect(host: UpstreamHost, handler: ConnectHandler): { abort(): void } {
+    const target = ownHost(host);
+    const { stats } = this;
+    if (!this.#breaker.connections.tryAcquire()) {
+      stats.upstream_cx_overflow.value += 1;
+      process.nextTick(() => handler.onFailure('overflow', 'overflow'));
+      return { abort: () => undefined };
+    }
+    stats.upstream_cx_total.value += 1;
+    target.counts.cxTotal += 1;
+    const startMs = this.#clock.monotonicMs();
+    const dialing = dial(target, target.transport, null, this.settings.pool, this.#clock, {
+      onReady: (socket, facts, localAddress) => {
+        stats.upstream_cx_connect_ms.record(this.#clock.monotonicMs() - startMs);
+        this.#countSocket(target, socket);
+        handler.onConnected(socket, { localAddress, peerUriSan: facts.uriSan });
+      },
+      onFailure: (failure, detail) => {
+        this.#breaker.connections.release();
+        target.counts.cxConnectFail += 1;
+        stats.upstream_cx_connect_fail.value += 1;
+        if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
+        handler.onFailure(failure, detail);
+      },
+    });
+    let isAborted = false;
+    return {
+      abort: () => {
+        if (isAborted) return;
+        isAborted = true;
+        if (dialing.abort()) this.#breaker.connections.release();
+      },
+    };
+  }
+
+  tryAcquireRetry(): boolean {
+    const isAllowed = this.#breaker.tryAcquireRetry();
+    (isAllowed ? this.stats.upstream_rq_retry : this.stats.upstream_rq_retry_overflow).value += 1;
+    return isAllowed;
+  }
+
+  releaseRetry(): void {
+    this.#breaker.releaseRetry();
+  }
+
+  reportOutcome(host: UpstreamHost, status: number): void {
+    const { counts } = ownHost(host);
+    if (status === 0 || status >= 500) counts.rqError += 1;
+    else counts.rqSuccess += 1;
+    if (status === 0) return;
+    this.stats.upstream_rq_completed.value += 1;
+    this.stats.countStatus(status);
+  }
+
+  /** Replaced or removed: idle connections close now, those in use when their request ends. */
+  drain(): void {
+    this.#originalDestinations?.close();
+    for (const transport of this.#transports) transport.close();
+    for (const host of this.hosts()) host.drain();
+  }
+
+  /** Breaks every connection. */
+  destroy(): void {
+    this.drain();
+    for (const host of this.hosts()) host.destroy();
+  }
+
+  #pickHost({ random, avoid, avoidAttempts, originalDestination }: PickContext): Host | null {
+    if (this.#originalDestinations !== null) return this.#originalDestinations.hostFor(originalDestination);
+    let host = this.#endpoints.pick(random);
+    if (avoid === null) return host;
+    for (let attempt = 1; attempt < avoidAttempts && host !== null && avoid.has(host); attempt++) {
+      host = this.#endpoints.pick(random);
+    }
+    return host;
+  }
+
+  #poolByName(host: Host, authority: string): PoolH1 {
+    const name = hostWithoutPort(authority);
+    const serverName = isIP(name) === 0 ? name : '';
+    host.poolsByServerName ??= new Map();
+    let pool = host.poolsByServerName.get(serverName);
+    if (pool === undefined) {
+      pool = new PoolH1(host, this.#pools, serverName === '' ? null : serverName);
+      host.poolsByServerName.set(serverName, pool);
+    }
+    return pool;
+  }
+
+  #countSocket(host: Host, socket: Socket): void {
+    const { stats } = this;
+    stats.upstream_cx_active.value += 1;
+    host.counts.cxActive += 1;
+    host.activeRequests += 1;
+    socket.once('close', () => {
+      stats.upstream_cx_active.value -= 1;
+      stats.upstream_cx_destroy.value += 1;
+      stats.upstream_cx_rx_bytes_total.value += socket.bytesRead;
+      stats.upstream_cx_tx_bytes_total.value += socket.bytesWritten;
+      host.counts.cxActive -= 1;
+      host.activeRequests -= 1;
+      this.#breaker.connections.release();
+    });
+  }
+
+  #transportChanged(transport: Transport): void {
+    for (const host of this.hosts()) if (host.transport === transport) host.drainStale();
+  }
+}
+
+/** Hosts come back from where `pick` gave them out; the contract's type says less. */
+function ownHost(host: UpstreamHost): Host {
+  return host as Host;
+}

@@ -1,0 +1,189 @@
+import type { Socket } from 'node:net';
+import {
+  createResponseParser,
+  type HeaderList,
+  type ParseError,
+  type ResponseHandler,
+  type ResponseHead,
+  type ResponseParser,
+} from '@flotilla/http-codec';
+import type { AttemptH1 } from './attempt-h1.ts';
+import type { PoolH1 } from './pool-h1.ts';
+
+/**
+ * One HTTP/1.1 connection to a host: the socket, its response parser, and the attempt that is using it.
+ *
+ * ```
+ * idle -- start --> busy -- request sent and response read --> idle
+ *                     '---- last request, upgrade, fault ----> closed
+ * ```
+ */
+export class ConnectionH1 implements ResponseHandler {
+  readonly socket: Socket;
+  readonly localAddress: string;
+  readonly peerUriSan: string | null;
+  /** Version of the transport that it was made with. */
+  readonly transportVersion: number;
+  readonly createdMs: number;
+  /** When it last became idle. */
+  idleSinceMs = 0;
+  /** Requests that were started on it. */
+  requests = 0;
+  readonly #pool: PoolH1;
+  readonly #parser: ResponseParser;
+  #attempt: AttemptH1 | null = null;
+  #keepAlive = false;
+  #isRequestDone = false;
+  #isResponseDone = false;
+  #trailers: HeaderList | null = null;
+  #isClosed = false;
+  /** Why the socket broke, for the failure's detail. */
+  #error: string | null = null;
+
+  constructor(pool: PoolH1, socket: Socket, localAddress: string, peerUriSan: string | null, transportVersion: number) {
+    this.#pool = pool;
+    this.socket = socket;
+    this.localAddress = localAddress;
+    this.peerUriSan = peerUriSan;
+    this.transportVersion = transportVersion;
+    this.createdMs = pool.clock.monotonicMs();
+    this.#parser = createResponseParser(this);
+    socket.on('data', (chunk: Buffer) => this.#onBytes(chunk));
+    socket.on('drain', () => this.#attempt?.handler.onDrain());
+    socket.on('end', () => this.#onFin());
+    socket.on('error', (error) => (this.#error = error.message));
+    socket.on('close', () => this.#onClosed());
+    socket.resume();
+  }
+
+  get isReused(): boolean {
+    return this.requests > 1;
+  }
+
+  /** The peer has gone, or said so. */
+  get isDead(): boolean {
+    return this.#isClosed || this.socket.destroyed || this.socket.readableEnded;
+  }
+
+  /** Gives the idle connection to an attempt. */
+  start(attempt: AttemptH1): void {
+    this.#attempt = attempt;
+    this.#keepAlive = false;
+    this.#isRequestDone = false;
+    this.#isResponseDone = false;
+    this.#trailers = null;
+    this.requests += 1;
+    this.#parser.expect(attempt.request.method, attempt.request.upgrade !== null);
+  }
+
+  /** The attempt has written all of its request. */
+  requestDone(): void {
+    this.#isRequestDone = true;
+    // Only a tunnel is still attached when the response is over.
+    if (this.#isResponseDone) this.#settle();
+  }
+
+  pause(): void {
+    this.#parser.pause();
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+    this.#parser.resume();
+    if (this.#isResponseDone) this.#settle();
+    else if (this.#attempt !== null && this.isDead) this.#die();
+  }
+
+  /** Breaks the connection; its attempt hears nothing of it. */
+  close(): void {
+    this.#attempt = null;
+    this.#parser.close();
+    this.socket.destroy();
+  }
+
+  onInformational(status: number, headers: HeaderList): void {
+    this.#attempt?.handler.onInformational(status, headers);
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#keepAlive = head.keepAlive;
+    this.#attempt?.head(head);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#attempt?.handler.onData(chunk);
+  }
+
+  onEnd(trailers: HeaderList | null): void {
+    // Settled when the parser has returned: bytes after the response would belong to nobody's request.
+    this.#isResponseDone = true;
+    this.#trailers = trailers;
+  }
+
+  onError(error: ParseError): void {
+    const attempt = this.#attempt;
+    const isCutOff = error.code === 'unexpected-end';
+    if (!isCutOff) this.#pool.stats.upstream_cx_protocol_error.value += 1;
+    this.close();
+    attempt?.fail(isCutOff ? 'reset' : 'protocol-error', isCutOff ? 'connection termination' : error.message);
+  }
+
+  #settle(): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    if (attempt.isTunnel) {
+      // The peer ended its half. Ours goes on until the attempt ends it.
+      if (this.#isRequestDone) this.close();
+      attempt.tunnelEnded(this.#isRequestDone);
+      return;
+    }
+    this.#attempt = null;
+    const canReuse = this.#keepAlive && this.#isRequestDone && !this.#parser.hasHeldBytes && !this.isDead;
+    // The pool comes first: what the end of this attempt starts may use this connection.
+    if (canReuse) this.#pool.release(this);
+    else this.close();
+    attempt.complete(this.#trailers);
+  }
+
+  #onBytes(chunk: Buffer): void {
+    const attempt = this.#attempt;
+    if (attempt === null) {
+      // A server that talks unasked cannot be trusted to answer the next request.
+      this.#pool.stats.upstream_cx_protocol_error.value += 1;
+      this.close();
+      return;
+    }
+    attempt.hasResponseBytes = true;
+    this.#parser.feed(chunk);
+    if (this.#isResponseDone) this.#settle();
+  }
+
+  #onFin(): void {
+    if (this.#attempt === null) {
+      this.socket.destroy();
+      return;
+    }
+    this.#parser.finish();
+    if (this.#isResponseDone) this.#settle();
+    else if (this.#attempt !== null && !this.#attempt.isPaused) this.#die();
+  }
+
+  #onClosed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const attempt = this.#attempt;
+    this.#pool.closed(this, attempt !== null);
+    if (attempt === null) return;
+    if (this.#isResponseDone) {
+      this.#attempt = null;
+      attempt.tunnelEnded(true);
+    } else this.#die();
+  }
+
+  #die(): void {
+    const attempt = this.#attempt;
+    this.close();
+    attempt?.connectionDied(this.#error ?? 'connection termination');
+  }
+}

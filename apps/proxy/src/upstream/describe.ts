@@ -1,0 +1,46 @@
+import type { CircuitBreakerSettings } from './circuit-breaker.ts';
+import type { Cluster } from './cluster.ts';
+import type { Host, HostCounts, HostHealth } from './host.ts';
+
+/** What `/clusters` shows of one host. */
+export interface HostDescription {
+  readonly address: string;
+  readonly hostname: string;
+  readonly health: HostHealth;
+  readonly weight: number;
+  readonly priority: number;
+  readonly locality: string;
+  readonly activeRequests: number;
+  readonly counts: HostCounts;
+}
+
+/** What `/clusters` shows of one cluster. */
+export interface ClusterDescription {
+  readonly name: string;
+  readonly discovery: 'static' | 'eds' | 'dns' | 'original-dst';
+  /** EDS name, null for other kinds. */
+  readonly edsServiceName: string | null;
+  readonly thresholds: CircuitBreakerSettings;
+  readonly hosts: readonly HostDescription[];
+}
+
+export function describeCluster(cluster: Cluster): ClusterDescription {
+  const { discovery, breaker } = cluster.settings;
+  const grouped = cluster.groups.flatMap((group) =>
+    group.hosts.map((host) => describeHost(host, group.priority, group.locality)),
+  );
+  const onDemand =
+    discovery.kind === 'original-dst' ? [...cluster.hosts()].map((host) => describeHost(host, 0, '')) : [];
+  return {
+    name: cluster.name,
+    discovery: discovery.kind,
+    edsServiceName: discovery.kind === 'eds' ? discovery.serviceName : null,
+    thresholds: breaker,
+    hosts: [...grouped, ...onDemand],
+  };
+}
+
+function describeHost(host: Host, priority: number, locality: string): HostDescription {
+  const { address, hostname, health, weight, activeRequests, counts } = host;
+  return { address, hostname, health, weight, priority, locality, activeRequests, counts: { ...counts } };
+}

@@ -1,0 +1,102 @@
+import type { Socket } from 'node:net';
+import { formatAddress, type Clock } from '@flotilla/runtime';
+import { applyKeepAlive, type DialTarget, type PeerFacts, type SocketSettings, type Transport } from './transport.ts';
+
+export interface DialSettings extends SocketSettings {
+  /** From the first packet to the end of the TLS handshake. */
+  readonly connectTimeoutMs: number;
+}
+
+export interface DialHandler {
+  /** Ready, TLS and verification done, and paused; it belongs to the callee from now on. */
+  onReady(socket: Socket, facts: PeerFacts, localAddress: string): void;
+  /** `detail` is for the access log. Never called from inside `dial`. */
+  onFailure(failure: 'connect-failure' | 'connect-timeout', detail: string): void;
+}
+
+/** Opens one connection. Exactly one callback follows, none after an `abort` that returns true. */
+export function dial(
+  target: DialTarget,
+  transport: Transport,
+  serverName: string | null,
+  settings: DialSettings,
+  clock: Clock,
+  handler: DialHandler,
+): { abort(): boolean } {
+  let isOver = false;
+  let socket: Socket | null = null;
+  const timer = clock.after(settings.connectTimeoutMs, () => fail('connect-timeout', 'connection timeout'), {
+    keepAlive: true,
+  });
+
+  function finish(): boolean {
+    if (isOver) return false;
+    isOver = true;
+    timer.cancel();
+    return true;
+  }
+
+  function fail(failure: 'connect-failure' | 'connect-timeout', detail: string): void {
+    if (!finish()) return;
+    socket?.destroy();
+    handler.onFailure(failure, detail);
+  }
+
+  function onError(error: NodeJS.ErrnoException): void {
+    fail('connect-failure', describeConnectError(error, transport));
+  }
+
+  function onClose(): void {
+    fail('connect-failure', 'connection closed before it was ready');
+  }
+
+  try {
+    socket = transport.connect(target, settings, serverName);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    process.nextTick(() => fail('connect-failure', detail));
+    return { abort: finish };
+  }
+  const opened = socket;
+  opened.on('error', onError);
+  opened.on('close', onClose);
+  opened.once(transport.readyEvent, () => {
+    const facts = transport.verify(opened, serverName);
+    if (typeof facts === 'string') return fail('connect-failure', facts);
+    if (!finish()) return;
+    opened.off('error', onError);
+    opened.off('close', onClose);
+    opened.pause();
+    applyKeepAlive(opened, settings);
+    handler.onReady(opened, facts, localAddressOf(opened));
+  });
+  return {
+    abort() {
+      if (!finish()) return false;
+      opened.destroy();
+      return true;
+    },
+  };
+}
+
+function localAddressOf({ localAddress, localPort }: Socket): string {
+  return localAddress === undefined ? '' : formatAddress({ host: localAddress, port: localPort ?? 0 });
+}
+
+const ERRNO_TEXTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EHOSTUNREACH: 'No route to host',
+  ENETUNREACH: 'Network is unreachable',
+  ETIMEDOUT: 'Connection timed out',
+  ENOENT: 'No such file or directory',
+};
+
+/** The text of a failed connection, as Envoy words it for plain TCP. */
+function describeConnectError(error: NodeJS.ErrnoException, transport: Transport): string {
+  const text = ERRNO_TEXTS[error.code ?? ''];
+  if (error.syscall === 'connect' || transport.readyEvent === 'connect') {
+    return `delayed connect error: ${text ?? error.message}`;
+  }
+  return `TLS_error: ${text ?? error.message.replace(/^[0-9A-F]+:error:/, '').trim()}`;
+}

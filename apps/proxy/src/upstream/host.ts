@@ -1,0 +1,83 @@
+import type { PeerMetadata } from '../observe/stream-info.ts';
+import type { PoolH1 } from './pool-h1.ts';
+import { addressKey, type DialTarget, type Transport } from './transport.ts';
+import type { UpstreamHost } from './upstream.ts';
+
+export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
+
+/** What an update says of one endpoint. */
+export interface EndpointSpec extends DialTarget {
+  readonly hostname: string;
+  readonly weight: number;
+  readonly health: HostHealth;
+  readonly peer: PeerMetadata | null;
+  /** Index of the transport that the endpoint's metadata chooses. */
+  readonly transportIndex: number;
+}
+
+/** Counts of one host, shown by `/clusters`. */
+export interface HostCounts {
+  cxTotal: number;
+  cxActive: number;
+  cxConnectFail: number;
+  rqTotal: number;
+  rqSuccess: number;
+  rqError: number;
+}
+
+/** One endpoint of a cluster, kept across updates as long as address and transport stay. Owns its connection pools. */
+export class Host implements UpstreamHost, DialTarget {
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string | null;
+  readonly transport: Transport;
+  hostname: string;
+  weight: number;
+  peer: PeerMetadata | null;
+  health: HostHealth;
+  activeRequests = 0;
+  /** The only pool of a cluster whose SNI does not depend on the request. Made on first use. */
+  pool: PoolH1 | null = null;
+  /** Pools by SNI, for clusters that take it from the request. */
+  poolsByServerName: Map<string, PoolH1> | null = null;
+  readonly counts: HostCounts = { cxTotal: 0, cxActive: 0, cxConnectFail: 0, rqTotal: 0, rqSuccess: 0, rqError: 0 };
+
+  constructor(spec: EndpointSpec, transport: Transport) {
+    this.address = addressKey(spec);
+    this.host = spec.host;
+    this.port = spec.port;
+    this.path = spec.path;
+    this.transport = transport;
+    this.hostname = spec.hostname;
+    this.weight = spec.weight;
+    this.peer = spec.peer;
+    this.health = spec.health;
+  }
+
+  /** Takes over what may change without a new connection. */
+  update(spec: EndpointSpec): void {
+    this.hostname = spec.hostname;
+    this.weight = spec.weight;
+    this.peer = spec.peer;
+    this.health = spec.health;
+  }
+
+  /** Closes idle connections; those in use close when their request ends. */
+  drain(): void {
+    this.pool?.drain();
+    if (this.poolsByServerName !== null) for (const pool of this.poolsByServerName.values()) pool.drain();
+  }
+
+  /** Ends the use of connections that were made with an earlier certificate; those in use finish first. */
+  drainStale(): void {
+    this.pool?.drainStale();
+    if (this.poolsByServerName !== null) for (const pool of this.poolsByServerName.values()) pool.drainStale();
+  }
+
+  /** Breaks every connection. */
+  destroy(): void {
+    this.pool?.destroy();
+    if (this.poolsByServerName !== null) for (const pool of this.poolsByServerName.values()) pool.destroy();
+  }
+}

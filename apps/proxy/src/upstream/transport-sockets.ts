@@ -1,0 +1,68 @@
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { inField, refuse } from '../http/route/field.ts';
+import type { SecretStore } from '../identity/secret-store.ts';
+import type { TransportSelector } from './endpoints.ts';
+import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';
+import { openTlsTransport } from './tls-transport.ts';
+import { openRawTransport, type Transport } from './transport.ts';
+
+/** One way to connect: null is plain text. */
+export type TransportSettings = TlsSettings | null;
+
+export interface TransportSocketSettings {
+  readonly all: readonly TransportSettings[];
+  /** Index into `all` for an endpoint's metadata. */
+  readonly select: TransportSelector;
+}
+
+/**
+ * Compiles `transport_socket` and `transport_socket_matches`. The first match whose every pair an endpoint's metadata
+ * holds is taken, else the cluster's own. Throws `invalid`, naming the field.
+ */
+export function compileTransportSockets(cluster: Cluster): TransportSocketSettings {
+  const matches = cluster.transportSocketMatches.map(({ match, transportSocket }, index) => ({
+    wanted: match ?? {},
+    settings: compileSocket(transportSocket, `transport_socket_matches[${index}].transport_socket`),
+  }));
+  const own = compileSocket(cluster.transportSocket, 'transport_socket');
+  return {
+    all: [...matches.map((match) => match.settings), own],
+    select(metadata) {
+      const index = matches.findIndex(({ wanted }) => holdsAll(metadata, wanted));
+      return index === -1 ? matches.length : index;
+    },
+  };
+}
+
+function compileSocket(socket: TransportSocket | undefined, path: string): TransportSettings {
+  const any = socket?.configType.value;
+  if (socket === undefined) return null;
+  if (any === undefined) {
+    return socket.name === 'envoy.transport_sockets.raw_buffer' ? null : refuse(`${path}.typed_config`, 'is missing');
+  }
+  if (any.typeUrl.endsWith('.RawBuffer')) return null;
+  const context = inField(path, () => anyUnpack(any, UpstreamTlsContextSchema));
+  if (context === undefined) return refuse(path, `"${socket.name}" is not supported`, 'Use raw_buffer or tls.');
+  return compileTlsSettings(context, path);
+}
+
+/** Opens what the settings describe, holding the secrets that they name. */
+export function openTransport(
+  settings: TransportSettings,
+  secrets: SecretStore,
+  matchesServerName: boolean,
+): Transport {
+  return settings === null ? openRawTransport() : openTlsTransport(settings, secrets, matchesServerName);
+}
+
+function holdsAll(metadata: JsonObject | null, wanted: JsonObject): boolean {
+  return Object.entries(wanted).every(([key, value]) => metadata !== null && isSameJson(metadata[key], value));
+}
+
+function isSameJson(a: JsonValue | undefined, b: JsonValue): boolean {
+  return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
+}

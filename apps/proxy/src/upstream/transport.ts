@@ -1,0 +1,98 @@
+import { connect, isIP, type Socket } from 'node:net';
+import { formatAddress } from '@flotilla/runtime';
+
+/** Where a connection goes. `path` is a Unix socket's; host and port are then unused. */
+export interface DialTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string | null;
+}
+
+/** TCP settings of one cluster's connections. */
+export interface SocketSettings {
+  readonly keepAlive: { readonly delayMs: number; readonly intervalMs: number; readonly count: number } | null;
+  /** Source address, null for the system's choice. */
+  readonly localAddress: string | null;
+}
+
+/** What is known of a connection that is ready. */
+export interface PeerFacts {
+  /** First URI SAN of the verified certificate. */
+  readonly uriSan: string | null;
+}
+
+/**
+ * How bytes travel on a connection: plainly, or in TLS. One per transport socket of a cluster; `version` grows when
+ * a connection made now would differ from earlier ones (a rotated certificate or trust anchor).
+ */
+export interface Transport {
+  readonly name: string;
+  version(): number;
+  /** Begins to connect. `serverName` (SNI) comes from the request when the cluster asks for that. Throws when there is no certificate yet. */
+  connect(target: DialTarget, settings: SocketSettings, serverName: string | null): Socket;
+  /** The socket's event that says that it is ready. */
+  readonly readyEvent: 'connect' | 'secureConnect';
+  /** Decides on the peer of a ready socket: facts, or the reason to refuse it. */
+  verify(socket: Socket, serverName: string | null): PeerFacts | string;
+  /** Calls back after each change of `version`. */
+  subscribe(listener: () => void): () => void;
+  close(): void;
+}
+
+const NO_FACTS: PeerFacts = { uriSan: null };
+
+/** Plain TCP or a Unix socket. */
+export function openRawTransport(): Transport {
+  return {
+    name: 'raw_buffer',
+    readyEvent: 'connect',
+    version: () => 0,
+    connect: (target, settings) => connect(connectOptions(target, settings)),
+    verify: () => NO_FACTS,
+    subscribe: () => () => undefined,
+    close: () => undefined,
+  };
+}
+
+/** `address:port`, or the path of a Unix socket. */
+export function addressKey({ host, port, path }: DialTarget): string {
+  return path ?? formatAddress({ host, port });
+}
+
+interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly path?: string;
+  readonly family?: number;
+  readonly localAddress?: string;
+  readonly noDelay: true;
+  readonly allowHalfOpen: true;
+  readonly autoSelectFamily: false;
+  readonly keepAlive?: boolean;
+}
+
+/** Options for `net.connect` and `tls.connect`. Half-open, because the HTTP codec and tunnels decide when to end. */
+export function connectOptions(target: DialTarget, settings: SocketSettings): ConnectOptions {
+  return {
+    host: target.host,
+    port: target.port,
+    ...(target.path === null ? { family: isIP(target.host) } : { path: target.path }),
+    ...(settings.localAddress === null ? {} : { localAddress: settings.localAddress }),
+    noDelay: true,
+    allowHalfOpen: true,
+    autoSelectFamily: false,
+  };
+}
+
+/** Applies keep-alive to a connected socket. */
+export function applyKeepAlive(socket: Socket, { keepAlive }: SocketSettings): void {
+  if (keepAlive === null) return;
+  // Node's types do not know interval and count yet; its implementation takes an object of all four.
+  const setKeepAlive = socket.setKeepAlive as (options: object) => Socket;
+  setKeepAlive.call(socket, {
+    enable: true,
+    initialDelay: keepAlive.delayMs,
+    interval: keepAlive.intervalMs,
+    count: keepAlive.count,
+  });
+}
