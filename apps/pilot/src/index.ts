@@ -1,1 +1,3 @@
-export {};
+export { startPilot, type Pilot, type PilotOptions } from './pipeline.ts';
+export { DEFAULT_DEBOUNCE, type DebounceSettings } from './push/debounce.ts';
+export { DEFAULT_REGISTRATION, type RegistrationSettings } from './ingest/registration.ts';

@@ -1,6 +1,7 @@
 import type { XdsShortName } from '@flotilla/xds';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
 import type { ProxyView } from '../mesh/view.ts';
+import type { Service } from '../registry/service.ts';
 import type { ResourceCache } from './cache.ts';
 import { inboundClusterResource } from './cluster/inbound.ts';
 import { outboundClusterResource } from './cluster/outbound.ts';
@@ -26,20 +27,27 @@ export interface Generation {
   readonly cache: ResourceCache;
 }
 
+/** What a proxy asks for of a type that is asked for by name. */
+export interface Wanted {
+  readonly names: ReadonlySet<string>;
+  /** Of those, names the proxy holds nothing for and waits to hear of. */
+  readonly unanswered: ReadonlySet<string>;
+}
+
 /**
- * The resources of one type for one proxy, by name. Types that are asked for by name (EDS, RDS) give those of `names` that
+ * The resources of one type for one proxy, by name. Types that are asked for by name (EDS, RDS) give those wanted that
  * exist; the others give all.
  */
 export function generate(
   type: XdsShortName,
   generation: Generation,
-  names: ReadonlySet<string>,
+  { names, unanswered }: Wanted,
 ): ReadonlyMap<string, EncodedResource> {
   switch (type) {
     case 'CDS':
       return byName(clusters(generation));
     case 'EDS':
-      return byName([...names].map((name) => endpoints(generation, name)));
+      return byName([...names].flatMap((name) => endpoints(generation, name, unanswered)));
     case 'LDS':
       return byName(generation.node.type === 'router' ? gatewayListeners(generation) : sidecarListeners(generation));
     case 'RDS':
@@ -94,20 +102,39 @@ function clusters({ view, node, cache }: Generation): EncodedResource[] {
   return [...outbound, ...inbound, ...passthrough, cache.get(blackHoleResource, { mesh })];
 }
 
-/** A name that means nothing has no endpoints, rather than no answer: a proxy may be waiting for it. */
-function endpoints({ view, cache }: Generation, name: string): EncodedResource {
+const byHost = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
+
+/** One index for the life of a view's list of services: proxies ask for endpoints cluster by cluster. */
+function servicesByHost({ services }: ProxyView): ReadonlyMap<string, Service> {
+  const index = byHost.get(services) ?? new Map(services.map((service) => [service.hostname, service]));
+  byHost.set(services, index);
+  return index;
+}
+
+/**
+ * A proxy that waits for the endpoints of a cluster that does not exist (any more) hears that there are none; one that
+ * has endpoints keeps them until it lets go of the cluster.
+ */
+function endpoints({ view, cache }: Generation, name: string, unanswered: ReadonlySet<string>): EncodedResource[] {
   const parsed = parseOutboundCluster(name);
-  const service = parsed === null ? undefined : view.services.find(({ hostname }) => hostname === parsed.hostname);
-  if (parsed === null || service === undefined) {
-    return cache.get(endpointResource, { name, endpoints: null, port: 0, subsetLabels: null });
+  const service = parsed === null ? undefined : servicesByHost(view).get(parsed.hostname);
+  const destination = (service && view.destinations.get(service.id)) ?? null;
+  const isKnown =
+    parsed !== null &&
+    service?.ports.some(({ number }) => number === parsed.port) === true &&
+    (parsed.subset === '' || destination?.subsets.some((subset) => subset.name === parsed.subset) === true);
+  if (!isKnown || service === undefined) {
+    if (!unanswered.has(name)) return [];
+    return [cache.get(endpointResource, { name, endpoints: null, port: 0, subsetLabels: null })];
   }
-  const destination = view.destinations.get(service.id) ?? null;
-  return cache.get(endpointResource, {
-    name,
-    endpoints: view.endpoints.get(service.id) ?? null,
-    port: parsed.port,
-    subsetLabels: parsed.subset === '' ? null : subsetLabels(destination, parsed.subset),
-  });
+  return [
+    cache.get(endpointResource, {
+      name,
+      endpoints: view.endpoints.get(service.id) ?? null,
+      port: parsed.port,
+      subsetLabels: parsed.subset === '' ? null : subsetLabels(destination, parsed.subset),
+    }),
+  ];
 }
 
 function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] {

@@ -1,0 +1,119 @@
+import { createClient, type Transport } from '@connectrpc/connect';
+import type { VersionBus } from '@flotilla/bus';
+import { describeKey, keyFromWire, toMeshResource } from '@flotilla/model';
+import type { Logger } from '@flotilla/observe';
+import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@flotilla/runtime';
+import { type Change, GalleyService, type ListChangesResponse } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import type { MeshChange, MeshUpdate } from '../mesh/mesh.ts';
+
+export interface FollowOptions {
+  readonly galley: Transport;
+  readonly bus: VersionBus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Called in order of versions, first with a snapshot. */
+  readonly onUpdate: (update: MeshUpdate) => void;
+}
+
+// An announcement may get lost: look now and then without one.
+const LOOK_EVERY_MS = 10_000;
+const RETRY = { baseMs: 50, maxMs: 2_000 };
+
+/**
+ * Follows galley's versions: a snapshot first, then the changes after it whenever the bus announces some. The bus only
+ * says "look"; what is true is what galley answers. Galley away: the last mesh stays, and it is asked again with
+ * back-off.
+ */
+export class Follower {
+  readonly #options: FollowOptions;
+  readonly #client;
+  readonly #backoff: Backoff;
+  /** `null` until the first snapshot. */
+  #version: number | null = null;
+  #announced = 0;
+  #isFetching = false;
+  #isClosed = false;
+  #timer: Timer | null = null;
+  #unsubscribe: (() => void) | null = null;
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+    this.#client = createClient(GalleyService, options.galley);
+    this.#backoff = new Backoff(RETRY, options.random);
+  }
+
+  async start(): Promise<void> {
+    // Subscribed before the first look, so that no version falls between the two.
+    this.#unsubscribe = await this.#options.bus.subscribe(({ version }) => {
+      this.#announced = Math.max(this.#announced, version);
+      if (version > (this.#version ?? 0)) this.#look();
+    });
+    this.#look();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#unsubscribe?.();
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#isFetching || this.#isClosed) return;
+    this.#isFetching = true;
+    void this.#fetch().then((waitMs) => {
+      this.#isFetching = false;
+      if (this.#isClosed) return;
+      if (this.#version !== null && this.#announced > this.#version && waitMs === LOOK_EVERY_MS) {
+        this.#look();
+        return;
+      }
+      this.#timer ??= this.#options.clock.after(waitMs, () => this.#look());
+    });
+  }
+
+  /** Resolves with the time to wait before looking again unasked. */
+  async #fetch(): Promise<number> {
+    const { logger, onUpdate } = this.#options;
+    try {
+      const since = this.#version ?? 0;
+      const response = await this.#client.listChanges({ sinceVersion: BigInt(since) });
+      if (this.#isClosed) return LOOK_EVERY_MS;
+      const update = this.#decode(response);
+      const isNews = this.#version === null || update.version !== this.#version || update.changes.length > 0;
+      this.#version = update.version;
+      this.#backoff.reset();
+      // A set that lost versions (restored from a copy) comes as a snapshot; what was announced before is void.
+      if (update.isSnapshot) this.#announced = Math.min(this.#announced, update.version);
+      if (isNews) onUpdate(update);
+      return LOOK_EVERY_MS;
+    } catch (error) {
+      const waitMs = this.#backoff.nextMs();
+      logger.warn('galley could not be asked for changes', { error: FlotillaError.from(error), waitMs });
+      return waitMs;
+    }
+  }
+
+  #decode(response: ListChangesResponse): MeshUpdate {
+    return {
+      version: Number(response.version),
+      isSnapshot: response.snapshot,
+      changes: response.changes.flatMap((change) => this.#decodeChange(change)),
+    };
+  }
+
+  #decodeChange(change: Change): MeshChange[] {
+    const key = keyFromWire(change.key);
+    if (change.resource === undefined) return [{ key, resource: null }];
+    try {
+      const resource = toMeshResource(change.resource);
+      return resource === null ? [] : [{ key, resource }];
+    } catch (error) {
+      // One resource that this version cannot read must not stop all others.
+      this.#options.logger.error(`${describeKey(key)} is left out`, { error: FlotillaError.from(error) });
+      return [];
+    }
+  }
+}

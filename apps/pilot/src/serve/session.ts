@@ -1,0 +1,258 @@
+import type { Clock, Timer } from '@flotilla/runtime';
+import type { Logger } from '@flotilla/observe';
+import { PUSH_ORDER, shortNameOf, type XdsShortName } from '@flotilla/xds';
+import type { Mesh } from '../mesh/mesh.ts';
+import type { ProxyNode } from '../mesh/proxy-node.ts';
+import { type ProxyView, viewOf } from '../mesh/view.ts';
+import type { PilotMetrics } from '../metrics.ts';
+import { affectedTypes } from '../push/affected.ts';
+import { nextSend, type Pending, type Send } from '../push/order.ts';
+import type { ResourceCache } from '../translate/cache.ts';
+import { generate, omissions } from '../translate/generate.ts';
+import type { TypeChannel } from './channel.ts';
+
+/** What status shows of one type. */
+export interface TypeReport {
+  readonly type: XdsShortName;
+  readonly isAwaiting: boolean;
+  readonly hasAnything: boolean;
+  readonly nonceSent: string;
+  readonly nonceAcked: string;
+  readonly versionSent: number;
+  readonly versionAcked: number;
+  readonly resourceCount: number;
+  readonly resourcesPushed: number;
+  readonly refusal: string | null;
+  readonly changedAtMs: number;
+}
+
+export interface SessionOptions<Request> {
+  readonly node: ProxyNode;
+  /** SPIFFE id of the connection, "" when there is none. */
+  readonly identity: string;
+  readonly protocol: 'delta' | 'sotw';
+  readonly openChannel: (type: XdsShortName) => TypeChannel<Request>;
+  readonly send: (bytes: Buffer) => void;
+  readonly cache: ResourceCache;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: PilotMetrics;
+}
+
+/** The fields of either kind of request that the session itself reads. */
+export interface AnyRequest {
+  readonly typeUrl: string;
+  readonly errorDetail?: { readonly message: string } | undefined;
+}
+
+// A proxy that takes longer to answer (a cluster that never warms) no longer holds other types up.
+const ANSWER_TIMEOUT_MS = 5_000;
+
+interface TypeState<Request> {
+  readonly channel: TypeChannel<Request>;
+  isDirty: boolean;
+  isRequested: boolean;
+  isOverdue: boolean;
+  hasHeldRemovals: boolean;
+  overdueTimer: Timer | null;
+  /** Mesh versions; 0 before the first. */
+  versionSent: number;
+  versionAcked: number;
+  resourceCount: number;
+  resourcesPushed: number;
+  changedAtMs: number;
+}
+
+/**
+ * One stream of one proxy: what it subscribed, what it was sent, what is due. Requests and mesh updates only mark what is
+ * due; `#pump` sends it in order, one response per type at a time.
+ */
+export class ProxySession<Request extends AnyRequest> {
+  readonly node: ProxyNode;
+  readonly identity: string;
+  readonly protocol: 'delta' | 'sotw';
+  readonly connectedAtMs: number;
+  readonly #options: SessionOptions<Request>;
+  readonly #types = new Map<XdsShortName, TypeState<Request>>();
+  #mesh: Mesh | null = null;
+  #view: ProxyView | null = null;
+  #responses = 0;
+  #isClosed = false;
+  /** Clusters sent before the proxy asked for endpoints on this stream: it warms them and waits. */
+  readonly #clustersSent = new Set<string>();
+
+  constructor(options: SessionOptions<Request>) {
+    this.#options = options;
+    this.node = options.node;
+    this.identity = options.identity;
+    this.protocol = options.protocol;
+    this.connectedAtMs = options.clock.now();
+  }
+
+  receive(request: Request): void {
+    const type = shortNameOf(request.typeUrl);
+    if (type === null) {
+      this.#options.logger.debug('a type that is not served was asked for', { typeUrl: request.typeUrl });
+      return;
+    }
+    const state = this.#stateOf(type);
+    const before = state.channel.refusal;
+    const { answer, isAsking } = state.channel.receive(request);
+    if (answer === 'ack' || answer === 'nack') this.#answered(state);
+    if (answer === 'ack') state.versionAcked = state.versionSent;
+    if (answer === 'nack') {
+      this.#options.metrics.rejected(type);
+      // The reason once: a proxy says it again with every response like it.
+      if (state.channel.refusal !== before) {
+        this.#options.logger.warn(`${this.node.id} refused ${type}`, { reason: state.channel.refusal ?? '' });
+      }
+    }
+    if (isAsking) {
+      state.isRequested = true;
+      if (type === 'EDS' && this.#clustersSent.size > 0) {
+        state.channel.requireAnswer(this.#clustersSent);
+        this.#clustersSent.clear();
+      }
+    }
+    this.#pump();
+  }
+
+  /** Looks at a new mesh. Sends what changed for this proxy, and nothing when nothing did. */
+  update(mesh: Mesh): void {
+    if (this.#isClosed) return;
+    const previous = this.#view;
+    const view = viewOf(mesh, this.node, previous);
+    this.#mesh = mesh;
+    this.#view = view;
+    const affected = previous === null ? new Set(this.#types.keys()) : affectedTypes(previous, view);
+    for (const type of affected) {
+      const state = this.#types.get(type);
+      if (state !== undefined) state.isDirty = true;
+    }
+    this.#pump();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const state of this.#types.values()) state.overdueTimer?.cancel();
+  }
+
+  reports(): TypeReport[] {
+    return PUSH_ORDER.flatMap((type) => {
+      const state = this.#types.get(type);
+      if (state === undefined) return [];
+      const { channel, versionSent, versionAcked, resourceCount, resourcesPushed, changedAtMs } = state;
+      return [
+        {
+          type,
+          isAwaiting: channel.isAwaiting || state.isDirty || state.isRequested,
+          hasAnything: versionSent > 0 || channel.nonceSent !== '',
+          nonceSent: channel.nonceSent,
+          nonceAcked: channel.nonceAcked,
+          versionSent,
+          versionAcked,
+          resourceCount,
+          resourcesPushed,
+          refusal: channel.refusal,
+          changedAtMs,
+        },
+      ];
+    });
+  }
+
+  omissions(): readonly string[] {
+    const view = this.#view;
+    return view === null ? [] : omissions({ view, node: this.node, cache: this.#options.cache });
+  }
+
+  #stateOf(type: XdsShortName): TypeState<Request> {
+    let state = this.#types.get(type);
+    if (state === undefined) {
+      state = {
+        channel: this.#options.openChannel(type),
+        isDirty: false,
+        isRequested: false,
+        isOverdue: false,
+        hasHeldRemovals: false,
+        overdueTimer: null,
+        versionSent: 0,
+        versionAcked: 0,
+        resourceCount: 0,
+        resourcesPushed: 0,
+        changedAtMs: this.#options.clock.now(),
+      };
+      this.#types.set(type, state);
+    }
+    return state;
+  }
+
+  #answered(state: TypeState<Request>): void {
+    state.overdueTimer?.cancel();
+    state.overdueTimer = null;
+    state.isOverdue = false;
+    state.changedAtMs = this.#options.clock.now();
+  }
+
+  #pump(): void {
+    const mesh = this.#mesh;
+    const view = this.#view;
+    // Before the first snapshot nothing is answered: what pilot does not know yet must not look as if it were gone.
+    if (mesh === null || view === null || this.#isClosed) return;
+    for (let send = this.#next(); send !== null; send = this.#next()) this.#respond(send, mesh, view);
+  }
+
+  #next(): Send | null {
+    return nextSend(new Map([...this.#types].map(([type, state]) => [type, pendingOf(state)])));
+  }
+
+  #respond({ type, phase }: Send, mesh: Mesh, view: ProxyView): void {
+    const state = this.#stateOf(type);
+    const { cache, send, metrics, clock } = this.#options;
+    const offered = generate(type, { view, node: this.node, cache }, state.channel);
+    const { response, hasHeldRemovals } = state.channel.prepare(offered, {
+      nonce: `${mesh.version}-${++this.#responses}`,
+      version: String(mesh.version),
+      holdRemovals: type === 'CDS' && phase === 'update',
+    });
+    state.isDirty = false;
+    state.isRequested = false;
+    state.hasHeldRemovals = hasHeldRemovals;
+    state.resourceCount = offered.size;
+    state.versionSent = mesh.version;
+    if (response === null) {
+      // The proxy has it all, from before or from an earlier stream.
+      if (!state.channel.isAwaiting && state.channel.refusal === null) state.versionAcked = mesh.version;
+      return;
+    }
+    state.resourcesPushed += response.changed.length;
+    state.changedAtMs = clock.now();
+    state.overdueTimer?.cancel();
+    state.overdueTimer = clock.after(ANSWER_TIMEOUT_MS, () => {
+      state.isOverdue = true;
+      this.#pump();
+    });
+    metrics.pushed(type, response.bytes.length);
+    send(response.bytes);
+    if (type === 'CDS') this.#warmed(response.changed);
+  }
+
+  /** A changed cluster waits for its endpoints, though they are the ones the proxy has. */
+  #warmed(clusters: readonly string[]): void {
+    const endpoints = this.#types.get('EDS');
+    if (endpoints === undefined) {
+      for (const name of clusters) this.#clustersSent.add(name);
+    } else if (endpoints.channel.requireAnswer(clusters)) {
+      endpoints.isDirty = true;
+    }
+  }
+}
+
+function pendingOf<Request>(state: TypeState<Request>): Pending {
+  return {
+    isDirty: state.isDirty,
+    isRequested: state.isRequested,
+    isAwaiting: state.channel.isAwaiting,
+    isOverdue: state.isOverdue,
+    hasHeldRemovals: state.hasHeldRemovals,
+  };
+}

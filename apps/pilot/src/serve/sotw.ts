@@ -1,0 +1,96 @@
+import {
+  applySotwRequest,
+  freshSotwSubscription,
+  hasWildcard,
+  markSotwSent,
+  type SotwRequestFields,
+  type SotwSubscription,
+  type XdsShortName,
+} from '@flotilla/xds';
+import type { EncodedResource } from '../translate/encoded.ts';
+import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
+import { encodeSotwResponse } from './response.ts';
+
+/** One type on a state-of-the-world stream. */
+export class SotwChannel implements TypeChannel<SotwRequestFields> {
+  readonly type: XdsShortName;
+  #state: SotwSubscription = freshSotwSubscription;
+  /** What the proxy has been sent and wants to have. */
+  #sent: ReadonlyMap<string, EncodedResource> = new Map();
+  readonly #required = new Set<string>();
+  #isResponseDue = false;
+
+  constructor(type: XdsShortName) {
+    this.type = type;
+  }
+
+  get names(): ReadonlySet<string> {
+    return this.#state.names;
+  }
+
+  get unanswered(): ReadonlySet<string> {
+    return this.#required;
+  }
+
+  get isAwaiting(): boolean {
+    return this.#state.isAwaiting;
+  }
+
+  get nonceSent(): string {
+    return this.#state.nonceSent;
+  }
+
+  get nonceAcked(): string {
+    return this.#state.nonceAcked;
+  }
+
+  get refusal(): string | null {
+    return this.#state.refusal;
+  }
+
+  receive(request: SotwRequestFields): Received {
+    const outcome = applySotwRequest(this.#state, request, hasWildcard(this.type));
+    this.#state = outcome.state;
+    if (outcome.mustRespond) {
+      this.#isResponseDue = true;
+      for (const name of outcome.added) this.#required.add(name);
+    }
+    const { kind } = outcome;
+    const answer = kind === 'first' ? 'none' : kind === 'resubscribe' ? 'ack' : kind;
+    return { answer, isAsking: outcome.mustRespond };
+  }
+
+  prepare(offered: ReadonlyMap<string, EncodedResource>, options: PrepareOptions): Preparation {
+    const wanted = this.#state.wildcard
+      ? offered
+      : new Map([...offered].filter(([name]) => this.#state.names.has(name)));
+    const gone = [...this.#sent.keys()].filter((name) => !wanted.has(name));
+    const hasHeldRemovals = hasWildcard(this.type) && options.holdRemovals && gone.length > 0;
+    const changed = [...wanted.values()].filter(
+      (resource) => this.#required.has(resource.name) || this.#sent.get(resource.name)?.version !== resource.version,
+    );
+    // Of clusters and listeners a response holds all: what is not in it is gone. Of the others it may hold some.
+    const isWhole = hasWildcard(this.type);
+    const isRemoving = isWhole && !options.holdRemovals && gone.length > 0;
+    if (changed.length === 0 && !isRemoving && !this.#isResponseDue) return { response: null, hasHeldRemovals };
+    const kept = hasHeldRemovals ? gone.flatMap((name) => this.#sent.get(name) ?? []) : [];
+    const resources = isWhole ? [...wanted.values(), ...kept] : changed;
+    const bytes = encodeSotwResponse({ type: this.type, ...options }, resources);
+    this.#state = markSotwSent(this.#state, options);
+    this.#sent = new Map([...wanted, ...kept.map((resource) => [resource.name, resource] as const)]);
+    this.#required.clear();
+    this.#isResponseDue = false;
+    const names = changed.map((resource) => resource.name);
+    return { response: { bytes, changed: names, removedCount: isRemoving ? gone.length : 0 }, hasHeldRemovals };
+  }
+
+  requireAnswer(names: Iterable<string>): boolean {
+    let isAny = false;
+    for (const name of names) {
+      if (!this.#state.names.has(name)) continue;
+      this.#required.add(name);
+      isAny = true;
+    }
+    return isAny;
+  }
+}

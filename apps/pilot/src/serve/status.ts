@@ -1,0 +1,82 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { ConnectRouter } from '@connectrpc/connect';
+import {
+  ListProxiesResponseSchema,
+  ListServicesResponseSchema,
+  PilotService,
+  SyncState,
+} from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import { TYPE_URLS } from '@flotilla/xds';
+import type { Mesh } from '../mesh/mesh.ts';
+import type { TypeReport } from './session.ts';
+import type { AnySession, Sessions } from './sessions.ts';
+
+/** Routes of `flotilla.pilot.v1.PilotService`: who is connected and how far, and what the registry holds. */
+export function statusRoutes(sessions: Sessions, mesh: () => Mesh): (router: ConnectRouter) => void {
+  return (router) => {
+    router.service(PilotService, {
+      listProxies: () =>
+        create(ListProxiesResponseSchema, {
+          version: BigInt(mesh().version),
+          proxies: [...sessions.list()].sort((a, b) => (a.node.id < b.node.id ? -1 : 1)).map(proxyStatus),
+        }),
+      listServices: () => create(ListServicesResponseSchema, { services: services(mesh()) }),
+    });
+  };
+}
+
+function proxyStatus(session: AnySession) {
+  const { node } = session;
+  return {
+    nodeId: node.id,
+    agent: node.agent,
+    identity: session.identity,
+    mode: node.type === 'router' ? 'gateway' : node.isExplicit ? 'explicit' : 'redirect',
+    connectedAt: timestampFromMs(session.connectedAtMs),
+    protocol: session.protocol,
+    types: session.reports().map(typeStatus),
+    omissions: [...session.omissions()],
+  };
+}
+
+function typeStatus(report: TypeReport) {
+  return {
+    typeUrl: TYPE_URLS[report.type],
+    state: stateOf(report),
+    nonceSent: report.nonceSent,
+    nonceAcked: report.nonceAcked,
+    versionSent: BigInt(report.versionSent),
+    versionAcked: BigInt(report.versionAcked),
+    resourceCount: report.resourceCount,
+    errorDetail: report.refusal ?? '',
+    changedAt: timestampFromMs(report.changedAtMs),
+    resourcesPushed: BigInt(report.resourcesPushed),
+  };
+}
+
+function stateOf(report: TypeReport): SyncState {
+  if (!report.hasAnything) return SyncState.NOT_SENT;
+  if (report.refusal !== null) return SyncState.REFUSED;
+  return report.isAwaiting ? SyncState.STALE : SyncState.SYNCED;
+}
+
+function services({ registry, settings }: Mesh) {
+  return registry.services.map((service) => ({
+    hostname: service.hostname,
+    namespace: service.namespace,
+    ports: service.ports.map(({ name, number, protocol }) => ({ name, port: number, protocol })),
+    endpoints: service.ports.flatMap((port) =>
+      (registry.endpoints.get(service.id)?.byPort.get(port.number) ?? []).map((endpoint) => ({
+        address: endpoint.address,
+        port: endpoint.port,
+        servicePortName: port.name,
+        labels: { ...endpoint.labels },
+        identity:
+          endpoint.tlsMode === 'istio'
+            ? `spiffe://${settings.trustDomain}/ns/${endpoint.namespace}/sa/${endpoint.serviceAccount}`
+            : '',
+      })),
+    ),
+  }));
+}
