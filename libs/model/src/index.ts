@@ -90,9 +90,4 @@ export {
 } from './yaml/read-documents.ts';
 export { checkSupport, ISTIO_SUPPORT, supportOf, type KindSupport } from './support/istio-kinds.ts';
 export type { SupportLine, SupportTable } from './support/support.ts';
-export {
-  decodeMeshConfig,
-  DEFAULT_MESH_SETTINGS,
-  type DecodedMeshConfig,
-  type MeshSettings,
-} from './mesh-config/mesh-config.ts';
+export { decodeMeshConfig, type DecodedMeshConfig } from './mesh-config/mesh-config.ts';

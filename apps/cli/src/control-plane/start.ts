@@ -2,16 +2,19 @@ import { startCitadel } from '@flotilla/citadel';
 import { createInProcessBus } from '@flotilla/bus';
 import { startGalley } from '@flotilla/galley';
 import { openLocalIdentity } from '@flotilla/identity';
-import { loadMeshConfig } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
-import { startPilot } from '@flotilla/pilot';
+import { DEFAULT_REGISTRATION, startPilot } from '@flotilla/pilot';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
 import { compileAdminPolicy } from './admin-token.ts';
 import { openDataDirectory } from './data-directory.ts';
+import { loadMeshConfig } from './mesh-config.ts';
 
 /** Identity of the control plane's own servers, Istio's name for it. */
 export const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'istiod' } as const;
+
+// One machine, a handful of proxies: waiting long for more changes would only delay what the user looks at.
+const EMBEDDED_DEBOUNCE = { quietMs: 5, maxMs: 100 } as const;
 
 export interface ControlPlaneOptions {
   /** Directories of Istio and Kubernetes YAML, watched. */
@@ -85,6 +88,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       identity,
       trustDomain,
       meshConfig,
+      domainSuffix: 'cluster.local',
+      rootNamespace: meshConfig.rootNamespace || 'istio-system',
+      debounce: EMBEDDED_DEBOUNCE,
+      registration: DEFAULT_REGISTRATION,
       logger: logger.child({ service: 'pilot' }),
       clock,
     });
@@ -106,9 +113,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       logger,
     });
     stop.push('api', () => api.close());
+    await pilot.ready;
     return {
-      xds: formatAddress(pilot.xds),
-      xdsTls: formatAddress(pilot.xdsTls),
+      xds: addressText(pilot.xds),
+      xdsTls: addressText(pilot.xdsTls),
       ca: ca.url,
       api: api.url,
       rootsPem: citadel.rootsPem,
@@ -118,4 +126,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await stop.close();
     throw error;
   }
+}
+
+function addressText(address: SocketAddress | null): string {
+  return address === null ? '' : formatAddress(address);
 }

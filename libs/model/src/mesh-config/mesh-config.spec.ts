@@ -1,15 +1,15 @@
+import { create, toJson } from '@bufbuild/protobuf';
+import { MeshConfigSchema } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { describe, expect, it } from 'vitest';
 import { formatFinding } from '../finding.ts';
-import { decodeMeshConfig, DEFAULT_MESH_SETTINGS } from './mesh-config.ts';
+import { decodeMeshConfig } from './mesh-config.ts';
 
 const faultsOf = (text: string): readonly string[] =>
   decodeMeshConfig(text, 'mesh.yaml').findings.map((finding) => formatFinding(finding));
 
 describe('decodeMeshConfig', () => {
-  it('takes Istio’s defaults for what is not written, and freezes all of it', () => {
-    const { settings } = decodeMeshConfig('# nothing\n', 'mesh.yaml');
-    expect(settings).toEqual(DEFAULT_MESH_SETTINGS);
-    expect(Object.isFrozen(settings?.defaultHttpRetryPolicy)).toBe(true);
+  it('takes an empty file for Istio’s defaults', () => {
+    expect(decodeMeshConfig('# nothing\n', 'mesh.yaml')).toEqual({ config: create(MeshConfigSchema), findings: [] });
   });
 
   it('reads the fields that are honoured', () => {
@@ -23,19 +23,17 @@ describe('decodeMeshConfig', () => {
       'defaultVirtualServiceExportTo: ["."]',
       'defaultHttpRetryPolicy: {attempts: 0}',
     ];
-    expect(decodeMeshConfig(text.join('\n'), 'mesh.yaml')).toEqual({
-      findings: [],
-      settings: {
-        ...DEFAULT_MESH_SETTINGS,
-        trustDomain: 'example.org',
-        connectTimeoutMs: 60_000,
-        outboundTrafficPolicy: 'REGISTRY_ONLY',
-        enableAutoMtls: false,
-        accessLogFile: '/dev/stdout',
-        accessLogEncoding: 'JSON',
-        defaultVirtualServiceExportTo: ['.'],
-        defaultHttpRetryPolicy: { ...DEFAULT_MESH_SETTINGS.defaultHttpRetryPolicy, attempts: 0 },
-      },
+    const { config, findings } = decodeMeshConfig(text.join('\n'), 'mesh.yaml');
+    expect(findings).toEqual([]);
+    expect(toJson(MeshConfigSchema, config ?? create(MeshConfigSchema))).toEqual({
+      trustDomain: 'example.org',
+      connectTimeout: '60s',
+      outboundTrafficPolicy: {}, // REGISTRY_ONLY is the zero of its enum
+      enableAutoMtls: false,
+      accessLogFile: '/dev/stdout',
+      accessLogEncoding: 'JSON',
+      defaultVirtualServiceExportTo: ['.'],
+      defaultHttpRetryPolicy: {},
     });
   });
 
@@ -77,6 +75,6 @@ describe('decodeMeshConfig', () => {
     ],
   ])('refuses %s', (_, text, expected) => {
     expect(faultsOf(text)).toEqual([expected]);
-    expect(decodeMeshConfig(text, 'mesh.yaml').settings).toBeNull();
+    expect(decodeMeshConfig(text, 'mesh.yaml').config).toBeNull();
   });
 });
