@@ -109,6 +109,11 @@ async function requestCertificate(
     if (formatSpiffeId(issued.spiffeId) !== formatSpiffeId(id)) {
       throw new FlotillaError('internal', `citadel issued a certificate for ${formatSpiffeId(issued.spiffeId)}`);
     }
+    if (issued.notAfterMs <= options.clock.now()) {
+      throw new FlotillaError('invalid', 'the new certificate has expired by the clock of this machine', {
+        hint: 'Compare the clocks of this machine and of citadel.',
+      });
+    }
     return issued;
   } finally {
     transport.close();

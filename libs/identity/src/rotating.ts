@@ -20,6 +20,8 @@ const MAX_WAIT_MS = 30_000;
 /** Renewal is due at half-life, give or take this part of the lifetime, so that a mesh does not renew all at once. */
 const JITTER = 0.1;
 const MAX_RETRY_MS = 30_000;
+/** However short the lifetimes, renewals are so far apart. */
+const MIN_RENEWAL_MS = 250;
 
 /**
  * An identity that renews itself:
@@ -69,7 +71,7 @@ export async function openRotatingIdentity(options: RotationOptions, signal?: Ab
   const scheduleRenewal = () => {
     const nowMs = clock.now();
     const lifetimeMs = Math.max(0, current.notAfterMs - nowMs);
-    const renewAtMs = nowMs + lifetimeMs * (0.5 + (random() * 2 - 1) * JITTER);
+    const renewAtMs = nowMs + Math.max(MIN_RENEWAL_MS, lifetimeMs * (0.5 + (random() * 2 - 1) * JITTER));
     schedule(renewAtMs, () => void renew(createRetries(lifetimeMs, random)));
   };
   scheduleRenewal();

@@ -5,19 +5,26 @@
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { workloadCertificate, type WorkloadCertificate } from './certificate.ts';
+import { createKeyAndCsr } from './csr.ts';
 import type { IdentitySource } from './identity-source.ts';
-import { encodePem } from './pem.ts';
 import { formatSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
+export interface TestCertificateOptions {
+  /** Default: an hour. */
+  readonly ttlMs?: number;
+  readonly dnsNames?: readonly string[];
+  /** Valid from a minute before this. Default: now. */
+  readonly nowMs?: number;
+}
+
 export interface TestAuthority {
   readonly rootPem: string;
-  /** By default valid from a minute ago for an hour, without DNS names. */
-  issue(
-    id: SpiffeId,
-    options?: { readonly ttlMs?: number; readonly dnsNames?: readonly string[]; readonly notBeforeMs?: number },
-  ): Promise<WorkloadCertificate>;
+  /** A certificate with a new key. */
+  issue(id: SpiffeId, options?: TestCertificateOptions): Promise<WorkloadCertificate>;
+  /** A certificate for the key of a signing request, PEM; what the request asks for does not matter. */
+  sign(csrPem: string, id: SpiffeId, options?: TestCertificateOptions): Promise<string>;
 }
 
 export async function createTestAuthority(name = 'test'): Promise<TestAuthority> {
@@ -34,34 +41,32 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
     ],
   });
   const rootPem = `${root.toString('pem')}\n`;
+  const sign: TestAuthority['sign'] = async (csrPem, id, options = {}) => {
+    const { ttlMs = 3_600_000, dnsNames = [], nowMs = Date.now() } = options;
+    const names: x509.JsonGeneralNames = [
+      { type: 'url', value: formatSpiffeId(id) },
+      ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
+    ];
+    const leaf = await x509.X509CertificateGenerator.create({
+      issuer: root.subject,
+      publicKey: new x509.Pkcs10CertificateRequest(csrPem).publicKey,
+      signingKey: rootKeys.privateKey,
+      signingAlgorithm: ECDSA,
+      notBefore: new Date(nowMs - 60_000),
+      notAfter: new Date(nowMs + ttlMs),
+      extensions: [
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.SubjectAlternativeNameExtension(names, true),
+      ],
+    });
+    return `${leaf.toString('pem')}\n`;
+  };
   return {
     rootPem,
-    async issue(id, { ttlMs = 3_600_000, dnsNames = [], notBeforeMs = Date.now() - 60_000 } = {}) {
-      const keys = await crypto.subtle.generateKey(ECDSA, true, ['sign', 'verify']);
-      const leaf = await x509.X509CertificateGenerator.create({
-        issuer: root.subject,
-        subject: '',
-        publicKey: keys.publicKey,
-        signingKey: rootKeys.privateKey,
-        signingAlgorithm: ECDSA,
-        notBefore: new Date(notBeforeMs),
-        notAfter: new Date(Math.max(Date.now(), notBeforeMs) + ttlMs),
-        extensions: [
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-          new x509.SubjectAlternativeNameExtension(
-            [{ type: 'url', value: formatSpiffeId(id) }, ...dnsNames.map((value) => ({ type: 'dns' as const, value }))],
-            true,
-          ),
-        ],
-      });
-      return workloadCertificate({
-        chainPem: `${leaf.toString('pem')}\n`,
-        privateKeyPem: encodePem(
-          'PRIVATE KEY',
-          new Uint8Array(await crypto.subtle.exportKey('pkcs8', keys.privateKey)),
-        ),
-        rootsPem: rootPem,
-      });
+    sign,
+    async issue(id, options) {
+      const { privateKeyPem, csrPem } = await createKeyAndCsr(id);
+      return workloadCertificate({ chainPem: await sign(csrPem, id, options), privateKeyPem, rootsPem: rootPem });
     },
   };
 }

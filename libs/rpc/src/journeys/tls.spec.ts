@@ -79,8 +79,8 @@ describe('client certificates', () => {
     const hour = 3_600_000;
     for (const certificate of [
       await foreign.issue(id('reviews')),
-      await authority.issue(id('reviews'), { notBeforeMs: Date.now() - 2 * hour, ttlMs: -hour }),
-      await authority.issue(id('reviews'), { notBeforeMs: Date.now() + hour }),
+      await authority.issue(id('reviews'), { nowMs: Date.now() - 2 * hour, ttlMs: hour }),
+      await authority.issue(id('reviews'), { nowMs: Date.now() + hour }),
     ]) {
       const call = client(server.url, { identity: fixed(certificate), rootsPem: authority.rootPem, serverSpiffeId });
       await expect(call.createToken({})).rejects.toThrow(/cannot reach https:/);
