@@ -1,0 +1,199 @@
+import type { Socket } from 'node:net';
+import type { ProxyContext } from '../config/context.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import { type ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
+import type { Destination, OpenConnection } from './accepted-connection.ts';
+import type { CompiledListener, FilterChain } from './compiled-listener.ts';
+import type { PeerCertificate } from './peer-certificate.ts';
+import { nothingSniffed, sniff, type Sniffed } from './sniff.ts';
+import type { HandshakeOutcome } from './tls.ts';
+
+/** Where accepted connections are kept track of. */
+export interface ConnectionTracker {
+  opened(connection: OpenConnection, chain: FilterChain): void;
+  closed(connection: OpenConnection): void;
+  /** Sockets that are still being sniffed or shaking hands. */
+  readonly early: Set<Socket>;
+}
+
+let nextConnectionId = 1;
+
+/**
+ * Takes an accepted (paused) socket through the listener's stations: first bytes, filter chain match, TLS, network
+ * filter. Whatever fails on the way closes the socket.
+ */
+export function acceptConnection(
+  socket: Socket,
+  listener: CompiledListener,
+  originalDestination: Destination | null,
+  ctx: ProxyContext,
+  tracker: ConnectionTracker,
+): void {
+  new Acceptance(socket, listener, originalDestination, ctx, tracker).begin();
+}
+
+class Acceptance {
+  readonly #socket: Socket;
+  readonly #listener: CompiledListener;
+  readonly #ctx: ProxyContext;
+  readonly #tracker: ConnectionTracker;
+  readonly #originalDestination: Destination | null;
+  readonly #startMs: number;
+
+  constructor(
+    socket: Socket,
+    listener: CompiledListener,
+    originalDestination: Destination | null,
+    ctx: ProxyContext,
+    tracker: ConnectionTracker,
+  ) {
+    this.#socket = socket;
+    this.#listener = listener;
+    this.#originalDestination = originalDestination;
+    this.#ctx = ctx;
+    this.#tracker = tracker;
+    this.#startMs = ctx.clock.monotonicMs();
+  }
+
+  begin(): void {
+    const { stats } = this.#listener;
+    stats.connections.value += 1;
+    stats.active.value += 1;
+    this.#tracker.early.add(this.#socket);
+    this.#socket.once('close', () => {
+      stats.active.value -= 1;
+      stats.destroyed.value += 1;
+      this.#tracker.early.delete(this.#socket);
+    });
+    // From here on a reset is an ordinary end: 'close' follows.
+    this.#socket.on('error', ignore);
+    const settings = this.#listener.sniff;
+    if (settings === null) this.#matchChain(nothingSniffed);
+    else sniff(this.#socket, settings, this.#ctx.clock, (sniffed) => this.#onSniffed(sniffed));
+  }
+
+  #onSniffed(sniffed: Sniffed | null): void {
+    if (sniffed !== null) {
+      this.#matchChain(sniffed);
+      return;
+    }
+    if (!this.#socket.destroyed) this.#listener.stats.preConnectionTimeout.value += 1;
+    this.#socket.destroy();
+  }
+
+  #matchChain(sniffed: Sniffed): void {
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
+    if (remoteAddress === undefined || localAddress === undefined) {
+      this.#socket.destroy();
+      return;
+    }
+    const chain = this.#listener.findChain({
+      destinationHost: this.#originalDestination?.host ?? localAddress,
+      destinationPort: this.#originalDestination?.port ?? localPort ?? 0,
+      sourceHost: remoteAddress,
+      sourcePort: remotePort ?? 0,
+      transport: sniffed.transport,
+      serverName: sniffed.serverName,
+      applicationProtocols: sniffed.applicationProtocols,
+    });
+    if (chain === null) {
+      this.#refuseUnmatched(sniffed);
+      return;
+    }
+    if (chain.tls === null) {
+      this.#open(chain, this.#socket, sniffed.initial, this.#infoOf(sniffed.serverName, null, null), null);
+      return;
+    }
+    const offered = sniffed.transport === 'tls' ? sniffed.applicationProtocols : null;
+    chain.tls.handshake(this.#socket, sniffed.initial, offered, (outcome) =>
+      this.#onHandshake(chain, sniffed, outcome),
+    );
+  }
+
+  #onHandshake(chain: FilterChain, sniffed: Sniffed, outcome: HandshakeOutcome): void {
+    if ('failure' in outcome) {
+      const { logger } = this.#ctx;
+      if (logger.isDebug()) {
+        const client = addressText(this.#socket.remoteAddress, this.#socket.remotePort);
+        logger.debug('TLS handshake failed', { listener: this.#listener.name, client, reason: outcome.failure });
+      }
+      return;
+    }
+    const { socket, peerCertificate, localUriSan } = outcome;
+    const serverName = typeof socket.servername === 'string' ? socket.servername : sniffed.serverName;
+    const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
+    const tls = { version: socket.getProtocol() ?? '', alpn, localUriSan };
+    const info = this.#infoOf(serverName, tls, peerCertificate);
+    socket.on('error', ignore);
+    this.#open(chain, socket, null, info, peerCertificate);
+  }
+
+  #open(
+    chain: FilterChain,
+    socket: Socket,
+    initial: Buffer | null,
+    info: ConnectionInfo,
+    peerCertificate: PeerCertificate | null,
+  ): void {
+    const tracker = this.#tracker;
+    tracker.early.delete(this.#socket);
+    if (socket.destroyed) return;
+    const connection = chain.filter.open(
+      {
+        socket,
+        initial,
+        info,
+        isTls: chain.tls !== null,
+        peerCertificate,
+        originalDestination: this.#originalDestination,
+      },
+      () => tracker.closed(connection),
+    );
+    tracker.opened(connection, chain);
+  }
+
+  #infoOf(
+    requestedServerName: string | null,
+    tls: { readonly version: string; readonly alpn: string | null; readonly localUriSan: string | null } | null,
+    peer: PeerCertificate | null,
+  ): ConnectionInfo {
+    const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
+    return {
+      id: nextConnectionId++,
+      remoteAddress: addressText(remoteAddress, remotePort),
+      localAddress: addressText(
+        this.#originalDestination?.host ?? localAddress,
+        this.#originalDestination?.port ?? localPort,
+      ),
+      requestedServerName,
+      tlsVersion: tls === null ? null : tls.version,
+      alpn: tls === null ? null : tls.alpn,
+      peerUriSan: peer?.uriSans[0] ?? null,
+      peerSubject: peer === null ? null : peer.subject,
+      localUriSan: tls === null ? null : tls.localUriSan,
+    };
+  }
+
+  #refuseUnmatched(sniffed: Sniffed): void {
+    const { accessLogs, stats } = this.#listener;
+    stats.noFilterChainMatch.value += 1;
+    if (accessLogs.length > 0) {
+      const { clock } = this.#ctx;
+      const info = new StreamInfo(this.#infoOf(sniffed.serverName, null, null), clock.now(), this.#startMs);
+      info.responseFlags = ResponseFlag.NoRouteFound;
+      info.responseCodeDetails = 'filter_chain_not_found';
+      info.endMs = clock.monotonicMs();
+      for (const log of accessLogs) log(info);
+    }
+    this.#socket.destroy();
+  }
+}
+
+function ignore(): void {}
+
+/** `address:port`, IPv6 in brackets, IPv4 that came through an IPv6 socket as IPv4. */
+function addressText(host: string | undefined, port: number | undefined): string {
+  const text = host ?? '';
+  const plain = text.startsWith('::ffff:') ? text.slice(7) : text;
+  return plain.includes(':') ? `[${plain}]:${port ?? 0}` : `${plain}:${port ?? 0}`;
+}

@@ -1,0 +1,39 @@
+import type { Socket } from 'node:net';
+import type { ConnectionInfo } from '../observe/stream-info.ts';
+import type { PeerCertificate } from './peer-certificate.ts';
+
+export interface Destination {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A client's connection after listener filters, filter chain match and TLS. */
+export interface AcceptedConnection {
+  /** Plain or TLS, paused. It belongs to the network filter from now on. */
+  readonly socket: Socket;
+  /** Bytes that were read from the socket already. */
+  readonly initial: Buffer | null;
+  readonly info: ConnectionInfo;
+  readonly isTls: boolean;
+  /** The client's certificate, verified; null without one. */
+  readonly peerCertificate: PeerCertificate | null;
+  /** Where the client wanted to go, when the connection was redirected here; null otherwise. */
+  readonly originalDestination: Destination | null;
+}
+
+/** What a network filter made of a connection, for the listener that drains or closes it. */
+export interface OpenConnection {
+  /** Finish what is running, then close; an idle connection may stay until its client closes it or `destroy`. */
+  drain(): void;
+  destroy(): void;
+}
+
+/** The last filter of a filter chain, compiled: HTTP connection manager or TCP proxy. */
+export interface NetworkFilter {
+  /** Takes the connection; `onClose` is called once when it is over. */
+  open(accepted: AcceptedConnection, onClose: () => void): OpenConnection;
+  /** RDS names that it looks up. */
+  readonly routeNames: readonly string[];
+  /** Clusters that it names itself (not through routes). */
+  readonly clusterNames: readonly string[];
+}

@@ -1,0 +1,54 @@
+import type { RouteTable } from '../http/route/route.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import type { Counter, Gauge } from '../observe/stats.ts';
+import type { NetworkFilter } from './accepted-connection.ts';
+import type { FilterChainFinder } from './filter-chain.ts';
+import type { SniffSettings } from './sniff.ts';
+import type { TlsAcceptor } from './tls.ts';
+
+/** One filter chain: optional TLS, then the network filter that takes the connection. */
+export interface FilterChain {
+  readonly name: string;
+  /** Equal for chains of equal configuration: their connections outlive a listener update. */
+  readonly fingerprint: string;
+  readonly tls: TlsAcceptor | null;
+  readonly filter: NetworkFilter;
+}
+
+export interface ListenerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A `Listener`, compiled. Immutable; connections keep the chain that they began with. */
+export interface CompiledListener {
+  readonly name: string;
+  readonly addresses: readonly ListenerAddress[];
+  /** False: takes only connections that another listener hands over by their original destination. */
+  readonly bindsToPort: boolean;
+  /** Asks for the original destination and hands over to the listener that stands for it. */
+  readonly handsOver: boolean;
+  readonly readsOriginalDestination: boolean;
+  /** Null: the first bytes are of no interest. */
+  readonly sniff: SniffSettings | null;
+  readonly findChain: FilterChainFinder<FilterChain>;
+  readonly chains: readonly FilterChain[];
+  readonly backlog: number | null;
+  readonly accessLogs: readonly AccessLog[];
+  /** RDS names that it needs; warming waits for them. */
+  readonly routeNames: ReadonlySet<string>;
+  readonly inlineRouteConfigs: readonly RouteTable[];
+  /** Clusters of TCP proxies. */
+  readonly clusterNames: ReadonlySet<string>;
+  readonly secretNames: ReadonlySet<string>;
+  readonly stats: ListenerStats;
+}
+
+export interface ListenerStats {
+  readonly prefix: string;
+  readonly connections: Counter;
+  readonly active: Gauge;
+  readonly destroyed: Counter;
+  readonly noFilterChainMatch: Counter;
+  readonly preConnectionTimeout: Counter;
+}

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { toBinary } from '@bufbuild/protobuf';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import { FlotillaError } from '@flotilla/runtime';
+import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
+import type { Address } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
+import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import type { FilterChain as FilterChainConfig } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
+import { FilterChainSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
+import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import type { ProxyContext } from '../config/context.ts';
+import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+import type { RouteTable } from '../http/route/route.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import type { IstioMetrics } from '../observe/istio-metrics.ts';
+import type { CompiledListener, FilterChain, ListenerAddress, ListenerStats } from './compiled-listener.ts';
+import { compileFilterChainMatch } from './filter-chain.ts';
+import { compileListenerFilters } from './listener-filters.ts';
+import { compileNetworkFilter, type NetworkFilterScope } from './network-filters.ts';
+import { compileDownstreamTls } from './tls.ts';
+
+export type { CompiledListener } from './compiled-listener.ts';
+export { openListenerManager, type ListenerManager } from './listener-manager.ts';
+
+/** What compiling a listener takes from the rest of the proxy. */
+export interface ListenerHooks {
+  compileAccessLogs(list: readonly AccessLogConfig[]): AccessLog[];
+  /** Recorder of Istio's metrics; absent or null: the filter that asks for them records nothing. */
+  readonly istioMetrics?: IstioMetrics | null;
+}
+
+/**
+ * Compiles an Envoy `Listener`. Throws `invalid` naming listener, field path and reason for anything that is
+ * malformed or cannot be honoured; the configuration is then refused and the old one stays.
+ */
+export function compileListener(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): CompiledListener {
+  try {
+    return compile(proto, ctx, hooks);
+  } catch (error) {
+    throw FlotillaError.from(error, 'invalid').within(`listener "${proto.name}"`);
+  }
+}
+
+function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): CompiledListener {
+  refuseUnsupported(proto);
+  const addresses = [
+    addressOf(proto.address, 'address'),
+    ...proto.additionalAddresses.map((more, index) =>
+      addressOf(more.address, `additional_addresses[${index}].address`),
+    ),
+  ];
+  const [first] = addresses;
+  const statName = proto.statPrefix || (first === undefined ? proto.name : `${first.host}_${first.port}`);
+  const stats = listenerStats(ctx, `listener.${statName.replaceAll(':', '_')}.`);
+  const listenerFilters = compileListenerFilters(proto);
+  const routeTables: RouteTable[] = [];
+  const scope: NetworkFilterScope = {
+    ctx,
+    hooks,
+    bufferLimitBytes: proto.perConnectionBufferLimitBytes ?? 1_048_576,
+    isInbound: proto.trafficDirection === TrafficDirection.INBOUND,
+    noteRouteTable: (table) => void routeTables.push(table),
+  };
+  const named = proto.filterChains.map((chain, index) => ({
+    match: chain.filterChainMatch,
+    name: chain.name || `filter_chains[${index}]`,
+    chain: inField(chain.name === '' ? `filter_chains[${index}]` : `filter chain "${chain.name}"`, () =>
+      compileChain(chain, scope, stats.prefix),
+    ),
+  }));
+  const fallback =
+    proto.defaultFilterChain === undefined
+      ? null
+      : compileChainIn('default_filter_chain', proto.defaultFilterChain, scope, stats.prefix);
+  if (named.length === 0 && fallback === null) refuse('filter_chains', 'is empty');
+  const find = compileFilterChainMatch(named);
+  const chains = [...named.map(({ chain }) => chain), ...(fallback === null ? [] : [fallback])];
+  return {
+    name: proto.name,
+    addresses,
+    bindsToPort: proto.bindToPort !== false && proto.deprecatedV1?.bindToPort !== false,
+    handsOver: proto.useOriginalDst === true,
+    readsOriginalDestination: listenerFilters.readsOriginalDestination || proto.useOriginalDst === true,
+    sniff: listenerFilters.sniff,
+    findChain: fallback === null ? find : (facts) => find(facts) ?? fallback,
+    chains,
+    backlog: proto.tcpBacklogSize ?? null,
+    accessLogs: inField('access_log', () => hooks.compileAccessLogs(proto.accessLog)),
+    routeNames: new Set(chains.flatMap((chain) => chain.filter.routeNames)),
+    inlineRouteConfigs: routeTables,
+    clusterNames: new Set(chains.flatMap((chain) => chain.filter.clusterNames)),
+    secretNames: new Set(chains.flatMap((chain) => chain.tls?.secretNames ?? [])),
+    stats,
+  };
+}
+
+function refuseUnsupported(proto: Listener): void {
+  refuseWhen(proto.filterChainMatcher !== undefined, 'filter_chain_matcher');
+  refuseWhen(proto.transparent === true, 'transparent');
+  refuseWhen(proto.freebind === true, 'freebind');
+  refuseWhen(proto.udpListenerConfig !== undefined, 'udp_listener_config');
+  refuseWhen(proto.apiListener !== undefined, 'api_listener');
+  refuseWhen(proto.listenerSpecifier.case === 'internalListener', 'internal_listener');
+  refuseWhen(proto.socketOptions.length > 0, 'socket_options');
+  refuseWhen(proto.enableMptcp, 'enable_mptcp');
+}
+
+function addressOf(address: Address | undefined, path: string): ListenerAddress {
+  if (address?.address.case !== 'socketAddress') {
+    return refuse(path, address === undefined ? 'is missing' : `${address.address.case ?? 'empty'} is not supported`);
+  }
+  const { protocol, address: host, portSpecifier } = address.address.value;
+  refuseWhen(protocol !== 0, `${path}.socket_address.protocol: UDP`);
+  if (portSpecifier.case !== 'portValue') refuse(`${path}.socket_address.port_value`, 'is missing');
+  if (portSpecifier.value > 65_535) refuse(`${path}.socket_address.port_value`, `${portSpecifier.value} is no port`);
+  return { host, port: portSpecifier.value };
+}
+
+function compileChainIn(
+  path: string,
+  chain: FilterChainConfig,
+  scope: NetworkFilterScope,
+  statPrefix: string,
+): FilterChain {
+  return inField(path, () => compileChain(chain, scope, statPrefix));
+}
+
+function compileChain(chain: FilterChainConfig, scope: NetworkFilterScope, statPrefix: string): FilterChain {
+  refuseWhen(chain.useProxyProto === true, 'use_proxy_proto');
+  refuseWhen(chain.onDemandConfiguration !== undefined, 'on_demand_configuration');
+  const timeout = chain.transportSocketConnectTimeout;
+  const tls = compileDownstreamTls(
+    chain.transportSocket,
+    scope.ctx,
+    statPrefix,
+    timeout === undefined ? null : durationMs(timeout),
+  );
+  const [only, ...more] = chain.filters;
+  if (only === undefined) return refuse('filters', 'is empty');
+  if (more.length > 0) refuse('filters', `${more.map(({ name }) => `"${name}"`).join(', ')}: one filter is supported`);
+  return {
+    name: chain.name,
+    fingerprint: createHash('sha256').update(toBinary(FilterChainSchema, chain)).digest('base64'),
+    tls,
+    filter: compileNetworkFilter(only, scope, 'filters[0]'),
+  };
+}
+
+function listenerStats({ stats }: ProxyContext, prefix: string): ListenerStats {
+  return {
+    prefix,
+    connections: stats.counter(`${prefix}downstream_cx_total`),
+    active: stats.gauge(`${prefix}downstream_cx_active`),
+    destroyed: stats.counter(`${prefix}downstream_cx_destroy`),
+    noFilterChainMatch: stats.counter(`${prefix}no_filter_chain_match`),
+    preConnectionTimeout: stats.counter(`${prefix}downstream_pre_cx_timeout`),
+  };
+}

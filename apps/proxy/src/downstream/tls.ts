@@ -1,0 +1,254 @@
+import { X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { ProxyContext } from '../config/context.ts';
+import { refuse, refuseWhen } from '../http/route/field.ts';
+import type { Counter } from '../observe/stats.ts';
+import { peerCertificateOf, type PeerCertificate, subjectAltNamesOf } from './peer-certificate.ts';
+import { compileTlsParameters, type TlsParameterOptions } from './tls-parameters.ts';
+import { certificateSource, type SecretSource, validationSource, type ValidationSource } from './tls-secrets.ts';
+import type { CertificateSecret } from '../identity/secret-store.ts';
+
+/** A finished handshake, or why there is none. */
+export type HandshakeOutcome =
+  | {
+      readonly socket: TLSSocket;
+      readonly peerCertificate: PeerCertificate | null;
+      readonly localUriSan: string | null;
+    }
+  | { readonly failure: string };
+
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = 15_000;
+
+/** Compiles a filter chain's transport socket; null for plain text. Throws `invalid`, naming the field. */
+export function compileDownstreamTls(
+  transport: TransportSocket | undefined,
+  ctx: ProxyContext,
+  statPrefix: string,
+  handshakeTimeoutMs: number | null,
+): TlsAcceptor | null {
+  if (transport === undefined) return null;
+  const any = transport.configType.value;
+  if (any?.typeUrl.endsWith('.RawBuffer') === true) return null;
+  const context = any === undefined ? undefined : anyUnpack(any, DownstreamTlsContextSchema);
+  if (context === undefined) {
+    return refuse('transport_socket', `"${transport.name}" is not supported`, 'Use raw_buffer or tls.');
+  }
+  return new TlsAcceptor(context, ctx, statPrefix, handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS);
+}
+
+/**
+ * The server side of TLS for one filter chain. Never listens: accepted sockets are handed in, with the bytes that
+ * were sniffed put back. When a secret's version changes, the next handshake uses the new one; open connections
+ * keep theirs.
+ */
+export class TlsAcceptor {
+  readonly secretNames: readonly string[];
+  readonly #certificate: SecretSource<CertificateSecret>;
+  readonly #validation: ValidationSource | null;
+  readonly #parameters: TlsParameterOptions;
+  readonly #alpn: readonly string[];
+  readonly #requireClientCertificate: boolean;
+  readonly #requireSni: boolean;
+  readonly #handshakeTimeoutMs: number;
+  readonly #stats: TlsStats;
+  readonly #pending = new Map<string, (outcome: HandshakeOutcome) => void>();
+  #withAlpn: TlsServer | null = null;
+  #withoutAlpn: TlsServer | null = null;
+  #localUriSan: string | null = null;
+  #localUriSanVersion = -1;
+
+  constructor(context: DownstreamTlsContext, ctx: ProxyContext, statPrefix: string, handshakeTimeoutMs: number) {
+    const common = context.commonTlsContext;
+    const path = 'transport_socket.common_tls_context';
+    if (common === undefined) refuse(path, 'is missing');
+    refuseWhen(common.customHandshaker !== undefined, `${path}.custom_handshaker`);
+    refuseWhen(common.keyLog !== undefined, `${path}.key_log`);
+    refuseWhen(
+      context.sessionTicketKeysType.case?.startsWith('sessionTicketKeys') === true,
+      'transport_socket.session_ticket_keys',
+    );
+    refuseWhen(context.ocspStaplePolicy === 2, 'transport_socket.ocsp_staple_policy: MUST_STAPLE');
+    this.#certificate = certificateSource(common, ctx.secrets, path);
+    this.#validation = validationSource(common, ctx.secrets, path);
+    this.#parameters = compileTlsParameters(common.tlsParams, `${path}.tls_params`);
+    // HTTP/2 is not spoken downstream yet, so it is not offered; clients fall back to the next protocol.
+    this.#alpn = common.alpnProtocols.filter((protocol) => protocol !== 'h2');
+    this.#requireClientCertificate = context.requireClientCertificate === true;
+    this.#requireSni = context.requireSni === true;
+    this.#handshakeTimeoutMs = handshakeTimeoutMs;
+    this.#stats = tlsStats(ctx, statPrefix);
+    this.secretNames = [this.#certificate.name, this.#validation?.trust?.name ?? null].filter((name) => name !== null);
+  }
+
+  /**
+   * Does the handshake on a paused socket. `initial` are bytes read before; `offered` the client's ALPN protocols
+   * where they are known. `done` is called once; on failure the socket is destroyed already.
+   */
+  handshake(
+    socket: Socket,
+    initial: Buffer | null,
+    offered: readonly string[] | null,
+    done: (outcome: HandshakeOutcome) => void,
+  ): void {
+    const server = this.#serverFor(offered);
+    if (server === null) {
+      socket.destroy();
+      done({ failure: 'the certificate has not arrived yet' });
+      return;
+    }
+    const key = `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
+    const finish = (outcome: HandshakeOutcome) => {
+      if (this.#pending.get(key) !== finish) return;
+      this.#pending.delete(key);
+      socket.off('close', onClose);
+      if ('failure' in outcome) {
+        this.#stats.connectionError.value += 1;
+        socket.destroy();
+      }
+      done(outcome);
+    };
+    const onClose = () => finish({ failure: 'the client closed during the handshake' });
+    this.#pending.set(key, finish);
+    socket.once('close', onClose);
+    if (initial !== null) socket.unshift(initial);
+    server.emit('connection', socket);
+  }
+
+  #serverFor(offered: readonly string[] | null): Server | null {
+    // A server with ALPN protocols refuses a client that offers none of them; Envoy goes on without ALPN.
+    const hasCommon = offered === null || offered.length === 0 || offered.some((name) => this.#alpn.includes(name));
+    const alpn = hasCommon ? this.#alpn : [];
+    let entry = hasCommon ? this.#withAlpn : this.#withoutAlpn;
+    const version = `${this.#certificate.version()}/${this.#validation?.trust?.version() ?? 0}`;
+    if (entry?.version === version) return entry.server;
+    const options = this.#contextOptions();
+    if (options === null) return null;
+    if (entry === null) {
+      entry = { server: this.#createServer(options, alpn), version };
+      if (hasCommon) this.#withAlpn = entry;
+      else this.#withoutAlpn = entry;
+    } else {
+      entry.server.setSecureContext(options);
+      entry.version = version;
+    }
+    return entry.server;
+  }
+
+  #contextOptions(): SecureContextOptions | null {
+    const certificate = this.#certificate.current();
+    const trust = this.#validation?.trust ?? null;
+    const anchors = trust === null ? null : trust.current();
+    if (certificate === null || (trust !== null && anchors === null)) return null;
+    return {
+      cert: certificate.chainPem,
+      key: certificate.privateKeyPem,
+      ...(anchors === null ? {} : { ca: anchors.trustedCaPem }),
+      ...this.#parameters,
+    };
+  }
+
+  #createServer(options: SecureContextOptions, alpn: readonly string[]): Server {
+    const server = createServer({
+      ...options,
+      requestCert: this.#validation !== null,
+      // Decided below, where the reason is known.
+      rejectUnauthorized: false,
+      handshakeTimeout: this.#handshakeTimeoutMs,
+      noDelay: true,
+      ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
+    });
+    server.on('secureConnection', (socket: TLSSocket) => this.#onSecure(socket));
+    server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+      this.#pending.get(keyOf(socket))?.({ failure: error.message });
+    });
+    return server;
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    const finish = this.#pending.get(keyOf(socket));
+    if (finish === undefined) {
+      socket.destroy();
+      return;
+    }
+    const refused = this.#refusal(socket);
+    if (refused !== null) {
+      socket.destroy();
+      finish({ failure: refused });
+      return;
+    }
+    this.#stats.handshake.value += 1;
+    socket.pause();
+    finish({ socket, peerCertificate: peerCertificateOf(socket), localUriSan: this.#ownUriSan() });
+  }
+
+  /** Why the client may not come in; null when it may. */
+  #refusal(socket: TLSSocket): string | null {
+    if (this.#requireSni && (socket.servername === false || socket.servername === '')) return 'SNI is required';
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) {
+      if (!this.#requireClientCertificate) {
+        this.#stats.noCertificate.value += 1;
+        return null;
+      }
+      this.#stats.failVerifyNoCertificate.value += 1;
+      return 'the client showed no certificate, and one is required';
+    }
+    const validation = this.#validation;
+    if (validation === null) return null;
+    if (validation.trust !== null && !socket.authorized) {
+      this.#stats.failVerifyError.value += 1;
+      return `the client's certificate is not trusted: ${String(socket.authorizationError)}`;
+    }
+    if (validation.allowsSan !== null && !validation.allowsSan(subjectAltNamesOf(certificate))) {
+      this.#stats.failVerifySan.value += 1;
+      return `the client's certificate has no allowed name (${certificate.subjectAltName ?? 'none at all'})`;
+    }
+    return null;
+  }
+
+  #ownUriSan(): string | null {
+    const version = this.#certificate.version();
+    if (version !== this.#localUriSanVersion) {
+      const pem = this.#certificate.current()?.chainPem;
+      this.#localUriSan = pem === undefined ? null : (subjectAltNamesOf(new X509Certificate(pem)).uri[0] ?? null);
+      this.#localUriSanVersion = version;
+    }
+    return this.#localUriSan;
+  }
+}
+
+interface TlsServer {
+  readonly server: Server;
+  /** Versions of the secrets that it holds. */
+  version: string;
+}
+
+// The TLS socket that the server makes is told apart by its ports: Node does not say which raw socket it wraps.
+function keyOf(socket: TLSSocket): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
+}
+
+interface TlsStats {
+  readonly handshake: Counter;
+  readonly connectionError: Counter;
+  readonly noCertificate: Counter;
+  readonly failVerifyNoCertificate: Counter;
+  readonly failVerifyError: Counter;
+  readonly failVerifySan: Counter;
+}
+
+function tlsStats({ stats }: ProxyContext, prefix: string): TlsStats {
+  return {
+    handshake: stats.counter(`${prefix}ssl.handshake`),
+    connectionError: stats.counter(`${prefix}ssl.connection_error`),
+    noCertificate: stats.counter(`${prefix}ssl.no_certificate`),
+    failVerifyNoCertificate: stats.counter(`${prefix}ssl.fail_verify_no_cert`),
+    failVerifyError: stats.counter(`${prefix}ssl.fail_verify_error`),
+    failVerifySan: stats.counter(`${prefix}ssl.fail_verify_san`),
+  };
+}

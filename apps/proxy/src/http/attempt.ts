@@ -1,0 +1,112 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import type { StreamInfo } from '../observe/stream-info.ts';
+import type {
+  PickContext,
+  UpstreamCluster,
+  UpstreamFailure,
+  UpstreamHandler,
+  UpstreamHost,
+  UpstreamStream,
+} from '../upstream/upstream.ts';
+import { type Order, requestFor } from './order.ts';
+
+/** What the router hears of an attempt. Nothing comes after `onAttemptEnd` or `onAttemptFailure`. */
+export interface AttemptOwner {
+  onAttemptInformational(status: number, headers: HeaderList): void;
+  onAttemptHead(attempt: Attempt, status: number, headers: HeaderList, hasBody: boolean): void;
+  onAttemptData(chunk: Buffer): void;
+  onAttemptEnd(trailers: HeaderList | null): void;
+  onAttemptFailure(attempt: Attempt, failure: UpstreamFailure, detail: string): void;
+  onAttemptDrain(): void;
+}
+
+/** One try of an order at one host. */
+export class Attempt implements UpstreamHandler {
+  readonly host: UpstreamHost;
+  /** Some of the request may have reached the upstream. */
+  hasConnected = false;
+  readonly #cluster: UpstreamCluster;
+  #owner: AttemptOwner | null;
+  #stream: UpstreamStream | null = null;
+  #hasHead = false;
+
+  /** Picks a host; null when the cluster has none that may be used (UH). */
+  static pick(owner: AttemptOwner, cluster: UpstreamCluster, pick: PickContext, info: StreamInfo): Attempt | null {
+    const host = cluster.pick(pick);
+    if (host === null) return null;
+    info.upstreamHost = host.address;
+    info.upstreamPeer = host.peer;
+    return new Attempt(owner, cluster, host);
+  }
+
+  constructor(owner: AttemptOwner, cluster: UpstreamCluster, host: UpstreamHost) {
+    this.#owner = owner;
+    this.#cluster = cluster;
+    this.host = host;
+  }
+
+  /** Sends the request's head. Separate from `pick`, so that the owner knows the attempt before its first event. */
+  open(order: Order, info: StreamInfo): void {
+    const stream = this.#cluster.open(this.host, requestFor(order, this.host, info), this);
+    if (this.#owner === null) stream.abort();
+    else this.#stream = stream;
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#stream === null ? true : this.#stream.write(chunk);
+  }
+
+  end(trailers: HeaderList | null): void {
+    this.#stream?.end(trailers);
+  }
+
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
+  /** Gives up; nothing comes any more. */
+  abort(): void {
+    if (this.#owner === null) return;
+    this.#owner = null;
+    this.#stream?.abort();
+  }
+
+  onConnected(): void {
+    this.hasConnected = true;
+  }
+
+  onInformational(status: number, headers: HeaderList): void {
+    this.#owner?.onAttemptInformational(status, headers);
+  }
+
+  onHead(status: number, headers: HeaderList, hasBody: boolean): void {
+    this.#hasHead = true;
+    this.#cluster.reportOutcome(this.host, status);
+    this.#owner?.onAttemptHead(this, status, headers, hasBody);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#owner?.onAttemptData(chunk);
+  }
+
+  onEnd(trailers: HeaderList | null): void {
+    const owner = this.#owner;
+    this.#owner = null;
+    owner?.onAttemptEnd(trailers);
+  }
+
+  onFailure(failure: UpstreamFailure, detail: string): void {
+    const owner = this.#owner;
+    this.#owner = null;
+    if (!this.#hasHead && failure !== 'overflow') this.#cluster.reportOutcome(this.host, 0);
+    owner?.onAttemptFailure(this, failure, detail);
+  }
+
+  onDrain(): void {
+    this.#owner?.onAttemptDrain();
+  }
+}

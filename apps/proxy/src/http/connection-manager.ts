@@ -1,0 +1,201 @@
+import { type Any, anyUnpack, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { defaultLimits } from '@flotilla/http-codec';
+import { compileCidrListMatcher } from '@flotilla/match';
+import {
+  type HttpConnectionManager,
+  HttpConnectionManager_CodecType as CodecType,
+  HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+  HttpConnectionManagerSchema,
+} from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { NetworkFilter } from '../downstream/accepted-connection.ts';
+import { HttpConnection } from '../downstream/connection.ts';
+import type { NetworkFilterScope } from '../downstream/network-filters.ts';
+import type { ClientCertSettings } from './client-cert-header.ts';
+import { FilterChainPlans } from './filter-plan.ts';
+import { compileHttpFilters, compilePerFilterConfig } from './filters/registry.ts';
+import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';
+import { compileRouteTable } from './route/compile.ts';
+import { inField, refuse, refuseWhen } from './route/field.ts';
+import type { RouteTable } from './route/route.ts';
+import { refuseUnsupportedManager } from './unsupported.ts';
+
+const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
+const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
+const DEFAULT_DELAYED_CLOSE_MS = 1_000;
+const DEFAULT_MAX_REQUEST_HEADERS_KB = 60;
+const MAX_REQUEST_HEADERS_KB = 8_192;
+
+/** Compiles an HTTP connection manager. Throws `invalid`, naming the field. */
+export function compileConnectionManager(any: Any, scope: NetworkFilterScope): NetworkFilter {
+  const proto = anyUnpack(any, HttpConnectionManagerSchema);
+  if (proto === undefined) return refuse('http_connection_manager', 'cannot be decoded');
+  refuseUnsupportedManager(proto);
+  const { codecType } = proto;
+  if (codecType === CodecType.HTTP2 || codecType === CodecType.HTTP3) {
+    refuse('codec_type', `${CodecType[codecType]} is not supported`, 'Use AUTO or HTTP1.');
+  }
+  const routes = compileRouteSource(proto, scope);
+  const settings = compileSettings(proto, scope, routes.table);
+  return {
+    routeNames: routes.names,
+    clusterNames: [],
+    open: (accepted, onClose) => new HttpConnection(accepted, settings, onClose),
+  };
+}
+
+interface RouteSource {
+  readonly names: readonly string[];
+  readonly table: () => RouteTable | null;
+}
+
+function compileRouteSource({ routeSpecifier }: HttpConnectionManager, scope: NetworkFilterScope): RouteSource {
+  const { ctx } = scope;
+  switch (routeSpecifier.case) {
+    case 'rds': {
+      const { routeConfigName } = routeSpecifier.value;
+      if (routeConfigName === '') refuse('rds.route_config_name', 'is empty');
+      return { names: [routeConfigName], table: () => ctx.routes.get(routeConfigName) };
+    }
+    case 'routeConfig': {
+      const config = routeSpecifier.value;
+      const table = inField('route_config', () => compileRouteTable(config, { ctx, compilePerFilterConfig }));
+      scope.noteRouteTable(table);
+      return { names: [], table: () => table };
+    }
+    case 'scopedRoutes':
+      return refuse('scoped_routes', 'is not supported');
+    case undefined:
+      return refuse('route_specifier', 'is missing: set rds or route_config');
+  }
+}
+
+function compileSettings(
+  proto: HttpConnectionManager,
+  scope: NetworkFilterScope,
+  routes: () => RouteTable | null,
+): ManagerSettings {
+  const { ctx, hooks } = scope;
+  const filters = compileHttpFilters(proto.httpFilters, scope);
+  const common = proto.commonHttpProtocolOptions;
+  const http1 = proto.httpProtocolOptions;
+  const headerKb = proto.maxRequestHeadersKb ?? DEFAULT_MAX_REQUEST_HEADERS_KB;
+  if (headerKb === 0 || headerKb > MAX_REQUEST_HEADERS_KB) refuse('max_request_headers_kb', 'is not in 1 to 8192');
+  const accessLogs = inField('access_log', () => hooks.compileAccessLogs(proto.accessLog));
+  return {
+    ctx,
+    routes,
+    plans: new FilterChainPlans(filters.factories),
+    router: filters.router,
+    records: [...filters.factories.map(({ record }) => record).filter((record) => record !== null), ...accessLogs],
+    edge: compileEdge(proto),
+    paths: compilePaths(proto),
+    clientCert: compileClientCert(proto),
+    server: { name: proto.serverName || 'envoy', mode: SERVER_MODES[proto.serverHeaderTransformation] },
+    upgrades: compileUpgrades(proto),
+    stripPort:
+      proto.stripPortMode.case === 'stripAnyHostPort' ? 'any' : proto.stripMatchingHostPort ? 'matching' : 'none',
+    stripTrailingDot: proto.stripTrailingHostDot,
+    underscores: (['allow', 'reject', 'drop'] as const)[common?.headersWithUnderscoresAction ?? 0],
+    limits: {
+      ...defaultLimits,
+      maxHeadBytes: headerKb * 1024,
+      maxTargetBytes: headerKb * 1024,
+      maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
+    },
+    acceptHttp10: http1?.acceptHttp10 === true,
+    defaultHostForHttp10: http1?.defaultHostForHttp10 ?? '',
+    forwardsTrailers: http1?.enableTrailers === true,
+    allowsAnyMethod: http1?.allowCustomMethods === true,
+    idleTimeoutMs: milliseconds(common?.idleTimeout, DEFAULT_IDLE_TIMEOUT_MS),
+    streamIdleTimeoutMs: milliseconds(proto.streamIdleTimeout, DEFAULT_STREAM_IDLE_TIMEOUT_MS),
+    requestTimeoutMs: milliseconds(proto.requestTimeout, 0),
+    requestHeadersTimeoutMs: milliseconds(proto.requestHeadersTimeout, 0),
+    maxConnectionDurationMs: milliseconds(common?.maxConnectionDuration, 0),
+    maxStreamDurationMs: milliseconds(common?.maxStreamDuration, 0),
+    delayedCloseTimeoutMs: milliseconds(proto.delayedCloseTimeout, DEFAULT_DELAYED_CLOSE_MS),
+    maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
+    bufferLimitBytes: scope.bufferLimitBytes,
+    stats: managerStats(ctx, proto.statPrefix),
+  };
+}
+
+const SERVER_MODES = {
+  [ServerHeader.OVERWRITE]: 'overwrite',
+  [ServerHeader.APPEND_IF_ABSENT]: 'append-if-absent',
+  [ServerHeader.PASS_THROUGH]: 'pass-through',
+} as const;
+
+const CLIENT_CERT_MODES = {
+  [ForwardClientCert.SANITIZE]: 'sanitize',
+  [ForwardClientCert.FORWARD_ONLY]: 'forward-only',
+  [ForwardClientCert.APPEND_FORWARD]: 'append-forward',
+  [ForwardClientCert.SANITIZE_SET]: 'sanitize-set',
+  [ForwardClientCert.ALWAYS_FORWARD_ONLY]: 'always-forward-only',
+} as const;
+
+function compileClientCert(proto: HttpConnectionManager): ClientCertSettings {
+  const details = proto.setCurrentClientCertDetails;
+  refuseWhen(details?.chain === true, 'set_current_client_cert_details.chain');
+  return {
+    mode: CLIENT_CERT_MODES[proto.forwardClientCertDetails],
+    subject: details?.subject === true,
+    cert: details?.cert === true,
+    dns: details?.dns === true,
+    uri: details?.uri === true,
+  };
+}
+
+function compileEdge(proto: HttpConnectionManager): EdgeSettings {
+  const ranges = proto.internalAddressConfig?.cidrRanges ?? [];
+  const overwrite = proto.schemeHeaderTransformation?.transformation;
+  return {
+    useRemoteAddress: proto.useRemoteAddress === true,
+    xffTrustedHops: proto.xffNumTrustedHops,
+    skipXffAppend: proto.skipXffAppend,
+    appendForwardedPort: proto.appendXForwardedPort,
+    // Without a list no address is trusted (Envoy since 1.33).
+    isInternalAddress: inField('internal_address_config.cidr_ranges', () =>
+      compileCidrListMatcher(
+        ranges.map(({ addressPrefix, prefixLen }) => ({ address: addressPrefix, prefixLength: prefixLen ?? 0 })),
+      ),
+    ),
+    via: proto.via,
+    generateRequestId: proto.generateRequestId !== false,
+    preserveExternalRequestId: proto.preserveExternalRequestId,
+    alwaysSetRequestIdInResponse: proto.alwaysSetRequestIdInResponse,
+    schemeToOverwrite: overwrite?.case === 'schemeToOverwrite' ? overwrite.value : null,
+  };
+}
+
+function compilePaths(proto: HttpConnectionManager): PathSettings {
+  const actions = {
+    [EscapedSlashes.IMPLEMENTATION_SPECIFIC_DEFAULT]: 'keep',
+    [EscapedSlashes.KEEP_UNCHANGED]: 'keep',
+    [EscapedSlashes.REJECT_REQUEST]: 'reject',
+    [EscapedSlashes.UNESCAPE_AND_REDIRECT]: 'redirect',
+    [EscapedSlashes.UNESCAPE_AND_FORWARD]: 'unescape',
+  } as const;
+  return {
+    normalize: proto.normalizePath === true,
+    mergeSlashes: proto.mergeSlashes,
+    escapedSlashes: actions[proto.pathWithEscapedSlashesAction],
+  };
+}
+
+function compileUpgrades(proto: HttpConnectionManager): ReadonlySet<string> {
+  const types = new Set<string>();
+  proto.upgradeConfigs.forEach((config, index) => {
+    const path = `upgrade_configs[${index}]`;
+    refuseWhen(config.filters.length > 0, `${path}.filters`);
+    const type = config.upgradeType.toLowerCase();
+    if (type === '') refuse(`${path}.upgrade_type`, 'is empty');
+    if (config.enabled !== false) types.add(type);
+  });
+  return types;
+}
+
+function milliseconds(duration: Duration | undefined, absent: number): number {
+  return duration === undefined ? absent : durationMs(duration);
+}

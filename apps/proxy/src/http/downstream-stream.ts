@@ -1,0 +1,32 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import type { PickContext } from '../upstream/upstream.ts';
+import type { StreamDeadlines } from './timeout.ts';
+
+/**
+ * The client's side of one request, whatever protocol it came by. Calls that come after the stream's end are
+ * no-ops.
+ */
+export interface DownstreamStream {
+  readonly connection: AcceptedConnection;
+  readonly deadlines: StreamDeadlines;
+  /** How the request's upstream host is chosen, as far as the connection decides that. */
+  readonly pickContext: PickContext;
+  /** A 1xx before the response. */
+  writeInformational(status: number, headers: HeaderList): void;
+  /** The response's head; `hasBody` false: `writeEnd` follows at once. */
+  writeHead(status: number, headers: HeaderList, hasBody: boolean): void;
+  /** When the client reads too slowly, `exchange.onDownstreamBlocked` and later `onDownstreamDrained` are called. */
+  writeData(chunk: Buffer): void;
+  writeEnd(trailers: HeaderList | null): void;
+  /** The response cannot be completed: what was written goes out, then the client sees a broken end. */
+  reset(): void;
+  /** After a 101 or an accepted CONNECT: from now on all bytes are data, both ways. */
+  tunnel(): void;
+  /** The connection is not used again after this response. */
+  closeAfterResponse(): void;
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** The exchange is over and logged; the next request may begin. */
+  exchangeDone(): void;
+}

@@ -1,0 +1,415 @@
+import { HeaderList, type RequestHead } from '@flotilla/http-codec';
+import type { Clock, Random } from '@flotilla/runtime';
+import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import { StreamInfo } from '../observe/stream-info.ts';
+import type { PickContext } from '../upstream/upstream.ts';
+import type { DownstreamStream } from './downstream-stream.ts';
+import type { FilterStream, HttpFilter } from './filter.ts';
+import * as replies from './local-reply.ts';
+import type { LocalReply } from './local-reply.ts';
+import type { ManagerSettings } from './manager-settings.ts';
+import { placeOrder } from './order.ts';
+import { prepareRequest } from './prepare-request.ts';
+import { prepareResponseHeaders } from './response-headers.ts';
+import { orderTimeouts, takeMaxRetries } from './router-headers.ts';
+import { Router, type RouterHost } from './router.ts';
+import type { ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
+import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from './timeout.ts';
+
+/**
+ *   filtering -> forwarding -> responding -> done
+ *        '------------'-- local reply --'
+ *
+ * filtering: request filters run, one may have stopped. forwarding: the router works on it. responding: the
+ * response's head went out. done: logged; late events are ignored.
+ */
+const State = { filtering: 0, forwarding: 1, responding: 2, done: 3 } as const;
+
+/** One request's life, from its head to its access log. */
+export class Exchange implements RoutableRequest, FilterStream, RouterHost, TimeoutOwner {
+  method: string;
+  path: string;
+  authority: string;
+  scheme = 'http';
+  readonly headers: HeaderList;
+  readonly info: StreamInfo;
+  readonly settings: ManagerSettings;
+  route: Route | null = null;
+  readonly #stream: DownstreamStream;
+  readonly #body: 'none' | 'chunked' | number;
+  readonly #upgrade: string | null;
+  #choice: ClusterChoice | null = null;
+  #filters: HttpFilter[] | null = null;
+  #nextFilter = 0;
+  #router: Router | null = null;
+  #state: number = State.filtering;
+  #isRequestEnded = false;
+  /** Body that came while a filter had stopped. */
+  #held: Buffer[] | null = null;
+  #heldTrailers: HeaderList | null = null;
+  #idleTimeoutMs: number;
+
+  constructor(stream: DownstreamStream, settings: ManagerSettings, head: RequestHead) {
+    const { clock } = settings.ctx;
+    this.#stream = stream;
+    this.settings = settings;
+    this.method = head.method;
+    this.path = head.path;
+    this.authority = head.authority;
+    this.headers = head.headers;
+    this.#body = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
+    this.#upgrade = head.upgrade;
+    this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
+    const info = new StreamInfo(stream.connection.info, clock.now(), clock.monotonicMs());
+    info.protocol = head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+    info.method = head.method;
+    info.originalPath = head.path;
+    info.path = head.path;
+    info.authority = head.authority;
+    info.requestHeaders = head.headers;
+    this.info = info;
+    stream.deadlines.owner = this;
+    settings.stats.requests.value += 1;
+    settings.stats.activeRequests.value += 1;
+  }
+
+  get connection(): AcceptedConnection {
+    return this.#stream.connection;
+  }
+
+  get request(): RoutableRequest {
+    return this;
+  }
+
+  get deadlines(): StreamDeadlines {
+    return this.#stream.deadlines;
+  }
+
+  get pickContext(): PickContext {
+    return this.#stream.pickContext;
+  }
+
+  get clock(): Clock {
+    return this.settings.ctx.clock;
+  }
+
+  get random(): Random {
+    return this.settings.ctx.random;
+  }
+
+  /** The upgrade that the client asked for. */
+  get upgrade(): string | null {
+    return this.#upgrade;
+  }
+
+  get isRequestEnded(): boolean {
+    return this.#isRequestEnded;
+  }
+
+  /** Checks, routes and filters the request. */
+  begin(head: RequestHead): void {
+    const { settings, info } = this;
+    const refused = prepareRequest(this, head, this.#stream.connection, settings);
+    if (head.body === 'none' || head.body === 0) {
+      this.#isRequestEnded = true;
+      info.requestEndMs = info.startMs;
+    }
+    info.path = this.path;
+    info.authority = this.authority;
+    info.scheme = this.scheme;
+    if (refused !== null) {
+      if (refused.status === 400 || this.#upgrade !== null) this.#stream.closeAfterResponse();
+      this.sendLocalReply(refused);
+      return;
+    }
+    const table = settings.routes();
+    const route = table === null ? null : table.match(this, settings.ctx.random());
+    this.route = route;
+    if (route !== null) {
+      info.routeName = route.name;
+      info.virtualHostName = route.virtualHostName;
+      const { action } = route;
+      if (action.kind === 'forward') {
+        this.#choice = action.pick(this, settings.ctx.random());
+        info.upstreamCluster = this.#choice.cluster;
+        this.#idleTimeoutMs = action.idleTimeoutMs ?? settings.streamIdleTimeoutMs;
+      }
+    }
+    this.#startTimeouts(route);
+    const plan = settings.plans.of(route, this.#choice);
+    if (plan.length > 0) this.#filters = plan.map((open) => open());
+    this.continueRequest();
+  }
+
+  /** Answers a request that could not be parsed. */
+  refuse(reply: LocalReply): void {
+    this.#stream.closeAfterResponse();
+    if (this.#state >= State.responding) this.respondBroken(reply.flags, reply.details);
+    else this.sendLocalReply(reply);
+  }
+
+  onRequestData(chunk: Buffer): void {
+    if (this.#state === State.done) return;
+    this.info.bytesReceived += chunk.length;
+    this.#touch();
+    if (this.#router !== null) {
+      this.#router.onRequestData(chunk);
+      return;
+    }
+    // A filter stopped: what the parser has in hand still comes, then the client waits.
+    if (this.#held === null) {
+      this.#held = [];
+      this.#stream.pauseRequest();
+    }
+    this.#held.push(chunk);
+  }
+
+  onRequestEnd(trailers: HeaderList | null): void {
+    if (this.#state === State.done) return;
+    this.#isRequestEnded = true;
+    this.info.requestEndMs = this.clock.monotonicMs();
+    if (this.settings.requestTimeoutMs > 0) this.deadlines.clear('request');
+    const forwarded = this.settings.forwardsTrailers ? trailers : null;
+    if (this.#router === null) this.#heldTrailers = forwarded;
+    else this.#router.onRequestEnd(forwarded);
+  }
+
+  onDownstreamBlocked(): void {
+    this.#router?.onDownstreamBlocked();
+  }
+
+  onDownstreamDrained(): void {
+    this.#router?.onDownstreamDrained();
+  }
+
+  /** The client's connection is gone. */
+  onClientGone(): void {
+    if (this.#state === State.done) return;
+    this.info.responseFlags |= ResponseFlag.DownstreamConnectionTermination;
+    this.info.responseCodeDetails = 'downstream_remote_disconnect';
+    this.settings.stats.resets.value += 1;
+    this.#finish();
+  }
+
+  onTimeout(kind: TimeoutKind): void {
+    if (this.#state === State.done) return;
+    const { stats } = this.settings;
+    switch (kind) {
+      case 'route':
+        return this.#router?.onRouteTimeout();
+      case 'per-try':
+        return this.#router?.onPerTryTimeout();
+      case 'stream-idle':
+        stats.idleTimeouts.value += 1;
+        return this.#expire(this.#isRequestEnded ? replies.streamIdleTimeout : replies.requestBodyIdleTimeout);
+      case 'request':
+        stats.requestTimeouts.value += 1;
+        return this.#expire(replies.requestTimeout);
+      case 'duration':
+        return this.#expire(replies.maxDurationReached);
+    }
+  }
+
+  continueRequest(): void {
+    if (this.#state !== State.filtering) return;
+    const filters = this.#filters;
+    while (filters !== null && this.#nextFilter < filters.length) {
+      const filter = filters[this.#nextFilter++];
+      if (filter === undefined || filter.onRequest === null) continue;
+      if (filter.onRequest(this) === 'stop') return;
+    }
+    if (this.#state === State.filtering) this.#act();
+  }
+
+  sendLocalReply(reply: LocalReply): void {
+    const { info, headers: request } = this;
+    if (this.#state >= State.responding) return this.respondBroken(reply.flags, reply.details);
+    this.#closeRouter();
+    info.responseFlags |= reply.flags;
+    info.responseCodeDetails = reply.details;
+    if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
+    const isGrpc = request.get('content-type')?.startsWith('application/grpc') === true;
+    const body = isGrpc ? '' : reply.body;
+    const headers = isGrpc
+      ? replies.grpcReplyHeaders(reply.status, reply.body, reply.grpcStatus ?? null)
+      : new HeaderList(
+          body === '' ? [] : ['content-length', String(Buffer.byteLength(body)), 'content-type', 'text/plain'],
+        );
+    if (reply.headers !== null) headers.flat.push(...reply.headers.flat);
+    if (this.route?.attemptCountInResponse === true && info.attemptCount > 0) {
+      headers.set('x-envoy-attempt-count', String(info.attemptCount));
+    }
+    this.#respondWhole(isGrpc ? 200 : reply.status, headers, body === '' ? null : Buffer.from(body));
+  }
+
+  respondInformational(status: number, headers: HeaderList): void {
+    if (this.#state < State.responding) this.#stream.writeInformational(status, headers);
+  }
+
+  respondHead(status: number, headers: HeaderList, hasBody: boolean): void {
+    if (this.#state >= State.responding) return;
+    this.#state = State.responding;
+    this.#touch();
+    const { info } = this;
+    info.responseCode = status;
+    info.responseHeaders = headers;
+    info.responseCodeDetails ??= 'via_upstream';
+    const filters = this.#filters;
+    if (filters !== null) {
+      for (let index = filters.length - 1; index >= 0; index--) filters[index]?.onResponse?.(this, headers);
+    }
+    prepareResponseHeaders(headers, this.headers, this.settings);
+    this.#stream.writeHead(status, headers, hasBody);
+  }
+
+  respondData(chunk: Buffer): void {
+    if (this.#state !== State.responding) return;
+    this.info.bytesSent += chunk.length;
+    this.#touch();
+    this.#stream.writeData(chunk);
+  }
+
+  respondEnd(trailers: HeaderList | null): void {
+    if (this.#state !== State.responding) return;
+    this.info.responseTrailers = trailers;
+    this.#stream.writeEnd(this.settings.forwardsTrailers ? trailers : null);
+    this.#finish();
+  }
+
+  respondBroken(flags: number, details: string): void {
+    if (this.#state === State.done) return;
+    this.info.responseFlags |= flags;
+    this.info.responseCodeDetails = details;
+    this.#stream.reset();
+    this.#finish();
+  }
+
+  becomeTunnel(): void {
+    this.#isRequestEnded = false;
+    this.#stream.tunnel();
+  }
+
+  pauseRequest(): void {
+    this.#stream.pauseRequest();
+  }
+
+  resumeRequest(): void {
+    this.#stream.resumeRequest();
+  }
+
+  /** All filters let the request pass: does what the route says. */
+  #act(): void {
+    const { route } = this;
+    const { stats } = this.settings;
+    if (route === null) {
+      stats.noRoute.value += 1;
+      this.sendLocalReply(replies.routeNotFound);
+      return;
+    }
+    const { action } = route;
+    switch (action.kind) {
+      case 'forward':
+        return this.#forward(route, action);
+      case 'redirect':
+        stats.redirects.value += 1;
+        return this.#answerDirectly(route, action.status, HeaderList.of({ location: action.location(this) }), null);
+      case 'direct': {
+        stats.directResponses.value += 1;
+        const { body } = action;
+        const fields = body === null ? [] : ['content-length', String(body.length), 'content-type', 'text/plain'];
+        return this.#answerDirectly(route, action.status, new HeaderList(fields), body);
+      }
+    }
+  }
+
+  #forward(route: Route, action: ForwardAction): void {
+    const choice = this.#choice ?? action.pick(this, this.random());
+    const cluster = this.settings.ctx.clusters.get(choice.cluster);
+    if (cluster === null) {
+      this.settings.stats.noCluster.value += 1;
+      this.sendLocalReply(replies.clusterNotFound(action.clusterNotFoundStatus));
+      return;
+    }
+    this.info.destinationService = cluster.destinationService;
+    const timeouts = orderTimeouts(this.headers, action, this.settings.router);
+    const maxRetries = takeMaxRetries(this.headers, action.retry);
+    const order = placeOrder(this, route, action, choice, this.#body, this.#upgrade, timeouts, this.info);
+    this.#state = State.forwarding;
+    const router = new Router(this, order, cluster, maxRetries);
+    this.#router = router;
+    router.start();
+    if (this.#router === router) this.#deliverHeld(router);
+  }
+
+  #deliverHeld(router: Router): void {
+    const held = this.#held;
+    if (held !== null) {
+      this.#held = null;
+      this.#stream.resumeRequest();
+      for (const chunk of held) router.onRequestData(chunk);
+    }
+    if (this.#isRequestEnded && this.#router === router) router.onRequestEnd(this.#heldTrailers);
+  }
+
+  #answerDirectly(route: Route, status: number, headers: HeaderList, body: Buffer | null): void {
+    const { info } = this;
+    info.responseCode = status;
+    info.responseHeaders = headers;
+    info.responseCodeDetails = 'direct_response';
+    if (route.response !== null) route.response(headers, info);
+    if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
+    this.#respondWhole(status, headers, body);
+  }
+
+  #respondWhole(status: number, headers: HeaderList, body: Buffer | null): void {
+    const hasBody = body !== null && body.length > 0 && this.method !== 'HEAD';
+    this.respondHead(status, headers, hasBody);
+    if (hasBody) this.respondData(body);
+    this.respondEnd(null);
+  }
+
+  #expire(reply: LocalReply): void {
+    if (this.#state >= State.responding) this.respondBroken(reply.flags, reply.details);
+    else this.sendLocalReply(reply);
+  }
+
+  #startTimeouts(route: Route | null): void {
+    const { settings, info, deadlines } = this;
+    if (this.#idleTimeoutMs > 0) deadlines.set('stream-idle', this.#idleTimeoutMs, info.startMs);
+    if (settings.requestTimeoutMs > 0 && !this.#isRequestEnded) {
+      deadlines.set('request', settings.requestTimeoutMs, info.startMs);
+    }
+    const own = route?.action.kind === 'forward' ? route.action.maxStreamDurationMs : null;
+    const durationMs = own ?? settings.maxStreamDurationMs;
+    if (durationMs > 0) deadlines.set('duration', durationMs, info.startMs);
+  }
+
+  #touch(): void {
+    if (this.#idleTimeoutMs > 0) this.deadlines.set('stream-idle', this.#idleTimeoutMs, this.clock.monotonicMs());
+  }
+
+  #closeRouter(): void {
+    const router = this.#router;
+    this.#router = null;
+    router?.close();
+  }
+
+  #finish(): void {
+    if (this.#state === State.done) return;
+    this.#state = State.done;
+    this.#closeRouter();
+    const { info, settings } = this;
+    const { stats } = settings;
+    info.endMs = settings.ctx.clock.monotonicMs();
+    if (this.#filters !== null) for (const filter of this.#filters) filter.onEnd?.();
+    stats.activeRequests.value -= 1;
+    stats.completed.value += 1;
+    stats.time.record(info.endMs - info.startMs);
+    const family = stats.responses[Math.min(5, Math.floor(info.responseCode / 100))];
+    if (family !== undefined) family.value += 1;
+    for (const record of settings.records) record(info);
+    this.deadlines.clearAll();
+    this.#stream.exchangeDone();
+  }
+}

@@ -1,0 +1,33 @@
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
+import { refuse, refuseWhen } from '../route/field.ts';
+import type { FilterConfig } from './filter-config.ts';
+
+/** Settings of the router filter. */
+export interface RouterSettings {
+  /** Add no `x-envoy-*` headers to requests and responses. */
+  readonly suppressEnvoyHeaders: boolean;
+  /** Keep a received `x-envoy-expected-rq-timeout-ms` as the timeout. */
+  readonly respectExpectedRqTimeout: boolean;
+}
+
+/** Compiles the router filter. Throws `invalid`. */
+export function compileRouterFilter({ message }: FilterConfig): RouterSettings {
+  const config = message === null ? undefined : anyUnpack(message, RouterSchema);
+  if (config === undefined) return refuse('router', 'cannot be decoded');
+  refuseWhen(config.upstreamLog.length > 0, 'upstream_log');
+  refuseWhen(
+    config.upstreamHttpFilters.some(({ name }) => !isCodec(name)),
+    'upstream_http_filters',
+  );
+  refuseWhen(config.strictCheckHeaders.length > 0, 'strict_check_headers');
+  refuseWhen(config.startChildSpan, 'start_child_span');
+  return {
+    suppressEnvoyHeaders: config.suppressEnvoyHeaders,
+    respectExpectedRqTimeout: config.respectExpectedRqTimeout,
+  };
+}
+
+function isCodec(name: string): boolean {
+  return name === 'envoy.filters.http.upstream_codec';
+}

@@ -1,0 +1,159 @@
+import { HeaderList } from '@flotilla/http-codec';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import type { UpstreamFailure } from '../upstream/upstream.ts';
+
+/** An answer that the proxy makes itself. Texts, flags and details are Envoy's. */
+export interface LocalReply {
+  readonly status: number;
+  /** Plain text; empty: no body. */
+  readonly body: string;
+  /** `%RESPONSE_CODE_DETAILS%`. */
+  readonly details: string;
+  /** Bits of `ResponseFlag`. */
+  readonly flags: number;
+  /** Status for gRPC clients when it is not derived from `status`. */
+  readonly grpcStatus?: number | null;
+  /** Further response headers, null for none. Not shared: the reply takes them over. */
+  readonly headers: HeaderList | null;
+}
+
+function reply(status: number, body: string, details: string, flags: number): LocalReply {
+  return { status, body, details, flags, headers: null };
+}
+
+export const routeNotFound = reply(404, '', 'route_not_found', ResponseFlag.NoRouteFound);
+export const noHealthyUpstream = reply(
+  503,
+  'no healthy upstream',
+  'no_healthy_upstream',
+  ResponseFlag.NoHealthyUpstream,
+);
+export const responseTimeout = reply(
+  504,
+  'upstream request timeout',
+  'response_timeout',
+  ResponseFlag.UpstreamRequestTimeout,
+);
+export const perTryTimeout = reply(
+  504,
+  'upstream request timeout',
+  'upstream_per_try_timeout',
+  ResponseFlag.UpstreamRequestTimeout,
+);
+export const missingHost = reply(400, '', 'missing_host_header', 0);
+export const badPath = reply(400, '', 'path_normalization_failed', 0);
+export const badAbsolutePath = reply(404, '', 'absolute_path_rejected', 0);
+export const upgradeRefused = reply(403, '', 'upgrade_failed', 0);
+export const underscoreInName = reply(400, '', 'http1.unexpected_underscore', 0);
+export const streamIdleTimeout = reply(504, 'stream timeout', 'stream_idle_timeout', ResponseFlag.StreamIdleTimeout);
+export const requestBodyIdleTimeout = reply(
+  408,
+  'stream timeout',
+  'stream_idle_timeout',
+  ResponseFlag.StreamIdleTimeout,
+);
+export const requestTimeout = reply(
+  408,
+  'request timeout',
+  'request_overall_timeout',
+  ResponseFlag.DownstreamProtocolError,
+);
+export const requestHeadersTimeout = reply(
+  408,
+  'request header timeout',
+  'request_header_timeout',
+  ResponseFlag.DownstreamProtocolError,
+);
+export const maxDurationReached = reply(
+  408,
+  'downstream duration timeout',
+  'max_duration_timeout',
+  ResponseFlag.UpstreamMaxStreamDurationReached,
+);
+
+/** The route names a cluster that does not exist. */
+export function clusterNotFound(status: number): LocalReply {
+  return reply(status, '', 'cluster_not_found', ResponseFlag.NoClusterFound);
+}
+
+interface FailureMeaning {
+  readonly reason: string;
+  readonly status: number;
+  readonly flag: number;
+}
+
+const FAILURES: Readonly<Record<UpstreamFailure, FailureMeaning>> = {
+  'connect-failure': {
+    reason: 'remote connection failure',
+    status: 503,
+    flag: ResponseFlag.UpstreamConnectionFailure,
+  },
+  'connect-timeout': { reason: 'connection timeout', status: 503, flag: ResponseFlag.UpstreamConnectionFailure },
+  'reset-before-request': {
+    reason: 'connection termination',
+    status: 503,
+    flag: ResponseFlag.UpstreamConnectionTermination,
+  },
+  reset: { reason: 'connection termination', status: 503, flag: ResponseFlag.UpstreamConnectionTermination },
+  'protocol-error': { reason: 'protocol error', status: 502, flag: ResponseFlag.UpstreamProtocolError },
+  overflow: { reason: 'overflow', status: 503, flag: ResponseFlag.UpstreamOverflow },
+};
+
+export function flagOfFailure(failure: UpstreamFailure): number {
+  return FAILURES[failure].flag;
+}
+
+/** The upstream failed before it answered. `detail` is the transport's reason, empty for none. */
+export function upstreamFailed(failure: UpstreamFailure, detail: string, wasRetried: boolean): LocalReply {
+  const { reason, status, flag } = FAILURES[failure];
+  const before = 'upstream connect error or disconnect/reset before headers.';
+  const subject = wasRetried ? 'retried and the latest reset reason' : 'reset reason';
+  return {
+    status,
+    body: `${before} ${subject}: ${reason}`,
+    details: `upstream_reset_before_response_started{${resetDetails(failure, detail)}}`,
+    flags: flag,
+    headers: failure === 'overflow' ? HeaderList.of({ 'x-envoy-overloaded': 'true' }) : null,
+  };
+}
+
+/** What `%RESPONSE_CODE_DETAILS%` says when the upstream failed in the middle of its answer. */
+export function resetAfterStart(failure: UpstreamFailure, detail: string): string {
+  return `upstream_reset_after_response_started{${resetDetails(failure, detail)}}`;
+}
+
+function resetDetails(failure: UpstreamFailure, detail: string): string {
+  const { reason } = FAILURES[failure];
+  const isTransport = detail !== '' && failure === 'connect-failure';
+  return (isTransport ? `${reason}|${detail}` : reason).replaceAll(' ', '_');
+}
+
+const GRPC_STATUS_OF_HTTP: Readonly<Record<number, number>> = {
+  400: 13,
+  401: 16,
+  403: 7,
+  404: 12,
+  429: 14,
+  502: 14,
+  503: 14,
+  504: 14,
+};
+
+/** Headers that carry a local reply to a gRPC client: 200 with the status in headers (trailers-only). */
+export function grpcReplyHeaders(status: number, message: string, grpcStatus: number | null): HeaderList {
+  const headers = new HeaderList(['content-type', 'application/grpc']);
+  headers.append('grpc-status', String(grpcStatus ?? GRPC_STATUS_OF_HTTP[status] ?? 2));
+  if (message !== '') headers.append('grpc-message', percentEncoded(message));
+  return headers;
+}
+
+/** gRPC's encoding of a status message: printable ASCII stays, `%` and the rest become %XX of UTF-8. */
+function percentEncoded(message: string): string {
+  let encoded = '';
+  for (const byte of Buffer.from(message, 'utf8')) {
+    if (byte < 0x20 || byte > 0x7e || byte === 0x25) {
+      encoded += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    } else encoded += String.fromCharCode(byte);
+  }
+  return encoded;
+}

@@ -1,0 +1,113 @@
+import type { ParserLimits } from '@flotilla/http-codec';
+import type { ProxyContext } from '../config/context.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
+import type { ClientCertSettings } from './client-cert-header.ts';
+import type { FilterChainPlans } from './filter-plan.ts';
+import type { RouterSettings } from './filters/router.ts';
+import type { RouteTable } from './route/route.ts';
+
+/** How a path is put into one form before it is matched. */
+export interface PathSettings {
+  readonly normalize: boolean;
+  readonly mergeSlashes: boolean;
+  /** `%2F` and `%5C` in paths. */
+  readonly escapedSlashes: 'keep' | 'reject' | 'unescape' | 'redirect';
+}
+
+/** How the client's address and scheme are found out and told onwards. */
+export interface EdgeSettings {
+  readonly useRemoteAddress: boolean;
+  readonly xffTrustedHops: number;
+  readonly skipXffAppend: boolean;
+  readonly appendForwardedPort: boolean;
+  /** Addresses of clients that count as internal. */
+  readonly isInternalAddress: (address: string) => boolean;
+  /** Empty: none. */
+  readonly via: string;
+  readonly generateRequestId: boolean;
+  readonly preserveExternalRequestId: boolean;
+  readonly alwaysSetRequestIdInResponse: boolean;
+  readonly schemeToOverwrite: string | null;
+}
+
+/** An HTTP connection manager, compiled: what every connection and exchange of it reads. */
+export interface ManagerSettings {
+  readonly ctx: ProxyContext;
+  /** The present route table; null while it has not arrived. */
+  readonly routes: () => RouteTable | null;
+  readonly plans: FilterChainPlans;
+  readonly router: RouterSettings;
+  readonly records: readonly AccessLog[];
+  readonly edge: EdgeSettings;
+  readonly paths: PathSettings;
+  readonly clientCert: ClientCertSettings;
+  readonly server: { readonly name: string; readonly mode: 'overwrite' | 'append-if-absent' | 'pass-through' };
+  /** Upgrade types that are let through, lower-case. */
+  readonly upgrades: ReadonlySet<string>;
+  readonly stripPort: 'none' | 'matching' | 'any';
+  readonly stripTrailingDot: boolean;
+  readonly underscores: 'allow' | 'reject' | 'drop';
+  readonly limits: ParserLimits;
+  readonly acceptHttp10: boolean;
+  readonly defaultHostForHttp10: string;
+  readonly forwardsTrailers: boolean;
+  readonly allowsAnyMethod: boolean;
+  /** All in milliseconds; 0: no limit. */
+  readonly idleTimeoutMs: number;
+  readonly streamIdleTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly requestHeadersTimeoutMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly maxStreamDurationMs: number;
+  readonly delayedCloseTimeoutMs: number;
+  /** 0: no limit. */
+  readonly maxRequestsPerConnection: number;
+  /** Bytes of a request body that are kept for retries and mirrors. */
+  readonly bufferLimitBytes: number;
+  readonly stats: ManagerStats;
+}
+
+export interface ManagerStats {
+  readonly connections: Counter;
+  readonly activeConnections: Gauge;
+  readonly protocolErrors: Counter;
+  readonly requests: Counter;
+  readonly activeRequests: Gauge;
+  /** By hundreds of the status: index 1 is 1xx. */
+  readonly responses: readonly Counter[];
+  readonly completed: Counter;
+  readonly time: Histogram;
+  readonly resets: Counter;
+  readonly idleTimeouts: Counter;
+  readonly requestTimeouts: Counter;
+  readonly noRoute: Counter;
+  readonly noCluster: Counter;
+  readonly redirects: Counter;
+  readonly directResponses: Counter;
+  readonly retries: Counter;
+}
+
+export function managerStats({ stats }: ProxyContext, statPrefix: string): ManagerStats {
+  const prefix = `http.${statPrefix}.`;
+  return {
+    connections: stats.counter(`${prefix}downstream_cx_total`),
+    activeConnections: stats.gauge(`${prefix}downstream_cx_active`),
+    protocolErrors: stats.counter(`${prefix}downstream_cx_protocol_error`),
+    requests: stats.counter(`${prefix}downstream_rq_total`),
+    activeRequests: stats.gauge(`${prefix}downstream_rq_active`),
+    responses: ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx'].map((name) =>
+      stats.counter(`${prefix}downstream_rq_${name}`),
+    ),
+    completed: stats.counter(`${prefix}downstream_rq_completed`),
+    time: stats.histogram(`${prefix}downstream_rq_time`),
+    resets: stats.counter(`${prefix}downstream_rq_rx_reset`),
+    idleTimeouts: stats.counter(`${prefix}downstream_rq_idle_timeout`),
+    requestTimeouts: stats.counter(`${prefix}downstream_rq_timeout`),
+    noRoute: stats.counter(`${prefix}no_route`),
+    noCluster: stats.counter(`${prefix}no_cluster`),
+    redirects: stats.counter(`${prefix}rq_redirect`),
+    directResponses: stats.counter(`${prefix}rq_direct_response`),
+    retries: stats.counter(`${prefix}rq_retry`),
+  };
+}

@@ -1,0 +1,74 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import type { StreamInfo } from '../observe/stream-info.ts';
+import type { UpstreamHost, UpstreamRequest } from '../upstream/upstream.ts';
+import type { ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
+
+/** What is to be sent upstream, decided once; each attempt sends it to a host. */
+export interface Order {
+  readonly route: Route;
+  readonly action: ForwardAction;
+  readonly choice: ClusterChoice;
+  readonly method: string;
+  readonly path: string;
+  authority: string;
+  readonly headers: HeaderList;
+  readonly body: 'none' | 'chunked' | number;
+  readonly upgrade: string | null;
+  readonly timeouts: OrderTimeouts;
+}
+
+export interface OrderTimeouts {
+  /** 0: no limit. */
+  readonly routeMs: number;
+  readonly perTryMs: number;
+}
+
+/**
+ * Applies the route's header edits and rewrites to the request, in Envoy's order: weighted cluster, route, then
+ * authority and path.
+ */
+export function placeOrder(
+  request: RoutableRequest,
+  route: Route,
+  action: ForwardAction,
+  choice: ClusterChoice,
+  body: Order['body'],
+  upgrade: string | null,
+  timeouts: OrderTimeouts,
+  info: StreamInfo,
+): Order {
+  const { headers } = request;
+  if (choice.request !== null) choice.request(headers, info);
+  if (route.request !== null) route.request(headers, info);
+  if (action.rewrite !== null) action.rewrite(request);
+  if (choice.authority !== null) request.authority = choice.authority;
+  if (typeof body === 'number') headers.remove('content-length');
+  info.path = request.path;
+  info.authority = request.authority;
+  return {
+    route,
+    action,
+    choice,
+    method: request.method,
+    path: request.path,
+    authority: request.authority,
+    headers,
+    body,
+    upgrade,
+    timeouts,
+  };
+}
+
+/** The request as one host gets it. */
+export function requestFor(order: Order, host: UpstreamHost, info: StreamInfo): UpstreamRequest {
+  if (order.action.autoHostRewrite && host.hostname !== '') order.authority = host.hostname;
+  return {
+    method: order.method,
+    path: order.path,
+    authority: order.authority,
+    headers: order.headers,
+    body: order.body,
+    upgrade: order.upgrade,
+    info,
+  };
+}

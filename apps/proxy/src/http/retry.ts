@@ -1,0 +1,84 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import { Backoff, type Random } from '@flotilla/runtime';
+import type { UpstreamCluster, UpstreamFailure, UpstreamHost } from '../upstream/upstream.ts';
+import type { RetryOn, RetryPolicy } from './route/route.ts';
+
+/** What became of the wish to try again. */
+export type RetryVerdict =
+  | { readonly kind: 'no' }
+  /** The policy would, but its attempts are used up (flag URX). */
+  | { readonly kind: 'exhausted' }
+  /** The policy would, but the circuit breaker does not let it (flag UO). */
+  | { readonly kind: 'overflow' }
+  | { readonly kind: 'retry'; readonly delayMs: number };
+
+const NO: RetryVerdict = { kind: 'no' };
+const EXHAUSTED: RetryVerdict = { kind: 'exhausted' };
+const OVERFLOW: RetryVerdict = { kind: 'overflow' };
+
+/** What happened to an attempt, besides a response. */
+export type AttemptFailure = UpstreamFailure | 'per-try-timeout';
+
+/** The retries of one request: decides after each attempt, holds the circuit breaker's ticket meanwhile. */
+export class RetryState {
+  readonly policy: RetryPolicy;
+  /** Hosts that were tried; null unless the policy avoids them. */
+  readonly triedHosts: Set<UpstreamHost> | null;
+  readonly #cluster: UpstreamCluster;
+  readonly #backoff: Backoff;
+  #left: number;
+  #holdsTicket = false;
+
+  constructor(policy: RetryPolicy, maxRetries: number | null, cluster: UpstreamCluster, random: Random) {
+    this.policy = policy;
+    this.triedHosts = policy.avoidPreviousHosts ? new Set() : null;
+    this.#cluster = cluster;
+    this.#backoff = new Backoff({ baseMs: policy.baseIntervalMs, maxMs: policy.maxIntervalMs }, random);
+    this.#left = maxRetries ?? policy.attempts;
+  }
+
+  afterFailure(failure: AttemptFailure, hasReachedUpstream: boolean): RetryVerdict {
+    return retriesFailure(this.policy.on, failure, hasReachedUpstream) ? this.#tryAcquire() : NO;
+  }
+
+  afterHead(status: number, headers: HeaderList): RetryVerdict {
+    return retriesHead(this.policy.on, status, headers) ? this.#tryAcquire() : NO;
+  }
+
+  /** The retry has ended, well or not. */
+  release(): void {
+    if (!this.#holdsTicket) return;
+    this.#holdsTicket = false;
+    this.#cluster.releaseRetry();
+  }
+
+  #tryAcquire(): RetryVerdict {
+    this.release();
+    if (this.#left === 0) return EXHAUSTED;
+    if (!this.#cluster.tryAcquireRetry()) return OVERFLOW;
+    this.#holdsTicket = true;
+    this.#left -= 1;
+    return { kind: 'retry', delayMs: this.#backoff.nextMs() };
+  }
+}
+
+/** Whether `retry_on` asks for another try after a failure (Envoy counts a reset as the 5xx that it would become). */
+export function retriesFailure(on: RetryOn, failure: AttemptFailure, hasReachedUpstream: boolean): boolean {
+  if (failure === 'overflow') return false;
+  if (on.reset || on.fiveXx || on.gatewayError) return true;
+  if (on.resetBeforeRequest && !hasReachedUpstream) return true;
+  return on.connectFailure && (failure === 'connect-failure' || failure === 'connect-timeout');
+}
+
+/** Whether `retry_on` asks for another try after this response head. */
+export function retriesHead(on: RetryOn, status: number, headers: HeaderList): boolean {
+  if (headers.has('x-envoy-ratelimited')) return on.envoyRatelimited;
+  if (status >= 500 && on.fiveXx) return true;
+  if (on.gatewayError && status >= 502 && status <= 504) return true;
+  if (on.retriable4xx && status === 409) return true;
+  if (on.statusCodes.has(status)) return true;
+  if (on.matchesRetriableHeaders !== null && on.matchesRetriableHeaders(headers)) return true;
+  if (on.grpcStatuses.size === 0) return false;
+  const grpcStatus = headers.get('grpc-status');
+  return grpcStatus !== undefined && on.grpcStatuses.has(Number(grpcStatus));
+}

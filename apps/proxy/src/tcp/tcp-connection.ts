@@ -1,0 +1,189 @@
+import type { Socket } from 'node:net';
+import type { Timer } from '@flotilla/runtime';
+import type { AcceptedConnection, OpenConnection } from '../downstream/accepted-connection.ts';
+import { Deadline } from '../http/timeout.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import { StreamInfo } from '../observe/stream-info.ts';
+import type { ConnectHandler, PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
+import { pickWeighted, type TcpSettings } from './tcp-settings.ts';
+
+/**
+ * One proxied TCP connection: connecting (the client waits, unread) -> piping both ways -> over. Each direction ends
+ * by itself (half-close); back-pressure is passed on; an idle or broken pair is closed on both sides.
+ */
+export class TcpConnection implements OpenConnection, ConnectHandler {
+  readonly #client: Socket;
+  readonly #settings: TcpSettings;
+  readonly #info: StreamInfo;
+  readonly #pick: PickContext;
+  readonly #idle: Deadline;
+  readonly #onClose: () => void;
+  #initial: Buffer | null;
+  #cluster: UpstreamCluster | null = null;
+  #pending: { abort(): void } | null = null;
+  #upstream: Socket | null = null;
+  #durationTimer: Timer | null = null;
+  #isOver = false;
+
+  constructor(accepted: AcceptedConnection, settings: TcpSettings, onClose: () => void) {
+    const { ctx } = settings;
+    this.#client = accepted.socket;
+    this.#settings = settings;
+    this.#onClose = onClose;
+    this.#initial = accepted.initial;
+    this.#info = new StreamInfo(accepted.info, ctx.clock.now(), ctx.clock.monotonicMs());
+    this.#pick = {
+      random: ctx.random,
+      avoid: null,
+      avoidAttempts: 0,
+      originalDestination: accepted.originalDestination,
+    };
+    this.#idle = new Deadline(ctx.clock, () => this.#onIdle());
+    settings.stats.connections.value += 1;
+    this.#client.on('close', () => this.#onClientClose());
+    if (settings.maxDurationMs > 0) {
+      this.#durationTimer = ctx.clock.after(settings.maxDurationMs, () => {
+        this.#info.responseFlags |= ResponseFlag.DurationTimeout;
+        this.destroy();
+      });
+    }
+    this.#connect(pickWeighted(settings, ctx.random()));
+  }
+
+  /** A byte stream has no point at which it could be ended politely: it goes on until it ends or is destroyed. */
+  drain(): void {}
+
+  destroy(): void {
+    this.#client.destroy();
+  }
+
+  onConnected(socket: Socket, facts: { readonly localAddress: string; readonly peerUriSan: string | null }): void {
+    this.#pending = null;
+    if (this.#isOver) {
+      socket.destroy();
+      return;
+    }
+    this.#upstream = socket;
+    this.#info.upstreamLocalAddress = facts.localAddress;
+    this.#info.upstreamPeerUriSan = facts.peerUriSan;
+    this.#touch();
+    this.#pipe(socket);
+  }
+
+  onFailure(failure: UpstreamFailure, detail: string): void {
+    this.#pending = null;
+    if (this.#isOver) return;
+    const info = this.#info;
+    if (detail !== '') info.upstreamTransportFailureReason = detail;
+    if (failure !== 'overflow' && info.attemptCount < this.#settings.maxConnectAttempts) {
+      this.#attempt();
+      return;
+    }
+    info.responseFlags |=
+      failure === 'overflow' ? ResponseFlag.UpstreamOverflow : ResponseFlag.UpstreamConnectionFailure;
+    if (info.attemptCount > 1) info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
+    this.#client.destroy();
+  }
+
+  #connect(clusterName: string): void {
+    const cluster = this.#settings.ctx.clusters.get(clusterName);
+    this.#info.upstreamCluster = clusterName;
+    if (cluster === null) {
+      this.#settings.stats.noRoute.value += 1;
+      this.#info.responseFlags |= ResponseFlag.NoClusterFound;
+      this.#client.destroy();
+      return;
+    }
+    this.#cluster = cluster;
+    this.#info.destinationService = cluster.destinationService;
+    this.#attempt();
+  }
+
+  #attempt(): void {
+    const cluster = this.#cluster;
+    const host = cluster?.pick(this.#pick) ?? null;
+    if (cluster === null || host === null) {
+      this.#info.responseFlags |= ResponseFlag.NoHealthyUpstream;
+      this.#client.destroy();
+      return;
+    }
+    this.#info.attemptCount += 1;
+    this.#info.upstreamHost = host.address;
+    this.#info.upstreamPeer = host.peer;
+    this.#pending = cluster.connect(host, this);
+  }
+
+  #pipe(upstream: Socket): void {
+    const client = this.#client;
+    const info = this.#info;
+    client.on('data', (chunk: Buffer) => {
+      info.bytesReceived += chunk.length;
+      this.#touch();
+      if (!upstream.write(chunk)) client.pause();
+    });
+    upstream.on('data', (chunk: Buffer) => {
+      info.bytesSent += chunk.length;
+      this.#touch();
+      if (!client.write(chunk)) upstream.pause();
+    });
+    client.on('drain', () => upstream.resume());
+    upstream.on('drain', () => client.resume());
+    client.on('end', () => upstream.end());
+    upstream.on('end', () => client.end());
+    upstream.on('error', (error: NodeJS.ErrnoException) => this.#onUpstreamError(error));
+    upstream.on('close', () => this.#onUpstreamClose());
+    const initial = this.#initial;
+    this.#initial = null;
+    if (initial !== null) {
+      info.bytesReceived += initial.length;
+      if (upstream.write(initial)) client.resume();
+    } else client.resume();
+    upstream.resume();
+  }
+
+  #onUpstreamError(error: NodeJS.ErrnoException): void {
+    this.#info.upstreamTransportFailureReason ??= error.message;
+    this.#client.destroy();
+  }
+
+  #onUpstreamClose(): void {
+    this.#upstream = null;
+    if (!this.#client.destroyed) this.#client.destroySoon();
+  }
+
+  #onClientClose(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#pending?.abort();
+    const upstream = this.#upstream;
+    // Bytes that the client sent before it closed still belong to the upstream.
+    if (upstream !== null && !upstream.destroyed) upstream.destroySoon();
+    this.#finish();
+  }
+
+  #onIdle(): void {
+    this.#settings.stats.idleTimeouts.value += 1;
+    this.#info.responseFlags |= ResponseFlag.StreamIdleTimeout;
+    this.#client.destroy();
+    this.#upstream?.destroy();
+  }
+
+  #touch(): void {
+    const { idleTimeoutMs, ctx } = this.#settings;
+    if (idleTimeoutMs === 0) return;
+    const nowMs = ctx.clock.monotonicMs();
+    this.#idle.set(nowMs + idleTimeoutMs, nowMs);
+  }
+
+  #finish(): void {
+    const settings = this.#settings;
+    const info = this.#info;
+    this.#idle.close();
+    this.#durationTimer?.cancel();
+    info.endMs = settings.ctx.clock.monotonicMs();
+    settings.stats.received.value += info.bytesReceived;
+    settings.stats.sent.value += info.bytesSent;
+    for (const record of settings.records) record(info);
+    this.#onClose();
+  }
+}

@@ -1,0 +1,38 @@
+import type { ProxyContext } from '../config/context.ts';
+import type { AccessLog } from '../observe/access-log.ts';
+import type { Counter } from '../observe/stats.ts';
+
+export interface WeightedName {
+  readonly name: string;
+  readonly weight: number;
+}
+
+/** A TCP proxy, compiled. */
+export interface TcpSettings {
+  readonly ctx: ProxyContext;
+  readonly clusters: readonly WeightedName[];
+  readonly totalWeight: number;
+  readonly maxConnectAttempts: number;
+  /** 0: no limit. */
+  readonly idleTimeoutMs: number;
+  /** 0: no limit. */
+  readonly maxDurationMs: number;
+  readonly records: readonly AccessLog[];
+  readonly stats: {
+    readonly connections: Counter;
+    readonly noRoute: Counter;
+    readonly received: Counter;
+    readonly sent: Counter;
+    readonly idleTimeouts: Counter;
+  };
+}
+
+/** Chooses by weight. `random` in [0,1). */
+export function pickWeighted(settings: TcpSettings, random: number): string {
+  let left = random * settings.totalWeight;
+  for (const { name, weight } of settings.clusters) {
+    left -= weight;
+    if (left < 0) return name;
+  }
+  return settings.clusters.at(-1)?.name ?? '';
+}
