@@ -1,44 +1,54 @@
 import type { ConnectRouter, Transport } from '@connectrpc/connect';
 import type { VersionBus } from '@flotilla/bus';
+import { DEFAULT_DOMAIN_SUFFIX } from '@flotilla/model';
 import type { Logger, Telemetry } from '@flotilla/observe';
-import { type Clock, type Random, type SocketAddress, StopStack } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack } from '@flotilla/runtime';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { Follower } from './ingest/follow.ts';
-import { Registration, type RegistrationSettings } from './ingest/registration.ts';
+import { DEFAULT_REGISTRATION, Registration, type RegistrationSettings } from './ingest/registration.ts';
 import { applyUpdate, emptyMesh } from './mesh/mesh.ts';
+import { DEFAULT_ROOT_NAMESPACE, meshDefaults } from './mesh/settings.ts';
 import { noMetrics, pilotMetrics } from './metrics.ts';
-import { Debouncer, type DebounceSettings } from './push/debounce.ts';
+import { DEFAULT_DEBOUNCE, Debouncer, type DebounceSettings } from './push/debounce.ts';
 import { serveAds } from './serve/ads.ts';
 import { Sessions } from './serve/sessions.ts';
 import { statusRoutes } from './serve/status.ts';
 import { ResourceCache } from './translate/cache.ts';
 
-export interface PilotOptions {
+export interface PilotOptions<
+  Xds extends SocketAddress | null = SocketAddress | null,
+  XdsTls extends SocketAddress | null = SocketAddress | null,
+> {
   /** How to reach `GalleyService`: read by `ListChanges`, written for the workloads of connected proxies. */
   readonly galley: Transport;
   readonly bus: VersionBus;
   /** Plaintext ADS; for loopback. `null`: none. */
-  readonly xds: SocketAddress | null;
+  readonly xds: Xds;
   /** mTLS ADS; needs `identity`. `null`: none. */
-  readonly xdsTls: SocketAddress | null;
+  readonly xdsTls: XdsTls;
   readonly identity: IdentitySource | null;
   readonly trustDomain: string;
   readonly meshConfig: MeshConfig;
-  /** Suffix of Kubernetes service names, usually `cluster.local`. */
-  readonly domainSuffix: string;
-  readonly rootNamespace: string;
-  readonly debounce: DebounceSettings;
-  readonly registration: RegistrationSettings;
+  /** Suffix of Kubernetes service names. Default `cluster.local`. */
+  readonly domainSuffix?: string;
+  /** Default: as MeshConfig says. */
+  readonly rootNamespace?: string;
+  readonly debounce?: DebounceSettings;
+  readonly registration?: RegistrationSettings;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random?: Random;
   readonly telemetry?: Telemetry;
 }
 
-export interface Pilot {
-  readonly xds: SocketAddress | null;
-  readonly xdsTls: SocketAddress | null;
+export interface Pilot<
+  Xds extends SocketAddress | null = SocketAddress | null,
+  XdsTls extends SocketAddress | null = SocketAddress | null,
+> {
+  /** The addresses listened on, with their real ports; `null` where none was asked for. */
+  readonly xds: Xds;
+  readonly xdsTls: XdsTls;
   /** Resolves when the first snapshot is in; until then proxies are connected, and wait. */
   readonly ready: Promise<void>;
   /** Adds `flotilla.pilot.v1.PilotService`. */
@@ -61,7 +71,9 @@ export interface Pilot {
  *               encoded once (`translate/cache`)
  * 5. serve      streams, SotW and delta (`serve/session`), on both ports (`serve/ads`), and their status
  */
-export async function startPilot(options: PilotOptions): Promise<Pilot> {
+export async function startPilot<Xds extends SocketAddress | null, XdsTls extends SocketAddress | null>(
+  options: PilotOptions<Xds, XdsTls>,
+): Promise<Pilot<Xds, XdsTls>> {
   const { clock, logger, galley, bus, random = Math.random } = options;
   const stop = new StopStack();
   const cache = new ResourceCache();
@@ -69,10 +81,10 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const { promise: ready, resolve: markReady } = Promise.withResolvers<void>();
 
   let mesh = emptyMesh({
-    config: options.meshConfig,
+    config: meshDefaults(options.meshConfig),
     trustDomain: options.trustDomain,
-    domainSuffix: options.domainSuffix,
-    rootNamespace: options.rootNamespace,
+    domainSuffix: options.domainSuffix ?? DEFAULT_DOMAIN_SUFFIX,
+    rootNamespace: options.rootNamespace ?? (options.meshConfig.rootNamespace || DEFAULT_ROOT_NAMESPACE),
   });
   let changedAtMs: number | null = null;
   let isReady = false;
@@ -87,7 +99,13 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
           version: () => mesh.version,
         });
 
-  const registration = new Registration({ galley, settings: options.registration, clock, random, logger });
+  const registration = new Registration({
+    galley,
+    settings: options.registration ?? DEFAULT_REGISTRATION,
+    clock,
+    random,
+    logger,
+  });
   stop.push('registration', () => registration.close());
 
   const push = () => {
@@ -97,7 +115,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       if (startedAtMs !== null) metrics.converged(clock.monotonicMs() - startedAtMs);
     });
   };
-  const debouncer = new Debouncer(options.debounce, clock, push);
+  const debouncer = new Debouncer(options.debounce ?? DEFAULT_DEBOUNCE, clock, push);
   stop.push('debounce', () => debouncer.close());
 
   const follower = new Follower({
@@ -122,6 +140,9 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   stop.push('follower', () => follower.close());
 
   try {
+    if (options.xdsTls !== null && options.identity === null) {
+      throw new FlotillaError('invalid', 'an mTLS port for xDS needs an identity');
+    }
     const ads = await serveAds({
       plaintext: options.xds,
       tls:
@@ -139,8 +160,9 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     stop.push('ADS', () => ads.close());
     await follower.start();
     return {
-      xds: ads.plaintext,
-      xdsTls: ads.tls,
+      // A port is there exactly when its address was given, which the types of the options say.
+      xds: ads.plaintext as Xds,
+      xdsTls: ads.tls as XdsTls,
       ready,
       routes: statusRoutes(sessions, () => mesh),
       version: () => mesh.version,

@@ -1,11 +1,73 @@
-import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import {
+  type MeshConfig,
+  MeshConfig_AccessLogEncoding as LogEncoding,
+  MeshConfig_OutboundTrafficPolicy_Mode as OutboundMode,
+} from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 
 /** What holds for the whole mesh. One object for the life of a pilot. */
 export interface MeshSettings {
-  readonly config: MeshConfig;
+  readonly config: MeshDefaults;
   readonly trustDomain: string;
   /** Suffix of Kubernetes service names, `cluster.local`. */
   readonly domainSuffix: string;
   /** Resources of this namespace count for every namespace. */
   readonly rootNamespace: string;
+}
+
+/** MeshConfig with Istio's defaults in the place of what is not written. */
+export interface MeshDefaults {
+  readonly trustDomainAliases: readonly string[];
+  readonly proxyListenPort: number;
+  readonly proxyInboundListenPort: number;
+  readonly connectTimeoutMs: number;
+  readonly dnsRefreshRateMs: number;
+  readonly outboundTrafficPolicy: 'REGISTRY_ONLY' | 'ALLOW_ANY';
+  /** Empty means everywhere. */
+  readonly defaultServiceExportTo: readonly string[];
+  readonly defaultVirtualServiceExportTo: readonly string[];
+  readonly defaultDestinationRuleExportTo: readonly string[];
+  readonly enableAutoMtls: boolean;
+  /** "" for no access log. */
+  readonly accessLogFile: string;
+  /** "" for Istio's default format. */
+  readonly accessLogFormat: string;
+  readonly accessLogEncoding: 'TEXT' | 'JSON';
+  readonly defaultHttpRetryPolicy: {
+    readonly attempts: number;
+    readonly retryOn: string;
+    readonly perTryTimeoutMs: number | null;
+    readonly backoffMs: number | null;
+  };
+}
+
+/** What surely did not reach the application may be tried again, twice. */
+const DEFAULT_RETRY = { attempts: 2, retryOn: 'connect-failure,refused-stream,unavailable,cancelled' };
+export const DEFAULT_ROOT_NAMESPACE = 'istio-system';
+
+export function meshDefaults(config: MeshConfig): MeshDefaults {
+  const retries = config.defaultHttpRetryPolicy;
+  return Object.freeze({
+    trustDomainAliases: config.trustDomainAliases,
+    proxyListenPort: config.proxyListenPort || 15_001,
+    proxyInboundListenPort: config.proxyInboundListenPort || 15_006,
+    connectTimeoutMs: config.connectTimeout === undefined ? 10_000 : durationMs(config.connectTimeout),
+    dnsRefreshRateMs: config.dnsRefreshRate === undefined ? 60_000 : durationMs(config.dnsRefreshRate),
+    // A policy without a mode is REGISTRY_ONLY, the zero of its enum; no policy at all is ALLOW_ANY. As in Istio.
+    outboundTrafficPolicy:
+      config.outboundTrafficPolicy?.mode === OutboundMode.REGISTRY_ONLY ? 'REGISTRY_ONLY' : 'ALLOW_ANY',
+    defaultServiceExportTo: config.defaultServiceExportTo,
+    defaultVirtualServiceExportTo: config.defaultVirtualServiceExportTo,
+    defaultDestinationRuleExportTo: config.defaultDestinationRuleExportTo,
+    enableAutoMtls: config.enableAutoMtls ?? true,
+    accessLogFile: config.accessLogFile,
+    accessLogFormat: config.accessLogFormat,
+    accessLogEncoding: config.accessLogEncoding === LogEncoding.JSON ? 'JSON' : 'TEXT',
+    defaultHttpRetryPolicy: {
+      attempts: retries?.attempts ?? DEFAULT_RETRY.attempts,
+      retryOn: retries?.retryOn || DEFAULT_RETRY.retryOn,
+      perTryTimeoutMs: retries?.perTryTimeout === undefined ? null : durationMs(retries.perTryTimeout),
+      backoffMs: retries?.backoff === undefined ? null : durationMs(retries.backoff),
+    },
+  });
 }

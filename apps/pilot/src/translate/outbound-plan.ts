@@ -1,5 +1,4 @@
 import { OutboundTrafficPolicy_Mode as SidecarPolicy } from '@flotilla/wire/istio/networking/v1alpha3/sidecar_pb.js';
-import { MeshConfig_OutboundTrafficPolicy_Mode as MeshPolicy } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { isHttpProtocol } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
@@ -148,8 +147,7 @@ export function mayPassUnknown(view: ProxyView, node: ProxyNode): boolean {
   if (node.isExplicit) return false;
   const own = view.sidecar?.spec.outboundTrafficPolicy;
   if (own !== undefined) return own.mode === SidecarPolicy.ALLOW_ANY;
-  const mesh = view.settings.config.outboundTrafficPolicy;
-  return mesh === undefined || mesh.mode !== MeshPolicy.REGISTRY_ONLY;
+  return view.settings.config.outboundTrafficPolicy === 'ALLOW_ANY';
 }
 
 /**

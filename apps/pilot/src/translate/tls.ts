@@ -1,5 +1,3 @@
-import type { MeshSettings } from '../mesh/settings.ts';
-import { MeshConfig_TLSConfig_TLSProtocol } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { type CommonTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import {
   SubjectAltNameMatcher_SanType,
@@ -24,25 +22,17 @@ const MESH_CIPHER_SUITES = [
   'ECDHE-RSA-AES128-GCM-SHA256',
 ];
 
-/** TLS between workloads of the mesh: MeshConfig.meshMTLS over TLS 1.2 and up. */
-export function meshTlsParameters(mesh: MeshSettings): Init<typeof TlsParametersSchema> {
-  const settings = mesh.config.meshMTLS;
-  return {
-    tlsMinimumProtocolVersion:
-      settings?.minProtocolVersion === MeshConfig_TLSConfig_TLSProtocol.TLSV1_3
-        ? TlsParameters_TlsProtocol.TLSv1_3
-        : TlsParameters_TlsProtocol.TLSv1_2,
-    tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
-    cipherSuites:
-      settings === undefined || settings.cipherSuites.length === 0 ? MESH_CIPHER_SUITES : settings.cipherSuites,
-    ecdhCurves: settings?.ecdhCurves ?? [],
-  };
-}
+/** TLS between workloads of the mesh. */
+const MESH_TLS: Init<typeof TlsParametersSchema> = {
+  tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
+  tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+  cipherSuites: MESH_CIPHER_SUITES,
+};
 
 /** Both ends of mesh mTLS: own certificate and trust bundle from the agent, and whom to accept. */
-export function meshCommonTls(mesh: MeshSettings, alpnProtocols: string[], peers: SanMatcher[]): CommonTls {
+export function meshCommonTls(alpnProtocols: string[], peers: SanMatcher[]): CommonTls {
   return {
-    tlsParams: meshTlsParameters(mesh),
+    tlsParams: MESH_TLS,
     alpnProtocols,
     tlsCertificateSdsSecretConfigs: [WORKLOAD_CERTIFICATE],
     validationContextType: {

@@ -1,7 +1,6 @@
 import type { AccessLogSchema } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import type { SubstitutionFormatStringSchema } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
-import { MeshConfig_AccessLogEncoding as Encoding } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { type Init, typed } from '../protobuf.ts';
@@ -61,7 +60,7 @@ export function accessLogs(mesh: MeshSettings): Init<typeof AccessLogSchema>[] {
 
 function logFormat(mesh: MeshSettings): Init<typeof SubstitutionFormatStringSchema> {
   const { accessLogEncoding, accessLogFormat } = mesh.config;
-  if (accessLogEncoding === Encoding.JSON) {
+  if (accessLogEncoding === 'JSON') {
     const value =
       accessLogFormat === ''
         ? Object.fromEntries(FIELDS.map(([key, operator]) => [key, operator]))

@@ -4,7 +4,6 @@ import {
   type ConnectionPoolSettings,
   ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy as UpgradePolicy,
 } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
-import { MeshConfig_H2UpgradePolicy } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { isHttpProtocol, type PortProtocol } from '@flotilla/model';
 import { isHttp2 } from '../../registry/protocol.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
@@ -14,15 +13,13 @@ type ClusterInit = Init<typeof ClusterSchema>;
 
 const NO_LIMIT = 4_294_967_295;
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-// Istio's default when neither mesh nor rule says anything.
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Limits, keep-alive and timeouts of a cluster's connections. What is not set is not limited, as in Istio. */
 export function connectionPool(pool: ConnectionPoolSettings | undefined, mesh: MeshSettings): ClusterInit {
   const { tcp, http } = pool ?? {};
-  const keepalive = tcp?.tcpKeepalive ?? mesh.config.tcpKeepalive;
+  const keepalive = tcp?.tcpKeepalive;
   return {
-    connectTimeout: milliseconds(toMs(tcp?.connectTimeout) ?? toMs(mesh.config.connectTimeout) ?? CONNECT_TIMEOUT_MS),
+    connectTimeout: milliseconds(toMs(tcp?.connectTimeout) ?? mesh.config.connectTimeoutMs),
     circuitBreakers: {
       thresholds: [
         {
@@ -57,7 +54,6 @@ function seconds<Name extends string>(name: Name, ms: number | null): { [key in 
 export function httpOptions(
   protocol: PortProtocol,
   pool: ConnectionPoolSettings | undefined,
-  mesh: MeshSettings,
   /** TLS origination without a name of its own: ask for, and check, the name in the request's Host. */
   isSniFromHost = false,
 ): ClusterInit {
@@ -80,7 +76,7 @@ export function httpOptions(
     ...(http?.maxRequestsPerConnection ? { maxRequestsPerConnection: http.maxRequestsPerConnection } : {}),
     ...(tcp?.maxConnectionDuration === undefined ? {} : { maxConnectionDuration: tcp.maxConnectionDuration }),
   };
-  const version = httpVersion(protocol, pool, mesh);
+  const version = httpVersion(protocol, pool);
   if (version === null && Object.keys(common).length === 0 && !isSniFromHost) return {};
   return {
     typedExtensionProtocolOptions: {
@@ -111,18 +107,10 @@ export function httpOptions(
 export function httpVersion(
   protocol: PortProtocol,
   pool: ConnectionPoolSettings | undefined,
-  mesh: MeshSettings,
 ): 'http2' | 'downstream' | null {
   if (isHttp2(protocol)) return 'http2';
   if (protocol === 'auto') return 'downstream';
   if (!isHttpProtocol(protocol)) return null;
   if (pool?.http?.useClientProtocol === true) return 'downstream';
-  switch (pool?.http?.h2UpgradePolicy ?? UpgradePolicy.DEFAULT) {
-    case UpgradePolicy.UPGRADE:
-      return 'http2';
-    case UpgradePolicy.DO_NOT_UPGRADE:
-      return null;
-    case UpgradePolicy.DEFAULT:
-      return mesh.config.h2UpgradePolicy === MeshConfig_H2UpgradePolicy.UPGRADE ? 'http2' : null;
-  }
+  return pool?.http?.h2UpgradePolicy === UpgradePolicy.UPGRADE ? 'http2' : null;
 }

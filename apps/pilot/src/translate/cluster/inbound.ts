@@ -20,7 +20,7 @@ export function inboundClusterResource({ port, mesh }: InboundClusterInputs) {
   return encodeResource('CDS', name, ClusterSchema, {
     name,
     ...connectionPool(undefined, mesh),
-    ...httpOptions(port.protocol, undefined, mesh),
+    ...httpOptions(port.protocol, undefined),
     ...(port.app === null
       ? {
           clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },

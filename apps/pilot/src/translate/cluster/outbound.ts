@@ -42,15 +42,15 @@ export type OutboundClusterInputs = {
 /** One cluster per service port and subset. */
 export function outboundClusterResource(inputs: OutboundClusterInputs) {
   const { service, port, subset, destination, mesh, isExplicit } = inputs;
-  const policy = effectivePolicy(destination, subset, port.number, mesh);
+  const policy = effectivePolicy(destination, subset, port.number);
   const name = outboundCluster(service.hostname, port.number, subset);
-  const version = httpVersion(port.protocol, policy.connectionPool, mesh);
+  const version = httpVersion(port.protocol, policy.connectionPool);
   const discovery = discoveryOf(inputs, isPassthrough(policy.loadBalancer) && !isExplicit);
   const cluster: ClusterInit = {
     name,
     ...connectionPool(policy.connectionPool, mesh),
     ...loadBalancing(policy.loadBalancer),
-    ...httpOptions(port.protocol, policy.connectionPool, mesh, isSniFromHost(policy.tls, port.protocol)),
+    ...httpOptions(port.protocol, policy.connectionPool, isSniFromHost(policy.tls, port.protocol)),
     ...(policy.outlierDetection === undefined ? {} : { outlierDetection: outlierDetection(policy.outlierDetection) }),
     commonLbConfig: {
       // Istio's choice: with no healthy host, fail rather than send to hosts known to be ill.
@@ -95,7 +95,7 @@ function discoveryOf(inputs: OutboundClusterInputs, isPassedThrough: boolean): C
   if (service.resolution === 'dns' || service.resolution === 'dns-round-robin') {
     return {
       ...type(service.resolution === 'dns' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS),
-      dnsRefreshRate: mesh.config.dnsRefreshRate ?? milliseconds(60_000),
+      dnsRefreshRate: milliseconds(mesh.config.dnsRefreshRateMs),
       respectDnsTtl: true,
       loadAssignment: loadAssignment({ name, endpoints, port: port.number, labels: subsetLabels(destination, subset) }),
     };

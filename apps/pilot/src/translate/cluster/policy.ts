@@ -6,7 +6,6 @@ import type {
   TrafficPolicy,
 } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import type { DestinationPolicy } from '../../mesh/destination-rules.ts';
-import type { MeshSettings } from '../../mesh/settings.ts';
 
 /** The policy in force for one cluster, after layering. Absent parts take the proxy's defaults. */
 export interface EffectivePolicy {
@@ -17,17 +16,14 @@ export interface EffectivePolicy {
 }
 
 /**
- * Layers a policy: mesh defaults, the rule's traffic policy, the subset's, each part replacing the same part below it
- * as a whole; a port-level setting then replaces all parts for its port, inheriting nothing (Istio's documentation of
- * `portLevelSettings`). The mesh's defaults fill what is still open.
+ * Layers a policy: the rule's traffic policy, then the subset's, each part replacing the same part below it as a whole; a port-level setting then replaces all parts for its port, inheriting nothing (Istio's documentation of
+ * `portLevelSettings`).
  */
 export function effectivePolicy(
   destination: DestinationPolicy | null,
   subsetName: string,
   port: number,
-  mesh: MeshSettings,
 ): EffectivePolicy {
-  const base = mesh.config.defaultTrafficPolicy;
   const rule = destination?.trafficPolicy ?? undefined;
   const subset = destination?.subsets.find((candidate) => candidate.name === subsetName)?.trafficPolicy;
   const layered = {
@@ -39,9 +35,9 @@ export function effectivePolicy(
   const atPort = portSettings(subset, port) ?? portSettings(rule, port);
   const chosen = atPort ?? layered;
   return {
-    connectionPool: chosen.connectionPool ?? base?.connectionPool,
+    connectionPool: chosen.connectionPool,
     loadBalancer: chosen.loadBalancer,
-    outlierDetection: chosen.outlierDetection ?? base?.outlierDetection,
+    outlierDetection: chosen.outlierDetection,
     tls: chosen.tls,
   };
 }

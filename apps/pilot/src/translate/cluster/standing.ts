@@ -28,7 +28,7 @@ export function passthroughResource({ mesh }: StandingClusterInputs) {
   return encodeResource('CDS', PASSTHROUGH_CLUSTER, ClusterSchema, {
     name: PASSTHROUGH_CLUSTER,
     ...connectionPool(undefined, mesh),
-    ...httpOptions('auto', undefined, mesh),
+    ...httpOptions('auto', undefined),
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
   });
@@ -39,7 +39,7 @@ export function inboundPassthroughResource({ mesh }: StandingClusterInputs) {
   return encodeResource('CDS', INBOUND_PASSTHROUGH_CLUSTER, ClusterSchema, {
     name: INBOUND_PASSTHROUGH_CLUSTER,
     ...connectionPool(undefined, mesh),
-    ...httpOptions('auto', undefined, mesh),
+    ...httpOptions('auto', undefined),
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     upstreamBindConfig: { sourceAddress: { address: INBOUND_SOURCE } },

@@ -36,16 +36,16 @@ export interface UpstreamTls {
  */
 export function upstreamTransport(tls: UpstreamTls, mesh: MeshSettings): ClusterInit {
   if (tls.settings !== null) {
-    const socket = fromRule(tls.settings, tls, mesh);
+    const socket = fromRule(tls.settings, tls);
     return socket === null ? {} : { transportSocket: socket };
   }
-  if (mesh.config.enableAutoMtls === false || !tls.hasEndpointMetadata || tls.isExternal) return {};
+  if (!mesh.config.enableAutoMtls || !tls.hasEndpointMetadata || tls.isExternal) return {};
   return {
     transportSocketMatches: [
       {
         name: 'tlsMode-istio',
         match: { tlsMode: 'istio' },
-        transportSocket: meshSocket(tls.meshServerName, tls.subjectAltNames, tls, mesh),
+        transportSocket: meshSocket(tls.meshServerName, tls.subjectAltNames, tls),
       },
       {
         name: 'tlsMode-disabled',
@@ -59,7 +59,7 @@ export function upstreamTransport(tls: UpstreamTls, mesh: MeshSettings): Cluster
   };
 }
 
-function fromRule(settings: ClientTLSSettings, tls: UpstreamTls, mesh: MeshSettings): TransportSocket | null {
+function fromRule(settings: ClientTLSSettings, tls: UpstreamTls): TransportSocket | null {
   switch (settings.mode) {
     case TlsMode.DISABLE:
       return null;
@@ -68,7 +68,6 @@ function fromRule(settings: ClientTLSSettings, tls: UpstreamTls, mesh: MeshSetti
         settings.sni || tls.meshServerName,
         settings.subjectAltNames.length > 0 ? settings.subjectAltNames : tls.subjectAltNames,
         tls,
-        mesh,
       );
     case TlsMode.SIMPLE:
     case TlsMode.MUTUAL:
@@ -76,10 +75,10 @@ function fromRule(settings: ClientTLSSettings, tls: UpstreamTls, mesh: MeshSetti
   }
 }
 
-function meshSocket(sni: string, sans: readonly string[], tls: UpstreamTls, mesh: MeshSettings): TransportSocket {
+function meshSocket(sni: string, sans: readonly string[], tls: UpstreamTls): TransportSocket {
   // "istio" marks mesh traffic for the server's filter chain match; h2 is offered only where the cluster speaks it.
   const alpn = ['istio-peer-exchange', 'istio', ...(tls.isHttp2 ? ['h2'] : [])];
-  return tlsSocket({ commonTlsContext: meshCommonTls(mesh, alpn, sans.map(exactUri)), sni });
+  return tlsSocket({ commonTlsContext: meshCommonTls(alpn, sans.map(exactUri)), sni });
 }
 
 function originationSocket(settings: ClientTLSSettings, tls: UpstreamTls): TransportSocket {

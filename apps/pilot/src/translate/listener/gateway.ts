@@ -26,7 +26,7 @@ import {
 import type { FilterSupport } from '../http-filters/support.ts';
 import type { Init } from '../protobuf.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import { detectionTimeout, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
+import { DETECTION_TIMEOUT, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
 import { tcpDestinations } from './tcp-routes.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 
@@ -49,7 +49,7 @@ export type GatewayListenerInputs = {
 
 /** The listener of all Gateway servers of one port: `0.0.0.0_8080`. */
 export function gatewayListenerResource(inputs: GatewayListenerInputs) {
-  const { name, bindAddress, bindPort, mesh } = inputs;
+  const { name, bindAddress, bindPort } = inputs;
   const group = groupServers(inputs.gateways).groups.find(
     (candidate) => candidate.port === inputs.port && candidate.bind === inputs.serverBind,
   );
@@ -59,7 +59,7 @@ export function gatewayListenerResource(inputs: GatewayListenerInputs) {
     name,
     address: socketAddress(bindAddress, bindPort),
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(isTls ? { listenerFilters: [TLS_INSPECTOR], ...detectionTimeout(mesh) } : {}),
+    ...(isTls ? { listenerFilters: [TLS_INSPECTOR], ...DETECTION_TIMEOUT } : {}),
     filterChains:
       group === undefined
         ? []

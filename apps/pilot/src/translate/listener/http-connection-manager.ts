@@ -5,7 +5,6 @@ import {
   HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
   HttpConnectionManagerSchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { MeshConfig_ProxyPathNormalization_NormalizationType as Normalization } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { accessLogs } from '../access-log/access-log.ts';
 import { type Direction, httpFilters } from '../http-filters/http-filters.ts';
@@ -44,7 +43,9 @@ export function connectionManager(manager: ConnectionManager): NetworkFilter {
         // Only a gateway faces clients whose word about themselves is not to be taken.
         useRemoteAddress: direction === 'gateway',
         ...clientCertificate(direction, manager.isTls),
-        ...pathNormalization(mesh),
+        // Istio's default clean-up: RFC 3986 dot segments, escaped slashes as they are.
+        normalizePath: true,
+        pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
       }),
     },
   };
@@ -79,24 +80,5 @@ function clientCertificate(direction: Direction, isTls: boolean): ManagerInit {
       return { forwardClientCertDetails: ForwardCert.SANITIZE_SET, setCurrentClientCertDetails: details };
     case 'outbound':
       return {};
-  }
-}
-
-function pathNormalization({ config }: MeshSettings): ManagerInit {
-  const normalization = config.pathNormalization?.normalization ?? Normalization.DEFAULT;
-  const escaped = { pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED };
-  switch (normalization) {
-    case Normalization.NONE:
-      return { normalizePath: false, ...escaped };
-    case Normalization.MERGE_SLASHES:
-      return { normalizePath: true, mergeSlashes: true, ...escaped };
-    case Normalization.DECODE_AND_MERGE_SLASHES:
-      return {
-        normalizePath: true,
-        mergeSlashes: true,
-        pathWithEscapedSlashesAction: EscapedSlashes.UNESCAPE_AND_FORWARD,
-      };
-    default:
-      return { normalizePath: true, ...escaped };
   }
 }

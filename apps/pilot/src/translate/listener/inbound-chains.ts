@@ -101,13 +101,12 @@ function meshServer(mesh: MeshSettings, alpn: string[]) {
   const domains = [mesh.trustDomain, ...mesh.config.trustDomainAliases];
   return tlsServer({
     requireClientCertificate: true,
-    commonTlsContext: meshCommonTls(mesh, alpn, domains.map(anyOfTrustDomain)),
+    commonTlsContext: meshCommonTls(alpn, domains.map(anyOfTrustDomain)),
   });
 }
 
 /** `inbound|9080||`: every request to the application, retried where the connection turns out to be dead. */
-function inboundRoutes({ cluster, operation, mesh }: InboundTarget): Init<typeof RouteConfigurationSchema> {
-  const retryPolicy = inboundRetryPolicy(mesh);
+function inboundRoutes({ cluster, operation }: InboundTarget): Init<typeof RouteConfigurationSchema> {
   const none = milliseconds(0);
   return {
     name: cluster,
@@ -127,7 +126,7 @@ function inboundRoutes({ cluster, operation, mesh }: InboundTarget): Init<typeof
                 clusterSpecifier: { case: 'cluster', value: cluster },
                 timeout: none,
                 maxStreamDuration: { maxStreamDuration: none, grpcTimeoutHeaderMax: none },
-                ...(retryPolicy === undefined ? {} : { retryPolicy }),
+                retryPolicy: inboundRetryPolicy(),
               },
             },
           },

@@ -15,15 +15,13 @@ import {
 import { type InboundTarget, inboundChains } from './inbound-chains.ts';
 import {
   type ChainMatch,
-  detectionTimeout,
+  DETECTION_TIMEOUT,
   HTTP_INSPECTOR,
   ORIGINAL_DESTINATION,
   socketAddress,
   TLS_INSPECTOR,
 } from './parts.ts';
 import { tcpProxy } from './tcp-proxy.ts';
-
-const DEFAULT_INBOUND_PORT = 15_006;
 
 export type VirtualInboundInputs = {
   readonly ports: readonly InboundPort[];
@@ -35,13 +33,13 @@ export type VirtualInboundInputs = {
 
 /** `virtualInbound`: all redirected inbound traffic, told apart by the port that the client dialled. */
 export function virtualInboundResource({ ports, mtls, support, mesh }: VirtualInboundInputs) {
-  const port = mesh.config.proxyInboundListenPort || DEFAULT_INBOUND_PORT;
+  const port = mesh.config.proxyInboundListenPort;
   return encodeResource('LDS', VIRTUAL_INBOUND, ListenerSchema, {
     name: VIRTUAL_INBOUND,
     address: socketAddress('0.0.0.0', port),
     trafficDirection: TrafficDirection.INBOUND,
     listenerFilters: [ORIGINAL_DESTINATION, TLS_INSPECTOR, HTTP_INSPECTOR],
-    ...detectionTimeout(mesh),
+    ...DETECTION_TIMEOUT,
     filterChains: [
       {
         // Nobody dials the proxy's own port: a loop otherwise.
@@ -84,7 +82,7 @@ export function explicitInboundResource({ port, bind, support, mesh }: ExplicitI
       ...(port.mtls === 'DISABLE' ? [] : [TLS_INSPECTOR]),
       ...(isSniffed ? [HTTP_INSPECTOR] : []),
     ],
-    ...detectionTimeout(mesh),
+    ...DETECTION_TIMEOUT,
     filterChains: inboundChains(targetOf(port, support, mesh, {})),
   });
 }

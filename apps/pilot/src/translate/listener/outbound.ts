@@ -11,7 +11,7 @@ import type { FilterSupport } from '../http-filters/support.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import {
-  detectionTimeout,
+  DETECTION_TIMEOUT,
   type FilterChain,
   HTTP_INSPECTOR,
   PLAINTEXT_HTTP,
@@ -48,7 +48,7 @@ export type OutboundListenerInputs = {
  * client speaks itself is told apart by server name; what is left goes to the one TCP service of the port, or is unknown.
  */
 export function outboundListenerResource(inputs: OutboundListenerInputs) {
-  const { name, address, port, isBound, mesh } = inputs;
+  const { name, address, port, isBound } = inputs;
   const chains = [...httpChains(inputs), ...tlsChains(inputs)];
   const plain = plainChain(inputs);
   const isHttpOnly = inputs.routeName !== null && inputs.services.length === 0 && isBound;
@@ -58,7 +58,7 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
     address: socketAddress(address, port),
     ...(isBound ? {} : { bindToPort: false }),
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(needsInspection ? { listenerFilters: [TLS_INSPECTOR, HTTP_INSPECTOR], ...detectionTimeout(mesh) } : {}),
+    ...(needsInspection ? { listenerFilters: [TLS_INSPECTOR, HTTP_INSPECTOR], ...DETECTION_TIMEOUT } : {}),
     filterChains: needsInspection || isHttpOnly ? chains : [plain],
     ...(needsInspection ? { defaultFilterChain: plain } : {}),
   });

@@ -10,7 +10,6 @@ import { TlsInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/list
 import type { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { TransportSocketSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { MeshSettings } from '../../mesh/settings.ts';
 import { type Init, milliseconds, typed } from '../protobuf.ts';
 import { TLS_TRANSPORT } from '../tls.ts';
 
@@ -50,10 +49,8 @@ export function tlsServer(context: Init<typeof DownstreamTlsContextSchema>): Ini
   };
 }
 
-/** How long to wait for a client's first bytes; one that says nothing has a server that speaks first. */
-export function detectionTimeout({ config }: MeshSettings): Init<typeof ListenerSchema> {
-  return {
-    listenerFiltersTimeout: config.protocolDetectionTimeout ?? milliseconds(0),
-    continueOnListenerFiltersTimeout: true,
-  };
-}
+/** Wait for a client's first bytes as long as it takes, as Istio does by default. */
+export const DETECTION_TIMEOUT: Init<typeof ListenerSchema> = {
+  listenerFiltersTimeout: milliseconds(0),
+  continueOnListenerFiltersTimeout: true,
+};

@@ -6,13 +6,11 @@ import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, VIRTUAL_OUTBOUND } from '../na
 import { ORIGINAL_DESTINATION, socketAddress } from './parts.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 
-const DEFAULT_OUTBOUND_PORT = 15_001;
-
 export type VirtualOutboundInputs = { readonly mayPass: boolean; readonly mesh: MeshSettings };
 
 /** `virtualOutbound`: all redirected outbound traffic, handed to the listener of its original destination. */
 export function virtualOutboundResource({ mayPass, mesh }: VirtualOutboundInputs) {
-  const port = mesh.config.proxyListenPort || DEFAULT_OUTBOUND_PORT;
+  const port = mesh.config.proxyListenPort;
   const unknown = mayPass ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
   return encodeResource('LDS', VIRTUAL_OUTBOUND, ListenerSchema, {
     name: VIRTUAL_OUTBOUND,
