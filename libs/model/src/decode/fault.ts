@@ -34,6 +34,8 @@ export const FAULT_CODES = {
   deprecated: 'IST0002',
   /** Istio's ReferencedResourceNotFound. */
   missingReference: 'IST0101',
+  /** Istio's VirtualServiceUnreachableRule. */
+  unreachableRule: 'IST0130',
   /** Istio's ConflictingMeshGatewayVirtualServiceHosts. */
   conflictingHosts: 'IST0109',
 } as const;

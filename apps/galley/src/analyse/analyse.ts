@@ -1,0 +1,84 @@
+import { formatKey, formatPath, isOfType } from '@flotilla/model';
+import type { AnyMeshResource, Finding, Locator, ResourceKey } from '@flotilla/model';
+import type { MeshSet, SetChange } from '../set/mesh-set.ts';
+import { hostsOf } from '../set/references.ts';
+import type { Analyser, AnalysisScope, CrossFault } from './analyser.ts';
+import { conflictingHosts } from './conflicting-hosts.ts';
+import { missingGateway } from './missing-gateway.ts';
+import { missingSubset } from './missing-subset.ts';
+import { unknownHost } from './unknown-host.ts';
+
+const ANALYSERS: readonly Analyser[] = [missingSubset, missingGateway, unknownHost, conflictingHosts];
+
+/** A finding of cross-resource analysis, with what could have brought it about. */
+export interface CrossFinding {
+  readonly finding: Finding;
+  readonly causes: readonly ResourceKey[];
+}
+
+/** Positions of fields by resource key, for the resources whose text is at hand. */
+export type Locators = ReadonlyMap<string, Locator>;
+
+/** Judges one resource against the set. Without its text, a finding has the position of the resource. */
+export function analyseResource(
+  resource: AnyMeshResource,
+  scope: AnalysisScope,
+  locators: Locators = new Map(),
+): readonly CrossFinding[] {
+  if (!isOfType(resource, 'VirtualService')) return [];
+  const locator = locators.get(formatKey(resource.key));
+  return ANALYSERS.flatMap((analyser) => analyser(resource, scope)).map(({ fault, causes }: CrossFault) => ({
+    causes,
+    finding: {
+      severity: fault.severity,
+      code: fault.code,
+      resource: resource.key,
+      field: formatPath(fault.path),
+      origin: locator?.locate(fault.path, fault.subject) ?? resource.origin,
+      message: fault.message,
+      hint: fault.hint,
+    },
+  }));
+}
+
+/** Judges every resource of the set. */
+export function analyseAll(scope: AnalysisScope): readonly CrossFinding[] {
+  return [...scope.set.entries()].flatMap((entry) => analyseResource(entry.typed, scope));
+}
+
+/** Keys of the resources whose findings the changes may alter, once the set has them. */
+export function affectedBy(
+  changes: readonly SetChange[],
+  set: MeshSet,
+  before: readonly AnyMeshResource[],
+): Set<string> {
+  const affected = new Set<string>();
+  const after = changes.flatMap((change) => (change.type === 'put' ? [change.entry.typed] : []));
+  for (const resource of [...after, ...before]) {
+    for (const key of referrersOf(resource, set)) affected.add(key);
+  }
+  return affected;
+}
+
+function referrersOf(resource: AnyMeshResource, set: MeshSet): readonly string[] {
+  const { references } = set;
+  switch (resource.type) {
+    case 'VirtualService': {
+      const rivals = hostsOf(resource).flatMap((host) => references.meshHosts.coveredBy(host));
+      return [formatKey(resource.key), ...rivals];
+    }
+    case 'Gateway':
+      return references.atGateway(`${resource.key.namespace}/${resource.key.name}`);
+    case 'Service':
+    case 'ServiceEntry':
+    case 'DestinationRule':
+      return hostsOf(resource).flatMap((host) => references.destinations.coveredBy(host));
+    default:
+      return [];
+  }
+}
+
+/** Text that is equal for equal findings, positions aside. */
+export function identityOf({ resource, code, field, message }: Finding): string {
+  return `${resource === null ? '' : formatKey(resource)} ${code} ${field} ${message}`;
+}

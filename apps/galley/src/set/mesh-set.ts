@@ -1,0 +1,85 @@
+import { formatKey, typedResource } from '@flotilla/model';
+import type { AnyMeshResource, KindEntry, KnownKind, Resource, ResourceKey, SpecByKind } from '@flotilla/model';
+import { HostIndex } from './host-index.ts';
+import { ReferenceIndex } from './reference-index.ts';
+import { hostsOf } from './references.ts';
+
+/** A resource of the set, with its typed view. */
+export interface MeshEntry {
+  readonly resource: Resource;
+  readonly typed: AnyMeshResource;
+  readonly owner: string;
+}
+
+export type SetChange =
+  { readonly type: 'put'; readonly entry: MeshEntry } | { readonly type: 'delete'; readonly key: ResourceKey };
+
+export function meshEntry(resource: Resource, entry: KindEntry, spec: SpecByKind[KnownKind], owner: string): MeshEntry {
+  return { resource, typed: typedResource(resource, entry, spec), owner };
+}
+
+/**
+ * The current resources in memory, with the indexes that analysers ask. A change costs what it touches, not what the
+ * set holds.
+ */
+export class MeshSet {
+  readonly #entries = new Map<string, MeshEntry>();
+  /** Hosts that services have: Kubernetes Services and ServiceEntries. */
+  readonly services = new HostIndex();
+  /** Hosts that DestinationRules speak for. */
+  readonly destinationRules = new HostIndex();
+  /** Which VirtualServices name which hosts and gateways. */
+  readonly references = new ReferenceIndex();
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: ResourceKey): MeshEntry | undefined {
+    return this.#entries.get(formatKey(key));
+  }
+
+  getByText(key: string): MeshEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  entries(): IterableIterator<MeshEntry> {
+    return this.#entries.values();
+  }
+
+  /** Applies the changes and returns the function that takes them back. */
+  apply(changes: readonly SetChange[]): () => void {
+    const undo: SetChange[] = [];
+    for (const change of changes) {
+      const key = change.type === 'put' ? change.entry.resource.key : change.key;
+      const before = this.get(key);
+      undo.unshift(before === undefined ? { type: 'delete', key } : { type: 'put', entry: before });
+      if (before !== undefined) this.#remove(before);
+      if (change.type === 'put') this.#add(change.entry);
+    }
+    return () => void this.apply(undo);
+  }
+
+  clear(): void {
+    for (const entry of [...this.#entries.values()]) this.#remove(entry);
+  }
+
+  #add(entry: MeshEntry): void {
+    const key = formatKey(entry.resource.key);
+    this.#entries.set(key, entry);
+    this.#hostIndexOf(entry.typed.type)?.add(key, hostsOf(entry.typed));
+    if (entry.typed.type === 'VirtualService') this.references.add(key, entry.typed);
+  }
+
+  #remove(entry: MeshEntry): void {
+    const key = formatKey(entry.resource.key);
+    this.#entries.delete(key);
+    this.#hostIndexOf(entry.typed.type)?.remove(key, hostsOf(entry.typed));
+    if (entry.typed.type === 'VirtualService') this.references.remove(key, entry.typed);
+  }
+
+  #hostIndexOf(type: KnownKind): HostIndex | null {
+    if (type === 'Service' || type === 'ServiceEntry') return this.services;
+    return type === 'DestinationRule' ? this.destinationRules : null;
+  }
+}

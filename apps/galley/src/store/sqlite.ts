@@ -1,0 +1,195 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
+import { FlotillaError } from '@flotilla/runtime';
+import { formatKey } from '@flotilla/model';
+import type { Resource } from '@flotilla/model';
+import { DEFAULT_CHANGE_LOG_LIMIT } from './config-store.ts';
+import type { ChangeSet, ConfigStore, Snapshot, StoreChange, StoredResource } from './config-store.ts';
+import { prepareDatabase } from './sqlite-schema.ts';
+import { decodeRow, encodeResource, keyOfRow, numberOf } from './sqlite-row.ts';
+
+export interface SqliteStoreOptions {
+  /** Path of the database file, whose directory is made when it is missing; or `:memory:`. */
+  readonly path: string;
+  readonly changeLogLimit?: number;
+}
+
+/**
+ * Opens the store of the embedded mesh. WAL with `synchronous=FULL`: a commit is on the disk before it is
+ * acknowledged. Throws `system` when the file cannot be written, `invalid` when it is not a store of galley's.
+ */
+export function openSqliteStore(options: SqliteStoreOptions): ConfigStore {
+  const { path } = options;
+  let database: DatabaseSync | undefined;
+  try {
+    if (path !== ':memory:') makeDirectory(dirname(resolve(path)));
+    database = new DatabaseSync(path);
+    prepareDatabase(database);
+    return new SqliteStore(database, options.changeLogLimit ?? DEFAULT_CHANGE_LOG_LIMIT);
+  } catch (error) {
+    database?.close();
+    throw storeError(error).within(`cannot open the configuration store ${path}`);
+  }
+}
+
+/** Not Node's recursive mkdir: under /proc, where a directory exists and none can be made, that never returns. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
+class SqliteStore implements ConfigStore {
+  readonly #database: DatabaseSync;
+  readonly #changeLogLimit: number;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  #isClosed = false;
+
+  constructor(database: DatabaseSync, changeLogLimit: number) {
+    this.#database = database;
+    this.#changeLogLimit = changeLogLimit;
+    this.#statements = prepareStatements(database);
+  }
+
+  async version(): Promise<number> {
+    return this.#read(() => this.#meta('version'));
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    return this.#read(() => ({
+      version: this.#meta('version'),
+      resources: this.#statements.all.all().map(decodeRow),
+    }));
+  }
+
+  async commit(changes: readonly StoreChange[], expectedVersion: number): Promise<Snapshot> {
+    return this.#transaction('IMMEDIATE', () => {
+      const current = this.#meta('version');
+      if (current !== expectedVersion) {
+        throw new FlotillaError('conflict', `the configuration has version ${current}, not ${expectedVersion}`, {
+          hint: 'Somebody else changed it. Read it again, and repeat the change.',
+        });
+      }
+      const version = current + 1;
+      const resources = changes.flatMap((change) => this.#write(change, version));
+      this.#trim();
+      this.#statements.setMeta.run('version', version);
+      return { version, resources };
+    });
+  }
+
+  async changesSince(version: number): Promise<ChangeSet | null> {
+    return this.#read(() => {
+      const current = this.#meta('version');
+      if (version > current || version < this.#meta('trimmed')) return null;
+      const changes = this.#statements.changes.all(version).map((row) => ({
+        key: keyOfRow(row),
+        stored: row['document'] === null ? null : decodeRow(row),
+        version: numberOf(row, 'changed'),
+      }));
+      return { version: current, changes };
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#database.close();
+  }
+
+  #write(change: StoreChange, version: number): readonly StoredResource[] {
+    const key = formatKey(change.type === 'put' ? change.resource.key : change.key);
+    this.#statements.log.run(version, key);
+    if (change.type === 'delete') {
+      this.#statements.remove.run(key);
+      return [];
+    }
+    const { owner, resource } = change;
+    const document = encodeResource(resource);
+    const row = this.#statements.put.get(key, document, owner, version, resource.createdAtMs);
+    const written: Resource = { ...resource, resourceVersion: version, createdAtMs: numberOf(row ?? {}, 'created_at') };
+    return [{ resource: written, owner }];
+  }
+
+  /** Drops whole versions from the log's beginning, until it holds no more than it may. */
+  #trim(): void {
+    const bound = this.#statements.bound.get();
+    const surplus = numberOf(bound ?? {}, 'length') - this.#changeLogLimit;
+    if (surplus <= 0) return;
+    const through = numberOf(this.#statements.versionAt.get(surplus - 1) ?? {}, 'version');
+    this.#statements.trim.run(through);
+    this.#statements.setMeta.run('trimmed', through);
+  }
+
+  #meta(name: 'version' | 'trimmed'): number {
+    return numberOf(this.#statements.meta.get(name) ?? {}, 'value');
+  }
+
+  /** Within a transaction too, so that all statements see one state. */
+  #read<T>(read: () => T): T {
+    return this.#transaction('DEFERRED', read);
+  }
+
+  #transaction<T>(mode: 'DEFERRED' | 'IMMEDIATE', action: () => T): T {
+    if (this.#isClosed) throw new FlotillaError('unavailable', 'the configuration store is closed');
+    try {
+      this.#database.exec(`BEGIN ${mode}`);
+      try {
+        const result = action();
+        this.#database.exec('COMMIT');
+        return result;
+      } catch (error) {
+        // A failed COMMIT (a full disk) leaves the transaction open as well.
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+}
+
+function prepareStatements(database: DatabaseSync): Readonly<Record<string, StatementSync>> & {
+  readonly [
+    K in 'all' | 'meta' | 'setMeta' | 'log' | 'remove' | 'put' | 'changes' | 'bound' | 'versionAt' | 'trim'
+  ]: StatementSync;
+} {
+  return {
+    all: database.prepare('SELECT key, document, owner, version, created_at FROM resources ORDER BY key'),
+    meta: database.prepare('SELECT value FROM meta WHERE name = ?'),
+    setMeta: database.prepare('UPDATE meta SET value = ?2 WHERE name = ?1'),
+    log: database.prepare('INSERT INTO changes (version, key) VALUES (?, ?)'),
+    remove: database.prepare('DELETE FROM resources WHERE key = ?'),
+    put: database.prepare(
+      `INSERT INTO resources (key, document, owner, version, created_at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET document = excluded.document, owner = excluded.owner, version = excluded.version
+       RETURNING created_at`,
+    ),
+    changes: database.prepare(
+      `SELECT c.key, c.changed, r.document, r.owner, r.version, r.created_at
+       FROM (SELECT key, max(version) AS changed FROM changes WHERE version > ? GROUP BY key) AS c
+       LEFT JOIN resources AS r USING (key) ORDER BY c.changed, c.key`,
+    ),
+    // Sequence numbers have no gaps: rows go in the order they came.
+    bound: database.prepare('SELECT coalesce(max(seq) - min(seq) + 1, 0) AS length FROM changes'),
+    versionAt: database.prepare('SELECT version FROM changes ORDER BY seq LIMIT 1 OFFSET ?'),
+    trim: database.prepare('DELETE FROM changes WHERE version <= ?'),
+  };
+}
+
+function storeError(thrown: unknown): FlotillaError {
+  if (thrown instanceof FlotillaError) return thrown;
+  const error = FlotillaError.from(thrown, 'system');
+  return new FlotillaError('system', error.message, { cause: thrown, hint: hintFor(error.message) });
+}
+
+function hintFor(message: string): string {
+  if (/not a database|malformed|corrupt/i.test(message)) {
+    return 'The file is damaged or belongs to another program. Move it away to begin with an empty store.';
+  }
+  if (/locked|busy/i.test(message)) return 'Another process holds the file. Stop it, or choose another data directory.';
+  if (/full/i.test(message)) return 'Free space on the disk.';
+  return 'Check that the directory exists, can be written, and is not a file.';
+}

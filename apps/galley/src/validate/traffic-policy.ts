@@ -1,0 +1,69 @@
+import type { FaultList, FieldPath } from '@flotilla/model';
+import type {
+  ClientTLSSettings,
+  ConnectionPoolSettings,
+  TrafficPolicy,
+} from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
+import { ClientTLSSettings_TLSmode as TlsMode } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
+import { checkDuration, checkNotNegative, checkPort } from './field.ts';
+
+export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: FieldPath, faults: FaultList): void {
+  if (policy === undefined) return;
+  const { loadBalancer, connectionPool, outlierDetection, tls, portLevelSettings } = policy;
+  const others = [policy.tunnel, policy.proxyProtocol, policy.retryBudget];
+  const isEmpty = [loadBalancer, connectionPool, outlierDetection, tls, ...others].every((each) => each === undefined);
+  if (isEmpty && portLevelSettings.length === 0) faults.error(path, 'the traffic policy is empty');
+  checkPool(connectionPool, [...path, 'connectionPool'], faults);
+  checkClientTls(tls, [...path, 'tls'], faults);
+  const ports = new Set<number>();
+  portLevelSettings.forEach((settings, index) => {
+    const at = [...path, 'portLevelSettings', index];
+    const number = settings.port?.number ?? 0;
+    if (settings.port === undefined) faults.error([...at, 'port'], '"port" is missing');
+    else checkPort(number, [...at, 'port', 'number'], faults);
+    if (number !== 0 && ports.has(number)) faults.error([...at, 'port'], `port ${number} has settings before`);
+    ports.add(number);
+    checkPool(settings.connectionPool, [...at, 'connectionPool'], faults);
+    checkClientTls(settings.tls, [...at, 'tls'], faults);
+  });
+}
+
+function checkPool(pool: ConnectionPoolSettings | undefined, path: FieldPath, faults: FaultList): void {
+  if (pool === undefined) return;
+  const { tcp, http } = pool;
+  if (tcp === undefined && http === undefined) faults.error(path, 'is empty', 'Add tcp or http.');
+  if (tcp !== undefined) {
+    checkNotNegative(tcp.maxConnections, [...path, 'tcp', 'maxConnections'], faults);
+    checkDuration(tcp.connectTimeout, [...path, 'tcp', 'connectTimeout'], faults);
+    checkDuration(tcp.idleTimeout, [...path, 'tcp', 'idleTimeout'], faults);
+  }
+  if (http === undefined) return;
+  for (const name of [
+    'http1MaxPendingRequests',
+    'http2MaxRequests',
+    'maxRequestsPerConnection',
+    'maxRetries',
+  ] as const) {
+    checkNotNegative(http[name], [...path, 'http', name], faults);
+  }
+  checkDuration(http.idleTimeout, [...path, 'http', 'idleTimeout'], faults);
+}
+
+/** TLS that a client begins. ISTIO_MUTUAL brings the certificates of the mesh, so that naming others contradicts it. */
+function checkClientTls(tls: ClientTLSSettings | undefined, path: FieldPath, faults: FaultList): void {
+  if (tls === undefined) return;
+  if (tls.mode === TlsMode.MUTUAL && tls.credentialName === '') {
+    for (const name of ['clientCertificate', 'privateKey'] as const) {
+      if (tls[name] === '') faults.error(path, `mode MUTUAL needs ${name}`, 'Name a PEM file that the proxy can read.');
+    }
+  }
+  if (tls.mode === TlsMode.ISTIO_MUTUAL) {
+    for (const name of ['clientCertificate', 'privateKey', 'caCertificates'] as const) {
+      if (tls[name] !== '')
+        faults.unexpected([...path, name], `mode ISTIO_MUTUAL brings its own ${name}`, 'Remove it.');
+    }
+  }
+  if (tls.insecureSkipVerify === true && tls.caCertificates !== '') {
+    faults.unexpected([...path, 'caCertificates'], 'caCertificates and insecureSkipVerify exclude each other');
+  }
+}

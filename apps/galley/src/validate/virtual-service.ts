@@ -1,0 +1,58 @@
+import { FAULT_CODES } from '@flotilla/model';
+import type { FaultList } from '@flotilla/model';
+import type { TCPRoute, VirtualService } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
+import type { FieldPath } from '@flotilla/model';
+import { checkLabels } from '../decode/header.ts';
+import { checkWeights } from './destination.ts';
+import { checkPort, checkUnique } from './field.ts';
+import { checkExportTo, checkHost } from './host.ts';
+import { checkHttpRoute } from './http-route.ts';
+import { checkGatewayName, MESH_GATEWAY } from './virtual-service-gateways.ts';
+
+export function validateVirtualService(spec: VirtualService, faults: FaultList): void {
+  checkHosts(spec, faults);
+  spec.gateways.forEach((gateway, index) => checkGatewayName(gateway, ['spec', 'gateways', index], faults));
+  checkExportTo(spec.exportTo, faults);
+  if (spec.http.length + spec.tcp.length + spec.tls.length === 0) {
+    faults.error(['spec'], 'there are no routes', 'Add http or tcp.');
+  }
+  spec.http.forEach((route, index) => {
+    checkHttpRoute(route, ['spec', 'http', index], faults);
+    const isLast = index === spec.http.length - 1;
+    if (!isLast && route.match.length === 0) {
+      const message = `the routes after this one are never reached, since it matches every request`;
+      faults.warn(FAULT_CODES.unreachableRule, ['spec', 'http', index], message, 'Put it last.');
+    }
+  });
+  checkUnique(
+    spec.http.map((route) => route.name),
+    (index) => ['spec', 'http', index, 'name'],
+    'route name',
+    faults,
+  );
+  spec.tcp.forEach((route, index) => checkTcpRoute(route, ['spec', 'tcp', index], faults));
+}
+
+function checkHosts(spec: VirtualService, faults: FaultList): void {
+  const isInMesh = spec.gateways.length === 0 || spec.gateways.includes(MESH_GATEWAY);
+  if (spec.hosts.length === 0) faults.error(['spec', 'hosts'], 'at least one host is needed');
+  spec.hosts.forEach((host, index) => {
+    const path = ['spec', 'hosts', index];
+    checkHost(host, path, faults);
+    if (host === '*' && isInMesh) {
+      faults.error(path, 'the host * needs a gateway', 'Sidecars route by service: name the services, or a gateway.');
+    }
+  });
+  checkUnique(spec.hosts, (index) => ['spec', 'hosts', index], 'host', faults);
+}
+
+function checkTcpRoute(route: TCPRoute, path: FieldPath, faults: FaultList): void {
+  if (route.route.length === 0) faults.error(path, 'the route has no destination', 'Add route.');
+  checkWeights(route.route, [...path, 'route'], faults);
+  route.match.forEach((match, index) => {
+    const at = [...path, 'match', index];
+    if (match.port !== 0) checkPort(match.port, [...at, 'port'], faults);
+    checkLabels(match.sourceLabels, [...at, 'sourceLabels'], faults);
+    match.gateways.forEach((name, each) => checkGatewayName(name, [...at, 'gateways', each], faults));
+  });
+}
