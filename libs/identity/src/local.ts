@@ -1,4 +1,4 @@
-import { silentLogger, type Logger } from '@flotilla/observe';
+import type { Logger } from '@flotilla/observe';
 import { systemClock, type Clock, type Random } from '@flotilla/runtime';
 import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
 import { openRotatingIdentity } from './rotating.ts';
@@ -24,6 +24,6 @@ export function openLocalIdentity(
     obtain: () => issue(ttlMs),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger ?? null,
   });
 }

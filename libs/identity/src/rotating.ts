@@ -9,7 +9,7 @@ export interface RotationOptions {
   readonly obtain: Obtain;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: Logger | null;
 }
 
 /**
@@ -59,7 +59,7 @@ export async function openRotatingIdentity(options: RotationOptions, signal?: Ab
       if (closed.signal.aborted) return;
       const error = FlotillaError.from(thrown);
       const waitMs = retryDelayMs(backoff, random);
-      logger.warn('could not renew the certificate, the old one stays in use', {
+      logger?.warn('could not renew the certificate, the old one stays in use', {
         spiffeId: formatSpiffeId(current.spiffeId),
         validForMs: current.notAfterMs - clock.now(),
         retryInMs: Math.round(waitMs),
@@ -100,7 +100,7 @@ async function obtainFirst(options: RotationOptions, signal: AbortSignal): Promi
       const error = FlotillaError.from(thrown);
       if (signal.aborted || (error.code !== 'unavailable' && error.code !== 'exhausted')) throw error;
       const waitMs = retryDelayMs(retries, random);
-      logger.warn('waiting for the certificate authority', { retryInMs: Math.round(waitMs), why: error.message });
+      logger?.warn('waiting for the certificate authority', { retryInMs: Math.round(waitMs), why: error.message });
       await pause(clock, waitMs, signal);
       if (signal.aborted) throw error;
     }

@@ -14,7 +14,7 @@ import { toConnectError } from '../errors.ts';
 export type Routes = (router: ConnectRouter) => unknown;
 
 export interface RouterSettings {
-  readonly logger: Logger;
+  readonly logger: Logger | null;
   /** Ends streaming calls when the server begins to close; unary calls go on. */
   readonly closing: AbortSignal | null;
   readonly options?: ConnectRouterOptions;
@@ -31,11 +31,11 @@ export function createRouter(routes: Routes, settings: RouterSettings): ConnectR
   return router;
 }
 
-function mapErrors(logger: Logger, closing: AbortSignal | null): Interceptor {
+function mapErrors(logger: Logger | null, closing: AbortSignal | null): Interceptor {
   return (next) => async (request) => {
     const fail = (thrown: unknown): ConnectError => {
       const isOurFault = !(thrown instanceof ConnectError) && FlotillaError.from(thrown).code === 'internal';
-      if (isOurFault) logger.error('a call failed', { method: methodName(request), error: thrown });
+      if (isOurFault) logger?.error('a call failed', { method: methodName(request), error: thrown });
       return toConnectError(thrown);
     };
     try {
