@@ -5,10 +5,19 @@ import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts
 import { agentArguments } from './agent-arguments.ts';
 import { applicationArguments, applicationEnvironment, type MeshPlan, type PlannedProxy } from './plan.ts';
 
+export interface Directories {
+  readonly data: string;
+  /** Configuration that follows from the mesh file. */
+  readonly generated: string;
+  readonly logs: string;
+  /** Path of the file that stands for a missing `meshConfig`. */
+  readonly defaultMeshConfig: string;
+}
+
 /** The processes of one running mesh, by name: `control-plane`, `<workload>/proxy`, `<workload>/application`. */
 export interface MeshProcesses {
   readonly plan: MeshPlan;
-  readonly directories: { readonly data: string; readonly generated: string; readonly logs: string };
+  readonly directories: Directories;
   readonly envoyPath: string | null;
   readonly clock: Clock;
   readonly all: Map<string, SupervisedProcess>;
@@ -45,7 +54,7 @@ export async function startControlPlaneProcess(
       flotillaProgram,
       'control-plane',
       ...[...file.configDirectories, directories.generated].flatMap((directory) => ['-f', directory]),
-      ...(file.meshConfigFile === null ? [] : ['--mesh-config', file.meshConfigFile]),
+      ...['--mesh-config', file.meshConfigFile ?? directories.defaultMeshConfig],
       ...['--data', directories.data, '--trust-domain', file.trustDomain],
       ...['--max-certificate-ttl', `${file.certificateTtlMs}ms`],
       ...['--xds', `${LOOPBACK}:${controlPlane.xds}`, '--xds-tls', `${LOOPBACK}:${controlPlane.xdsTls}`],

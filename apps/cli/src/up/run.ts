@@ -11,7 +11,13 @@ import type { MeshFile } from '../mesh-file/mesh-file.ts';
 import { PortAllocator } from '../supervisor/ports.ts';
 import { openReaper, type Reaper } from '../supervisor/reaper.ts';
 import { SupervisedProcess } from '../supervisor/supervised.ts';
-import { startApplication, startControlPlaneProcess, startProxyProcess, type MeshProcesses } from './processes.ts';
+import {
+  type Directories,
+  type MeshProcesses,
+  startApplication,
+  startControlPlaneProcess,
+  startProxyProcess,
+} from './processes.ts';
 import { type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
 import { waitUntilListening, waitUntilReady } from './readiness.ts';
 import { serviceDocuments } from './services.ts';
@@ -43,6 +49,9 @@ export interface RunningMesh {
   close(): Promise<void>;
 }
 
+// What a mesh file without `meshConfig` gets: Istio's defaults, and access logs, which go to the log directory.
+const DEFAULT_MESH_CONFIG = 'accessLogFile: /dev/stdout\n';
+
 const STOP_GRACE_MS = 4_000;
 
 /**
@@ -69,6 +78,7 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   const plan = await planMesh(file, new PortAllocator(), options.anyPort);
   const directories = openDirectories(options, stop);
   writeFileSync(join(directories.generated, 'services.yaml'), serviceDocuments(file));
+  writeFileSync(directories.defaultMeshConfig, DEFAULT_MESH_CONFIG);
   const reaper = openReaper();
   stop.push('reaper', () => reaper.close());
   const processes = createProcesses(options, plan, directories, reaper, stop);
@@ -111,17 +121,16 @@ async function startWorkload(
   progress(`${entry.name} ready`);
 }
 
-interface Directories {
-  readonly data: string;
-  readonly generated: string;
-  readonly logs: string;
-}
-
 function openDirectories(options: UpOptions, stop: StopStack): Directories {
   const data =
     options.dataDirectory === null ? mkdtempSync(join(tmpdir(), 'flotilla-')) : resolve(options.dataDirectory);
   if (options.dataDirectory === null) stop.push('data directory', () => rmSync(data, { recursive: true, force: true }));
-  const directories = { data, generated: join(data, 'generated'), logs: join(data, 'logs') };
+  const directories = {
+    data,
+    generated: join(data, 'generated'),
+    logs: join(data, 'logs'),
+    defaultMeshConfig: join(data, 'mesh-config.yaml'),
+  };
   try {
     for (const folder of [directories.generated, directories.logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
