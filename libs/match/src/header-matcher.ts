@@ -14,23 +14,29 @@ export interface HeaderMatch {
   readonly treatMissingAsEmpty?: boolean;
 }
 
-/** Decides from the header's value (several joined by commas), undefined when it is missing. */
-export type HeaderPredicate = (value: string | undefined) => boolean;
+/** A header as a request has it: its value, its values when it comes several times, undefined when it is missing. */
+export type HeaderValues = string | readonly string[] | undefined;
+
+export type HeaderPredicate = (values: HeaderValues) => boolean;
 
 /**
- * Compiles the rule. A missing header never matches a value rule, inverted or not, unless
- * `treatMissingAsEmpty` says otherwise (Envoy's semantics).
+ * Compiles the rule. Of several values one that matches is enough, and an inverted rule wants that none does. A
+ * missing header never matches a value rule, inverted or not, unless `treatMissingAsEmpty` says otherwise (Envoy's
+ * semantics).
  */
 export function compileHeaderMatcher(spec: HeaderMatch): HeaderPredicate {
   const invert = spec.invert === true;
   if (spec.value.kind === 'present') {
     const wanted = spec.value.present !== invert;
     if (spec.treatMissingAsEmpty === true) return () => wanted;
-    return (value) => (value !== undefined) === wanted;
+    return (values) => (values !== undefined) === wanted;
   }
   const matches = spec.value.kind === 'string' ? compileStringMatcher(spec.value.match) : compileRange(spec.value);
-  if (spec.treatMissingAsEmpty === true) return (value) => matches(value ?? '') !== invert;
-  return (value) => value !== undefined && matches(value) !== invert;
+  const matchesMissing = spec.treatMissingAsEmpty === true && matches('') !== invert;
+  return (values) => {
+    if (values === undefined) return matchesMissing;
+    return (typeof values === 'string' ? matches(values) : values.some(matches)) !== invert;
+  };
 }
 
 function compileRange({ start, end }: { readonly start: number; readonly end: number }): (text: string) => boolean {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compileCidrListMatcher, compileCidrMatcher, parseCidr } from './cidr-matcher.ts';
 import { compileDomainTable, hostWithoutPort } from './domain-table.ts';
-import { compileHeaderMatcher, type HeaderMatch } from './header-matcher.ts';
+import { compileHeaderMatcher, type HeaderMatch, type HeaderValues } from './header-matcher.ts';
 import { compilePathMatcher, pathOnly, type PathMatch } from './path-matcher.ts';
 import { compileQueryParameterMatcher, type QueryParameterMatch } from './query-matcher.ts';
 import { compileStringMatcher, type StringMatch } from './string-matcher.ts';
@@ -24,7 +24,10 @@ describe('string matcher', () => {
 
 describe('header matcher', () => {
   const exact = (value: string): HeaderMatch['value'] => ({ kind: 'string', match: { kind: 'exact', value } });
-  it.each<[string, Omit<HeaderMatch, 'name'>, string | undefined, boolean]>([
+  it.each<[string, Omit<HeaderMatch, 'name'>, HeaderValues, boolean]>([
+    ['one of several values is enough', { value: exact('a') }, ['b', 'a'], true],
+    ['several values are not joined', { value: exact('a,b') }, ['a', 'b'], false],
+    ['an inverted rule wants that no value matches', { value: exact('a'), invert: true }, ['a', 'b'], false],
     ['a value rule matches the value', { value: exact('a') }, 'a', true],
     ['a missing header never matches a value rule', { value: exact('a') }, undefined, false],
     ['an inverted rule needs the header too', { value: exact('a'), invert: true }, undefined, false],

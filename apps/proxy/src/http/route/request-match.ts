@@ -3,8 +3,10 @@ import {
   compilePathMatcher,
   compileQueryParameterMatcher,
   type HeaderMatch,
+  type HeaderValues,
   type PathMatch,
 } from '@flotilla/match';
+import type { HeaderList } from '@flotilla/http-codec';
 import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { fractionOf, inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf, queryMatchOf } from './matcher-specs.ts';
@@ -94,9 +96,15 @@ function compileHeaderRule(spec: HeaderMatch): RequestPredicate {
       return (request) => matches(request.scheme);
     default: {
       const { name } = spec;
-      return (request) => matches(request.headers.getCombined(name));
+      return (request) => matches(headerValues(request.headers, name));
     }
   }
+}
+
+/** All values of a header in the form that matchers take. */
+export function headerValues(headers: HeaderList, name: string): HeaderValues {
+  const values = headers.getAll(name);
+  return values.length > 1 ? values : values[0];
 }
 
 function everyOf(predicates: readonly RequestPredicate[]): RequestPredicate | null {

@@ -7,6 +7,7 @@ import type {
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf } from './matcher-specs.ts';
+import { headerValues } from './request-match.ts';
 import type { RetryOn, RetryPolicy } from './route.ts';
 
 /** Envoy's default of `upstream.base_retry_backoff_ms`. */
@@ -117,7 +118,7 @@ function compileRetriableHeaders(proto: RetryProto, path: string): (headers: Hea
     return { name: spec.name, matches: inField(`${path}[${index}]`, () => compileHeaderMatcher(spec)) };
   });
   return (headers) => {
-    for (const { name, matches } of rules) if (matches(headers.getCombined(name))) return true;
+    for (const { name, matches } of rules) if (matches(headerValues(headers, name))) return true;
     return false;
   };
 }
