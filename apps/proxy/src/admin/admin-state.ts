@@ -5,27 +5,7 @@ import type { ProxyConfig } from '../config/proxy-config.ts';
 import type { SecretTable } from '../identity/secret-table.ts';
 import type { TagNames } from '../observe/prometheus.ts';
 import type { RegisteredMetric, StatsRegistry } from '../observe/stats.ts';
-
-/** A cluster as `/clusters` shows it. */
-export interface ClusterDescription {
-  readonly name: string;
-  readonly hosts: readonly HostDescription[];
-  readonly maxConnections: number;
-  readonly maxPendingRequests: number;
-  readonly maxRequests: number;
-  readonly maxRetries: number;
-}
-
-export interface HostDescription {
-  readonly address: string;
-  readonly host: string;
-  readonly port: number;
-  readonly hostname: string;
-  readonly weight: number;
-  readonly isHealthy: boolean;
-  /** `rq_active`, `cx_active` and the like. */
-  readonly stats: Readonly<Record<string, number>>;
-}
+import type { ClusterDescription } from '../upstream/describe.ts';
 
 /** All that the administration pages show and change. */
 export interface AdminState {

@@ -10,12 +10,13 @@ import { ServerInfo_State, ServerInfoSchema } from '@flotilla/wire/envoy/admin/v
 import { SimpleMetric_Type } from '@flotilla/wire/envoy/admin/v3/metrics_pb.js';
 import { type Address, AddressSchema } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
 import { HealthStatus } from '@flotilla/wire/envoy/config/core/v3/health_check_pb.js';
+import type { HostDescription } from '../upstream/describe.ts';
 import type { AdminState } from './admin-state.ts';
 
 // The pages that Envoy defines as protobuf messages (envoy.admin.v3), in their JSON form.
 
-function print<D extends DescMessage>(schema: D, message: MessageShape<D>): string {
-  return `${JSON.stringify(toJson(schema, message, { useProtoFieldName: true }), null, 1)}\n`;
+function print<D extends DescMessage>(schema: D, message: MessageShape<D>, alwaysEmitImplicit = false): string {
+  return `${JSON.stringify(toJson(schema, message, { useProtoFieldName: true, alwaysEmitImplicit }), null, 1)}\n`;
 }
 
 export function serverInfo(state: AdminState): string {
@@ -42,6 +43,8 @@ export function serverInfo(state: AdminState): string {
       },
       ...(state.bootstrap.node === undefined ? {} : { node: state.bootstrap.node }),
     }),
+    // The state LIVE is its enum's zero, and who asks wants to read it.
+    true,
   );
 }
 
@@ -82,19 +85,20 @@ export function clustersJson(state: AdminState): string {
       circuitBreakers: {
         thresholds: [
           {
-            maxConnections: cluster.maxConnections,
-            maxPendingRequests: cluster.maxPendingRequests,
-            maxRequests: cluster.maxRequests,
-            maxRetries: cluster.maxRetries,
+            maxConnections: cluster.thresholds.maxConnections,
+            maxPendingRequests: cluster.thresholds.maxPendingRequests,
+            maxRequests: cluster.thresholds.maxRequests,
+            maxRetries: cluster.thresholds.maxRetries,
           },
         ],
       },
       hostStatuses: cluster.hosts.map((host) => ({
-        address: addressOf(host.host, host.port),
+        address: addressFrom(host.address),
         hostname: host.hostname,
         weight: host.weight,
-        healthStatus: { edsHealthStatus: host.isHealthy ? HealthStatus.HEALTHY : HealthStatus.UNHEALTHY },
-        stats: Object.entries(host.stats).map(([name, value]) => ({
+        priority: host.priority,
+        healthStatus: { edsHealthStatus: HEALTH[host.health] },
+        stats: statsOf(host).map(([name, value]) => ({
           name,
           value: BigInt(value),
           type: name.endsWith('_active') ? SimpleMetric_Type.GAUGE : SimpleMetric_Type.COUNTER,
@@ -108,7 +112,7 @@ export function clustersJson(state: AdminState): string {
 export function clustersText(state: AdminState): string {
   const dumps = new Map(state.config.clusters.dump().map((dump) => [dump.name, dump]));
   let page = '';
-  for (const { name, hosts, ...limits } of state.clusters()) {
+  for (const { name, hosts, thresholds: limits } of state.clusters()) {
     page += `${name}::observability_name::${name}\n`;
     page += `${name}::default_priority::max_connections::${limits.maxConnections}\n`;
     page += `${name}::default_priority::max_pending_requests::${limits.maxPendingRequests}\n`;
@@ -116,13 +120,34 @@ export function clustersText(state: AdminState): string {
     page += `${name}::default_priority::max_retries::${limits.maxRetries}\n`;
     page += `${name}::added_via_api::${dumps.get(name)?.isStatic === false}\n`;
     for (const host of hosts) {
-      for (const [stat, value] of Object.entries(host.stats)) page += `${name}::${host.address}::${stat}::${value}\n`;
+      for (const [stat, value] of statsOf(host)) page += `${name}::${host.address}::${stat}::${value}\n`;
       page += `${name}::${host.address}::hostname::${host.hostname}\n`;
-      page += `${name}::${host.address}::health_flags::${host.isHealthy ? 'healthy' : '/failed_eds_health'}\n`;
+      page += `${name}::${host.address}::health_flags::${host.health === 'unhealthy' ? '/failed_eds_health' : 'healthy'}\n`;
       page += `${name}::${host.address}::weight::${host.weight}\n`;
+      page += `${name}::${host.address}::priority::${host.priority}\n`;
+      page += `${name}::${host.address}::locality::${host.locality}\n`;
     }
   }
   return page;
+}
+
+const HEALTH = {
+  healthy: HealthStatus.HEALTHY,
+  degraded: HealthStatus.DEGRADED,
+  unhealthy: HealthStatus.UNHEALTHY,
+} as const;
+
+/** Counts of a host under Envoy's names. */
+function statsOf({ counts, activeRequests }: HostDescription): [string, number][] {
+  return [
+    ['cx_active', counts.cxActive],
+    ['cx_connect_fail', counts.cxConnectFail],
+    ['cx_total', counts.cxTotal],
+    ['rq_active', activeRequests],
+    ['rq_error', counts.rqError],
+    ['rq_success', counts.rqSuccess],
+    ['rq_total', counts.rqTotal],
+  ];
 }
 
 export function certs(state: AdminState): string {
@@ -160,6 +185,13 @@ function altNames({ subjectAltName }: X509Certificate): { name: AltName }[] {
     const known = ALT_NAME_CASES[kind];
     return known === undefined ? [] : [{ name: { case: known, value } }];
   });
+}
+
+/** `address:port`, or the path of a Unix socket. */
+function addressFrom(text: string): Address {
+  const match = /^\[?(.*?)\]?:(\d+)$/.exec(text);
+  if (match?.[1] === undefined) return create(AddressSchema, { address: { case: 'pipe', value: { path: text } } });
+  return addressOf(match[1], Number(match[2]));
 }
 
 function addressOf(host: string, port: number): Address {

@@ -23,6 +23,10 @@ export interface ClusterTarget {
   apply(cluster: Cluster): void;
   applyEndpoints(assignment: ClusterLoadAssignment): void;
   remove(name: string): void;
+  /** Hosts are known; DNS clusters learn them after `apply`. */
+  isWarm(name: string): boolean;
+  /** Calls back when a cluster becomes warm. */
+  onWarm(listener: (name: string) => void): () => void;
 }
 
 /** Where missing secrets come from. */
@@ -74,6 +78,9 @@ export interface ClusterSet {
   dumpEndpoints(): readonly ResourceRecord[];
   close(): void;
 }
+
+/** How long readiness waits for the first answers of DNS. */
+const FIRST_LOOKUP_MS = 5_000;
 
 export function createClusterSet(options: ClusterSetOptions): ClusterSet {
   const { target, secrets, stats, clock, logger } = options;
@@ -252,6 +259,24 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     return refusals;
   }
 
+  /** Waits for the first answers of DNS; a name that cannot be resolved is not waited for longer than this. */
+  function hostsKnown(): Promise<void> {
+    const unknown = new Set(
+      [...entries].filter(([name, { active }]) => active !== null && !target.isWarm(name)).map(([name]) => name),
+    );
+    if (unknown.size === 0) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.after(FIRST_LOOKUP_MS, resolve);
+    const stop = target.onWarm((name) => {
+      unknown.delete(name);
+      if (unknown.size === 0) resolve();
+    });
+    return promise.then(() => {
+      timer.cancel();
+      stop();
+    });
+  }
+
   function hasActive(endpointName: string): boolean {
     for (const { active } of entries.values()) {
       if (active !== null && endpointNameOf(active.config) === endpointName) return true;
@@ -275,6 +300,7 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
       [...entries].flatMap(([name, { next }]) => (next === null ? [] : [{ name, pending: [...next.warming.pending] }])),
     async settled() {
       await Promise.all([...entries.values()].map(({ next }) => next?.warming.settled));
+      await hostsKnown();
     },
     names: () => [...entries.keys()],
     dump: () => [...entries].map(([name, entry]) => ({ name, ...entry })),

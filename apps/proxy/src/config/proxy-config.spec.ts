@@ -41,6 +41,8 @@ function recorder() {
       applyEndpoints: ({ clusterName, endpoints }: { clusterName: string; endpoints: unknown[] }) =>
         void log.push(`endpoints ${clusterName} ${endpoints.length}`),
       remove: (name: string) => void log.push(`-cluster ${name}`),
+      isWarm: () => true,
+      onWarm: () => () => undefined,
     },
     listeners: {
       compile(listener: Listener) {

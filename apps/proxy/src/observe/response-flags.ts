@@ -28,19 +28,21 @@ export const ResponseFlag = {
   DnsResolutionFailed: 1 << 22,
 } as const;
 
+// Envoy prints flags in the order in which they were set: a delay comes first, and used-up retries are noted before the
+// failure of the last one.
 const SHORT_NAMES: readonly (readonly [number, string])[] = [
+  [ResponseFlag.DelayInjected, 'DI'],
+  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
   [ResponseFlag.NoHealthyUpstream, 'UH'],
   [ResponseFlag.UpstreamConnectionFailure, 'UF'],
   [ResponseFlag.UpstreamConnectionTermination, 'UC'],
   [ResponseFlag.UpstreamOverflow, 'UO'],
   [ResponseFlag.UpstreamRemoteReset, 'UR'],
   [ResponseFlag.UpstreamRequestTimeout, 'UT'],
-  [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
   [ResponseFlag.UpstreamProtocolError, 'UPE'],
   [ResponseFlag.LocalReset, 'LR'],
   [ResponseFlag.NoRouteFound, 'NR'],
   [ResponseFlag.NoClusterFound, 'NC'],
-  [ResponseFlag.DelayInjected, 'DI'],
   [ResponseFlag.FaultInjected, 'FI'],
   [ResponseFlag.RateLimited, 'RL'],
   [ResponseFlag.UnauthorizedExternalService, 'UAEX'],

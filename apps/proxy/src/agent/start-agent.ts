@@ -1,0 +1,146 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { toJson } from '@bufbuild/protobuf';
+import { openCitadelIdentity } from '@flotilla/identity';
+import { type Clock, FlotillaError, type SocketAddress, StopStack } from '@flotilla/runtime';
+import type { IdentitySource } from '@flotilla/spiffe';
+import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { AgentOptions } from './agent-options.ts';
+import { buildBootstrap } from './bootstrap.ts';
+import { buildNode } from './node.ts';
+
+export type { AgentOptions, AgentPort } from './agent-options.ts';
+
+/** A proxy with its identity, running. */
+export interface Agent {
+  readonly admin: SocketAddress;
+  /** Resolves when the proxy serves; rejects when it never will. */
+  readonly ready: Promise<void>;
+  isReady(): boolean;
+  /** The identity in use; its key never leaves this process, but for the socket of a stock Envoy. */
+  readonly identity: IdentitySource;
+  /** Lets requests in flight finish for up to `drainMs` (default 5 s), then stops. */
+  stop(options?: { readonly drainMs?: number }): Promise<void>;
+  /** Stops at once. */
+  close(): Promise<void>;
+}
+
+const STOP_DRAIN_MS = 5_000;
+
+/**
+ * Gets the workload's identity from citadel, then runs its proxy: the own data plane in this process, or stock Envoy
+ * beside it. Waits for citadel when it is away; throws `unauthenticated` or `forbidden` when it refuses, `system` when
+ * there is no such Envoy or the administration port is taken.
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const stop = new StopStack();
+  try {
+    const { namespace, serviceAccount, trustDomain, clock, random, logger } = options;
+    const identity = await openCitadelIdentity({
+      ca: options.ca,
+      token: options.token,
+      id: { trustDomain, namespace, serviceAccount },
+      ttlMs: options.certificateTtlMs,
+      clock,
+      random,
+      logger,
+    });
+    stop.push('identity', () => identity.close());
+    const start = options.envoy === undefined ? startOwnProxy : startStockEnvoy;
+    return await start(options, identity, stop);
+  } catch (error) {
+    await stop.close();
+    throw error;
+  }
+}
+
+async function startOwnProxy(options: AgentOptions, identity: IdentitySource, stop: StopStack): Promise<Agent> {
+  const [{ startProxy }, { supportedHttpFilters }] = await Promise.all([
+    import('../stack.ts'),
+    import('../http/filters/registry.ts'),
+  ]);
+  const { clock, random, logger } = options;
+  const bootstrap = buildBootstrap(options, buildNode(options, supportedHttpFilters), null);
+  const start = (options.concurrency ?? 1) > 1 ? (await import('../workers.ts')).startProxyWithWorkers : startProxy;
+  const proxy = await start({
+    bootstrap,
+    identity,
+    logger,
+    clock,
+    random,
+    concurrency: options.concurrency ?? 1,
+  });
+  stop.push('proxy', () => proxy.close());
+  if (proxy.admin === null) throw new FlotillaError('internal', 'the proxy has no administration address');
+  return {
+    admin: proxy.admin,
+    ready: proxy.ready,
+    isReady: () => proxy.isReady(),
+    identity,
+    async stop({ drainMs = STOP_DRAIN_MS } = {}) {
+      await proxy.stop({ drainMs });
+      await stop.close();
+    },
+    close: () => stop.close(),
+  };
+}
+
+async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, stop: StopStack): Promise<Agent> {
+  const [{ serveSds }, { startEnvoyProcess }, { loadAllTypes }] = await Promise.all([
+    import('./sds-server.ts'),
+    import('./envoy-process.ts'),
+    import('../bootstrap/extension-types.ts'),
+  ]);
+  const { clock, random, logger, admin } = options;
+  if (admin.port === 0) throw new FlotillaError('invalid', 'stock Envoy needs a fixed administration port');
+  // mkdtemp makes it 0700: the socket in it gives away the key.
+  const directory = await mkdtemp(join(tmpdir(), 'flotilla-envoy-'));
+  stop.push('directory', () => rm(directory, { recursive: true, force: true }));
+  const sds = await serveSds({ path: join(directory, 'sds.sock'), identity, logger });
+  stop.push('SDS', () => sds.close());
+  const bootstrap = buildBootstrap(options, buildNode(options, []), sds.path);
+  const file = join(directory, 'envoy.json');
+  const json = toJson(BootstrapSchema, bootstrap, { registry: await loadAllTypes(), useProtoFieldName: true });
+  await writeFile(file, JSON.stringify(json), { mode: 0o600 });
+  const envoy = await startEnvoyProcess({
+    program: options.envoy ?? '',
+    args: [
+      ...['--config-path', file, '--disable-hot-restart', '--drain-time-s', '45', '--drain-strategy', 'immediate'],
+      ...['--concurrency', String(options.concurrency ?? 1), '--log-level', logger.isDebug() ? 'info' : 'warning'],
+    ],
+    clock,
+    random,
+    logger,
+  });
+  stop.push('Envoy', () => envoy.close());
+  let isReady = false;
+  const polling = new AbortController();
+  stop.push('readiness', () => polling.abort());
+  const ready = untilReady(admin, clock, polling.signal).then(() => {
+    isReady = true;
+  });
+  ready.catch(() => undefined);
+  return { admin, ready, isReady: () => isReady, identity, stop: () => stop.close(), close: () => stop.close() };
+}
+
+const POLL_MS = 100;
+
+/** Asks Envoy's `/ready` until it says yes. Rejects with `unavailable` when it is given up. */
+function untilReady(admin: SocketAddress, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const again = (): void => {
+      if (signal.aborted) reject(new FlotillaError('unavailable', 'Envoy was stopped before it was ready'));
+      else clock.after(POLL_MS, ask, { keepAlive: true });
+    };
+    const ask = (): void => {
+      get({ host: admin.host, port: admin.port, path: '/ready', agent: false, timeout: 1_000 }, (response) => {
+        response.resume();
+        if (response.statusCode === 200) resolve();
+        else again();
+      }).once('error', again);
+    };
+    ask();
+  });
+}

@@ -1,0 +1,209 @@
+import { FlotillaError, type Clock, type Random, type SocketAddress, StopStack } from '@flotilla/runtime';
+import type { Logger } from '@flotilla/observe';
+import type { IdentitySource } from '@flotilla/spiffe';
+import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
+import { adminRoutes } from './admin/pages.ts';
+import { serveAdmin } from './admin/server.ts';
+import { controlClusterNames } from './config/control-connections.ts';
+import type { ProxyContext } from './config/context.ts';
+import { lateRoutes, openProxyConfig } from './config/proxy-config.ts';
+import { type CompiledListener, compileListener, openListenerManager } from './downstream/listener.ts';
+import { compilePerFilterConfig } from './http/filters/registry.ts';
+import { compileRouteTable } from './http/route/compile.ts';
+import { deliverIdentity } from './identity/identity-secrets.ts';
+import { createSecretTable } from './identity/secret-table.ts';
+import { localNodeOf } from './local-node.ts';
+import { compileAccessLogs } from './observe/compile-access-logs.ts';
+import { openIstioMetrics } from './observe/istio-metrics.ts';
+import { type LevelControl, leveledLogger } from './observe/leveled-logger.ts';
+import { openLogWriters } from './observe/log-writer.ts';
+import { serverStats } from './observe/server-stats.ts';
+import { type RegisteredMetric, StatsRegistry } from './observe/stats.ts';
+import { tagNamesOf } from './observe/tag-names.ts';
+import { openClusterManager } from './upstream/cluster-manager.ts';
+
+export interface ProxyOptions {
+  readonly bootstrap: Bootstrap;
+  /** Delivers the secrets `default` and `ROOTCA` in this process. The caller closes it. */
+  readonly identity?: IdentitySource;
+  readonly logger: Logger;
+  /** Changes the level of `logger`; default: a filter before it. */
+  readonly log?: LevelControl;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** False: no administration pages, as in all workers but the first. */
+  readonly hasAdmin?: boolean;
+  /** Several processes listen on the same ports. */
+  readonly reusePort?: boolean;
+  readonly concurrency?: number;
+  readonly configPath?: string;
+  /** How long connections of removed listeners may go on, milliseconds. */
+  readonly drainMs?: number;
+  /** Statistics of other workers. */
+  readonly otherStats?: () => Promise<readonly (readonly RegisteredMetric[])[]>;
+  /** `/quitquitquit` was asked for. */
+  readonly onQuit?: () => void;
+  /** `/drain_listeners` was asked for, for the other workers. */
+  readonly onDrain?: () => void;
+}
+
+export interface RunningProxy {
+  /** Null without administration pages. */
+  readonly admin: SocketAddress | null;
+  listeners(): readonly { readonly name: string; readonly host: string; readonly port: number }[];
+  /** Resolves when the first configuration is in force; rejects when a static resource cannot be used. */
+  readonly ready: Promise<void>;
+  isReady(): boolean;
+  stats(): readonly RegisteredMetric[];
+  /** Readiness fails and connections finish; ports stay open until `close`. */
+  drain(): void;
+  /** Readiness fails, ports close, requests in flight finish for up to `drainMs`; then everything closes. */
+  stop(options: { readonly drainMs: number }): Promise<void>;
+  close(): Promise<void>;
+}
+
+const VERSION = '0.1.0';
+const DRAIN_MS = 45_000;
+
+/**
+ * Starts the data plane in this process. Rejects when the administration port cannot be bound; faults of the
+ * configuration come through `ready`.
+ */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const { bootstrap, clock, random, identity } = options;
+  const stop = new StopStack();
+  const startedMs = clock.now();
+  const { logger, control } =
+    options.log === undefined
+      ? leveledLogger(options.logger, options.logger.isDebug() ? 'debug' : 'info')
+      : { logger: options.logger, control: options.log };
+  const drainMs = options.drainMs ?? DRAIN_MS;
+
+  try {
+    // What everything below counts with, and who this proxy is.
+    const stats = new StatsRegistry();
+    const node = localNodeOf(bootstrap.node);
+
+    // Certificates and roots by name; the identity of this process delivers its own without a detour.
+    const secrets = createSecretTable();
+    if (identity !== undefined) stop.push('identity', deliverIdentity(identity, secrets));
+
+    // Upstream: clusters, their endpoints, balancers, pools.
+    const clusters = openClusterManager({ secrets, stats, clock, random, logger });
+    stop.push('clusters', () => clusters.close());
+
+    // Routes are found by name while requests run; the table behind the name is swapped whole.
+    const routes = lateRoutes();
+    const ctx: ProxyContext = { clusters, routes, secrets, stats, clock, random, logger, node };
+
+    // What is written down about a request when it is over.
+    const writers = openLogWriters({ clock, logger, stats });
+    stop.push('access logs', () => writers.close());
+    const hooks = {
+      compileAccessLogs: (configs: readonly AccessLogConfig[]) => compileAccessLogs(configs, writers),
+      istioMetrics: openIstioMetrics(stats, node),
+    };
+
+    // Downstream: accept, sniff, filter chain, TLS, connection manager or TCP proxy.
+    const listeners = openListenerManager(ctx, { reusePort: options.reusePort === true });
+    stop.push('listeners', () => listeners.close());
+
+    // The configuration that fills all of these: static resources, and the stream from the control plane.
+    const config = openProxyConfig<CompiledListener>({
+      bootstrap,
+      secrets,
+      hasIdentity: identity !== undefined,
+      clusters,
+      listeners: {
+        compile: (listener) => compileListener(listener, ctx, hooks),
+        apply: (compiled) => listeners.apply(compiled),
+        remove: (name, drain) => listeners.remove(name, drain),
+      },
+      compileRoutes: (table) => compileRouteTable(table, { ctx, compilePerFilterConfig }),
+      stats,
+      clock,
+      random,
+      logger,
+      drainMs,
+    });
+    routes.bind(config.routes);
+    stop.push('configuration', () => config.close());
+
+    let isDraining = false;
+    const drain = (): void => {
+      isDraining = true;
+      listeners.drain();
+      options.onDrain?.();
+    };
+    const live = serverStats(stats, clock, startedMs, options.concurrency ?? 1);
+    const own = (): readonly RegisteredMetric[] => {
+      live.update(config.isReady() && !isDraining);
+      return [...stats.all()];
+    };
+
+    // The administration pages look at all of it.
+    let admin: SocketAddress | null = null;
+    const address = adminAddressOf(bootstrap);
+    if (address !== null && options.hasAdmin !== false) {
+      const { sumStats } = await import('./admin/stats-page.ts');
+      const carriers = controlClusterNames(bootstrap);
+      const server = await serveAdmin({
+        address,
+        routes: adminRoutes(),
+        logger,
+        state: {
+          bootstrap,
+          config,
+          secrets,
+          stats,
+          allStats: async () => sumStats([own(), ...((await options.otherStats?.()) ?? [])]),
+          clusters: () => clusters.describe().filter(({ name }) => !carriers.has(name)),
+          listeners: () => listeners.addresses(),
+          tags: tagNamesOf(bootstrap),
+          clock,
+          startedMs,
+          version: VERSION,
+          concurrency: options.concurrency ?? 1,
+          configPath: options.configPath ?? '',
+          isReady: () => config.isReady(),
+          isDraining: () => isDraining,
+          drain,
+          quit: () => options.onQuit?.(),
+          log: control,
+          health: { isFailing: false },
+        },
+      });
+      stop.push('admin', () => server.close());
+      admin = server.address;
+    }
+
+    return {
+      admin,
+      listeners: () => listeners.addresses(),
+      ready: config.ready,
+      isReady: () => config.isReady() && !isDraining,
+      stats: own,
+      drain,
+      async stop(how) {
+        isDraining = true;
+        const names = new Set(listeners.addresses().map(({ name }) => name));
+        await Promise.all([...names].map((name) => listeners.remove(name, how)));
+        await stop.close();
+      },
+      close: () => stop.close(),
+    };
+  } catch (error) {
+    await stop.close();
+    throw error;
+  }
+}
+
+function adminAddressOf(bootstrap: Bootstrap): SocketAddress | null {
+  const address = bootstrap.admin?.address?.address;
+  if (address === undefined) return null;
+  if (address.case !== 'socketAddress' || address.value.portSpecifier.case !== 'portValue') {
+    throw new FlotillaError('invalid', 'admin.address must be a socket_address with a port_value');
+  }
+  return { host: address.value.address, port: address.value.portSpecifier.value };
+}

@@ -1,0 +1,149 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { toBinary } from '@bufbuild/protobuf';
+import { Backoff, FlotillaError, type Timer } from '@flotilla/runtime';
+import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import type { RegisteredMetric } from './observe/stats.ts';
+import { type ProxyOptions, type RunningProxy, startProxy } from './stack.ts';
+import { type FromWorker, type ToWorker, unpackMetric } from './worker-messages.ts';
+
+export interface WorkersOptions extends ProxyOptions {
+  /** Program of a worker; default: the one beside this file. */
+  readonly workerProgram?: string;
+}
+
+const STATS_WITHIN_MS = 1_000;
+const HEALTHY_AFTER_MS = 10_000;
+
+/**
+ * Starts the data plane in `concurrency` processes that share the ports. This one is the first of them and has the
+ * administration pages, which count for all. A worker that dies is started again; the others keep the ports.
+ */
+export async function startProxyWithWorkers(options: WorkersOptions): Promise<RunningProxy> {
+  const concurrency = options.concurrency ?? 1;
+  const workers: Worker[] = [];
+  const send = (message: ToWorker): void => {
+    for (const worker of workers) worker.send(message);
+  };
+  const proxy = await startProxy({
+    ...options,
+    reusePort: concurrency > 1,
+    otherStats: () => Promise.all(workers.map((worker) => worker.stats())),
+    onDrain: () => send({ kind: 'drain' }),
+  });
+  for (let index = 1; index < concurrency; index++) workers.push(startWorker(options, concurrency, index));
+  const stopIdentity = options.identity?.subscribe((certificate) => send({ kind: 'certificate', certificate }));
+  const end = async (drainMs: number): Promise<void> => {
+    stopIdentity?.();
+    await Promise.all(workers.map((worker) => worker.stop(drainMs)));
+  };
+  return {
+    ...proxy,
+    ready: Promise.all([proxy.ready, ...workers.map((worker) => worker.ready)]).then(() => undefined),
+    async stop(how) {
+      await Promise.all([end(how.drainMs), proxy.stop(how)]);
+    },
+    async close() {
+      await Promise.all([end(0), proxy.close()]);
+    },
+  };
+}
+
+interface Worker {
+  readonly ready: Promise<void>;
+  send(message: ToWorker): void;
+  stats(): Promise<readonly RegisteredMetric[]>;
+  stop(drainMs: number): Promise<void>;
+}
+
+function startWorker(options: WorkersOptions, concurrency: number, index: number): Worker {
+  const { clock, logger } = options;
+  const program = options.workerProgram ?? fileURLToPath(new URL('./worker-main.ts', import.meta.url));
+  const bootstrap = Buffer.from(toBinary(BootstrapSchema, options.bootstrap)).toString('base64');
+  const backoff = new Backoff({ baseMs: 200, maxMs: 5_000 }, options.random);
+  const first = Promise.withResolvers<void>();
+  // A worker that never gets ready is in the log; nobody need be waiting for it.
+  first.promise.catch(() => undefined);
+  const asked = new Map<number, (metrics: readonly RegisteredMetric[]) => void>();
+  let nextId = 0;
+  let child: ChildProcess | null = null;
+  let timer: Timer | null = null;
+  let isStopping = false;
+  let ended: Promise<void> = Promise.resolve();
+
+  function run(): void {
+    const startedMs = clock.monotonicMs();
+    const started = fork(program, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child = started;
+    send({
+      kind: 'start',
+      bootstrap,
+      certificate: options.identity?.current() ?? null,
+      concurrency,
+      logLevel: options.log?.level() ?? (logger.isDebug() ? 'debug' : 'info'),
+    });
+    // The channel carries what worker-main sends, which is FromWorker.
+    started.on('message', (message) => receive(message as FromWorker));
+    started.on('error', (error) => logger.error('a worker cannot be reached', { worker: index, error }));
+    ended = new Promise((resolve) => {
+      started.once('exit', (code, signal) => {
+        child = null;
+        for (const answer of asked.values()) answer([]);
+        asked.clear();
+        resolve();
+        if (isStopping) return;
+        if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) backoff.reset();
+        const delayMs = backoff.nextMs();
+        logger.error('a worker ended and is started again', { worker: index, code, signal });
+        timer = clock.after(delayMs, run);
+      });
+    });
+  }
+
+  function receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'ready':
+        first.resolve();
+        return;
+      case 'failed':
+        first.reject(new FlotillaError('system', `worker ${index}: ${message.message}`));
+        return;
+      case 'stats':
+        asked.get(message.id)?.(message.metrics.map(unpackMetric));
+        asked.delete(message.id);
+    }
+  }
+
+  function send(message: ToWorker): void {
+    if (child?.connected === true) child.send(message);
+  }
+
+  run();
+  return {
+    ready: first.promise,
+    send,
+    stats() {
+      if (child === null) return Promise.resolve([]);
+      const id = nextId++;
+      return new Promise((resolve) => {
+        const limit = clock.after(STATS_WITHIN_MS, () => {
+          asked.delete(id);
+          resolve([]);
+        });
+        asked.set(id, (metrics) => {
+          limit.cancel();
+          resolve(metrics);
+        });
+        send({ kind: 'stats', id });
+      });
+    },
+    async stop(drainMs) {
+      isStopping = true;
+      timer?.cancel();
+      send({ kind: 'stop', drainMs });
+      const kill = clock.after(drainMs + 2_000, () => child?.kill('SIGKILL'));
+      await ended;
+      kill.cancel();
+    },
+  };
+}
