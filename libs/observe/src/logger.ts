@@ -1,4 +1,4 @@
-import { type DestinationStream, type Level, type Logger as PinoLogger, pino } from 'pino';
+import type { DestinationStream, Level, Logger as PinoLogger } from 'pino';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -28,8 +28,9 @@ export interface LoggerOptions {
   readonly mixin?: () => object;
 }
 
-/** Opens a logger. `pretty` loads its formatter only when asked for. */
+/** Opens a logger. The library, and the formatter for `pretty`, are loaded only here: silence costs no memory. */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
+  const { pino } = await import('pino');
   const target: DestinationStream = options.destination ?? process.stderr;
   let stream = target;
   if (options.format === 'pretty') {

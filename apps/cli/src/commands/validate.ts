@@ -1,0 +1,59 @@
+import { validateDocuments } from '@flotilla/galley';
+import { GalleyService, type ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { ExitCode } from '../exit-codes.ts';
+import { formatFinding, isError } from '../terminal/findings.ts';
+import { type ApiOptions, call, openApi } from './client.ts';
+import { readDocuments, type YamlDocument } from './documents.ts';
+
+export interface ValidateOptions extends ApiOptions {
+  readonly file: readonly string[];
+  readonly namespace?: string;
+  readonly withMesh?: boolean;
+  readonly output?: string;
+}
+
+/** `flotilla validate`: exit code 1 when there is an error. Needs no mesh unless `--with-mesh` or `--api` asks for one. */
+export async function validate(options: ValidateOptions): Promise<void> {
+  const documents = await readDocuments(options.file);
+  const report =
+    options.withMesh === true || options.api !== undefined
+      ? await validateWithMesh(documents, options)
+      : validateDocuments(documents, { defaultNamespace: options.namespace ?? 'default' });
+  const errors = report.findings.filter(isError).length;
+  if (errors > 0) process.exitCode = ExitCode.no;
+  if (options.output === 'json') {
+    console.log(
+      JSON.stringify({ valid: errors === 0, findings: report.findings.map(toPlain), ignored: report.ignored }),
+    );
+    return;
+  }
+  for (const finding of report.findings) console.error(formatFinding(finding));
+  for (const name of report.ignored) console.error(`ignored: ${name}`);
+  console.log(errors === 0 ? 'valid' : `${errors} error${errors === 1 ? '' : 's'}`);
+}
+
+async function validateWithMesh(
+  documents: readonly YamlDocument[],
+  options: ValidateOptions,
+): Promise<ValidationReport> {
+  const api = openApi(options);
+  const response = await call(api, () =>
+    api.client(GalleyService).validate({ documents: [...documents], defaultNamespace: options.namespace ?? '' }),
+  );
+  if (response.report === undefined) throw new Error('galley answered without a report');
+  return response.report;
+}
+
+function toPlain(finding: ValidationReport['findings'][number]): object {
+  const { code, field, message, hint, origin } = finding;
+  return {
+    severity: isError(finding) ? 'error' : 'warning',
+    code,
+    field,
+    message,
+    hint,
+    source: origin?.source,
+    line: origin?.line,
+    column: origin?.column,
+  };
+}
