@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createLogger } from '@flotilla/observe';
 import { type AgentPort, startAgent } from '@flotilla/proxy';
 import { FlotillaError, parseAddress, parseDurationMs, systemClock } from '@flotilla/runtime';
+import { ExitCode } from '../exit-codes.ts';
 import { type LogOptions, parseLogOptions } from './log-options.ts';
 import { untilSignal } from './signals.ts';
 
@@ -34,7 +35,7 @@ export async function agent(options: AgentCommandOptions): Promise<void> {
     });
   }
   const logger = await createLogger({ name: options.workload, ...parseLogOptions(options) });
-  const running = await startAgent({
+  const starting = startAgent({
     kind: oneOf('--type', options.type, ['sidecar', 'router']),
     workload: options.workload,
     namespace: options.namespace,
@@ -57,8 +58,12 @@ export async function agent(options: AgentCommandOptions): Promise<void> {
     clock: systemClock,
     random: Math.random,
   });
-  await Promise.race([stopped, running.ended]);
-  await running.close();
+  const running = await Promise.race([starting, stopped.then(() => null)]);
+  // Waiting for citadel has no end of its own; a signal ends it.
+  if (running === null) process.exit(ExitCode.done);
+  // A configuration that can never be used rejects `ready`; being ready is no reason to end.
+  await Promise.race([stopped, running.ready.then(() => stopped)]);
+  await running.stop();
 }
 
 function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
