@@ -6,15 +6,13 @@ import type {
 import { refuse, refuseWhen } from './field.ts';
 import { compileHeaderEdits } from './header-edits.ts';
 import type { Scope } from './scope.ts';
-import type { ClusterChoice, ForwardAction, HeaderEdits, RoutableRequest } from './route.ts';
+import type { ClusterChoice, ForwardAction, RoutableRequest } from './route.ts';
 
 /** How a forwarding action chooses its cluster. */
 export interface CompiledChoice {
   readonly pick: ForwardAction['pick'];
   /** Clusters known by name; a cluster taken from a header is not among them. */
   readonly clusters: readonly string[];
-  /** The choices hold the edits of all levels; the route itself then has none. */
-  readonly ownsHeaderEdits: boolean;
 }
 
 /** Compiles `cluster`, `cluster_header` or `weighted_clusters`. `scope` is the route's. */
@@ -24,11 +22,11 @@ export function compileClusterChoice(action: RouteAction, scope: Scope, path: st
     case 'cluster': {
       if (rule.value === '') refuse(`${path}.cluster`, 'is empty');
       const choice = plainChoice(rule.value);
-      return { pick: () => choice, clusters: [rule.value], ownsHeaderEdits: false };
+      return { pick: () => choice, clusters: [rule.value] };
     }
     case 'clusterHeader': {
       const name = headerName(rule.value, `${path}.cluster_header`);
-      return { pick: (request) => plainChoice(headerValue(request, name)), clusters: [], ownsHeaderEdits: false };
+      return { pick: (request) => plainChoice(headerValue(request, name)), clusters: [] };
     }
     case 'weightedClusters':
       return compileWeighted(rule.value, scope, `${path}.weighted_clusters`);
@@ -49,13 +47,11 @@ interface Share {
 
 function compileWeighted(proto: WeightedCluster, scope: Scope, path: string): CompiledChoice {
   refuseWhen(proto.randomValueSpecifier.case === 'headerName', `${path}.header_name`);
-  const edits = proto.clusters.map((cluster, index) => compileHeaderEdits(cluster, `${path}.clusters[${index}].`));
-  const ownsHeaderEdits = edits.some((edit) => edit.request !== null || edit.response !== null);
   let total = 0;
   const shares: Share[] = proto.clusters.map((cluster, index) => {
     const field = `${path}.clusters[${index}]`;
     total += cluster.weight ?? 0;
-    return { upTo: total, choose: compileShare(cluster, scope, edits[index], ownsHeaderEdits, field) };
+    return { upTo: total, choose: compileShare(cluster, scope, field) };
   });
   if (total === 0) refuse(path, 'the sum of the weights is 0');
   if (total > 0xffff_ffff) refuse(path, 'the sum of the weights does not fit 32 bits');
@@ -70,20 +66,13 @@ function compileWeighted(proto: WeightedCluster, scope: Scope, path: string): Co
       return last === undefined ? plainChoice('') : last.choose(request);
     },
     clusters: proto.clusters.map((cluster) => cluster.name).filter((name) => name !== ''),
-    ownsHeaderEdits,
   };
 }
 
-function compileShare(
-  cluster: ClusterWeight,
-  scope: Scope,
-  edits: HeaderEdits | undefined,
-  ownsHeaderEdits: boolean,
-  path: string,
-): Share['choose'] {
-  const inner = scope.inner(edits ?? { request: null, response: null }, cluster.typedPerFilterConfig, path);
-  const perFilter = inner.perFilter === scope.perFilter ? null : inner.perFilter;
-  const { request, response } = ownsHeaderEdits ? inner.edits : { request: null, response: null };
+function compileShare(cluster: ClusterWeight, scope: Scope, path: string): Share['choose'] {
+  const { request, response } = compileHeaderEdits(cluster, `${path}.`);
+  const { perFilter: merged } = scope.inner({ request, response }, cluster.typedPerFilterConfig, path);
+  const perFilter = merged === scope.perFilter ? null : merged;
   const authority =
     cluster.hostRewriteSpecifier.case === 'hostRewriteLiteral' ? cluster.hostRewriteSpecifier.value : null;
   if (cluster.name !== '') {

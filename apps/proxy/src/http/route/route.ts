@@ -73,10 +73,7 @@ export interface ForwardAction {
   readonly clusterNotFoundStatus: number;
 }
 
-/**
- * When a weighted cluster edits headers, every choice holds the edits of all levels in their order and the
- * route's own are null; otherwise the choice's are null. So the caller runs both, in any order.
- */
+/** The edits of a weighted cluster are run before the route's own, for requests and responses alike, as Envoy does. */
 export interface ClusterChoice extends HeaderEdits {
   readonly cluster: string;
   /** Complete (weighted cluster over route, virtual host and table); null: the route's. */

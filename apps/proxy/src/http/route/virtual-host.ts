@@ -61,13 +61,13 @@ function compileRoute(
   refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
   const match = compileMatch(proto.match, `${path}.match`);
   const scope = table.scope.inner(compileHeaderEdits(proto, `${path}.`), proto.typedPerFilterConfig, path);
-  const { action, ownsHeaderEdits } = compileAction(proto, match.path, { ...table, scope }, defaults, path);
+  const action = compileAction(proto, match.path, { ...table, scope }, defaults, path);
   const route: Route = {
     name: proto.name,
     virtualHostName: host.name,
     action,
-    request: ownsHeaderEdits ? null : scope.edits.request,
-    response: ownsHeaderEdits ? null : scope.edits.response,
+    request: scope.edits.request,
+    response: scope.edits.response,
     perFilter: scope.perFilter,
     attemptCountInRequest: host.includeRequestAttemptCount,
     attemptCountInResponse: host.includeAttemptCountInResponse,
@@ -81,23 +81,20 @@ function compileAction(
   table: TableSettings,
   defaults: ForwardDefaults,
   path: string,
-): { readonly action: Route['action']; readonly ownsHeaderEdits: boolean } {
+): Route['action'] {
   switch (proto.action.case) {
     case 'route': {
       const { action, choice } = compileForward(proto.action.value, matched, table.scope, defaults, `${path}.route`);
       for (const cluster of choice.clusters) table.noteCluster(cluster, `${path}.route`);
       for (const mirror of action.mirrors) table.noteCluster(mirror.cluster, `${path}.route.request_mirror_policies`);
-      return { action, ownsHeaderEdits: choice.ownsHeaderEdits };
+      return action;
     }
     case 'redirect':
-      return {
-        action: compileRedirect(proto.action.value, matched, `${path}.redirect`),
-        ownsHeaderEdits: false,
-      };
+      return compileRedirect(proto.action.value, matched, `${path}.redirect`);
     case 'directResponse': {
       const { status } = proto.action.value;
       const body = readDataSource(proto.action.value.body, `${path}.direct_response.body`);
-      return { action: directAction(status, body, table.maxDirectBodyBytes, path), ownsHeaderEdits: false };
+      return directAction(status, body, table.maxDirectBodyBytes, path);
     }
     case 'filterAction':
       return refuse(`${path}.filter_action`, 'is not supported');

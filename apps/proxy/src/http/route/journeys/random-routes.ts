@@ -4,7 +4,7 @@ import {
   HeaderMatcherSchema,
   QueryParameterMatcherSchema,
   RouteMatchSchema,
-  RouteSchema,
+  type RouteSchema,
   VirtualHostSchema,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
