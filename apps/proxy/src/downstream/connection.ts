@@ -9,6 +9,7 @@ import {
   type RequestHead,
   type RequestParser,
   serializeResponseHead,
+  upgradeFields,
 } from '@flotilla/http-codec';
 import type { Timer } from '@flotilla/runtime';
 import { replyToParseError } from '../http/codec-reply.ts';
@@ -125,12 +126,14 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#isRequestOver = false;
     const limit = this.#settings.maxRequestsPerConnection;
     if (!head.keepAlive || this.#isDraining || (limit > 0 && this.#requests >= limit)) this.#isClosing = true;
-    const exchange = new Exchange(this, this.#settings, head);
-    this.#exchange = exchange;
     if (!this.#settings.allowsAnyMethod && !METHODS.has(head.method)) {
-      exchange.refuse(replyToParseError('bad-method'));
+      this.#refuse(replyToParseError('bad-method'));
       return;
     }
+    // What follows a refused CONNECT is not HTTP.
+    if (head.form === 'authority') this.#isClosing = true;
+    const exchange = new Exchange(this, this.#settings, head);
+    this.#exchange = exchange;
     if (head.expectsContinue) this.#writer.text('HTTP/1.1 100 Continue\r\n\r\n');
     exchange.begin(head);
     if (head.expectsContinue) this.#flush();
@@ -169,7 +172,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     let extra = '';
     this.#isChunked = false;
     if (status === 101) {
-      extra = `connection: upgrade\r\nupgrade: ${this.#exchange?.upgrade ?? ''}\r\n`;
+      extra = headers.has('upgrade') ? 'connection: upgrade\r\n' : upgradeFields(this.#exchange?.upgrade ?? '');
     } else {
       if (!headers.has('content-length')) extra = this.#framing(status, hasBody);
       if (this.#isClosing || this.#isDraining) {

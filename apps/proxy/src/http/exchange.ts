@@ -59,7 +59,8 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     this.authority = head.authority;
     this.headers = head.headers;
     this.#body = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
-    this.#upgrade = head.upgrade;
+    // HTTP/2 is not spoken here: a client that offers to switch is answered by HTTP/1.1.
+    this.#upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
     this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
     const info = new StreamInfo(stream.connection.info, clock.now(), clock.monotonicMs());
     info.protocol = head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
@@ -110,7 +111,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
   /** Checks, routes and filters the request. */
   begin(head: RequestHead): void {
     const { settings, info } = this;
-    const refused = prepareRequest(this, head, this.#stream.connection, settings);
+    const refused = prepareRequest(this, head, this.#upgrade, this.#stream.connection, settings);
     if (head.body === 'none' || head.body === 0) {
       this.#isRequestEnded = true;
       info.requestEndMs = info.startMs;

@@ -14,6 +14,7 @@ import type { RoutableRequest } from './route/route.ts';
 export function prepareRequest(
   request: RoutableRequest,
   head: RequestHead,
+  upgrade: string | null,
   connection: AcceptedConnection,
   settings: ManagerSettings,
 ): LocalReply | null {
@@ -43,7 +44,7 @@ export function prepareRequest(
   }
   const scheme = prepareRequestHeaders(request.headers, connection, settings);
   request.scheme = settings.edge.schemeToOverwrite === null ? (head.scheme ?? scheme) : scheme;
-  if (head.upgrade !== null && !settings.upgrades.has(head.upgrade.toLowerCase())) return replies.upgradeRefused;
+  if (upgrade !== null && !settings.upgrades.has(upgrade.toLowerCase())) return replies.upgradeRefused;
   return null;
 }
 
