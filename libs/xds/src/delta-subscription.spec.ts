@@ -128,13 +128,26 @@ describe('answers', () => {
     expect(outcome.state).toMatchObject(expected);
   });
 
-  test('what was refused is not sent again until it changes', () => {
+  test('what was refused is not sent again until it changes, and then all of it is', () => {
     const refused = applyDeltaRequest(
       sent,
       request({ responseNonce: 'n1', errorDetail: { message: 'no' } }),
       true,
     ).state;
     expect(planDelta(refused, OFFER)).toEqual({ changed: [], removed: [] });
-    expect(planDelta(refused, new Map([...OFFER, ['a', '2']])).changed).toEqual(['a']);
+    expect(planDelta(refused, new Map([...OFFER, ['a', '2']])).changed).toEqual(['a', 'b']);
+    expect(planDelta(refused, new Map([['b', '1']])).changed).toEqual(['b']);
+  });
+
+  test('a client that refused a change still holds what it had, and is told when that goes', () => {
+    const held = applyDeltaRequest(sent, request({ responseNonce: 'n1' }), true).state;
+    const changed = markDeltaSent(held, { changed: new Map([['a', '2']]), removed: [], nonce: 'n2' });
+    const refused = applyDeltaRequest(
+      changed,
+      request({ responseNonce: 'n2', errorDetail: { message: 'no' } }),
+      true,
+    ).state;
+    expect(planDelta(refused, OFFER)).toEqual({ changed: [], removed: [] });
+    expect(planDelta(refused, new Map([['b', '1']])).removed).toEqual(['a']);
   });
 });

@@ -24,6 +24,10 @@ export interface DeltaSubscription {
   readonly nonceAcked: string;
   /** A response is out and not answered. */
   readonly isAwaiting: boolean;
+  /** What the response that is out replaced: versions held before, `null` where there was none. */
+  readonly replaced: ReadonlyMap<string, string | null>;
+  /** Versions that the client refused, by name. It may hold the ones before, or those of them that were sound. */
+  readonly refused: ReadonlyMap<string, string>;
   /** The client's words about the last response, `null` when it took it. */
   readonly refusal: string | null;
 }
@@ -56,6 +60,8 @@ export const freshDeltaSubscription: DeltaSubscription = {
   nonceSent: '',
   nonceAcked: '',
   isAwaiting: false,
+  replaced: new Map(),
+  refused: new Map(),
   refusal: null,
 };
 
@@ -102,6 +108,16 @@ export function applyDeltaRequest(
   }
 
   const answer = answerOf(state, request);
+  const refused = new Map(state.refused);
+  if (answer === 'nack') {
+    for (const [name, before] of state.replaced) {
+      const sent = known.get(name);
+      if (sent === undefined) continue;
+      refused.set(name, sent);
+      if (before === null) known.delete(name);
+      else known.set(name, before);
+    }
+  }
   const isSubscriptionChanged =
     state.isFresh || request.resourceNamesSubscribe.length > 0 || request.resourceNamesUnsubscribe.length > 0;
   return {
@@ -116,6 +132,8 @@ export function applyDeltaRequest(
       nonceSent: state.nonceSent,
       nonceAcked: answer === 'ack' ? request.responseNonce : state.nonceAcked,
       isAwaiting: answer === 'ack' || answer === 'nack' ? false : state.isAwaiting,
+      replaced: answer === 'ack' || answer === 'nack' ? new Map() : state.replaced,
+      refused,
       refusal: answer === 'ack' ? null : answer === 'nack' ? (request.errorDetail?.message ?? '') : state.refusal,
     },
   };
@@ -141,14 +159,19 @@ export interface DeltaPlan {
 
 /**
  * What the client lacks of `offered` (name -> version; for a type without wildcard at least every subscribed name
- * that exists), and what it holds or asked for that is not there.
+ * that exists), and what it holds or asked for that is not there. A refused response is not repeated; once anything
+ * about it changes all of it is sent again, since a client may refuse a whole response for one resource in it.
  */
 export function planDelta(state: DeltaSubscription, offered: ReadonlyMap<string, string>): DeltaPlan {
-  const changed: string[] = [];
+  const lacking: string[] = [];
+  let isNews = [...state.refused.keys()].some((name) => !offered.has(name));
   for (const [name, version] of offered) {
     if (!isSubscribed(state, name)) continue;
-    if (state.known.get(name) !== version || state.mustAnswer.has(name)) changed.push(name);
+    if (state.known.get(name) === version && !state.mustAnswer.has(name)) continue;
+    lacking.push(name);
+    if (state.refused.get(name) !== version || state.mustAnswer.has(name)) isNews = true;
   }
+  const changed = isNews ? lacking : [];
   const removed: string[] = [];
   for (const name of state.known.keys()) {
     if (!offered.has(name)) removed.push(name);
@@ -166,7 +189,9 @@ export function markDeltaSent(
 ): DeltaSubscription {
   const known = new Map(state.known);
   const mustAnswer = new Set(state.mustAnswer);
+  const replaced = new Map<string, string | null>();
   for (const [name, version] of sent.changed) {
+    replaced.set(name, known.get(name) ?? null);
     known.set(name, version);
     mustAnswer.delete(name);
   }
@@ -174,7 +199,7 @@ export function markDeltaSent(
     known.delete(name);
     mustAnswer.delete(name);
   }
-  return { ...state, known, mustAnswer, nonceSent: sent.nonce, isAwaiting: true };
+  return { ...state, known, mustAnswer, replaced, refused: new Map(), nonceSent: sent.nonce, isAwaiting: true };
 }
 
 /**

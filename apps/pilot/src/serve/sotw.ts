@@ -18,6 +18,10 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
   /** What the proxy has been sent and wants to have. */
   #sent: ReadonlyMap<string, EncodedResource> = new Map();
   readonly #required = new Set<string>();
+  /** Names in the last response, which a refusal is about. */
+  #lastChanged: readonly string[] = [];
+  /** Refused, and not sent since: they go along with the next response. */
+  #refused: readonly string[] = [];
   #isResponseDue = false;
 
   constructor(type: XdsShortName) {
@@ -51,6 +55,7 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
   receive(request: SotwRequestFields): Received {
     const outcome = applySotwRequest(this.#state, request, hasWildcard(this.type));
     this.#state = outcome.state;
+    if (outcome.kind === 'nack') this.#refused = this.#lastChanged;
     if (outcome.mustRespond) {
       this.#isResponseDue = true;
       for (const name of outcome.added) this.#required.add(name);
@@ -69,6 +74,10 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
     const changed = [...wanted.values()].filter(
       (resource) => this.#required.has(resource.name) || this.#sent.get(resource.name)?.version !== resource.version,
     );
+    if (changed.length > 0) {
+      const again = this.#refused.flatMap((name) => wanted.get(name) ?? []);
+      changed.push(...again.filter((resource) => !changed.includes(resource)));
+    }
     // Of clusters and listeners a response holds all: what is not in it is gone. Of the others it may hold some.
     const isWhole = hasWildcard(this.type);
     const isRemoving = isWhole && !options.holdRemovals && gone.length > 0;
@@ -81,6 +90,8 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
     this.#required.clear();
     this.#isResponseDue = false;
     const names = changed.map((resource) => resource.name);
+    this.#lastChanged = names;
+    this.#refused = [];
     return { response: { bytes, changed: names, removedCount: isRemoving ? gone.length : 0 }, hasHeldRemovals };
   }
 

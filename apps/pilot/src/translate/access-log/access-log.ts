@@ -1,7 +1,12 @@
 import type { AccessLogSchema } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
+import {
+  StderrAccessLogSchema,
+  StdoutAccessLogSchema,
+} from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { SubstitutionFormatStringSchema } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
 import type { JsonObject } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { type Init, typed } from '../protobuf.ts';
 
@@ -40,22 +45,26 @@ function defaultText(): string {
   return `[${start}] "${method} ${path} ${protocol}" ${rest.join(' ')}\n`;
 }
 
-/** Where and how MeshConfig wants requests logged: `accessLogFile`, `accessLogEncoding`, `accessLogFormat`. */
+/**
+ * Where and how MeshConfig wants requests logged: `accessLogFile`, `accessLogEncoding`, `accessLogFormat`. Standard output
+ * and error are written to as streams: opened as files they fail when they are sockets, as under many supervisors.
+ */
 export function accessLogs(mesh: MeshSettings): Init<typeof AccessLogSchema>[] {
-  const { accessLogFile } = mesh.config;
-  if (accessLogFile === '') return [];
-  return [
-    {
-      name: 'envoy.access_loggers.file',
-      configType: {
-        case: 'typedConfig',
-        value: typed(FileAccessLogSchema, {
-          path: accessLogFile,
-          accessLogFormat: { case: 'logFormat', value: logFormat(mesh) },
-        }),
-      },
-    },
-  ];
+  const { accessLogFile: path } = mesh.config;
+  if (path === '') return [];
+  const format = { case: 'logFormat' as const, value: logFormat(mesh) };
+  switch (path) {
+    case '/dev/stdout':
+      return [logger('envoy.access_loggers.stdout', typed(StdoutAccessLogSchema, { accessLogFormat: format }))];
+    case '/dev/stderr':
+      return [logger('envoy.access_loggers.stderr', typed(StderrAccessLogSchema, { accessLogFormat: format }))];
+    default:
+      return [logger('envoy.access_loggers.file', typed(FileAccessLogSchema, { path, accessLogFormat: format }))];
+  }
+}
+
+function logger(name: string, value: Any): Init<typeof AccessLogSchema> {
+  return { name, configType: { case: 'typedConfig', value } };
 }
 
 function logFormat(mesh: MeshSettings): Init<typeof SubstitutionFormatStringSchema> {

@@ -7,6 +7,7 @@ import type { InboundPort } from '../../mesh/inbound.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { encodeResource } from '../encoded.ts';
 import { inboundCluster } from '../names.ts';
+import { INBOUND_SOURCE } from './inbound-source.ts';
 import { connectionPool, httpOptions } from './connection-pool.ts';
 
 export type InboundClusterInputs = {
@@ -25,7 +26,7 @@ export function inboundClusterResource({ port, mesh }: InboundClusterInputs) {
       ? {
           clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
           lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-          upstreamBindConfig: { sourceAddress: { address: '127.0.0.6' } },
+          upstreamBindConfig: { sourceAddress: INBOUND_SOURCE },
         }
       : {
           clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },

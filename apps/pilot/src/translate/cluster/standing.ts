@@ -6,10 +6,8 @@ import {
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { encodeResource } from '../encoded.ts';
 import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from '../names.ts';
+import { INBOUND_SOURCE } from './inbound-source.ts';
 import { connectionPool, httpOptions } from './connection-pool.ts';
-
-// Source address of connections from proxy to application, so that interception leaves them alone (Istio's choice).
-const INBOUND_SOURCE = '127.0.0.6';
 
 /** Clusters that stand for a decision, not for a service. */
 export type StandingClusterInputs = { readonly mesh: MeshSettings };
@@ -42,6 +40,6 @@ export function inboundPassthroughResource({ mesh }: StandingClusterInputs) {
     ...httpOptions('auto', undefined),
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-    upstreamBindConfig: { sourceAddress: { address: INBOUND_SOURCE } },
+    upstreamBindConfig: { sourceAddress: INBOUND_SOURCE },
   });
 }

@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestAuthority } from '@flotilla/spiffe/testing';
+import type { WorkloadCertificate } from '@flotilla/spiffe';
+import { withPeer } from '@flotilla/testing';
+import { type ProxyStatus, SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import { type SecretServer, serveSecrets, startStockEnvoy } from '../testing/stock-envoy.ts';
+import { meshConfig, routerNode, sidecarNode, startWorld, type World } from '../testing/world.ts';
+import type { NodeInit } from '../testing/xds-client.ts';
+
+const bound = (name: string, port: number, bindPort: number) => ({
+  name,
+  port,
+  bindAddress: '127.0.0.1',
+  bindPort,
+  appAddress: '127.0.0.1',
+  appPort: 1,
+});
+
+// Port 0 is bound by Envoy as any free port, and is what an explicit proxy never has: low numbers stand in for it here.
+const EXPLICIT_PORTS = [bound('http', 8080, 21_801), bound('grpc-api', 7070, 21_802), bound('tcp-raw', 9000, 21_803)];
+const GATEWAY_PORTS = [80, 8080, 443, 9000].map((port, index) => bound(`p${port}`, port, 21_811 + index));
+
+const PROXIES: readonly [string, NodeInit][] = [
+  ['an explicit sidecar', sidecarNode({ labels: { app: 'web' }, httpProxyPort: 21_800, ports: EXPLICIT_PORTS })],
+  ['a redirecting sidecar', sidecarNode({ labels: { app: 'web' } })],
+  ['a sidecar with a scope', sidecarNode({ labels: { app: 'web', scoped: 'yes' }, httpProxyPort: 21_804, ports: [] })],
+  ['a gateway', routerNode({ labels: { istio: 'ingressgateway' }, ports: GATEWAY_PORTS })],
+];
+
+withPeer('envoy', (path) => {
+  describe('stock Envoy takes everything that pilot says', () => {
+    let certificate: WorkloadCertificate;
+    let secrets: SecretServer;
+    let folder: string;
+    let world: World;
+
+    beforeAll(async () => {
+      const id = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'default' };
+      certificate = await (await createTestAuthority()).issue(id);
+      secrets = await serveSecrets(certificate);
+      folder = mkdtempSync(join(tmpdir(), 'flotilla-files-'));
+      writeFileSync(join(folder, 'certificate.pem'), certificate.chainPem);
+      writeFileSync(join(folder, 'key.pem'), certificate.privateKeyPem);
+      const yaml = readFileSync(join(import.meta.dirname, 'every-feature.yaml'), 'utf8')
+        .replaceAll('CERTIFICATE', join(folder, 'certificate.pem'))
+        .replaceAll(': KEY', `: ${join(folder, 'key.pem')}`);
+      world = await startWorld(yaml, { meshConfig: meshConfig({ accessLogFile: '/dev/stdout' }) });
+      await world.pilot.ready;
+    });
+
+    afterAll(async () => {
+      secrets.close();
+      await world.close();
+      rmSync(folder, { recursive: true });
+    });
+
+    describe.each(['delta', 'sotw'] as const)('%s', (protocol) => {
+      test.each(PROXIES)('%s', async (_name, node) => {
+        const envoy = await startStockEnvoy({ path, node, xds: world.pilot.xds, sds: secrets.address, protocol });
+        try {
+          const status = await settled(world, node.id ?? '');
+          expect(refusals(status)).toEqual([]);
+          expect(status.types.map((type) => type.state)).toEqual(status.types.map(() => SyncState.SYNCED));
+          expect(status.types.length).toBeGreaterThanOrEqual(3);
+        } finally {
+          await envoy.close();
+        }
+      });
+    });
+  });
+});
+
+/** The status of a proxy once nothing is due any more; Envoy is a process of its own, so this has to ask. */
+async function settled(world: World, nodeId: string): Promise<ProxyStatus> {
+  for (let quiet = 0; ;) {
+    await sleep(50);
+    const status = (await world.proxies()).find((proxy) => proxy.nodeId === nodeId && proxy.types.length >= 3);
+    if (status === undefined) continue;
+    if (refusals(status).length > 0) return status;
+    quiet = status.types.every((type) => type.state === SyncState.SYNCED) ? quiet + 1 : 0;
+    if (quiet === 6) return status;
+  }
+}
+
+function refusals(status: ProxyStatus): string[] {
+  return status.types.flatMap((type) => (type.errorDetail === '' ? [] : [`${type.typeUrl}: ${type.errorDetail}`]));
+}

@@ -1,0 +1,117 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { Code, ConnectError, type Transport } from '@connectrpc/connect';
+import { createInProcessBus, type VersionBus } from '@flotilla/bus';
+import { formatKey, isObject, keyFromWire, readDocuments, type ResourceKey, splitApiVersion } from '@flotilla/model';
+import { createInMemoryTransport } from '@flotilla/rpc';
+import { GalleyService, type Resource, ResourceSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+
+/**
+ * Galley as pilot sees it, without validation and storage: a versioned set of resources behind `GalleyService`, with its
+ * change log and its bus.
+ */
+export class FakeGalley {
+  readonly transport: Transport;
+  readonly bus: VersionBus = createInProcessBus();
+  readonly #resources = new Map<string, Resource>();
+  readonly #log: { readonly version: number; readonly key: ResourceKey }[] = [];
+  #version = 0;
+  #nowMs = 1_700_000_000_000;
+  /** While set, every call fails. */
+  isAway = false;
+
+  constructor() {
+    this.transport = createInMemoryTransport((router) => {
+      router.service(GalleyService, {
+        listChanges: ({ sinceVersion }) => this.#changes(Number(sinceVersion)),
+        apply: ({ documents }) => {
+          this.#mustBeThere();
+          this.write(documents.map(({ yaml }) => yaml).join('\n---\n'));
+          return { version: BigInt(this.#version) };
+        },
+        delete: ({ keys }) => {
+          this.#mustBeThere();
+          this.remove(...keys.map(keyFromWire));
+          return { version: BigInt(this.#version) };
+        },
+      });
+    });
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Names of the resources of a kind as `namespace/name`, in order. */
+  names(kind: string): string[] {
+    return [...this.#resources.values()]
+      .filter((resource) => resource.key?.kind === kind)
+      .map((resource) => `${resource.key?.namespace}/${resource.key?.name}`)
+      .sort();
+  }
+
+  /** Writes the documents of a YAML text as one version, and announces it. */
+  write(yaml: string): void {
+    const { documents, findings } = readDocuments(yaml, 'test');
+    if (findings.length > 0) throw new Error(findings.map((finding) => finding.message).join('; '));
+    this.#version += 1;
+    const keys = documents.map(({ value }) => {
+      const resource = this.#resourceOf(value);
+      const key = keyFromWire(resource.key);
+      this.#resources.set(formatKey(key), resource);
+      this.#log.push({ version: this.#version, key });
+      return key;
+    });
+    void this.bus.publish({ version: this.#version, keys });
+  }
+
+  remove(...keys: ResourceKey[]): void {
+    this.#version += 1;
+    for (const key of keys) {
+      this.#resources.delete(formatKey(key));
+      this.#log.push({ version: this.#version, key });
+    }
+    void this.bus.publish({ version: this.#version, keys });
+  }
+
+  #mustBeThere(): void {
+    if (this.isAway) throw new ConnectError('galley is away', Code.Unavailable);
+  }
+
+  #changes(since: number) {
+    this.#mustBeThere();
+    const version = BigInt(this.#version);
+    if (since === 0) {
+      const changes = [...this.#resources.values()].map((resource) => ({ key: resource.key, resource, version }));
+      return { version, snapshot: true, changes };
+    }
+    const changed = new Map(this.#log.filter((entry) => entry.version > since).map(({ key }) => [formatKey(key), key]));
+    return {
+      version,
+      snapshot: false,
+      changes: [...changed].map(([id, key]) => ({ key, resource: this.#resources.get(id), version })),
+    };
+  }
+
+  #resourceOf(value: unknown): Resource {
+    if (!isObject(value)) throw new Error('a document is not a map');
+    const { apiVersion, kind, metadata, ...body } = value;
+    if (typeof apiVersion !== 'string' || typeof kind !== 'string' || !isObject(metadata)) {
+      throw new Error('a document has no apiVersion, kind or metadata');
+    }
+    const { name = '', namespace = 'default', labels = {}, annotations = {} } = metadata;
+    this.#nowMs += 1;
+    const key = { group: splitApiVersion(apiVersion).group, kind, namespace: String(namespace), name: String(name) };
+    const known = this.#resources.get(formatKey(key));
+    return create(ResourceSchema, {
+      key,
+      apiVersion,
+      // Test documents write text there.
+      labels: labels as Record<string, string>,
+      annotations: annotations as Record<string, string>,
+      body,
+      resourceVersion: BigInt(this.#version),
+      createdAt: known?.createdAt ?? timestampFromMs(this.#nowMs),
+    });
+  }
+}
