@@ -1,7 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { describeType, FAULT_CODES, FaultList, isObject, quote } from '@flotilla/model';
-import type { FieldPath, Labels } from '@flotilla/model';
-import { didYouMean } from '@flotilla/model';
+import { describeType, didYouMean, FAULT_CODES, isObject, quote } from '@flotilla/model';
+import type { FaultList, FieldPath, Labels } from '@flotilla/model';
 
 /** What every Kubernetes-style document begins with. */
 export interface Header {

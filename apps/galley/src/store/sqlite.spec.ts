@@ -28,9 +28,7 @@ describe('the SQLite store', () => {
   it('refuses a path under a file', () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
-    expect(() => openSqliteStore({ path: join(file, 'galley.sqlite') })).toThrow(
-      /^cannot open the configuration store .*ENOTDIR|EEXIST/,
-    );
+    expect(() => openSqliteStore({ path: join(file, 'galley.sqlite') })).toThrow(/unable to open database file/);
   });
 
   it.skipIf(process.getuid?.() === 0)('refuses a directory that cannot be written', () => {

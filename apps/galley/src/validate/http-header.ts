@@ -5,7 +5,6 @@ import type { Headers } from '@flotilla/wire/istio/networking/v1alpha3/virtual_s
 // RFC 9110, section 5.1: field names are tokens.
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // RFC 9110, section 5.5: no control characters but the tab.
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /** The name of a header to match: a token, or one of HTTP/2's pseudo headers. */

@@ -1,0 +1,127 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import { compareKeys, describeKey, keyFromWire, resourceToWire } from '@flotilla/model';
+import type { Logger } from '@flotilla/observe';
+import { callerOf, toConnectError } from '@flotilla/rpc';
+import type { Caller } from '@flotilla/rpc';
+import type { Clock } from '@flotilla/runtime';
+import { FlotillaError } from '@flotilla/runtime';
+import { ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import type { Document, GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { decodeDocuments } from '../decode/decode-documents.ts';
+import type { TextDocument } from '../decode/decode-documents.ts';
+import { MeshSet } from '../set/mesh-set.ts';
+import type { ConfigStore } from '../store/config-store.ts';
+import { applyDocuments, deleteResources, RefusedError, reportOf } from '../write/apply.ts';
+import type { ConfigWriter } from '../write/config-writer.ts';
+import { changesFrom } from './changes.ts';
+import { appliedToWire, reportToWire } from './wire.ts';
+
+/** Decides whether a caller may change the configuration. Throws `unauthenticated` or `forbidden` when not. */
+export type Authorise = (caller: Caller) => void | Promise<void>;
+
+export interface GalleyServiceOptions {
+  readonly writer: ConfigWriter;
+  readonly store: ConfigStore;
+  readonly authorise: Authorise;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const DEFAULT_NAMESPACE = 'default';
+
+/** The handlers of `flotilla.galley.v1.GalleyService`. */
+export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<typeof GalleyService> {
+  const { writer, store, authorise, clock, logger } = options;
+  return {
+    apply: (request, context) =>
+      answer(async () => {
+        await authorise(callerOf(context));
+        const applied = await applyDocuments(writer, clock, {
+          documents: documentsOf(request.documents),
+          defaultNamespace: request.defaultNamespace || DEFAULT_NAMESPACE,
+          force: request.force,
+          expectedVersion: request.expectedVersion === 0n ? null : Number(request.expectedVersion),
+        });
+        const { version, resources, report } = applied;
+        return { version: BigInt(version), resources: appliedToWire(resources), report: reportToWire(report) };
+      }),
+
+    delete: (request, context) =>
+      answer(async () => {
+        await authorise(callerOf(context));
+        const { version, resources, report } = await deleteResources(writer, {
+          keys: request.keys.map(keyFromWire),
+          documents: documentsOf(request.documents),
+          defaultNamespace: request.defaultNamespace || DEFAULT_NAMESPACE,
+          ignoreMissing: request.ignoreMissing,
+        });
+        for (const { resource, message } of report.findings) {
+          logger.warn(`a deletion leaves something dangling: ${message}`, {
+            resource: resource === null ? '' : describeKey(resource),
+          });
+        }
+        return { version: BigInt(version), resources: appliedToWire(resources) };
+      }),
+
+    get: (request) =>
+      answer(() => {
+        const key = keyFromWire(request.key);
+        const entry = writer.set.get(key);
+        if (entry === undefined) throw new FlotillaError('not-found', `there is no ${describeKey(key)}`);
+        return { resource: resourceToWire(entry.resource), version: BigInt(writer.version) };
+      }),
+
+    list: (request) =>
+      answer(() => {
+        const resources = [...writer.set.entries()]
+          .map((entry) => entry.resource)
+          .filter(({ key }) => request.kind === '' || key.kind === request.kind)
+          .filter(({ key }) => request.namespace === '' || key.namespace === request.namespace)
+          .sort((a, b) => compareKeys(a.key, b.key));
+        return { resources: resources.map(resourceToWire), version: BigInt(writer.version) };
+      }),
+
+    validate: (request) =>
+      answer(() => {
+        const namespace = request.defaultNamespace || DEFAULT_NAMESPACE;
+        const decoded = decodeDocuments(documentsOf(request.documents), namespace);
+        const set = request.standalone ? new MeshSet() : writer.set;
+        return { report: reportToWire(reportOf(decoded, set, !request.standalone)) };
+      }),
+
+    listChanges: (request) => answer(() => changesFrom(store, Number(request.sinceVersion))),
+
+    watch: (request, context) => watch(writer, store, Number(request.sinceVersion), context),
+  };
+}
+
+async function* watch(
+  writer: ConfigWriter,
+  store: ConfigStore,
+  sinceVersion: number,
+  context: HandlerContext,
+): AsyncGenerator<Awaited<ReturnType<typeof changesFrom>>> {
+  let since = sinceVersion;
+  while (!context.signal.aborted) {
+    const changes = await answer(() => changesFrom(store, since));
+    yield changes;
+    since = Number(changes.version);
+    await answer(() => writer.waitBeyond(since, context.signal));
+  }
+}
+
+/** Runs a handler's work and gives its failure the form of an RPC error, with the report of a refused write. */
+async function answer<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw toConnectError(error);
+    const details = [{ desc: ValidationReportSchema, value: reportToWire(error.report) }];
+    throw new ConnectError(error.message, Code.InvalidArgument, undefined, details, error);
+  }
+}
+
+function documentsOf(documents: readonly Document[]): readonly TextDocument[] {
+  return documents.map(({ source, yaml }) => ({ source: source === '' ? 'api' : source, yaml }));
+}

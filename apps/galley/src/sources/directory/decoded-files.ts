@@ -1,0 +1,97 @@
+import { FAULT_CODES, formatKey, formatOrigin } from '@flotilla/model';
+import type { Finding } from '@flotilla/model';
+import type { Candidate } from '../../decode/candidate.ts';
+import { decodeDocuments } from '../../decode/decode-documents.ts';
+import type { DecodedDocuments } from '../../decode/decode-documents.ts';
+import type { ScannedFile } from './scan.ts';
+
+/** What a directory asks for, all files together. */
+export interface DesiredState {
+  /** By resource key. */
+  readonly candidates: ReadonlyMap<string, Candidate>;
+  /** Keys of resources that are named and cannot be accepted as they are. */
+  readonly refused: ReadonlySet<string>;
+  /** Files of which a part could not be ascribed to any resource. */
+  readonly unclear: ReadonlySet<string>;
+  readonly findings: readonly Finding[];
+  readonly ignored: readonly string[];
+}
+
+interface DecodedFile {
+  readonly text: string;
+  readonly decoded: DecodedDocuments;
+}
+
+/** Decodes the files of a directory, and only those whose text changed since the last time. */
+export class DecodedFiles {
+  readonly #defaultNamespace: string;
+  #files: ReadonlyMap<string, DecodedFile> = new Map();
+
+  constructor(defaultNamespace: string) {
+    this.#defaultNamespace = defaultNamespace;
+  }
+
+  update(scanned: ReadonlyMap<string, ScannedFile>): DesiredState {
+    const state = {
+      candidates: new Map<string, Candidate>(),
+      refused: new Set<string>(),
+      unclear: new Set<string>(),
+      findings: new Array<Finding>(),
+      ignored: new Array<string>(),
+    };
+    const next = new Map<string, DecodedFile>();
+    for (const [path, file] of scanned) {
+      if ('error' in file) {
+        state.unclear.add(path);
+        state.findings.push(unreadable(path, file.error.message));
+        continue;
+      }
+      const decoded = this.#decode(path, file.text);
+      next.set(path, { text: file.text, decoded });
+      if (!decoded.isComplete) state.unclear.add(path);
+      state.findings.push(...decoded.findings);
+      state.ignored.push(...decoded.ignored);
+      decoded.refused.forEach((key) => state.refused.add(formatKey(key)));
+      for (const candidate of decoded.candidates) addCandidate(candidate, state.candidates, state.findings);
+    }
+    this.#files = next;
+    return state;
+  }
+
+  #decode(path: string, text: string): DecodedDocuments {
+    const known = this.#files.get(path);
+    if (known?.text === text) return known.decoded;
+    return decodeDocuments([{ source: path, yaml: text }], this.#defaultNamespace);
+  }
+}
+
+/** The first file that names a resource has it. */
+function addCandidate(candidate: Candidate, candidates: Map<string, Candidate>, findings: Finding[]): void {
+  const key = formatKey(candidate.content.key);
+  const first = candidates.get(key);
+  if (first === undefined) {
+    candidates.set(key, candidate);
+    return;
+  }
+  findings.push({
+    severity: 'error',
+    code: FAULT_CODES.repeated,
+    resource: candidate.content.key,
+    field: 'metadata.name',
+    origin: candidate.locator.locate(['metadata', 'name'], 'value'),
+    message: `the resource is written before, at ${formatOrigin(first.content.origin)}, and that one counts`,
+    hint: 'Rename one of them, or remove it.',
+  });
+}
+
+function unreadable(path: string, message: string): Finding {
+  return {
+    severity: 'error',
+    code: FAULT_CODES.unreadable,
+    resource: null,
+    field: '',
+    origin: { source: path, line: 0, column: 0 },
+    message: `the file cannot be read: ${message}`,
+    hint: 'What was read of it before stays in force.',
+  };
+}

@@ -1,0 +1,136 @@
+import { isAbsolute, resolve } from 'node:path';
+import { FAULT_CODES } from '@flotilla/model';
+import type { Finding } from '@flotilla/model';
+import type { Logger } from '@flotilla/observe';
+import { FlotillaError } from '@flotilla/runtime';
+import type { Clock } from '@flotilla/runtime';
+import type { ResourceContent } from '../../decode/candidate.ts';
+import type { ConfigWriter } from '../../write/config-writer.ts';
+import { DecodedFiles } from './decoded-files.ts';
+import { overridden, planSync } from './plan-sync.ts';
+import { scanDirectory } from './scan.ts';
+import { watchDirectory } from './watch.ts';
+
+export interface DirectorySourceOptions {
+  /** Shown in messages as it is given here. */
+  readonly directory: string;
+  readonly defaultNamespace: string;
+  readonly writer: ConfigWriter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface DirectorySource {
+  /** What is wrong with the files as they were last read. */
+  findings(): readonly Finding[];
+  /** Documents that mean nothing to a mesh. */
+  ignored(): readonly string[];
+  /** Reads the directory now and resolves when what it asks for is committed. Also done whenever a file changes. */
+  rescan(): Promise<void>;
+  /** Ends watching and waits for a scan under way. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Keeps the set in step with a directory of YAML files. Resolves when its files are committed; throws `invalid` when
+ * it cannot be read at all. Later faults keep what was last good, and are told by `findings`.
+ */
+export async function openDirectorySource(options: DirectorySourceOptions): Promise<DirectorySource> {
+  const source = new WatchedDirectory(options);
+  try {
+    await source.scan();
+  } catch (error) {
+    const reason = FlotillaError.from(error).message;
+    throw new FlotillaError('invalid', `cannot read the configuration directory ${options.directory}: ${reason}`, {
+      cause: error,
+      hint: 'Name a directory that exists and can be read.',
+    });
+  }
+  source.watch();
+  return source;
+}
+
+class WatchedDirectory implements DirectorySource {
+  readonly #options: DirectorySourceOptions;
+  readonly #owner: string;
+  readonly #files: DecodedFiles;
+  /** Each resource as its document stood when it was last taken in. */
+  readonly #seen = new Map<string, ResourceContent>();
+  #findings: readonly Finding[] = [];
+  #ignored: readonly string[] = [];
+  #scanning: Promise<void> = Promise.resolve();
+  #stopWatching: () => void = () => undefined;
+  #isClosed = false;
+
+  constructor(options: DirectorySourceOptions) {
+    const { directory } = options;
+    this.#options = options;
+    this.#owner = `directory:${isAbsolute(directory) ? directory : resolve(directory)}`;
+    this.#files = new DecodedFiles(options.defaultNamespace);
+  }
+
+  findings(): readonly Finding[] {
+    return this.#findings;
+  }
+
+  ignored(): readonly string[] {
+    return this.#ignored;
+  }
+
+  /** One scan after another: a later one must not be overtaken by the outcome of an earlier one. */
+  scan(): Promise<void> {
+    const next = this.#scanning.then(() => (this.#isClosed ? undefined : this.#scan()));
+    this.#scanning = next.catch(() => undefined);
+    return next;
+  }
+
+  async rescan(): Promise<void> {
+    try {
+      await this.scan();
+    } catch (error) {
+      // The directory went away, or the store refuses: all stays as it was.
+      const { message } = FlotillaError.from(error);
+      const origin = { source: this.#options.directory, line: 0, column: 0 };
+      const hint = 'What was read of it before stays in force.';
+      const fault = { severity: 'error', code: FAULT_CODES.unreadable, resource: null, field: '', hint } as const;
+      this.#findings = [{ ...fault, origin, message: `the directory cannot be taken in: ${message}` }];
+      this.#options.logger.error('configuration directory cannot be taken in', {
+        directory: this.#options.directory,
+        error: message,
+      });
+    }
+  }
+
+  watch(): void {
+    const { directory, clock, logger } = this.#options;
+    this.#stopWatching = watchDirectory({ directory, clock, logger, onChange: () => void this.rescan() });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopWatching();
+    await this.#scanning;
+  }
+
+  async #scan(): Promise<void> {
+    const { directory, writer, clock, logger } = this.#options;
+    const desired = this.#files.update(await scanDirectory(directory));
+    const outcome = await writer.write((set, version) => {
+      const plan = planSync(desired, this.#seen, set, { owner: this.#owner, version, nowMs: clock.now() });
+      return { changes: plan.changes, result: (written) => ({ ...plan, written }) };
+    });
+    for (const key of this.#seen.keys()) if (!desired.candidates.has(key)) this.#seen.delete(key);
+    for (const [key, { content }] of desired.candidates) if (outcome.accepted.has(key)) this.#seen.set(key, content);
+    this.#findings = [...desired.findings, ...outcome.findings];
+    this.#ignored = desired.ignored;
+    if (outcome.changes.length > 0 || this.#findings.length > 0) {
+      logger.info('configuration directory taken in', {
+        directory,
+        version: outcome.written,
+        changed: outcome.changes.length,
+        findings: this.#findings.length,
+        overridden: overridden(desired, writer.set, this.#owner),
+      });
+    }
+  }
+}

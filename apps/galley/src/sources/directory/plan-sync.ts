@@ -1,0 +1,90 @@
+import { describeKey, formatKey } from '@flotilla/model';
+import type { Finding } from '@flotilla/model';
+import type { Candidate, ResourceContent } from '../../decode/candidate.ts';
+import type { MeshEntry, MeshSet, SetChange } from '../../set/mesh-set.ts';
+import { judge } from '../../write/judge.ts';
+import { isSameContent, planPuts } from '../../write/plan-puts.ts';
+import type { DesiredState } from './decoded-files.ts';
+
+export interface SyncPlan {
+  readonly changes: readonly SetChange[];
+  /** Errors between resources, because of which changes are held back. */
+  readonly findings: readonly Finding[];
+  /** Keys of the candidates that are not held back. */
+  readonly accepted: ReadonlySet<string>;
+}
+
+/**
+ * Decides what has to change so that the set has what a directory asks for.
+ *
+ * - Resources of other owners are left alone, until the directory's own document changes: then the last writer wins.
+ * - A resource that its owner's documents name no more goes, unless a document could not be read that may name it.
+ * - A change that would bring about an error between resources is held back; what there was before stays.
+ */
+export function planSync(
+  desired: DesiredState,
+  seen: ReadonlyMap<string, ResourceContent>,
+  set: MeshSet,
+  facts: { readonly owner: string; readonly version: number; readonly nowMs: number },
+): SyncPlan {
+  const wanted = [...desired.candidates.values()].filter((candidate) => isWanted(candidate, seen, set, facts.owner));
+  let changes: readonly SetChange[] = [
+    ...planPuts(wanted, set, { ...facts, tracksSource: true }).flatMap(({ change }) => change ?? []),
+    ...surplus(desired, set, facts.owner),
+  ];
+  const findings: Finding[] = [];
+  const held = new Set<string>();
+  const locators = new Map([...desired.candidates].map(([key, { locator }]) => [key, locator]));
+  // Every round holds back at least one change, or is the last.
+  for (;;) {
+    const { own, others } = judge(changes, set, { isWholeMesh: true, locators });
+    const errors = [...own, ...others].filter(({ finding }) => finding.severity === 'error');
+    const puts = new Set(changes.flatMap((c) => (c.type === 'put' ? [formatKey(c.entry.resource.key)] : [])));
+    const culprits = new Set<string>();
+    for (const { finding, causes } of errors) {
+      const subject = finding.resource === null ? '' : formatKey(finding.resource);
+      const blamed = puts.has(subject) ? [subject] : causes.map(formatKey).filter((key) => puts.has(key));
+      // What a deletion leaves dangling is said by the analysis of the whole set; it does not hold anything back.
+      if (blamed.length > 0) findings.push(finding);
+      blamed.forEach((key) => culprits.add(key));
+    }
+    if (culprits.size === 0) break;
+    culprits.forEach((key) => held.add(key));
+    changes = changes.filter((c) => c.type === 'delete' || !culprits.has(formatKey(c.entry.resource.key)));
+  }
+  const accepted = new Set([...desired.candidates.keys()].filter((key) => !held.has(key)));
+  return { changes, findings, accepted };
+}
+
+function isWanted(
+  { content }: Candidate,
+  seen: ReadonlyMap<string, ResourceContent>,
+  set: MeshSet,
+  owner: string,
+): boolean {
+  const last = seen.get(formatKey(content.key));
+  const existing = set.get(content.key);
+  if (existing?.owner === owner) return true;
+  // Changed or deleted by somebody else since this document was last taken in: that stands until the document changes.
+  if (last !== undefined) return !isSameContent(last, content);
+  return existing === undefined;
+}
+
+/** Deletions of what this owner has in the set and does not ask for any more. */
+function surplus(desired: DesiredState, set: MeshSet, owner: string): readonly SetChange[] {
+  const changes: SetChange[] = [];
+  for (const { resource, owner: current } of set.entries()) {
+    const key = formatKey(resource.key);
+    if (current !== owner || desired.candidates.has(key) || desired.refused.has(key)) continue;
+    if (!desired.unclear.has(resource.origin.source)) changes.push({ type: 'delete', key: resource.key });
+  }
+  return changes;
+}
+
+/** Names what a directory asks for and somebody else has changed, for the log. */
+export function overridden(desired: DesiredState, set: MeshSet, owner: string): readonly string[] {
+  const isOther = (entry: MeshEntry | undefined): boolean => entry !== undefined && entry.owner !== owner;
+  return [...desired.candidates.values()]
+    .filter(({ content }) => isOther(set.get(content.key)))
+    .map(({ content }) => describeKey(content.key));
+}

@@ -1,0 +1,68 @@
+import { watch } from 'node:fs';
+import type { FSWatcher } from 'node:fs';
+import type { Logger } from '@flotilla/observe';
+import type { Clock, Timer } from '@flotilla/runtime';
+
+export interface WatchDirectoryOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called some time after something changed; may be called when nothing did. */
+  readonly onChange: () => void;
+  readonly timing?: WatchTiming;
+}
+
+export interface WatchTiming {
+  /** How long it has to be quiet after a change: editors and `git` write in several steps. */
+  readonly quietMs: number;
+  /** The longest that a stream of changes is waited out. */
+  readonly maxDelayMs: number;
+  /** How often `onChange` is called regardless, for file systems that do not tell (network shares, some containers). */
+  readonly pollMs: number;
+}
+
+export const DEFAULT_WATCH_TIMING: WatchTiming = { quietMs: 50, maxDelayMs: 500, pollMs: 5_000 };
+
+/** Watches a directory and all below it. Returns the function that ends it, which is idempotent. */
+export function watchDirectory(options: WatchDirectoryOptions): () => void {
+  const { directory, clock, logger, onChange } = options;
+  const { quietMs, maxDelayMs, pollMs } = options.timing ?? DEFAULT_WATCH_TIMING;
+  let settle: Timer | null = null;
+  let firstEventMs: number | null = null;
+  let poll: Timer | null = null;
+  let isStopped = false;
+
+  const fire = (): void => {
+    settle?.cancel();
+    settle = null;
+    firstEventMs = null;
+    poll?.cancel();
+    poll = clock.after(pollMs, fire);
+    onChange();
+  };
+  const hear = (): void => {
+    if (isStopped) return;
+    firstEventMs ??= clock.monotonicMs();
+    settle?.cancel();
+    const leftMs = firstEventMs + maxDelayMs - clock.monotonicMs();
+    settle = clock.after(Math.max(0, Math.min(quietMs, leftMs)), fire);
+  };
+
+  let watcher: FSWatcher | null = null;
+  try {
+    watcher = watch(directory, { recursive: true, persistent: false });
+    watcher.on('change', hear);
+    watcher.on('error', (error) =>
+      logger.warn('watching stopped, polling goes on', { directory, error: error.message }),
+    );
+  } catch (error) {
+    logger.warn('the directory cannot be watched and is polled', { directory, error: String(error) });
+  }
+  poll = clock.after(pollMs, fire);
+  return () => {
+    isStopped = true;
+    watcher?.close();
+    settle?.cancel();
+    poll?.cancel();
+  };
+}

@@ -1,0 +1,144 @@
+import { describeKey, formatKey } from '@flotilla/model';
+import type { Finding, ResourceKey } from '@flotilla/model';
+import type { Clock } from '@flotilla/runtime';
+import { FlotillaError } from '@flotilla/runtime';
+import { analyseResource } from '../analyse/analyse.ts';
+import type { Candidate } from '../decode/candidate.ts';
+import { decodeDocuments, decodeKeys } from '../decode/decode-documents.ts';
+import type { DecodedDocuments, TextDocument } from '../decode/decode-documents.ts';
+import type { MeshSet, SetChange } from '../set/mesh-set.ts';
+import type { ConfigWriter } from './config-writer.ts';
+import { judge } from './judge.ts';
+import { planPuts } from './plan-puts.ts';
+import type { Outcome } from './plan-puts.ts';
+
+/** Owner of what comes through the API. */
+export const API_OWNER = 'api';
+
+/** What galley has to say about documents. */
+export interface Report {
+  readonly findings: readonly Finding[];
+  readonly ignored: readonly string[];
+}
+
+/** A write that was refused because of its documents. */
+export class RefusedError extends FlotillaError {
+  readonly report: Report;
+
+  constructor(report: Report) {
+    const errors = report.findings.filter((finding) => finding.severity === 'error');
+    super('invalid', `the documents have ${errors.length === 1 ? 'an error' : `${errors.length} errors`}`);
+    this.report = report;
+  }
+}
+
+export interface Applied {
+  readonly version: number;
+  readonly resources: readonly { readonly key: ResourceKey; readonly outcome: Outcome }[];
+}
+
+export interface ApplyOptions {
+  readonly documents: readonly TextDocument[];
+  readonly defaultNamespace: string;
+  /** Accept errors between resources. */
+  readonly force: boolean;
+  /** `null` when the caller does not care which version it changes. */
+  readonly expectedVersion: number | null;
+}
+
+/** Commits documents as one version, or throws `RefusedError` with every fault there is. */
+export async function applyDocuments(
+  writer: ConfigWriter,
+  clock: Clock,
+  options: ApplyOptions,
+): Promise<Applied & { readonly report: Report }> {
+  const decoded = decodeDocuments(options.documents, options.defaultNamespace);
+  if (hasErrors(decoded.findings)) throw new RefusedError(reportOf(decoded, writer.set, true));
+  return writer.write((set, version) => {
+    assertVersion(options.expectedVersion, version);
+    const report = reportOf(decoded, set, true);
+    if (!options.force && hasErrors(report.findings)) throw new RefusedError(report);
+    const puts = planPuts(decoded.candidates, set, { owner: API_OWNER, version, nowMs: clock.now() });
+    return {
+      changes: puts.flatMap(({ change }) => change ?? []),
+      result: (written) => ({
+        version: written,
+        report,
+        resources: puts.map(({ key, outcome }) => ({ key, outcome })),
+      }),
+    };
+  });
+}
+
+/** What `applyDocuments` would say. Without a whole mesh, what is missing may be elsewhere, and is no error. */
+export function reportOf(decoded: DecodedDocuments, set: MeshSet, isWholeMesh: boolean): Report {
+  const locators = new Map(decoded.candidates.map(({ content, locator }) => [formatKey(content.key), locator]));
+  const changes = candidateChanges(decoded.candidates, set);
+  const judgement = judge(changes, set, { isWholeMesh, locators });
+  // Documents that say nothing new still hear what is wrong with them.
+  const changed = new Set(
+    changes.map((change) => formatKey(change.type === 'put' ? change.entry.resource.key : change.key)),
+  );
+  const unchanged = decoded.candidates.flatMap(({ content }) => {
+    const existing = changed.has(formatKey(content.key)) ? undefined : set.get(content.key);
+    return existing === undefined ? [] : analyseResource(existing.typed, { set, isWholeMesh }, locators);
+  });
+  const cross = [...judgement.own, ...unchanged, ...judgement.others].map(({ finding }) => finding);
+  return { findings: [...decoded.findings, ...cross], ignored: decoded.ignored };
+}
+
+function candidateChanges(candidates: readonly Candidate[], set: MeshSet): readonly SetChange[] {
+  // Judged, not written: version and time play no part but in the order of age, where the new is the youngest.
+  const puts = planPuts(candidates, set, { owner: API_OWNER, version: 0, nowMs: Number.MAX_SAFE_INTEGER });
+  return puts.flatMap(({ change }) => change ?? []);
+}
+
+export interface DeleteOptions {
+  readonly keys: readonly ResourceKey[];
+  /** Only their keys are read. */
+  readonly documents: readonly TextDocument[];
+  readonly defaultNamespace: string;
+  readonly ignoreMissing: boolean;
+}
+
+/** Removes resources as one version. `report` says what the removal leaves dangling, which does not refuse it. */
+export async function deleteResources(
+  writer: ConfigWriter,
+  options: DeleteOptions,
+): Promise<Applied & { readonly report: Report }> {
+  const named = decodeKeys(options.documents, options.defaultNamespace);
+  if (hasErrors(named.findings)) throw new RefusedError({ findings: named.findings, ignored: [] });
+  const keys = new Map([...options.keys, ...named.keys.map(({ key }) => key)].map((key) => [formatKey(key), key]));
+  return writer.write((set) => {
+    const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
+    if (missing.length > 0 && !options.ignoreMissing) {
+      throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
+        hint: 'List what there is, or ignore what is missing.',
+      });
+    }
+    const changes = [...keys.values()].flatMap((key): readonly SetChange[] =>
+      set.get(key) === undefined ? [] : [{ type: 'delete', key }],
+    );
+    const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
+    const report = { findings: others.map(({ finding }) => finding), ignored: [] };
+    return {
+      changes,
+      result: (version) => ({
+        version,
+        report,
+        resources: changes.flatMap((c) => (c.type === 'delete' ? [{ key: c.key, outcome: 'deleted' as const }] : [])),
+      }),
+    };
+  });
+}
+
+function assertVersion(expected: number | null, version: number): void {
+  if (expected === null || expected === version) return;
+  throw new FlotillaError('conflict', `the configuration has version ${version}, not ${expected}`, {
+    hint: 'Somebody else changed it. Read it again, and repeat the change.',
+  });
+}
+
+export function hasErrors(findings: readonly Finding[]): boolean {
+  return findings.some((finding) => finding.severity === 'error');
+}
