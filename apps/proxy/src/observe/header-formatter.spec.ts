@@ -52,7 +52,7 @@ describe('access log formats', () => {
     ['%REQ(:authority)%|%REQ(Host)%', 'reviews:9080|reviews:9080'],
     ['%REQ(X-REQUEST-ID):3%', 'abc'],
     ['%REQ(X-NONE)% %REQ(X-NONE?USER-AGENT)%', '- curl/8.1'],
-    ['%RESPONSE_CODE% %RESPONSE_FLAGS%', '503 UF,URX'],
+    ['%RESPONSE_CODE% %RESPONSE_FLAGS%', '503 URX,UF'],
     ['%RESPONSE_CODE_DETAILS%', 'upstream_reset_before_response_started{connection_failure}'],
     ['%CONNECTION_TERMINATION_DETAILS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%"', '- "delayed_connect_error:_111"'],
     ['%BYTES_RECEIVED% %BYTES_SENT% %DURATION%', '3 91 12'],
