@@ -7,6 +7,7 @@ import {
   markDeltaSent,
   planDelta,
   requireAnswer,
+  settleDelta,
 } from './delta-subscription.ts';
 
 function request(fields: Partial<DeltaRequestFields>): DeltaRequestFields {
@@ -95,12 +96,12 @@ describe('what a subscription is sent', () => {
     ],
   ])('%s', (_name, requests, legacy, changed, removed) => {
     const plan = planDelta(after(requests, legacy), OFFER);
-    expect(plan).toEqual({ changed, removed });
+    expect(plan).toMatchObject({ changed, removed });
   });
 
   test('a changed version is sent, an equal one is not', () => {
     const held = after([{ initialResourceVersions: { a: '1', b: '1' } }]);
-    expect(planDelta(held, new Map([...OFFER, ['b', '2']]))).toEqual({ changed: ['b'], removed: [] });
+    expect(planDelta(held, new Map([...OFFER, ['b', '2']]))).toMatchObject({ changed: ['b'], removed: [] });
   });
 
   test('a resource whose answer is required is sent although it is held', () => {
@@ -134,9 +135,19 @@ describe('answers', () => {
       request({ responseNonce: 'n1', errorDetail: { message: 'no' } }),
       true,
     ).state;
-    expect(planDelta(refused, OFFER)).toEqual({ changed: [], removed: [] });
+    expect(planDelta(refused, OFFER)).toMatchObject({ changed: [], removed: [] });
     expect(planDelta(refused, new Map([...OFFER, ['a', '2']])).changed).toEqual(['a', 'b']);
     expect(planDelta(refused, new Map([['b', '1']])).changed).toEqual(['b']);
+  });
+
+  test('a refusal is settled when what was refused is no longer offered and the rest is held', () => {
+    const held = applyDeltaRequest(sent, request({ responseNonce: 'n1' }), true).state;
+    const changed = markDeltaSent(held, { changed: new Map([['a', '2']]), removed: [], nonce: 'n2' });
+    const refusal = request({ responseNonce: 'n2', errorDetail: { message: 'no' } });
+    const refused = applyDeltaRequest(changed, refusal, true).state;
+    expect(planDelta(refused, new Map([...OFFER, ['a', '2']])).isComplete).toBe(false);
+    expect(planDelta(refused, OFFER).isComplete).toBe(true);
+    expect(settleDelta(refused).refusal).toBeNull();
   });
 
   test('a client that refused a change still holds what it had, and is told when that goes', () => {
@@ -147,7 +158,7 @@ describe('answers', () => {
       request({ responseNonce: 'n2', errorDetail: { message: 'no' } }),
       true,
     ).state;
-    expect(planDelta(refused, OFFER)).toEqual({ changed: [], removed: [] });
+    expect(planDelta(refused, OFFER)).toMatchObject({ changed: [], removed: [] });
     expect(planDelta(refused, new Map([['b', '1']])).removed).toEqual(['a']);
   });
 });

@@ -155,6 +155,8 @@ export interface DeltaPlan {
   readonly changed: readonly string[];
   /** Names to report as gone. */
   readonly removed: readonly string[];
+  /** The client holds all that is offered; nothing it refused is missing. */
+  readonly isComplete: boolean;
 }
 
 /**
@@ -179,7 +181,7 @@ export function planDelta(state: DeltaSubscription, offered: ReadonlyMap<string,
   for (const name of state.mustAnswer) {
     if (!offered.has(name) && !state.known.has(name)) removed.push(name);
   }
-  return { changed, removed };
+  return { changed, removed, isComplete: lacking.length === 0 && removed.length === 0 };
 }
 
 /** Records a response: what it carried is known from now on, and an answer with `nonce` is awaited. */
@@ -200,6 +202,11 @@ export function markDeltaSent(
     mustAnswer.delete(name);
   }
   return { ...state, known, mustAnswer, replaced, refused: new Map(), nonceSent: sent.nonce, isAwaiting: true };
+}
+
+/** Forgets a refusal that no longer matters: what was refused is no longer offered, and the client holds the rest. */
+export function settleDelta(state: DeltaSubscription): DeltaSubscription {
+  return state.isAwaiting || state.refusal === null ? state : { ...state, refusal: null, refused: new Map() };
 }
 
 /**

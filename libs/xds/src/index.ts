@@ -8,6 +8,7 @@ export {
   markDeltaSent,
   planDelta,
   requireAnswer,
+  settleDelta,
   type DeltaAnswer,
   type DeltaPlan,
   type DeltaRequestFields,

@@ -7,6 +7,7 @@ import { createTestAuthority } from '@flotilla/spiffe/testing';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
 import { withPeer } from '@flotilla/testing';
 import { type ProxyStatus, SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import { freePorts } from '../testing/free-ports.ts';
 import { type SecretServer, serveSecrets, startStockEnvoy } from '../testing/stock-envoy.ts';
 import { meshConfig, routerNode, sidecarNode, startWorld, type World } from '../testing/world.ts';
 import type { NodeInit } from '../testing/xds-client.ts';
@@ -20,16 +21,19 @@ const bound = (name: string, port: number, bindPort: number) => ({
   appPort: 1,
 });
 
-// Port 0 is bound by Envoy as any free port, and is what an explicit proxy never has: low numbers stand in for it here.
-const EXPLICIT_PORTS = [bound('http', 8080, 21_801), bound('grpc-api', 7070, 21_802), bound('tcp-raw', 9000, 21_803)];
-const GATEWAY_PORTS = [80, 8080, 443, 9000].map((port, index) => bound(`p${port}`, port, 21_811 + index));
-
-const PROXIES: readonly [string, NodeInit][] = [
-  ['an explicit sidecar', sidecarNode({ labels: { app: 'web' }, httpProxyPort: 21_800, ports: EXPLICIT_PORTS })],
-  ['a redirecting sidecar', sidecarNode({ labels: { app: 'web' } })],
-  ['a sidecar with a scope', sidecarNode({ labels: { app: 'web', scoped: 'yes' }, httpProxyPort: 21_804, ports: [] })],
-  ['a gateway', routerNode({ labels: { istio: 'ingressgateway' }, ports: GATEWAY_PORTS })],
-];
+/** One proxy of each kind, on ports of its own. */
+async function proxies(): Promise<Record<string, NodeInit>> {
+  const [p1 = 0, p2 = 0, p3 = 0, p4 = 0, p5 = 0, p6 = 0, p7 = 0, p8 = 0, p9 = 0] = await freePorts(9);
+  const web = { app: 'web' };
+  const ports = [bound('http', 8080, p1), bound('grpc-api', 7070, p2), bound('tcp-raw', 9000, p3)];
+  const servers = [bound('http', 80, p5), bound('http2', 8080, p6), bound('https', 443, p7), bound('tcp', 9000, p8)];
+  return {
+    'an explicit sidecar': sidecarNode({ labels: web, httpProxyPort: p4, ports }),
+    'a redirecting sidecar': sidecarNode({ labels: web }),
+    'a sidecar with a scope': sidecarNode({ labels: { ...web, scoped: 'yes' }, httpProxyPort: p9, ports: [] }),
+    'a gateway': routerNode({ labels: { istio: 'ingressgateway' }, ports: servers }),
+  };
+}
 
 withPeer('envoy', (path) => {
   describe('stock Envoy takes everything that pilot says', () => {
@@ -59,17 +63,22 @@ withPeer('envoy', (path) => {
     });
 
     describe.each(['delta', 'sotw'] as const)('%s', (protocol) => {
-      test.each(PROXIES)('%s', async (_name, node) => {
-        const envoy = await startStockEnvoy({ path, node, xds: world.pilot.xds, sds: secrets.address, protocol });
-        try {
-          const status = await settled(world, node.id ?? '');
-          expect(refusals(status)).toEqual([]);
-          expect(status.types.map((type) => type.state)).toEqual(status.types.map(() => SyncState.SYNCED));
-          expect(status.types.length).toBeGreaterThanOrEqual(3);
-        } finally {
-          await envoy.close();
-        }
-      });
+      test.each(['an explicit sidecar', 'a redirecting sidecar', 'a sidecar with a scope', 'a gateway'])(
+        '%s',
+        async (kind) => {
+          const node = (await proxies())[kind];
+          if (node === undefined) throw new Error(`no ${kind}`);
+          const envoy = await startStockEnvoy({ path, node, xds: world.pilot.xds, sds: secrets.address, protocol });
+          try {
+            const status = await settled(world, node.id ?? '');
+            expect(refusals(status)).toEqual([]);
+            expect(status.types.map((type) => type.state)).toEqual(status.types.map(() => SyncState.SYNCED));
+            expect(status.types.length).toBeGreaterThanOrEqual(3);
+          } finally {
+            await envoy.close();
+          }
+        },
+      );
     });
   });
 });

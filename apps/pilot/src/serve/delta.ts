@@ -7,6 +7,7 @@ import {
   markDeltaSent,
   planDelta,
   requireAnswer,
+  settleDelta,
   type XdsShortName,
 } from '@flotilla/xds';
 import type { EncodedResource } from '../translate/encoded.ts';
@@ -59,6 +60,7 @@ export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
   prepare(offered: ReadonlyMap<string, EncodedResource>, options: PrepareOptions): Preparation {
     const versions = new Map([...offered].map(([name, resource]) => [name, resource.version]));
     const plan = planDelta(this.#state, versions);
+    if (plan.isComplete) this.#state = settleDelta(this.#state);
     const { mustAnswer } = this.#state;
     const gone = this.#reportsRemovals ? plan.removed : plan.removed.filter((name) => mustAnswer.has(name));
     const removed = options.holdRemovals ? [] : gone;
