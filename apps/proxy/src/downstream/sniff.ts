@@ -61,6 +61,8 @@ export function sniff(socket: Socket, settings: SniffSettings, clock: Clock, don
   const onClose = () => finish(null);
   const onError = () => finish(null);
   socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError);
+  // Accepted sockets come paused, and a listener for data does not undo that.
+  socket.resume();
 }
 
 function decide(bytes: Buffer, settings: SniffSettings): Sniffed | null {
