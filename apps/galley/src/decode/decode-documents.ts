@@ -7,6 +7,7 @@ import {
   FaultList,
   formatKey,
   formatOrigin,
+  formatPath,
   isObject,
   quote,
   readDocuments,
@@ -113,8 +114,9 @@ function nameDocument(document: JsonObject, defaultNamespace: string, faults: Fa
     const name = metadata.name === '' ? '(unnamed)' : metadata.name;
     return { type: 'ignored', text: `${apiVersion} ${kind} ${namespace === '' ? name : `${namespace}/${name}`}` };
   }
+  if (decision.type === 'refused') return null;
   const metadata = readMetadata(document, faults);
-  if (decision.type === 'refused' || metadata.name === '') return null;
+  if (metadata.name === '') return null;
   const { entry } = decision;
   if (!entry.isNamespaced && metadata.namespace !== '') {
     faults.unexpected(['metadata', 'namespace'], `a ${kind} is in no namespace`, 'Remove it.');
@@ -189,8 +191,13 @@ class DocumentsDecoder {
     const { apiVersion: _version, kind: _kind, metadata: _metadata, status: _status, ...body } = document;
     const decoded = decodeBody(entry, body);
     decoded.faults.forEach((fault) => faults.add(fault));
-    // A field that is written wrongly may also be one that is not supported: both are said.
-    if (entry.family === 'istio') checkSupport(entry.kind, body['spec']).forEach((fault) => faults.add(fault));
+    if (entry.family === 'istio') {
+      // Of a field that does not exist, or is written wrongly, that is enough to say.
+      const faulted = new Set(decoded.faults.map(({ path }) => formatPath(path)));
+      for (const fault of checkSupport(entry.kind, body['spec'])) {
+        if (!faulted.has(formatPath(fault.path))) faults.add(fault);
+      }
+    }
     if (!decoded.ok) return null;
     const { labels, annotations } = metadata;
     const content = { key, apiVersion, labels, annotations, body, origin: place.origin };
