@@ -55,7 +55,7 @@ export class Cluster implements UpstreamCluster {
     this.#clock = tools.clock;
     this.#breaker = new CircuitBreaker(settings.breaker, tools.stats, statName);
     this.#pools = { settings: settings.pool, breaker: this.#breaker, stats: this.stats, clock: tools.clock };
-    this.#transports = transports.all.map((each) => openTransport(each, tools.secrets, settings.autoSanValidation));
+    this.#transports = transports.all.map((each) => openTransport(each, tools, settings.autoSanValidation));
     for (const transport of this.#transports) transport.subscribe(() => this.#transportChanged(transport));
     this.#endpoints = new EndpointSet(this.#transports, settings.balancing, tools.random, this.stats);
     const plain = this.#transports[transports.select(null)];

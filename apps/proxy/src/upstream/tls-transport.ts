@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
-import { FlotillaError } from '@flotilla/runtime';
+import { type Clock, FlotillaError } from '@flotilla/runtime';
 import { subjectAltNamesOf } from '../downstream/peer-certificate.ts';
 import type { CertificateSecret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
 import { coversDnsName, type TlsSettings } from './tls-settings.ts';
@@ -19,26 +19,45 @@ import {
  * connections use the new one and the pools let go of the old. The peer is judged here, not by Node: first the
  * chain, then the names, as Envoy does. `matchesServerName` also wants the certificate to cover the SNI.
  */
-export function openTlsTransport(settings: TlsSettings, secrets: SecretStore, matchesServerName: boolean): Transport {
-  return new TlsTransport(settings, secrets, matchesServerName);
+export function openTlsTransport(
+  settings: TlsSettings,
+  secrets: SecretStore,
+  clock: Clock,
+  matchesServerName: boolean,
+): Transport {
+  return new TlsTransport(settings, secrets, clock, matchesServerName);
+}
+
+/**
+ * A session of a peer that was verified. A resumed handshake proves that it is the same peer, but shows no
+ * certificate: what was learned from it is kept beside.
+ */
+interface SavedSession {
+  readonly session: Buffer;
+  readonly facts: PeerFacts;
+  readonly notAfterMs: number;
 }
 
 class TlsTransport implements Transport {
   readonly name = 'tls';
   readonly readyEvent = 'secureConnect';
   readonly #settings: TlsSettings;
+  readonly #clock: Clock;
   readonly #matchesServerName: boolean;
   readonly #certificate: SecretHolder | null;
   readonly #trust: SecretHolder | null;
   readonly #listeners = new Set<() => void>();
   readonly #endings: (() => void)[] = [];
-  /** Sessions to resume by target, of the present version only. */
-  readonly #sessions = new Map<string, Buffer>();
+  /** Sessions to resume by target and SNI, of the present version only. */
+  readonly #sessions = new Map<string, SavedSession>();
+  /** What was offered on which connection. */
+  readonly #offered = new WeakMap<Socket, SavedSession>();
   #version = 0;
   #context: SecureContext | null = null;
 
-  constructor(settings: TlsSettings, secrets: SecretStore, matchesServerName: boolean) {
+  constructor(settings: TlsSettings, secrets: SecretStore, clock: Clock, matchesServerName: boolean) {
     this.#settings = settings;
+    this.#clock = clock;
     this.#matchesServerName = matchesServerName;
     const { certificate, peer } = settings;
     this.#certificate = certificate?.kind === 'secret' ? secrets.holder(certificate.name) : null;
@@ -54,9 +73,8 @@ class TlsTransport implements Transport {
 
   connect(target: DialTarget, socketSettings: SocketSettings, requestName: string | null): Socket {
     const serverName = this.#settings.serverName ?? requestName;
-    const version = this.#version;
     const sessionKey = `${addressKey(target)} ${serverName ?? ''}`;
-    const session = this.#sessions.get(sessionKey);
+    const saved = this.#takeSession(sessionKey);
     const socket = connect({
       ...connectOptions(target, socketSettings),
       secureContext: this.#secureContext(),
@@ -65,20 +83,18 @@ class TlsTransport implements Transport {
       servername: serverName === null || isIP(serverName) !== 0 ? '' : serverName,
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
-      ...(session === undefined ? {} : { session }),
+      ...(saved === null ? {} : { session: saved.session }),
     });
-    if (this.#settings.reusesSessions) {
-      // Offered once: a server that stumbles over it gets a full handshake the next time.
-      this.#sessions.delete(sessionKey);
-      socket.on('session', (fresh: Buffer) => {
-        if (version === this.#version && !socket.destroyed) this.#sessions.set(sessionKey, fresh);
-      });
-    }
+    if (saved !== null) this.#offered.set(socket, saved);
+    if (this.#settings.reusesSessions) this.#saveSessions(socket, sessionKey, requestName);
     return socket;
   }
 
   verify(socket: Socket, requestName: string | null): PeerFacts | string {
     if (!(socket instanceof TLSSocket)) return 'TLS_error: the connection is not a TLS connection';
+    if (socket.isSessionReused()) {
+      return this.#offered.get(socket)?.facts ?? 'TLS_error: the server resumed a session that was not offered';
+    }
     const { peer } = this.#settings;
     const hasTrust = peer.trust !== null && !peer.acceptUntrusted;
     if (hasTrust && !socket.authorized) {
@@ -115,6 +131,38 @@ class TlsTransport implements Transport {
     for (const end of this.#endings.splice(0)) end();
     this.#listeners.clear();
     this.#sessions.clear();
+  }
+
+  /** A session is offered once: a server that stumbles over it gets a full handshake the next time. */
+  #takeSession(key: string): SavedSession | null {
+    const saved = this.#sessions.get(key);
+    this.#sessions.delete(key);
+    return saved !== undefined && saved.notAfterMs > this.#clock.now() ? saved : null;
+  }
+
+  #saveSessions(socket: TLSSocket, key: string, requestName: string | null): void {
+    const version = this.#version;
+    let session: Buffer | null = null;
+    let isReady = false;
+    const save = (): void => {
+      if (session === null || version !== this.#version || socket.destroyed) return;
+      const facts = this.verify(socket, requestName);
+      if (typeof facts === 'string') return;
+      const notAfterMs =
+        socket.getPeerX509Certificate()?.validToDate.getTime() ?? this.#offered.get(socket)?.notAfterMs ?? 0;
+      this.#sessions.set(key, { session, facts, notAfterMs });
+    };
+    // TLS 1.2 brings the session before the handshake is over, TLS 1.3 after it.
+    socket.on('session', (fresh: Buffer) => {
+      session = fresh;
+      if (isReady) save();
+    });
+    socket.once('secureConnect', () => {
+      isReady = true;
+      // A resumed TLS 1.2 session brings no new one: the old one serves again.
+      if (session === null && socket.isSessionReused()) session = this.#offered.get(socket)?.session ?? null;
+      save();
+    });
   }
 
   #changed(): void {

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { Clock } from '@flotilla/runtime';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -53,10 +54,12 @@ function compileSocket(socket: TransportSocket | undefined, path: string): Trans
 /** Opens what the settings describe, holding the secrets that they name. */
 export function openTransport(
   settings: TransportSettings,
-  secrets: SecretStore,
+  tools: { readonly secrets: SecretStore; readonly clock: Clock },
   matchesServerName: boolean,
 ): Transport {
-  return settings === null ? openRawTransport() : openTlsTransport(settings, secrets, matchesServerName);
+  return settings === null
+    ? openRawTransport()
+    : openTlsTransport(settings, tools.secrets, tools.clock, matchesServerName);
 }
 
 function holdsAll(metadata: JsonObject | null, wanted: JsonObject): boolean {

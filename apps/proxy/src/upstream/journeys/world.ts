@@ -1,9 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { HeaderList } from '@flotilla/http-codec';
 import { silentLogger } from '@flotilla/observe';
 import { seededRandom, systemClock } from '@flotilla/runtime';
 import { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { LbEndpointSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { Secret, SecretHolder, SecretStore } from '../../identity/secret-store.ts';
 import { type Counter, type Gauge, StatsRegistry } from '../../observe/stats.ts';
@@ -93,13 +94,12 @@ export function openWorld(overrides: Partial<ClusterManagerOptions> = {}): World
   };
 }
 
-type LbEndpoints = NonNullable<
-  NonNullable<MessageInitShape<typeof ClusterLoadAssignmentSchema>['endpoints']>[number]['lbEndpoints']
->;
+/** Fields of a message that is not made yet. */
+export type Fields<Desc extends DescMessage> = Exclude<MessageInitShape<Desc>, MessageShape<Desc>>;
 
-/** Endpoints on loopback. */
-export function lbEndpoints(...ports: readonly number[]): LbEndpoints {
-  return ports.map((port) => ({ hostIdentifier: { case: 'endpoint', value: { address: tcpAddress(port) } } }));
+/** An endpoint on loopback. */
+export function lbEndpoint(port: number, more: Fields<typeof LbEndpointSchema> = {}): Fields<typeof LbEndpointSchema> {
+  return { hostIdentifier: { case: 'endpoint', value: { address: tcpAddress(port) } }, ...more };
 }
 
 export function tcpAddress(port: number, address = '127.0.0.1') {
@@ -114,12 +114,12 @@ export function tcpAddress(port: number, address = '127.0.0.1') {
 export function assignment(name: string, ...ports: readonly number[]) {
   return create(ClusterLoadAssignmentSchema, {
     clusterName: name,
-    endpoints: [{ lbEndpoints: lbEndpoints(...ports) }],
+    endpoints: [{ lbEndpoints: ports.map((port) => lbEndpoint(port)) }],
   });
 }
 
 /** A STATIC cluster named `c` on loopback ports. */
-export function staticCluster(ports: readonly number[], more: MessageInitShape<typeof ClusterSchema> = {}) {
+export function staticCluster(ports: readonly number[], more: Fields<typeof ClusterSchema> = {}) {
   return create(ClusterSchema, { name: 'c', loadAssignment: assignment('c', ...ports), ...more });
 }
 
