@@ -52,7 +52,11 @@ class TestStream<Request extends DescMessage, Response extends DescMessage> {
     channel: ChannelCredentials,
     onResponse: (response: MessageShape<Response>) => void,
   ) {
-    this.#client = new Client(formatAddress(address), channel, { 'grpc.max_receive_message_length': -1 });
+    this.#client = new Client(formatAddress(address), channel, {
+      'grpc.max_receive_message_length': -1,
+      // TLS has no server name for an IP address.
+      'grpc.ssl_target_name_override': 'localhost',
+    });
     this.#stream = this.#client.makeBidiStreamRequest(
       `${SERVICE}/${method}`,
       (message: MessageInitShape<Request>) => Buffer.from(toBinary(request, create(request, message))),

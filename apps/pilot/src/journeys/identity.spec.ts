@@ -1,0 +1,211 @@
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { credentials, status } from '@grpc/grpc-js';
+import { silentLogger } from '@flotilla/observe';
+import { systemClock } from '@flotilla/runtime';
+import { createTestAuthority, createTestIdentity, type TestAuthority } from '@flotilla/spiffe/testing';
+import type { SpiffeId, WorkloadCertificate } from '@flotilla/spiffe';
+import { startPilot } from '../pipeline.ts';
+import { FakeGalley } from '../testing/fake-galley.ts';
+import { meshConfig, sidecarNode, type SidecarOptions } from '../testing/world.ts';
+import { DeltaTestClient } from '../testing/xds-client.ts';
+
+const LOOPBACK = { host: '127.0.0.1', port: 0 };
+const PILOT: SpiffeId = { trustDomain: 'cluster.local', namespace: 'istio-system', serviceAccount: 'istiod' };
+const REVIEWS: SpiffeId = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'bookinfo-reviews' };
+const SIDECAR: SidecarOptions = {
+  workload: 'reviews-v1',
+  serviceAccount: 'bookinfo-reviews',
+  labels: { app: 'reviews', version: 'v1' },
+  httpProxyPort: 21_900,
+  ports: [
+    { name: 'http', port: 9080, bindAddress: '127.0.0.1', bindPort: 21_901, appAddress: '127.0.0.1', appPort: 1 },
+  ],
+};
+const ENTRY = 'default/reviews-v1-127-0-0-1-21901';
+
+const opened: { close(): void | Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of opened.splice(0).reverse()) await each.close();
+});
+
+let authority: TestAuthority;
+beforeAll(async () => {
+  authority = await createTestAuthority();
+});
+
+async function start(galley = new FakeGalley(), registration = { graceMs: 20, startupGraceMs: 60_000 }) {
+  const identity = createTestIdentity(await authority.issue(PILOT, { dnsNames: ['localhost'] }));
+  const pilot = await startPilot({
+    galley: galley.transport,
+    bus: galley.bus,
+    xds: null,
+    xdsTls: LOOPBACK,
+    identity,
+    trustDomain: 'cluster.local',
+    meshConfig: meshConfig({}),
+    debounce: { quietMs: 1, maxMs: 20 },
+    registration,
+    logger: silentLogger,
+    clock: systemClock,
+  });
+  opened.push(pilot);
+  await pilot.ready;
+  return { galley, pilot, identity };
+}
+
+type Started = Awaited<ReturnType<typeof start>>;
+
+function channelOf(certificate: WorkloadCertificate, rootPem = authority.rootPem) {
+  return credentials.createSsl(
+    Buffer.from(rootPem),
+    Buffer.from(certificate.privateKeyPem),
+    Buffer.from(certificate.chainPem),
+    // The server is known by its SPIFFE id; the chain is verified all the same.
+    { checkServerIdentity: () => undefined },
+  );
+}
+
+function connect({ pilot }: Started, certificate: WorkloadCertificate, sidecar = SIDECAR): DeltaTestClient {
+  const client = new DeltaTestClient({
+    address: pilot.xdsTls,
+    node: sidecarNode(sidecar),
+    channel: channelOf(certificate),
+  });
+  opened.push(client);
+  client.subscribe('CDS');
+  return client;
+}
+
+const tick = () => new Promise((resolve) => setImmediate(resolve));
+
+async function entries(galley: FakeGalley, ...expected: string[]): Promise<void> {
+  while (galley.names('WorkloadEntry').join() !== expected.join()) await tick();
+}
+
+describe('who may speak for a workload', () => {
+  test.each<[string, SpiffeId, SidecarOptions, number]>([
+    ['another service account', { ...REVIEWS, serviceAccount: 'bookinfo-ratings' }, SIDECAR, status.PERMISSION_DENIED],
+    ['another namespace', { ...REVIEWS, namespace: 'other' }, SIDECAR, status.PERMISSION_DENIED],
+    ['another trust domain', { ...REVIEWS, trustDomain: 'elsewhere' }, SIDECAR, status.PERMISSION_DENIED],
+  ])('not %s', async (_name, id, sidecar, code) => {
+    const started = await start();
+    const client = connect(started, await authority.issue(id), sidecar);
+    const end = await client.end();
+    expect(end).toMatchObject({ code });
+    expect(client.arrivals).toEqual([]);
+    expect(started.galley.names('WorkloadEntry')).toEqual([]);
+  });
+
+  test('not a certificate of another authority, nor a client without one', async () => {
+    const started = await start();
+    const foreign = await (await createTestAuthority('foreign')).issue(REVIEWS);
+    expect(await connect(started, foreign).end()).toMatchObject({ code: status.UNAVAILABLE });
+    const bare = new DeltaTestClient({
+      address: started.pilot.xdsTls,
+      node: sidecarNode(SIDECAR),
+      channel: credentials.createSsl(Buffer.from(authority.rootPem), null, null, {
+        checkServerIdentity: () => undefined,
+      }),
+    });
+    opened.push(bare);
+    bare.subscribe('CDS');
+    expect(await bare.end()).toMatchObject({ code: status.UNAVAILABLE });
+  });
+
+  test('a node that is not understood is told so', async () => {
+    const started = await start();
+    const certificate = await authority.issue(REVIEWS);
+    const client = new DeltaTestClient({
+      address: started.pilot.xdsTls,
+      node: { ...sidecarNode(SIDECAR), id: 'nonsense' },
+      channel: channelOf(certificate),
+    });
+    opened.push(client);
+    client.subscribe('CDS');
+    expect(await client.end()).toMatchObject({ code: status.INVALID_ARGUMENT });
+  });
+});
+
+describe('a workload is registered', () => {
+  test('while its proxy is connected, with its labels, ports and identity', async () => {
+    const started = await start();
+    const { galley } = started;
+    galley.write(
+      'apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {selector: {app: reviews}, ports: [{name: http, port: 9080}]}',
+    );
+    const client = connect(started, await authority.issue(REVIEWS));
+    await entries(galley, ENTRY);
+    client.subscribe('EDS', 'outbound|9080||reviews.default.svc.cluster.local');
+    await client.has('EDS', 'outbound|9080||reviews.default.svc.cluster.local');
+    client.close();
+    await entries(galley);
+  });
+
+  test('once: a proxy that comes back in time changes nothing', async () => {
+    const galley = new FakeGalley();
+    const started = await start(galley, { graceMs: 2_000, startupGraceMs: 60_000 });
+    const certificate = await authority.issue(REVIEWS);
+    const first = connect(started, certificate);
+    await entries(galley, ENTRY);
+    await first.has('CDS', 'BlackHoleCluster');
+    const { version } = galley;
+    first.close();
+    const second = connect(started, certificate);
+    await second.has('CDS', 'BlackHoleCluster');
+    expect(galley.version).toBe(version);
+  });
+
+  test('across a restart of pilot, which removes only those that stay away', async () => {
+    const galley = new FakeGalley();
+    const before = await start(galley);
+    const certificate = await authority.issue(REVIEWS);
+    const client = connect(before, certificate);
+    await entries(galley, ENTRY);
+    // Pilot goes first: the workload lives on.
+    await before.pilot.close();
+    client.close();
+    const gone = galley.version;
+    galley.write(
+      'apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: stale, annotations: {flotilla.io/automatic: proxy}}\nspec: {address: 127.0.0.1}',
+    );
+    galley.write(
+      'apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: by-hand}\nspec: {address: 127.0.0.1}',
+    );
+    const after = await start(galley, { graceMs: 20, startupGraceMs: 300 });
+    await connect(after, certificate).has('CDS', 'BlackHoleCluster');
+    await entries(galley, 'default/by-hand', ENTRY);
+    // Two writes here, one removal by pilot, and nothing about the proxy that came back.
+    expect(galley.version).toBe(gone + 3);
+  });
+
+  test('again when galley was away', async () => {
+    const started = await start();
+    started.galley.isAway = true;
+    const client = connect(started, await authority.issue(REVIEWS));
+    await client.has('CDS', 'BlackHoleCluster');
+    started.galley.isAway = false;
+    await entries(started.galley, ENTRY);
+  });
+});
+
+test('a new certificate of pilot holds for the next connection, and the streams there are live on', async () => {
+  const started = await start();
+  const client = connect(started, await authority.issue(REVIEWS));
+  await entries(started.galley, ENTRY);
+  const next = await createTestAuthority('next');
+  const both = `${authority.rootPem}${next.rootPem}`;
+  started.identity.set({ ...(await next.issue(PILOT, { dnsNames: ['localhost'] })), rootsPem: both });
+  const modern = new DeltaTestClient({
+    address: started.pilot.xdsTls,
+    node: sidecarNode(SIDECAR),
+    channel: channelOf(await next.issue(REVIEWS), next.rootPem),
+  });
+  opened.push(modern);
+  modern.subscribe('CDS');
+  await modern.has('CDS', 'BlackHoleCluster');
+  client.forget();
+  started.galley.write(
+    'apiVersion: v1\nkind: Service\nmetadata: {name: later}\nspec: {selector: {app: later}, ports: [{name: http, port: 80}]}',
+  );
+  await client.has('CDS', 'outbound|80||later.default.svc.cluster.local');
+});
