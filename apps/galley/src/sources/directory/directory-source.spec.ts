@@ -1,0 +1,258 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createInProcessBus } from '@flotilla/bus';
+import { describeKey } from '@flotilla/model';
+import { silentLogger } from '@flotilla/observe';
+import { FakeClock, systemClock } from '@flotilla/runtime';
+import { openSqliteStore } from '../../store/sqlite.ts';
+import { applyDocuments, deleteResources } from '../../write/apply.ts';
+import { ConfigWriter } from '../../write/config-writer.ts';
+import { openDirectorySource } from './directory-source.ts';
+import type { DirectorySource } from './directory-source.ts';
+import { watchDirectory } from './watch.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const account = (name: string, label = 'x'): string =>
+  `apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: ${name}\n  labels: {l: ${label}}\n`;
+const virtualService = (subset: string): string =>
+  `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: reviews}\nspec:\n  hosts: [reviews]\n  http:\n  - route:\n    - destination: {host: reviews, subset: ${subset}}\n`;
+const destinationRule = (...subsets: readonly string[]): string =>
+  `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: reviews}\nspec:\n  host: reviews\n  subsets: [${subsets.map((name) => `{name: ${name}, labels: {version: ${name}}}`).join(', ')}]\n`;
+
+interface World {
+  readonly directory: string;
+  readonly writer: ConfigWriter;
+  readonly source: DirectorySource;
+  write(file: string, text: string): void;
+  remove(file: string): void;
+  /** Rescans, and tells the set as `Kind ns/name` and the findings as `file:line message`. */
+  scan(): Promise<{ readonly set: readonly string[]; readonly findings: readonly string[] }>;
+  apply(yaml: string): Promise<unknown>;
+}
+
+async function world(files: Readonly<Record<string, string>>): Promise<World> {
+  const directory = mkdtempSync(join(tmpdir(), 'galley-directory-'));
+  cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+  const write = (file: string, text: string): void => {
+    mkdirSync(join(directory, file, '..'), { recursive: true });
+    writeFileSync(join(directory, file), text);
+  };
+  for (const [file, text] of Object.entries(files)) write(file, text);
+  const store = openSqliteStore({ path: ':memory:' });
+  const writer = await ConfigWriter.open({ store, bus: createInProcessBus(), logger: silentLogger });
+  // A clock that stands still: nothing is read but by `scan`.
+  const clock = new FakeClock();
+  const source = await openDirectorySource({
+    directory,
+    defaultNamespace: 'default',
+    writer,
+    clock,
+    logger: silentLogger,
+  });
+  cleanups.push(() => store.close(), () => source.close()); // prettier-ignore
+  return {
+    directory,
+    writer,
+    source,
+    write,
+    remove: (file) => rmSync(join(directory, file)),
+    async scan() {
+      await source.rescan();
+      const set = [...writer.set.entries()].map(({ resource }) => describeKey(resource.key)).sort();
+      const findings = source
+        .findings()
+        .map(({ origin, message }) => `${origin.source.slice(directory.length + 1)}:${origin.line} ${message}`);
+      return { set, findings };
+    },
+    apply: (yaml) =>
+      applyDocuments(writer, clock, {
+        documents: [{ source: 'api', yaml }],
+        defaultNamespace: 'default',
+        force: false,
+        expectedVersion: null,
+      }),
+  };
+}
+
+const labelOf = (w: World, name: string): string | undefined =>
+  w.writer.set.get({ group: '', kind: 'ServiceAccount', namespace: 'default', name })?.resource.labels['l'];
+
+describe('a directory source', () => {
+  it('reads YAML and JSON at every depth as one version, and passes over the rest', async () => {
+    const w = await world({
+      'a.yaml': account('a'),
+      'deep/er/b.yml': account('b'),
+      'c.json': '{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"c"}}',
+      'README.md': 'not: [yaml',
+      '.hidden.yaml': account('hidden'),
+      '.git/config.yaml': account('git'),
+      'settings.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n',
+    });
+    symlinkSync(join(w.directory, 'a.yaml'), join(w.directory, '..data'));
+    expect(await w.scan()).toEqual({
+      set: ['ServiceAccount default/a', 'ServiceAccount default/b', 'ServiceAccount default/c'],
+      findings: [],
+    });
+    expect(w.writer.version).toBe(1);
+    expect(w.source.ignored()).toEqual(['v1 ConfigMap default/settings']);
+  });
+
+  it('makes no version when nothing changed', async () => {
+    const w = await world({ 'a.yaml': account('a') });
+    w.write('a.yaml', `# a comment\n${account('a')}`);
+    await w.scan();
+    expect(w.writer.version).toBe(1);
+  });
+
+  it('takes in changes, and deletes what a file or a deleted file names no more', async () => {
+    const w = await world({ 'a.yaml': `${account('a')}---\n${account('b')}`, 'c.yaml': account('c') });
+    w.write('a.yaml', account('a', 'y'));
+    w.remove('c.yaml');
+    expect((await w.scan()).set).toEqual(['ServiceAccount default/a']);
+    expect(labelOf(w, 'a')).toBe('y');
+    expect(w.writer.version).toBe(2);
+  });
+
+  it('keeps the last good version of a resource whose document is broken, and takes in the others', async () => {
+    const w = await world({ 'a.yaml': `${account('a')}---\n${account('b')}` });
+    w.write('a.yaml', `${account('a', '1.5')}---\n${account('b', 'y')}---\n${account('c')}`);
+    expect(await w.scan()).toEqual({
+      set: ['ServiceAccount default/a', 'ServiceAccount default/b', 'ServiceAccount default/c'],
+      findings: ['a.yaml:5 must be a text, but is the number 1.5'],
+    });
+    expect([labelOf(w, 'a'), labelOf(w, 'b')]).toEqual(['x', 'y']);
+  });
+
+  it('keeps everything of a file that is no YAML, until it is right again', async () => {
+    const w = await world({ 'a.yaml': `${account('a')}---\n${account('b')}` });
+    w.write('a.yaml', 'kind: [\n');
+    const broken = await w.scan();
+    expect(broken.set).toEqual(['ServiceAccount default/a', 'ServiceAccount default/b']);
+    expect(broken.findings[0]).toMatch(/^a\.yaml:\d+ this is not YAML/);
+    w.write('a.yaml', account('b'));
+    expect(await w.scan()).toEqual({ set: ['ServiceAccount default/b'], findings: [] });
+  });
+
+  it('keeps a resource that moved to another file, even when that one breaks', async () => {
+    const w = await world({ 'a.yaml': account('a') });
+    w.remove('a.yaml');
+    w.write('b.yaml', account('a'));
+    await w.scan();
+    w.write('b.yaml', 'a: [\n');
+    expect((await w.scan()).set).toEqual(['ServiceAccount default/a']);
+  });
+
+  it('lets the first file have a resource that two files name', async () => {
+    const w = await world({ 'a.yaml': account('a', 'first'), 'b.yaml': account('a', 'second') });
+    const { findings } = await w.scan();
+    expect(labelOf(w, 'a')).toBe('first');
+    expect(findings).toEqual([
+      `b.yaml:4 the resource is written before, at ${w.directory}/a.yaml:1:1, and that one counts`,
+    ]);
+  });
+
+  it('holds back a route to a missing subset until the subset is there', async () => {
+    const w = await world({ 'vs.yaml': virtualService('v1') });
+    expect((await w.scan()).findings).toEqual([
+      'vs.yaml:8 no DestinationRule for reviews.default.svc.cluster.local defines the subset "v1"',
+    ]);
+    expect(w.writer.version).toBe(0);
+    w.write('dr.yaml', destinationRule('v1'));
+    expect(await w.scan()).toEqual({
+      set: ['DestinationRule default/reviews', 'VirtualService default/reviews'],
+      findings: [],
+    });
+  });
+
+  it('holds back a rule that would take a subset away from a route', async () => {
+    const w = await world({ 'vs.yaml': virtualService('v1'), 'dr.yaml': destinationRule('v1') });
+    w.write('dr.yaml', destinationRule('v2'));
+    w.write('other.yaml', account('other'));
+    const { set, findings } = await w.scan();
+    expect(set).toContain('ServiceAccount default/other');
+    expect(findings).toHaveLength(1);
+    const rule = { group: 'networking.istio.io', kind: 'DestinationRule', namespace: 'default', name: 'reviews' };
+    expect(w.writer.set.get(rule)?.typed.spec).toMatchObject({ subsets: [{ name: 'v1' }] });
+    w.write('vs.yaml', virtualService('v2'));
+    expect((await w.scan()).findings).toEqual([]);
+    expect(w.writer.set.get(rule)?.typed.spec).toMatchObject({ subsets: [{ name: 'v2' }] });
+  });
+
+  it('leaves alone what came through the API', async () => {
+    const w = await world({ 'a.yaml': account('a') });
+    await w.apply(account('other'));
+    w.write('a.yaml', account('b'));
+    expect((await w.scan()).set).toEqual(['ServiceAccount default/b', 'ServiceAccount default/other']);
+  });
+
+  it('lets a change through the API stand until the file changes', async () => {
+    const w = await world({ 'a.yaml': account('a', 'file') });
+    await w.apply(account('a', 'api'));
+    await w.scan();
+    expect(labelOf(w, 'a')).toBe('api');
+    w.write('a.yaml', account('a', 'file-again'));
+    await w.scan();
+    expect(labelOf(w, 'a')).toBe('file-again');
+  });
+
+  it('lets a deletion through the API stand until the file changes', async () => {
+    const w = await world({ 'a.yaml': account('a') });
+    const key = { group: '', kind: 'ServiceAccount', namespace: 'default', name: 'a' };
+    await deleteResources(w.writer, { keys: [key], documents: [], defaultNamespace: 'default', ignoreMissing: false });
+    expect((await w.scan()).set).toEqual([]);
+    w.write('a.yaml', account('a', 'new'));
+    expect((await w.scan()).set).toEqual(['ServiceAccount default/a']);
+  });
+
+  it('keeps everything when the directory itself goes away', async () => {
+    const w = await world({ 'a.yaml': account('a') });
+    rmSync(w.directory, { recursive: true });
+    expect((await w.scan()).set).toEqual(['ServiceAccount default/a']);
+    expect(w.source.findings()[0]?.message).toMatch(/^the directory cannot be taken in: ENOENT/);
+  });
+
+  it('refuses to start without the directory', async () => {
+    const w = await world({});
+    const options = { directory: join(w.directory, 'missing'), defaultNamespace: 'default', writer: w.writer };
+    await expect(openDirectorySource({ ...options, clock: systemClock, logger: silentLogger })).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('cannot read the configuration directory'),
+    });
+  });
+});
+
+describe('watching a directory', () => {
+  const timing = { quietMs: 50, maxDelayMs: 500, pollMs: 5_000 };
+
+  it('tells of a change after a quiet time, by the operating system’s word', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'galley-watch-'));
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const options = { directory, clock: systemClock, logger: silentLogger, onChange: () => resolve(undefined) };
+    const stop = watchDirectory({ ...options, timing: { ...timing, quietMs: 1, pollMs: 60_000 } });
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }), stop); // prettier-ignore
+    writeFileSync(join(directory, 'a.yaml'), account('a'));
+    await promise;
+  });
+
+  it('asks again from time to time, told or not, and never after it was stopped', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'galley-watch-'));
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+    const clock = new FakeClock();
+    let calls = 0;
+    const stop = watchDirectory({ directory, clock, logger: silentLogger, timing, onChange: () => (calls += 1) });
+    clock.advance(4_999);
+    expect(calls).toBe(0);
+    clock.advance(10_001);
+    expect(calls).toBe(3);
+    stop();
+    clock.advance(60_000);
+    expect(calls).toBe(3);
+    expect(clock.pendingCount).toBe(0);
+  });
+});

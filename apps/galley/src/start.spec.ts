@@ -1,0 +1,344 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import type { Client } from '@connectrpc/connect';
+import { createInProcessBus } from '@flotilla/bus';
+import type { VersionAnnouncement } from '@flotilla/bus';
+import { silentLogger } from '@flotilla/observe';
+import { FakeClock, FlotillaError, systemClock } from '@flotilla/runtime';
+import {
+  AppliedResource_Outcome as Outcome,
+  GalleyService,
+  ValidationReportSchema,
+} from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startGalley } from './start.ts';
+import type { Galley, GalleyOptions } from './start.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+interface World {
+  readonly galley: Galley;
+  readonly client: Client<typeof GalleyService>;
+  readonly announced: VersionAnnouncement[];
+}
+
+async function start(options: Partial<GalleyOptions> = {}): Promise<World> {
+  const bus = createInProcessBus();
+  const announced: VersionAnnouncement[] = [];
+  await bus.subscribe((announcement) => announced.push(announcement));
+  const galley = await startGalley({
+    store: { kind: 'sqlite', path: ':memory:' },
+    bus,
+    directories: [],
+    authorise: () => undefined,
+    logger: silentLogger,
+    clock: new FakeClock(),
+    ...options,
+  });
+  cleanups.push(() => galley.close());
+  return { galley, client: createClient(GalleyService, galley.transport), announced };
+}
+
+const docs = (...yaml: readonly string[]): { source: string; yaml: string }[] => [
+  { source: 'mesh.yaml', yaml: yaml.join('\n---\n') },
+];
+const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {ports: [{name: http, port: 9080}]}';
+const rule = (subset = 'v1'): string =>
+  `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: reviews}\nspec: {host: reviews, subsets: [{name: ${subset}}]}`;
+const routes = (subset = 'v1', name = 'reviews'): string =>
+  `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: ${name}}\nspec:\n  hosts: [reviews]\n  http:\n  - route:\n    - destination:\n        host: reviews\n        subset: ${subset}`;
+const key = (kind: string, name = 'reviews', group = 'networking.istio.io'): object => ({
+  group,
+  kind,
+  namespace: 'default',
+  name,
+});
+
+async function refusal(call: Promise<unknown>): Promise<{ readonly code: Code; readonly findings: readonly string[] }> {
+  const error = await call.then(
+    () => expect.unreachable('the call was accepted'),
+    (thrown: unknown) => ConnectError.from(thrown),
+  );
+  const findings = error.findDetails(ValidationReportSchema).flatMap((report) => report.findings);
+  return {
+    code: error.code,
+    findings: findings.map(({ origin, code, message }) => `${origin?.line}:${origin?.column} ${code} ${message}`),
+  };
+}
+
+describe('Apply', () => {
+  it('commits a batch as one version and announces it', async () => {
+    const { client, announced } = await start();
+    const { version, resources, report } = await client.apply({ documents: docs(service, rule(), routes()) });
+    expect(version).toBe(1n);
+    expect(resources.map(({ outcome }) => outcome)).toEqual(Array(3).fill(Outcome.CREATED));
+    expect(report?.findings).toEqual([]);
+    expect(announced.map((each) => [each.version, each.keys.length])).toEqual([[1, 3]]);
+  });
+
+  it('makes no version of unchanged documents', async () => {
+    const { client, announced } = await start();
+    await client.apply({ documents: docs(rule()) });
+    const again = await client.apply({ documents: docs(`# moved\n${rule()}`) });
+    expect(again).toMatchObject({ version: 1n, resources: [{ outcome: Outcome.UNCHANGED }] });
+    const changed = await client.apply({ documents: docs(rule('v2'), service) });
+    expect(changed.resources.map(({ outcome }) => outcome)).toEqual([Outcome.CONFIGURED, Outcome.CREATED]);
+    expect(announced.map(({ version }) => version)).toEqual([1, 2]);
+  });
+
+  it('keeps the time of creation across updates', async () => {
+    const clock = new FakeClock(1_700_000_000_000);
+    const { client } = await start({ clock });
+    await client.apply({ documents: docs(rule()) });
+    clock.advance(60_000);
+    await client.apply({ documents: docs(rule('v2')) });
+    const { resource } = await client.get({ key: key('DestinationRule') });
+    expect(resource).toMatchObject({ resourceVersion: 2n, createdAt: { seconds: 1_700_000_000n } });
+  });
+
+  it('refuses the whole batch for one fault, with every fault and its position', async () => {
+    const { client, galley } = await start();
+    const bad = 'apiVersion: v1\nkind: Service\nmetadata: {name: Bad}\nspec: {prots: []}';
+    expect(await refusal(client.apply({ documents: docs(service, bad) }))).toEqual({
+      code: Code.InvalidArgument,
+      findings: [
+        '8:18 IST0106 "Bad" is not a valid name (DNS-1123)',
+        '9:8 IST0106 unknown field "prots"',
+        '9:1 IST0106 a Service needs at least one port',
+      ],
+    });
+    expect(galley.version()).toBe(0);
+  });
+
+  it('refuses a subset that no DestinationRule has, unless forced', async () => {
+    const { client, galley } = await start();
+    await client.apply({ documents: docs(service, rule('v2')) });
+    expect(await refusal(client.apply({ documents: docs(routes('v1')) }))).toEqual({
+      code: Code.InvalidArgument,
+      findings: ['10:17 IST0101 no DestinationRule for reviews.default.svc.cluster.local defines the subset "v1"'],
+    });
+    expect(galley.version()).toBe(1);
+    expect((await client.apply({ documents: docs(routes('v1')), force: true })).version).toBe(2n);
+    expect(galley.findings().map(({ code }) => code)).toEqual(['IST0101']);
+    // What is wrong already does not refuse what has nothing to do with it.
+    expect((await client.apply({ documents: docs(service.replace('9080', '9090')) })).version).toBe(3n);
+  });
+
+  it('refuses a DestinationRule that takes away a subset in use', async () => {
+    const { client } = await start();
+    await client.apply({ documents: docs(service, rule('v1'), routes('v1')) });
+    expect((await refusal(client.apply({ documents: docs(rule('v2')) }))).findings[0]).toMatch(
+      /IST0101 no DestinationRule/,
+    );
+    await client.apply({ documents: docs(rule('v2'), routes('v2')) });
+  });
+
+  it('warns of what is missing or doubled, and accepts it', async () => {
+    const { client } = await start();
+    const atGateway = routes('v1', 'other').replace('hosts: [reviews]', 'hosts: [reviews]\n  gateways: [mesh, g]');
+    const { report } = await client.apply({ documents: docs(rule(), routes(), atGateway) });
+    expect(report?.findings.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      'IST0101 there is no service "reviews" (reviews.default.svc.cluster.local)',
+      'IST0109 VirtualService default/other is older and routes for reviews.default.svc.cluster.local too, so that this one has no effect',
+      'IST0101 there is no Gateway "default/g"',
+      'IST0101 there is no service "reviews" (reviews.default.svc.cluster.local)',
+    ]);
+  });
+
+  it('refuses with ABORTED when the set has another version', async () => {
+    const { client } = await start();
+    await client.apply({ documents: docs(rule()) });
+    expect((await refusal(client.apply({ documents: docs(service), expectedVersion: 7n }))).code).toBe(Code.Aborted);
+    expect((await client.apply({ documents: docs(service), expectedVersion: 1n })).version).toBe(2n);
+  });
+
+  it('loses none of many writes at once', async () => {
+    const { client } = await start();
+    const account = (n: number): string => `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a${n}}`;
+    await Promise.all(Array.from({ length: 40 }, (_, n) => client.apply({ documents: docs(account(n)) })));
+    const { resources, version } = await client.list({ kind: 'ServiceAccount' });
+    expect([resources.length, version]).toEqual([40, 40n]);
+  });
+
+  it('asks whether the caller may write, and lets everybody read', async () => {
+    const authorise: GalleyOptions['authorise'] = (caller) => {
+      expect(caller.inProcess).toBe(true);
+      throw new FlotillaError('forbidden', 'not you');
+    };
+    const { client, galley } = await start({ authorise });
+    expect((await refusal(client.apply({ documents: docs(rule()) }))).code).toBe(Code.PermissionDenied);
+    expect((await refusal(client.delete({ keys: [key('DestinationRule')] }))).code).toBe(Code.PermissionDenied);
+    expect((await client.list({})).resources).toEqual([]);
+    expect(galley.version()).toBe(0);
+  });
+});
+
+describe('Delete', () => {
+  it('removes by key and by document, as one version', async () => {
+    const { client } = await start();
+    await client.apply({ documents: docs(service, rule()) });
+    const gone = await client.delete({ keys: [key('Service', 'reviews', '')], documents: docs(rule()) });
+    expect(gone.version).toBe(2n);
+    expect(gone.resources.map(({ outcome }) => outcome)).toEqual([Outcome.DELETED, Outcome.DELETED]);
+    expect((await client.list({})).resources).toEqual([]);
+  });
+
+  it('refuses a name that does not exist, unless told to pass over it', async () => {
+    const { client } = await start();
+    expect((await refusal(client.delete({ keys: [key('Gateway')] }))).code).toBe(Code.NotFound);
+    expect((await client.delete({ keys: [key('Gateway')], ignoreMissing: true })).version).toBe(0n);
+  });
+
+  it('allows a deletion that leaves a subset dangling, and tells it among the findings', async () => {
+    const { client, galley } = await start();
+    await client.apply({ documents: docs(service, rule(), routes()) });
+    await client.delete({ keys: [key('DestinationRule')] });
+    expect(galley.findings().map(({ code, severity }) => `${severity} ${code}`)).toEqual(['error IST0101']);
+  });
+});
+
+describe('Get, List and Validate', () => {
+  it('answers with resources as they were written', async () => {
+    const { client } = await start();
+    await client.apply({ documents: docs(routes().replace('/v1', '/v1beta1'), rule(), service) });
+    const { resource } = await client.get({ key: key('VirtualService') });
+    expect(resource).toMatchObject({
+      apiVersion: 'networking.istio.io/v1beta1',
+      origin: { source: 'mesh.yaml', line: 1 },
+    });
+    expect((await refusal(client.get({ key: key('Gateway') }))).code).toBe(Code.NotFound);
+    const kinds = (await client.list({})).resources.map((each) => each.key?.kind);
+    expect(kinds).toEqual(['DestinationRule', 'Service', 'VirtualService']);
+    expect((await client.list({ kind: 'Service', namespace: 'other' })).resources).toEqual([]);
+  });
+
+  it('says what Apply would say, and writes nothing', async () => {
+    const { client, galley } = await start();
+    await client.apply({ documents: docs(service, rule('v2')) });
+    const judge = async (standalone: boolean, ...yaml: readonly string[]): Promise<readonly string[]> => {
+      const { report } = await client.validate({ documents: docs(...yaml), standalone });
+      return (report?.findings ?? []).map(({ severity, code }) => `${severity} ${code}`);
+    };
+    expect(await judge(false, routes('v1'))).toEqual(['1 IST0101']);
+    // Alone, the rule may be elsewhere; beside a rule without the subset, it is not.
+    expect(await judge(true, routes('v1'))).toEqual(['2 IST0101']);
+    expect(await judge(true, routes('v1'), rule('v2'))).toEqual(['1 IST0101']);
+    expect(galley.version()).toBe(1);
+  });
+});
+
+describe('ListChanges and Watch', () => {
+  it('answers with changes since a version, or with everything', async () => {
+    const { client } = await start({ changeLogLimit: 2 });
+    await client.apply({ documents: docs(service) });
+    await client.apply({ documents: docs(rule()) });
+    await client.apply({ documents: docs(routes()) });
+    await client.delete({ keys: [key('VirtualService')] });
+    const told = async (sinceVersion: bigint): Promise<unknown> => {
+      const { version, snapshot, changes } = await client.listChanges({ sinceVersion });
+      return [
+        version,
+        snapshot,
+        changes.map((change) => `${change.key?.kind} ${change.resource === undefined ? 'gone' : 'is'}`),
+      ];
+    };
+    expect(await told(0n)).toEqual([4n, true, ['Service is', 'DestinationRule is']]);
+    expect(await told(1n)).toEqual([4n, true, ['Service is', 'DestinationRule is']]);
+    expect(await told(2n)).toEqual([4n, false, ['VirtualService gone']]);
+    expect(await told(4n)).toEqual([4n, false, []]);
+    expect(await told(9n)).toEqual([4n, true, ['Service is', 'DestinationRule is']]);
+  });
+
+  it('streams what there is, then every further version', async () => {
+    const { client } = await start();
+    await client.apply({ documents: docs(service) });
+    const abort = new AbortController();
+    const seen: unknown[] = [];
+    const watching = (async () => {
+      for await (const { version, snapshot, changes } of client.watch({}, { signal: abort.signal })) {
+        seen.push([version, snapshot, changes.map((change) => change.key?.kind)]);
+        if (version === 1n) await client.apply({ documents: docs(rule()) });
+        else abort.abort();
+      }
+    })();
+    await expect(watching).rejects.toMatchObject({ code: Code.Canceled });
+    expect(seen).toEqual([
+      [1n, true, ['Service']],
+      [2n, false, ['DestinationRule']],
+    ]);
+  });
+
+  it('ends streams when galley closes', async () => {
+    const { client, galley } = await start();
+    const stream = client.watch({})[Symbol.asyncIterator]();
+    await stream.next();
+    const ended = expect(stream.next()).rejects.toMatchObject({ code: Code.Unavailable });
+    await galley.close();
+    await ended;
+  });
+});
+
+describe('startGalley', () => {
+  it('serves what it had after a restart, with the same version', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'galley-start-'));
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+    const store = { kind: 'sqlite', path: join(directory, 'data', 'galley.sqlite') } as const;
+    const first = await start({ store });
+    await first.client.apply({ documents: docs(service, rule(), routes()) });
+    await first.galley.close();
+    const second = await start({ store });
+    expect(second.galley.version()).toBe(1);
+    expect((await second.client.list({})).resources).toHaveLength(3);
+    expect((await second.client.apply({ documents: docs(routes()) })).version).toBe(1n);
+  });
+
+  it('sees through the bus what another galley on the same store committed', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'galley-twins-'));
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+    const bus = createInProcessBus();
+    const options = { store: { kind: 'sqlite', path: join(directory, 'galley.sqlite') }, bus } as const;
+    const a = await start(options);
+    const b = await start(options);
+    await a.client.apply({ documents: docs(service, rule()) });
+    // Not yet caught up, b plans against the old set, is refused by the store, and plans again.
+    expect((await b.client.apply({ documents: docs(routes()) })).version).toBe(2n);
+    const stream = a.client.watch({ sinceVersion: 1n })[Symbol.asyncIterator]();
+    const { value } = await stream.next();
+    expect(value?.version).toBe(2n);
+    await stream.return?.();
+  });
+
+  it('takes in its directories before it is ready, and follows them', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'galley-files-'));
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+    writeFileSync(join(directory, 'a.yaml'), service);
+    const { galley, client } = await start({ directories: [directory], clock: systemClock });
+    expect(galley.version()).toBe(1);
+    const stream = client.watch({ sinceVersion: 1n })[Symbol.asyncIterator]();
+    await stream.next();
+    writeFileSync(join(directory, 'b.yaml'), rule());
+    const { value } = await stream.next();
+    expect(value?.changes.map((change: { key?: { kind: string } }) => change.key?.kind)).toEqual(['DestinationRule']);
+    await stream.return?.();
+  });
+
+  it.each<[string, Partial<GalleyOptions>, string]>([
+    [
+      'a directory that does not exist',
+      { directories: ['/missing'] },
+      'cannot read the configuration directory /missing',
+    ],
+    [
+      'a store that cannot be made',
+      { store: { kind: 'sqlite', path: '/proc/x/y' } },
+      'cannot open the configuration store /proc/x/y',
+    ],
+  ])('refuses %s', async (_, options, message) => {
+    await expect(start(options)).rejects.toThrow(message);
+  });
+});
