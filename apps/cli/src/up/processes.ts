@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import type { WorkloadEntry } from '../mesh-file/mesh-file.ts';
 import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts';
@@ -37,7 +36,8 @@ export interface ControlPlaneReady {
 
 const LOOPBACK = '127.0.0.1';
 const READY_DEADLINE_MS = 30_000;
-export const flotillaProgram = resolve(import.meta.dirname, '../main.ts');
+/** The script that this process runs: children run the same, bundle or TypeScript. */
+const flotillaProgram = process.argv[1] ?? '';
 
 /** Starts the control plane and resolves with its addresses. Throws `system` when it ends or does not get ready. */
 export async function startControlPlaneProcess(

@@ -1,0 +1,54 @@
+/**
+ * Bundles the command line with every service into dist/flotilla.mjs, one file, and the proxy's worker into
+ * dist/proxy-worker.mjs. What is loaded by `import()` stays lazy inside the file.
+ *
+ *   node tools/build/bundle.ts              build
+ *   node tools/build/bundle.ts --if-stale   build unless the bundle is as new as its sources
+ *
+ * dist/inputs.json lists every source with its size and time of change: `flotilla` runs the bundle as long as none
+ * of them differs, and the TypeScript otherwise. Against the sources the bundle halves a sidecar's start and takes
+ * about 40 MB off its memory.
+ */
+import { build } from 'esbuild';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+// @ts-expect-error plain JavaScript, because Node 20 runs it too
+import { isBundleFresh } from '../../apps/cli/bin/bundle-freshness.js';
+
+const root = resolve(import.meta.dirname, '../..');
+const output = join(root, 'dist');
+
+// Some dependencies are CommonJS and call require for Node's own modules.
+const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
+if (process.argv.includes('--if-stale') && isBundleFresh(root)) process.exit(0);
+
+mkdirSync(output, { recursive: true });
+const { metafile } = await build({
+  entryPoints: {
+    flotilla: join(root, 'apps/cli/src/main.ts'),
+    'proxy-worker': join(root, 'apps/proxy/src/worker-main.ts'),
+  },
+  outdir: output,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node26',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  keepNames: true,
+  legalComments: 'none',
+  banner: { js: REQUIRE },
+  absWorkingDir: root,
+  metafile: true,
+  logLevel: 'warning',
+});
+
+const inputs = Object.keys(metafile.inputs)
+  .filter((path) => !path.startsWith('node_modules/') && !path.includes(':'))
+  .map((path) => {
+    const { size, mtimeMs } = statSync(join(root, path));
+    return [path, size, mtimeMs] as const;
+  });
+writeFileSync(join(output, 'inputs.json'), `${JSON.stringify(inputs)}\n`);
