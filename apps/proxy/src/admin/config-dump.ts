@@ -7,7 +7,7 @@ import {
   type Registry,
   toJson,
 } from '@bufbuild/protobuf';
-import { type Any, anyPack, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type Any, anyPack, EmptySchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { BootstrapConfigDumpSchema, SecretsConfigDumpSchema } from '@flotilla/wire/envoy/admin/v3/config_dump_pb.js';
 import {
   ClientResourceStatus,
@@ -59,7 +59,7 @@ export async function configDumpPage(state: AdminState, query: URLSearchParams):
 }
 
 async function dumpAll(state: AdminState, includeEndpoints: boolean): Promise<JsonObject[]> {
-  const registry = await loadAllTypes();
+  const registry = lenient(await loadAllTypes());
   const printers = [
     () => print(BootstrapConfigDumpSchema, bootstrapDump(state), registry),
     () => print(ClustersConfigDumpSchema, clustersDump(state), registry),
@@ -74,6 +74,20 @@ async function dumpAll(state: AdminState, includeEndpoints: boolean): Promise<Js
 function print<D extends DescMessage>(schema: D, message: MessageShape<D>, registry: Registry): JsonObject {
   const printed = toJson(schema, message, { useProtoFieldName: true, registry });
   return { '@type': `type.googleapis.com/${schema.typeName}`, ...(redact(printed) as JsonObject) }; // a message prints as an object
+}
+
+/** A type that nobody knows prints as its URL alone, instead of failing the page. */
+function lenient(registry: Registry): Registry {
+  return {
+    kind: registry.kind,
+    [Symbol.iterator]: () => registry[Symbol.iterator](),
+    get: (name) => registry.get(name),
+    getMessage: (name) => registry.getMessage(name) ?? EmptySchema,
+    getEnum: (name) => registry.getEnum(name),
+    getExtension: (name) => registry.getExtension(name),
+    getExtensionFor: (extendee, no) => registry.getExtensionFor(extendee, no),
+    getService: (name) => registry.getService(name),
+  };
 }
 
 function bootstrapDump({ bootstrap, startedMs }: AdminState) {

@@ -69,6 +69,8 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/secret_pb.js'),
   'envoy.extensions.upstreams.http.v3': () =>
     import('@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js'),
+  'xds.type.v3': () => import('@flotilla/wire/xds/type/v3/typed_struct_pb.js'),
+  'udpa.type.v1': () => import('@flotilla/wire/udpa/type/v1/typed_struct_pb.js'),
   'google.protobuf': () => import('@bufbuild/protobuf/wkt'),
 };
 
