@@ -212,6 +212,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#isTunnel = true;
     this.#isClosing = true;
     this.#parser.tunnel();
+    this.connection.socket.resume();
   }
 
   closeAfterResponse(): void {
