@@ -52,7 +52,8 @@ function compileTable(proto: RouteConfiguration, options: RouteCompileOptions): 
       clusterNames.add(name);
     },
   };
-  const find = inField('virtual_hosts', () => compileDomainTable(domainsOf(proto, settings)));
+  const domains = domainsOf(proto, settings);
+  const find = inField('virtual_hosts', () => compileDomainTable(domains));
   const { ignorePortInHostMatching, ignorePathParametersInPathMatching } = proto;
   return {
     name: proto.name,
