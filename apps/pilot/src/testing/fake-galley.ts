@@ -1,10 +1,9 @@
-import { create } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
 import { createInProcessBus, type VersionBus } from '@flotilla/bus';
-import { formatKey, isObject, keyFromWire, readDocuments, type ResourceKey, splitApiVersion } from '@flotilla/model';
+import { formatKey, keyFromWire, type ResourceKey } from '@flotilla/model';
 import { createInMemoryTransport } from '@flotilla/rpc';
-import { GalleyService, type Resource, ResourceSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { readResources } from './documents.ts';
 
 /**
  * Galley as pilot sees it, without validation and storage: a versioned set of resources behind `GalleyService`, with its
@@ -52,12 +51,12 @@ export class FakeGalley {
 
   /** Writes the documents of a YAML text as one version, and announces it. */
   write(yaml: string): void {
-    const { documents, findings } = readDocuments(yaml, 'test');
-    if (findings.length > 0) throw new Error(findings.map((finding) => finding.message).join('; '));
     this.#version += 1;
-    const keys = documents.map(({ value }) => {
-      const resource = this.#resourceOf(value);
+    this.#nowMs += 1_000;
+    const keys = readResources(yaml, this.#version, this.#nowMs).map((resource) => {
       const key = keyFromWire(resource.key);
+      const known = this.#resources.get(formatKey(key));
+      if (known !== undefined) resource.createdAt = known.createdAt;
       this.#resources.set(formatKey(key), resource);
       this.#log.push({ version: this.#version, key });
       return key;
@@ -91,27 +90,5 @@ export class FakeGalley {
       snapshot: false,
       changes: [...changed].map(([id, key]) => ({ key, resource: this.#resources.get(id), version })),
     };
-  }
-
-  #resourceOf(value: unknown): Resource {
-    if (!isObject(value)) throw new Error('a document is not a map');
-    const { apiVersion, kind, metadata, ...body } = value;
-    if (typeof apiVersion !== 'string' || typeof kind !== 'string' || !isObject(metadata)) {
-      throw new Error('a document has no apiVersion, kind or metadata');
-    }
-    const { name = '', namespace = 'default', labels = {}, annotations = {} } = metadata;
-    this.#nowMs += 1;
-    const key = { group: splitApiVersion(apiVersion).group, kind, namespace: String(namespace), name: String(name) };
-    const known = this.#resources.get(formatKey(key));
-    return create(ResourceSchema, {
-      key,
-      apiVersion,
-      // Test documents write text there.
-      labels: labels as Record<string, string>,
-      annotations: annotations as Record<string, string>,
-      body,
-      resourceVersion: BigInt(this.#version),
-      createdAt: known?.createdAt ?? timestampFromMs(this.#nowMs),
-    });
   }
 }
