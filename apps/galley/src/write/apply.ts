@@ -1,4 +1,4 @@
-import { describeKey, formatKey } from '@flotilla/model';
+import { describeKey, formatFinding, formatKey } from '@flotilla/model';
 import type { Finding, ResourceKey } from '@flotilla/model';
 import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
@@ -27,7 +27,9 @@ export class RefusedError extends FlotillaError {
 
   constructor(report: Report) {
     const errors = report.findings.filter((finding) => finding.severity === 'error');
-    super('invalid', `the documents have ${errors.length === 1 ? 'an error' : `${errors.length} errors`}`);
+    const [first] = errors;
+    const count = errors.length === 1 ? 'an error' : `${errors.length} errors, of which the first is`;
+    super('invalid', `the documents have ${count}: ${first === undefined ? '' : formatFinding(first)}`);
     this.report = report;
   }
 }

@@ -35,7 +35,8 @@ export interface ReadDocuments {
 /**
  * Reads a YAML (or JSON) text of any number of documents. A document with a fault in its syntax is left out and
  * reported; the others are returned. Maps become JSON objects with text keys, aliases and merge keys are expanded.
- * What JSON cannot say (infinities, binary data, repeated keys) is a fault. Never throws.
+ * What JSON cannot say (infinities, binary data, repeated keys) is a fault. YAML 1.2: `yes`, `no`, `on` and `off` are
+ * texts, where Kubernetes' older YAML reads booleans; a field that needs a boolean refuses them. Never throws.
  */
 export function readDocuments(text: string, source: string, limits: YamlLimits = DEFAULT_YAML_LIMITS): ReadDocuments {
   const byteLength = Buffer.byteLength(text);
