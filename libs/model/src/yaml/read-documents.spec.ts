@@ -91,11 +91,9 @@ describe('readDocuments', () => {
     expect(read('['.repeat(200_000)).findings.length).toBeGreaterThan(0);
   });
 
-  it('takes linear time for a map of very many keys', () => {
-    const text = Array.from({ length: 60_000 }, (_, n) => `k${n}: 1`).join('\n');
-    const startMs = performance.now();
+  it('takes linear time for a map of very many keys: comparing each with each would take minutes', () => {
+    const text = Array.from({ length: 100_000 }, (_, n) => `k${n}: 1`).join('\n');
     expect(read(text).findings).toEqual([]);
-    expect(performance.now() - startMs).toBeLessThan(5_000);
   });
 });
 
