@@ -61,7 +61,7 @@ export interface SidecarOptions {
   readonly namespace?: string;
   readonly serviceAccount?: string;
   readonly labels?: Record<string, string>;
-  /** Explicit mode, with the port of the HTTP proxy listener. */
+  /** Explicit mode, with the port of the HTTP proxy listener; 0 for none. */
   readonly httpProxyPort?: number;
   readonly ports?: readonly { readonly [field: string]: string | number }[];
 }
@@ -78,6 +78,7 @@ export function routerNode(options: SidecarOptions = {}): NodeInit {
 function nodeOf(type: 'sidecar' | 'router', options: SidecarOptions): NodeInit {
   const { workload = 'productpage-v1', namespace = 'default', serviceAccount = 'default' } = options;
   const isExplicit = options.httpProxyPort !== undefined;
+  const hasProxyPort = isExplicit && options.httpProxyPort !== 0;
   return {
     id: `${type}~127.0.0.1~${workload}.${namespace}~${namespace}.svc.cluster.local`,
     cluster: `${workload}.${namespace}`,
@@ -88,7 +89,7 @@ function nodeOf(type: 'sidecar' | 'router', options: SidecarOptions): NodeInit {
       SERVICE_ACCOUNT: serviceAccount,
       LABELS: options.labels ?? {},
       INTERCEPTION_MODE: isExplicit ? 'NONE' : 'REDIRECT',
-      ...(isExplicit ? { HTTP_PROXY_PORT: String(options.httpProxyPort) } : {}),
+      ...(hasProxyPort ? { HTTP_PROXY_PORT: String(options.httpProxyPort) } : {}),
       ...(options.ports === undefined ? {} : { FLOTILLA_PORTS: [...options.ports] }),
     },
   };
