@@ -6,14 +6,17 @@ import type { Logger } from '@flotilla/observe';
 
 /**
  * Runs a program and ends it when standard input closes, which happens however this process ends (`kill -9`
- * included): Envoy itself does not notice that its agent is gone.
+ * included): Envoy itself does not notice that its agent is gone. Then nobody else is left to remove the directory
+ * (the first argument) either.
  */
 const WATCHED = `
+directory=$1
+shift
 exec 3<&0 </dev/null
 "$@" 3<&- &
 child=$!
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
-{ while read -r _; do :; done; kill -TERM "$child" 2>/dev/null; sleep 5; kill -KILL "$child" 2>/dev/null; } <&3 >/dev/null 2>&1 &
+{ while read -r _; do :; done; kill -TERM "$child" 2>/dev/null; rm -rf -- "$directory"; sleep 5; kill -KILL "$child" 2>/dev/null; } <&3 >/dev/null 2>&1 &
 watcher=$!
 exec 3<&-
 wait "$child"
@@ -29,6 +32,8 @@ const HEALTHY_AFTER_MS = 10_000;
 export interface EnvoyProcessOptions {
   readonly program: string;
   readonly args: readonly string[];
+  /** Removed when this process ends without closing. */
+  readonly directory: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -58,7 +63,7 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
 
   function run(): void {
     const startedMs = clock.monotonicMs();
-    const started = spawn('/bin/sh', ['-c', WATCHED, 'envoy', program, ...args], {
+    const started = spawn('/bin/sh', ['-c', WATCHED, 'envoy', options.directory, program, ...args], {
       stdio: ['pipe', 'inherit', 'inherit'],
     });
     child = started;

@@ -24,9 +24,14 @@ export function buildNode(options: AgentOptions, extensions: readonly DataPlaneE
       ? {}
       : {
           userAgentName: 'flotilla',
-          extensions: extensions.map(({ name, typeUrl }) => ({ name, typeUrls: [typeUrl] })),
+          extensions: extensions.map(({ name, typeUrl }) => ({ name, typeUrls: [typeNameOf(typeUrl)] })),
         }),
   });
+}
+
+/** Envoy announces bare type names in `type_urls`. */
+function typeNameOf(typeUrl: string): string {
+  return typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
 }
 
 function metadataOf(options: AgentOptions): JsonObject {

@@ -106,6 +106,7 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
   await writeFile(file, JSON.stringify(json), { mode: 0o600 });
   const envoy = await startEnvoyProcess({
     program: options.envoy ?? '',
+    directory,
     args: [
       ...['--config-path', file, '--disable-hot-restart', '--drain-time-s', '45', '--drain-strategy', 'immediate'],
       ...['--concurrency', String(options.concurrency ?? 1), '--log-level', logger.isDebug() ? 'info' : 'warning'],
