@@ -38,8 +38,10 @@ export async function call<T>(api: ApiClient, action: () => Promise<T>): Promise
     const findings = ConnectError.from(error)
       .findDetails(ValidationReportSchema)
       .flatMap((report) => report.findings);
-    if (findings.length > 0)
-      throw new FlotillaError('invalid', findings.map(formatFinding).join('\n'), { cause: error });
+    if (findings.length > 0) {
+      const text = findings.map(formatFinding).join('\n');
+      throw new FlotillaError('invalid', `refused, and nothing was changed:\n${text}`, { cause: error });
+    }
     const translated = fromConnectError(error);
     throw translated.code === 'unavailable'
       ? translated.within(`cannot reach the mesh at ${api.context.api}`)

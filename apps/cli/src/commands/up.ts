@@ -21,13 +21,14 @@ export interface UpCommandOptions extends LogOptions {
 /** `flotilla up`: runs until SIGINT or SIGTERM, then stops everything it started. */
 export async function up(options: UpCommandOptions): Promise<void> {
   const stopped = untilSignal();
+  const log = parseLogOptions(options);
   const file = override(await readMeshFile(options.file), options);
   const mesh = await runMesh({
     file,
     dataDirectory: options.data ?? null,
     anyPort: options.anyPort === true,
     envoyPath: options.envoy ?? process.env['FLOTILLA_ENVOY'] ?? findProgram('envoy'),
-    logger: await createLogger({ name: 'flotilla', ...parseLogOptions(options) }),
+    logger: await createLogger({ name: 'flotilla', ...log }),
     clock: systemClock,
     progress: (line) => console.error(line),
     stopped,

@@ -8,7 +8,8 @@ export async function loadMeshConfig(file: string | null): Promise<MeshConfig> {
   const text = file === null ? '' : await readText(file);
   const { config, findings } = decodeMeshConfig(text, file ?? 'defaults');
   if (config !== null) return config;
-  throw new FlotillaError('invalid', findings.map((finding) => formatFinding(finding)).join('\n'));
+  const faults = findings.map((finding) => formatFinding(finding)).join('\n');
+  throw new FlotillaError('invalid', `the mesh configuration cannot be used:\n${faults}`);
 }
 
 async function readText(file: string): Promise<string> {

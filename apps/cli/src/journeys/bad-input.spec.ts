@@ -39,19 +39,19 @@ spec:
 `;
 
   it.each([
-    ['a YAML error', 'yaml.yaml', 'kind: [\n', /yaml\.yaml:2:1: error/],
+    ['a YAML error', 'yaml.yaml', 'kind: [\n', /^\S*yaml\.yaml:2:1: error/m],
     [
       'an unknown field',
       'field.yaml',
       route('').replace('hosts:', 'host:'),
-      /field\.yaml:6:3: error .*: spec\.host: .*hosts/,
+      /^\S*field\.yaml:6:3: error .*: spec\.host: .*hosts/ms,
     ],
-    ['a wrong type', 'type.yaml', route('').replace('[reviews]', '7'), /type\.yaml:6:10: error .*: spec\.hosts: /],
+    ['a wrong type', 'type.yaml', route('').replace('[reviews]', '7'), /^\S*type\.yaml:6:10: error .*: spec\.hosts: /m],
     [
       'a bad enumeration value',
       'enum.yaml',
       `apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: default }\nspec:\n  mtls: { mode: MAYBE }\n`,
-      /enum\.yaml:5:17: error .*: spec\.mtls\.mode: .*STRICT/,
+      /^\S*enum\.yaml:5:17: error .*: spec\.mtls\.mode: .*STRICT/ms,
     ],
     [
       'a wrong weight',
@@ -60,13 +60,13 @@ spec:
         '101 }',
         '101 }',
       ),
-      /weight\.yaml:10:\d+: error .*: spec\.http\[0\]\.route\[0\]\.weight: /,
+      /^\S*weight\.yaml:10:\d+: error .*: spec\.http\[0\]\.route\[0\]\.weight: /m,
     ],
     [
       'a subset that no DestinationRule has',
       'subset.yaml',
       route(', subset: v9'),
-      /subset\.yaml:9:\d+: error IST0101 .*: spec\.http\[0\]\.route\[0\]\.destination.*v9/,
+      /^\S*subset\.yaml:9:\d+: error IST0101 .*: spec\.http\[0\]\.route\[0\]\.destination.*v9/m,
     ],
   ])('%s: says where and why, and leaves the mesh as it was', async (_case, name, yaml, expected) => {
     const file = write(name, yaml);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createTestAuthority } from '@flotilla/spiffe/testing';
 import { withPeer } from '@flotilla/testing';
@@ -77,7 +77,7 @@ describe('identities on the wire', () => {
     const files = globSync('**/*', { cwd: data }).filter((file) => statSync(join(data, file)).isFile());
     const withKeys = files.filter((file) => readFileSync(join(data, file), 'latin1').includes('PRIVATE KEY'));
     // The authority's own keys are there, and nothing else is.
-    expect(withKeys.map((file) => dirname(file))).toEqual(withKeys.map(() => 'citadel'));
+    expect(withKeys.filter((file) => !file.startsWith('citadel/'))).toEqual([]);
     for (const file of withKeys) expect(statSync(join(data, file)).mode & 0o077).toBe(0);
   });
 

@@ -54,6 +54,7 @@ workloads:
 `;
     const message = faultsOf(text);
     expect(message.split('\n')).toEqual([
+      'the mesh file cannot be used:',
       expect.stringContaining('/m/mesh.yaml:1:7: name "Bad_Name" is not a name'),
       expect.stringContaining('/m/mesh.yaml:2:17: certificateTtl must be a duration'),
       expect.stringContaining('/m/mesh.yaml:5:5: workloads[0].command a workload needs a command'),

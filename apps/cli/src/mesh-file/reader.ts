@@ -28,7 +28,7 @@ export function openReader(text: string, path: string): Reader {
 }
 
 function throwFaults(faults: Faults): never {
-  throw new FlotillaError('invalid', faults.messages.join('\n'), {
+  throw new FlotillaError('invalid', `the mesh file cannot be used:\n${faults.messages.join('\n')}`, {
     hint: 'docs/mesh-file.md describes every field.',
   });
 }

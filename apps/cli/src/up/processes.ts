@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import type { WorkloadEntry } from '../mesh-file/mesh-file.ts';
 import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts';
@@ -35,6 +36,7 @@ export interface ControlPlaneReady {
 }
 
 const LOOPBACK = '127.0.0.1';
+const LOG_TAIL_LINES = 12;
 const READY_DEADLINE_MS = 30_000;
 /** The script that this process runs: children run the same, bundle or TypeScript. */
 const flotillaProgram = process.argv[1] ?? '';
@@ -115,11 +117,16 @@ function orFailure<T>(
     );
     supervised.onFirstExit(() => {
       deadline.cancel();
-      fail(new FlotillaError('system', `the ${subject} ended while starting`, { hint: `Its log: ${logFile}` }));
+      fail(new FlotillaError('system', `the ${subject} ended while starting:\n${lastLines(logFile)}`));
     });
     void ready.then((value) => {
       deadline.cancel();
       done(value);
     });
   });
+}
+
+/** What a process said last. The log directory may be gone by the time that somebody reads about it. */
+function lastLines(logFile: string): string {
+  return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
 }
