@@ -1,0 +1,148 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { closedPort, eventually, listening, portOf, RawClient } from '../../http/journeys/peers.ts';
+import { type JsonObject, openWorld, type World } from '../../http/journeys/world.ts';
+import { formatResponseFlags } from '../../observe/response-flags.ts';
+
+let world: World;
+let servers: Server[];
+
+beforeEach(() => {
+  world = openWorld();
+  servers = [];
+});
+
+afterEach(async () => {
+  await world.close();
+  for (const server of servers) server.close();
+});
+
+async function openServer(onConnection: (socket: Socket) => void): Promise<number> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on('error', () => undefined);
+    onConnection(socket);
+  });
+  servers.push(server);
+  await listening(server);
+  return portOf(server);
+}
+
+const echo = (socket: Socket) => void socket.pipe(socket);
+
+function tcpListener(config: JsonObject): JsonObject {
+  return {
+    name: 'tcp',
+    address: { socketAddress: { address: '127.0.0.1', portValue: 0 } },
+    filterChains: [
+      {
+        filters: [
+          {
+            name: 'tcp',
+            typedConfig: {
+              '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+              statPrefix: 'tcp',
+              ...config,
+            },
+          },
+        ],
+      },
+    ],
+  };
+}
+
+const flags = () => formatResponseFlags(world.records.at(-1)?.responseFlags ?? 0);
+
+describe('a TCP connection', () => {
+  it('is passed on both ways and counted', async () => {
+    world.cluster('echo', [await openServer(echo)]);
+    const port = await world.listen(tcpListener({ cluster: 'echo' }));
+    const client = await RawClient.connect(port);
+    expect(await client.send('ping').until('ping')).toBe('ping');
+    client.socket.end();
+    await client.ended();
+    await eventually(() => world.records.length === 1);
+    expect(world.records[0]).toMatchObject({ bytesReceived: 4, bytesSent: 4, upstreamCluster: 'echo', protocol: null });
+    expect(world.counter('istio_tcp_connections_opened_total')).toBe(1);
+  });
+
+  it('ends each direction by itself', async () => {
+    const port = await openServer((socket) => {
+      socket.resume();
+      socket.on('end', () => socket.end('late answer'));
+    });
+    world.cluster('late', [port]);
+    const client = await RawClient.connect(await world.listen(tcpListener({ cluster: 'late' })));
+    client.socket.end('question');
+    expect(await client.ended()).toBe('late answer');
+  });
+
+  it('lets a server speak first', async () => {
+    world.cluster('greeter', [await openServer((socket) => void socket.end('220 hello\r\n'))]);
+    const client = await RawClient.connect(await world.listen(tcpListener({ cluster: 'greeter' })));
+    expect(await client.ended()).toBe('220 hello\r\n');
+    client.close();
+  });
+
+  it('passes much data unchanged to a slow reader', async () => {
+    const body = randomBytes(16 << 20);
+    world.cluster('source', [await openServer((socket) => void socket.end(body))]);
+    const client = await RawClient.connect(await world.listen(tcpListener({ cluster: 'source' })));
+    client.socket.pause();
+    await eventually(() => world.counter('tcp.tcp.downstream_cx_total') === 1);
+    client.socket.resume();
+    const received = Buffer.from(await client.ended(), 'latin1');
+    expect(createHash('sha256').update(received).digest('hex')).toBe(createHash('sha256').update(body).digest('hex'));
+  });
+
+  it('goes to clusters by weight', async () => {
+    world.cluster('a', [await openServer((socket) => void socket.end('a'))]);
+    world.cluster('b', [await openServer((socket) => void socket.end('b'))]);
+    const clusters = [
+      { name: 'a', weight: 80 },
+      { name: 'b', weight: 20 },
+    ];
+    const port = await world.listen(tcpListener({ weightedClusters: { clusters } }));
+    let count = 0;
+    for (let index = 0; index < 100; index++) {
+      const client = await RawClient.connect(port);
+      if ((await client.ended()) === 'a') count++;
+      client.close();
+    }
+    expect(count).toBeGreaterThan(65);
+    expect(count).toBeLessThan(95);
+  });
+
+  it('is closed after its idle time-out', async () => {
+    world.cluster('echo', [await openServer(echo)]);
+    const port = await world.listen(tcpListener({ cluster: 'echo', idleTimeout: '5s' }));
+    const client = await RawClient.connect(port);
+    await client.send('ping').until('ping');
+    await world.passTimeUntil(client.ended(), 500);
+    await eventually(() => world.records.length === 1);
+    expect(world.counter('tcp.tcp.idle_timeout')).toBe(1);
+  });
+});
+
+describe('a TCP connection that cannot be passed on is closed', () => {
+  it.each([
+    ['nobody listens', 'UF', async () => world.cluster('x', [await closedPort()])],
+    ['there is no host', 'UH', async () => world.cluster('x', [])],
+    ['there is no cluster', 'NC', async () => undefined],
+  ])('when %s (%s)', async (_name, flag, prepare) => {
+    await prepare();
+    const client = await RawClient.connect(await world.listen(tcpListener({ cluster: 'x' })));
+    expect(await world.passTimeUntil(client.ended())).toBe('');
+    await eventually(() => world.records.length === 1);
+    expect(flags()).toBe(flag);
+  });
+
+  it('after as many attempts as it may have', async () => {
+    world.cluster('x', [await closedPort()]);
+    const client = await RawClient.connect(await world.listen(tcpListener({ cluster: 'x', maxConnectAttempts: 3 })));
+    await world.passTimeUntil(client.ended());
+    await eventually(() => world.records.length === 1);
+    expect(world.records[0]?.attemptCount).toBe(3);
+    expect(flags()).toBe('URX,UF');
+  });
+});
