@@ -96,9 +96,12 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
     warmed(entry);
   }
 
-  function forgetUnusedAssignments(): void {
-    const used = new Set(edsNames().values());
-    for (const name of assignments.keys()) if (!used.has(name)) assignments.delete(name);
+  /** Forgets the endpoints of a cluster that is gone, unless another cluster has them too. */
+  function forgetEndpoints({ cluster }: Entry): void {
+    const { discovery } = cluster.settings;
+    if (discovery.kind !== 'eds') return;
+    const isUsed = [...edsNames().values()].includes(discovery.serviceName);
+    if (!isUsed) assignments.delete(discovery.serviceName);
   }
 
   function edsNames(): Map<string, string> {
@@ -130,8 +133,9 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
       const assignment = discovery.kind === 'eds' ? assignments.get(discovery.serviceName) : undefined;
       if (assignment !== undefined) feed(entry, assignment);
       entries.set(proto.name, entry);
-      if (known !== undefined) stop(known);
-      forgetUnusedAssignments();
+      if (known === undefined) return;
+      stop(known);
+      forgetEndpoints(known);
     },
     applyEndpoints(assignment) {
       checkEndpoints(assignment);
@@ -147,7 +151,7 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
       entries.delete(name);
       stop(entry);
       options.stats.removePrefix(clusterStatPrefix(entry.cluster.settings.statName));
-      forgetUnusedAssignments();
+      forgetEndpoints(entry);
     },
     edsNames,
     isWarm: (name) => entries.get(name)?.isWarm ?? false,

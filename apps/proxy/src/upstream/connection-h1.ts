@@ -140,6 +140,11 @@ export class ConnectionH1 implements ResponseHandler {
     }
     this.#attempt = null;
     const canReuse = this.#keepAlive && this.#isRequestDone && !this.#parser.hasHeldBytes && !this.isDead;
+    // Paused by its last chunk: the next request must not inherit that.
+    if (attempt.isPaused && canReuse) {
+      this.#parser.resume();
+      this.socket.resume();
+    }
     // The pool comes first: what the end of this attempt starts may use this connection.
     if (canReuse) this.#pool.release(this);
     else this.close();

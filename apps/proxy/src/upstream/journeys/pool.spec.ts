@@ -209,6 +209,25 @@ describe('requests and responses', () => {
     expect(received).toBe(size);
   });
 
+  it('gives no pause on to the next request', async () => {
+    const world = await open(answering(OK));
+    const cluster = world.cluster();
+    for (let index = 0; index < 3; index++) {
+      await new Promise<void>((resolve, reject) => {
+        const stream = cluster.open(pickHost(cluster), get(), {
+          onConnected: () => undefined,
+          onInformational: () => undefined,
+          onHead: () => undefined,
+          onData: () => stream.pause(),
+          onEnd: () => resolve(),
+          onFailure: (_failure, detail) => reject(new Error(detail)),
+          onDrain: () => undefined,
+        });
+      });
+    }
+    expect(world.server.sockets).toHaveLength(1);
+  });
+
   it('takes an answer that comes before the request is sent, and lets that connection go', async () => {
     const world = await open((socket) => socket.once('data', () => socket.write(OK)));
     const cluster = world.cluster();
