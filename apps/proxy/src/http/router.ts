@@ -1,0 +1,292 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import type { Timer } from '@flotilla/runtime';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
+import type { PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
+import { BodyBuffer } from './body-buffer.ts';
+import {
+  flagOfFailure,
+  type LocalReply,
+  noHealthyUpstream,
+  perTryTimeout,
+  resetAfterStart,
+  responseTimeout,
+  upstreamFailed,
+} from './local-reply.ts';
+import type { ManagerSettings } from './manager-settings.ts';
+import { Mirrors } from './mirror.ts';
+import type { Order } from './order.ts';
+import { RetryState, type RetryVerdict } from './retry.ts';
+import type { StreamDeadlines } from './timeout.ts';
+
+/** What the router needs of the exchange that it works for. */
+export interface RouterHost {
+  readonly settings: ManagerSettings;
+  readonly info: StreamInfo;
+  readonly deadlines: StreamDeadlines;
+  readonly pickContext: PickContext;
+  respondInformational(status: number, headers: HeaderList): void;
+  respondHead(status: number, headers: HeaderList, hasBody: boolean): void;
+  respondData(chunk: Buffer): void;
+  respondEnd(trailers: HeaderList | null): void;
+  /** The response broke off after its head. */
+  respondBroken(flags: number, details: string): void;
+  sendLocalReply(reply: LocalReply): void;
+  /** The upstream accepted the upgrade: bytes flow both ways from now on. */
+  becomeTunnel(): void;
+  pauseRequest(): void;
+  resumeRequest(): void;
+}
+
+/**
+ * Carries one order out: attempts one after another, with their time-outs, retries, buffered body and mirrors, until one
+ * attempt's response goes to the client.
+ *
+ *   trying -> (waiting to retry -> trying)* -> responding -> over
+ */
+export class Router implements AttemptOwner {
+  readonly #host: RouterHost;
+  readonly #order: Order;
+  readonly #cluster: UpstreamCluster;
+  readonly #retry: RetryState | null;
+  /** The body so far; null when nothing could want it again. */
+  readonly #body: BodyBuffer | null;
+  #mirrors: Mirrors | null = null;
+  #attempt: Attempt | null = null;
+  #backoff: Timer | null = null;
+  #isRequestEnded = false;
+  #isResponding = false;
+  #isTunnel = false;
+
+  constructor(host: RouterHost, order: Order, cluster: UpstreamCluster, maxRetries: number | null) {
+    this.#host = host;
+    this.#order = order;
+    this.#cluster = cluster;
+    const { settings } = host;
+    const policy = order.action.retry;
+    this.#retry = policy === null ? null : new RetryState(policy, maxRetries, cluster, settings.ctx.random);
+    this.#body = this.#retry === null || order.body === 'none' ? null : new BodyBuffer(settings.bufferLimitBytes);
+  }
+
+  start(): void {
+    const { settings, pickContext } = this.#host;
+    this.#try();
+    if (this.#order.action.mirrors.length > 0) {
+      this.#mirrors = Mirrors.open(this.#order, settings.ctx, pickContext, settings.bufferLimitBytes);
+    }
+  }
+
+  onRequestData(chunk: Buffer): void {
+    if (!this.#isTunnel) {
+      this.#body?.push(chunk);
+      this.#mirrors?.write(chunk);
+    }
+    if (this.#attempt !== null && !this.#attempt.write(chunk)) this.#host.pauseRequest();
+  }
+
+  onRequestEnd(trailers: HeaderList | null): void {
+    this.#isRequestEnded = true;
+    this.#body?.end(trailers);
+    this.#mirrors?.end(trailers);
+    const { routeMs } = this.#order.timeouts;
+    if (routeMs > 0) {
+      const { deadlines, info } = this.#host;
+      deadlines.set('route', routeMs, info.requestEndMs);
+    }
+    this.#startPerTryTimeout();
+    // An upgrade's request has no end until it is refused or the client closes the tunnel.
+    if (this.#order.upgrade === null || this.#isTunnel) this.#attempt?.end(trailers);
+  }
+
+  onDownstreamBlocked(): void {
+    this.#attempt?.pause();
+  }
+
+  onDownstreamDrained(): void {
+    this.#attempt?.resume();
+  }
+
+  /** The exchange ends without the router's doing, or the response is complete. */
+  close(): void {
+    this.#backoff?.cancel();
+    this.#backoff = null;
+    this.#attempt?.abort();
+    this.#attempt = null;
+    this.#retry?.release();
+    this.#mirrors?.abort();
+  }
+
+  onRouteTimeout(): void {
+    this.#reportUnanswered();
+    if (this.#isResponding) this.#host.respondBroken(ResponseFlag.UpstreamRequestTimeout, responseTimeout.details);
+    else this.#host.sendLocalReply(responseTimeout);
+  }
+
+  onPerTryTimeout(): void {
+    if (this.#isResponding || this.#attempt === null) return;
+    const attempt = this.#attempt;
+    this.#reportUnanswered();
+    attempt.abort();
+    this.#attempt = null;
+    const verdict = this.#retryAfter((retry) => retry.afterFailure('per-try-timeout', attempt.hasConnected));
+    if (verdict === null || !this.#follow(verdict)) this.#host.sendLocalReply(perTryTimeout);
+  }
+
+  onAttemptInformational(status: number, headers: HeaderList): void {
+    // 100 Continue was answered by the proxy itself already.
+    if (status !== 100) this.#host.respondInformational(status, headers);
+  }
+
+  onAttemptHead(attempt: Attempt, status: number, headers: HeaderList, hasBody: boolean): void {
+    const verdict = this.#retryAfter((retry) => retry.afterHead(status, headers));
+    if (verdict !== null && verdict.kind === 'retry') {
+      attempt.abort();
+      this.#attempt = null;
+      this.#follow(verdict);
+      return;
+    }
+    if (verdict !== null) this.#follow(verdict);
+    this.#isResponding = true;
+    this.#host.deadlines.clear('per-try');
+    this.#retry?.release();
+    const { info } = this.#host;
+    info.responseCode = status;
+    info.responseHeaders = headers;
+    this.#editResponse(headers, info);
+    if (status === 101 && this.#order.upgrade !== null) {
+      this.#isTunnel = true;
+      this.#host.deadlines.clear('route');
+      this.#host.respondHead(status, headers, true);
+      this.#host.becomeTunnel();
+      return;
+    }
+    if (this.#order.upgrade !== null) attempt.end(null);
+    this.#host.respondHead(status, headers, hasBody);
+  }
+
+  onAttemptData(chunk: Buffer): void {
+    this.#host.respondData(chunk);
+  }
+
+  onAttemptEnd(trailers: HeaderList | null): void {
+    this.#attempt = null;
+    this.#host.respondEnd(trailers);
+  }
+
+  onAttemptDrain(): void {
+    this.#host.resumeRequest();
+  }
+
+  onAttemptFailure(attempt: Attempt, failure: UpstreamFailure, detail: string): void {
+    this.#attempt = null;
+    const { info } = this.#host;
+    if (failure === 'connect-failure' && detail !== '') info.upstreamTransportFailureReason = detail;
+    if (this.#isResponding) {
+      this.#host.respondBroken(flagOfFailure(failure), resetAfterStart(failure, detail));
+      return;
+    }
+    const verdict = this.#retryAfter((retry) => retry.afterFailure(failure, attempt.hasConnected));
+    if (verdict !== null && this.#follow(verdict)) return;
+    this.#host.sendLocalReply(upstreamFailed(failure, detail, info.attemptCount > 1));
+  }
+
+  /** Null: no retry is possible here, whatever happened. */
+  #retryAfter(decide: (retry: RetryState) => RetryVerdict): RetryVerdict | null {
+    if (this.#retry === null || this.#isResponding) return null;
+    if (this.#body !== null && !this.#body.isComplete) return null;
+    return decide(this.#retry);
+  }
+
+  /** True when another try is on its way. */
+  #follow(verdict: RetryVerdict): boolean {
+    const { info, settings } = this.#host;
+    switch (verdict.kind) {
+      case 'retry':
+        settings.stats.retries.value += 1;
+        this.#host.deadlines.clear('per-try');
+        this.#backoff = settings.ctx.clock.after(verdict.delayMs, () => {
+          this.#backoff = null;
+          this.#try();
+        });
+        return true;
+      case 'exhausted':
+        info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
+        return false;
+      case 'overflow':
+        info.responseFlags |= ResponseFlag.UpstreamOverflow;
+        return false;
+      case 'no':
+        return false;
+    }
+  }
+
+  #try(): void {
+    const { info } = this.#host;
+    info.attemptCount += 1;
+    this.#markRequest();
+    const attempt = Attempt.pick(this, this.#cluster, this.#pickContext(), info);
+    if (attempt === null) {
+      this.#host.sendLocalReply(noHealthyUpstream);
+      return;
+    }
+    this.#attempt = attempt;
+    this.#retry?.triedHosts?.add(attempt.host);
+    attempt.open(this.#order, info);
+    if (info.attemptCount > 1) this.#replay(attempt);
+  }
+
+  #replay(attempt: Attempt): void {
+    if (this.#attempt !== attempt) return;
+    // All at once: the buffer is bounded, and the upstream side queues what it cannot write yet.
+    if (this.#body !== null) for (const chunk of this.#body.chunks) attempt.write(chunk);
+    if (!this.#isRequestEnded) return;
+    if (this.#order.upgrade === null) attempt.end(this.#body?.trailers ?? null);
+    this.#startPerTryTimeout();
+  }
+
+  #pickContext(): PickContext {
+    const { pickContext } = this.#host;
+    const avoid = this.#retry?.triedHosts ?? null;
+    if (this.#retry === null || avoid === null || avoid.size === 0) return pickContext;
+    return { ...pickContext, avoid, avoidAttempts: this.#retry.policy.hostSelectionAttempts };
+  }
+
+  #startPerTryTimeout(): void {
+    const { perTryMs } = this.#order.timeouts;
+    if (perTryMs === 0 || this.#attempt === null) return;
+    const { deadlines, settings } = this.#host;
+    deadlines.set('per-try', perTryMs, settings.ctx.clock.monotonicMs());
+  }
+
+  /** Headers that tell the upstream about this try. */
+  #markRequest(): void {
+    const { settings, info } = this.#host;
+    const { headers, route, timeouts } = this.#order;
+    if (!settings.router.suppressEnvoyHeaders && (timeouts.routeMs > 0 || timeouts.perTryMs > 0)) {
+      const spentMs =
+        info.requestEndMs < 0 || info.attemptCount === 1 ? 0 : settings.ctx.clock.monotonicMs() - info.requestEndMs;
+      const leftMs = timeouts.routeMs === 0 ? Infinity : Math.max(0, timeouts.routeMs - Math.floor(spentMs));
+      const expectedMs = timeouts.perTryMs === 0 ? leftMs : Math.min(leftMs, timeouts.perTryMs);
+      headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+    }
+    if (route.attemptCountInRequest) headers.set('x-envoy-attempt-count', String(info.attemptCount));
+  }
+
+  #editResponse(headers: HeaderList, info: StreamInfo): void {
+    const { route, choice } = this.#order;
+    const { settings } = this.#host;
+    if (!settings.router.suppressEnvoyHeaders && info.requestEndMs >= 0) {
+      const elapsedMs = Math.max(0, Math.round(settings.ctx.clock.monotonicMs() - info.requestEndMs));
+      headers.set('x-envoy-upstream-service-time', String(elapsedMs));
+    }
+    if (route.attemptCountInResponse) headers.set('x-envoy-attempt-count', String(info.attemptCount));
+    if (choice.response !== null) choice.response(headers, info);
+    if (route.response !== null) route.response(headers, info);
+  }
+
+  #reportUnanswered(): void {
+    const attempt = this.#attempt;
+    if (attempt !== null && !this.#isResponding) this.#cluster.reportOutcome(attempt.host, 0);
+  }
+}
