@@ -241,7 +241,17 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     if (this.route?.attemptCountInResponse === true && info.attemptCount > 0) {
       headers.set('x-envoy-attempt-count', String(info.attemptCount));
     }
+    this.#editLocalReply(isGrpc ? 200 : reply.status, headers);
     this.#respondWhole(isGrpc ? 200 : reply.status, headers, body === '' ? null : Buffer.from(body));
+  }
+
+  /** A route that forwards edits the replies that the proxy makes in its place, too (Envoy's local replies). */
+  #editLocalReply(status: number, headers: HeaderList): void {
+    const { info, route } = this;
+    if (route === null || route.action.kind !== 'forward') return;
+    info.responseCode = status;
+    this.#choice?.response?.(headers, info);
+    route.response?.(headers, info);
   }
 
   respondInformational(status: number, headers: HeaderList): void {
@@ -329,6 +339,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     const cluster = this.settings.ctx.clusters.get(choice.cluster);
     if (cluster === null) {
       this.settings.stats.noCluster.value += 1;
+      this.info.upstreamCluster = null;
       this.sendLocalReply(replies.clusterNotFound(action.clusterNotFoundStatus));
       return;
     }

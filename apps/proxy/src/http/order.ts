@@ -41,7 +41,10 @@ export function placeOrder(
   if (choice.request !== null) choice.request(headers, info);
   if (route.request !== null) route.request(headers, info);
   if (action.rewrite !== null) action.rewrite(request);
-  if (choice.authority !== null) request.authority = choice.authority;
+  if (choice.authority !== null) {
+    headers.set('x-envoy-original-host', request.authority);
+    request.authority = choice.authority;
+  }
   if (typeof body === 'number') headers.remove('content-length');
   info.path = request.path;
   info.authority = request.authority;

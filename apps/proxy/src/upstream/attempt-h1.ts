@@ -263,8 +263,12 @@ function wantsTunnel(request: UpstreamRequest): boolean {
   return request.upgrade !== null || request.method === 'CONNECT';
 }
 
+/** Methods whose requests have no body as a rule; others say so when they have none (RFC 9110, section 8.6). */
+const BODILESS_METHODS = new Set(['GET', 'HEAD', 'DELETE', 'TRACE', 'CONNECT']);
+
 function framingFields(request: UpstreamRequest): string {
   if (request.upgrade !== null) return upgradeFields(request.upgrade);
   if (request.body === 'chunked') return CHUNKED_FIELD;
-  return typeof request.body === 'number' ? contentLengthField(request.body) : '';
+  if (typeof request.body === 'number') return contentLengthField(request.body);
+  return BODILESS_METHODS.has(request.method) ? '' : contentLengthField(0);
 }

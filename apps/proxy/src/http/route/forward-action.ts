@@ -114,6 +114,7 @@ function compileHostRewrite(proto: RouteAction, path: string): ((request: Routab
     const host = newHost(request);
     if (host === '') return;
     if (appendXForwardedHost && request.authority !== '') appendForwardedHost(request);
+    if (request.authority !== '') request.headers.set('x-envoy-original-host', request.authority);
     request.authority = host;
   };
 }
