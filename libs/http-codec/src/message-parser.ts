@@ -1,7 +1,7 @@
 import type { BodyFraming } from './body-framing.ts';
-import { SCAN } from './character-class.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
 import { FieldFacts, parseFields } from './field-block.ts';
+import { HeadReader, HeadState } from './head-reader.ts';
 import { HeaderList } from './header-list.ts';
 import type { ParserLimits } from './limits.ts';
 import { ParseError, type ParseErrorCode } from './parse-error.ts';
@@ -21,10 +21,6 @@ export interface BodyHandler {
  */
 const State = { waiting: 0, head: 1, fixed: 2, chunked: 3, trailers: 4, untilClose: 5, failed: 6 } as const;
 
-const LF = 0x0a;
-const NEEDS_MORE = -1;
-const REFUSED = -2;
-
 /** What a head turned into: its body's framing, `again` for an interim response, or the reason to refuse it. */
 export type HeadOutcome = BodyFraming | 'again' | ParseError;
 
@@ -38,6 +34,7 @@ export abstract class MessageParser {
   protected readonly facts = new FieldFacts();
   readonly #body: BodyHandler;
   readonly #isRequest: boolean;
+  readonly #head: HeadReader;
   readonly #chunked: ChunkedDecoder;
   #state: number;
   #remaining = 0;
@@ -45,22 +42,13 @@ export abstract class MessageParser {
   #isRunning = false;
   #hasEnded = false;
   #held: Buffer[] | null = null;
-  // A head that came in pieces; null in the usual case of a head that lies in one chunk.
-  #partial: Buffer | null = null;
-  #partialLength = 0;
-  // Progress of the scan, relative to the start of the head.
-  #scanned = 0;
-  #lineStart = 0;
-  #lines = 0;
-  #headStart = 0;
-  #startLineEnd = -1;
   #isStartLineRead = false;
-  #refusal: ParseErrorCode = 'unexpected-end';
 
   constructor(body: BodyHandler, limits: ParserLimits, isRequest: boolean) {
     this.#body = body;
     this.limits = limits;
     this.#isRequest = isRequest;
+    this.#head = new HeadReader(limits, isRequest);
     this.#chunked = new ChunkedDecoder(limits);
     this.#state = isRequest ? State.head : State.waiting;
   }
@@ -103,12 +91,12 @@ export abstract class MessageParser {
   close(): void {
     this.#state = State.failed;
     this.#held = null;
-    this.#partial = null;
+    this.#head.reset(false);
   }
 
   /** Between two messages, with no byte of the next one seen. */
   get isIdle(): boolean {
-    const betweenMessages = this.#state === State.waiting || (this.#state === State.head && this.#partialLength === 0);
+    const betweenMessages = this.#state === State.waiting || (this.#state === State.head && this.#head.isUntouched);
     return betweenMessages && this.#held === null;
   }
 
@@ -201,7 +189,7 @@ export abstract class MessageParser {
       this.#fail(decoder.refused);
     } else if (decoder.isFinished) {
       this.#state = State.trailers;
-      this.#resetScan(1);
+      this.#resetHead(true);
     } else if (decoder.dataEnd > decoder.dataStart) {
       this.#body.onData(chunk.subarray(decoder.dataStart, decoder.dataEnd));
     }
@@ -209,117 +197,35 @@ export abstract class MessageParser {
   }
 
   #runHead(chunk: Buffer, at: number): number {
-    if (this.#partial !== null) return this.#runPartialHead(chunk, at);
-    const end = this.#scan(chunk, at, chunk.length);
-    if (end >= 0) {
-      this.#completeHead(chunk, at, end);
-      return end;
-    }
-    if (end === NEEDS_MORE) {
-      const length = chunk.length - at;
-      this.#partial = Buffer.allocUnsafe(Math.max(1_024, length * 2));
-      chunk.copy(this.#partial, 0, at);
-      this.#partialLength = length;
-      this.#checkStartLineEarly(chunk, at);
-    } else {
-      this.#refuse(chunk, at);
-    }
-    return chunk.length;
+    const head = this.#head;
+    const next = head.read(chunk, at);
+    // A start line that cannot be right is refused before the rest has come, and its fault wins over later ones.
+    if (head.state !== HeadState.whole) this.#readStartLineEarly();
+    if (head.state === HeadState.whole) this.#completeHead(head.text());
+    else if (head.state === HeadState.refused && this.#state !== State.failed) this.#fail(head.refusal);
+    return next;
   }
 
-  #runPartialHead(chunk: Buffer, at: number): number {
-    const before = this.#partialLength;
-    const wanted = Math.min(chunk.length - at, this.limits.maxHeadBytes + 2 - before);
-    let partial = this.#partial ?? Buffer.allocUnsafe(before + wanted);
-    if (partial.length < before + wanted) {
-      const grown = Buffer.allocUnsafe(Math.max(partial.length * 2, before + wanted));
-      partial.copy(grown, 0, 0, before);
-      this.#partial = partial = grown;
-    }
-    chunk.copy(partial, before, at, at + wanted);
-    this.#partialLength = before + wanted;
-    const end = this.#scan(partial, 0, before + wanted);
-    if (end >= 0) {
-      this.#partial = null;
-      this.#partialLength = 0;
-      this.#completeHead(partial, 0, end);
-      return at + end - before;
-    }
-    if (end === NEEDS_MORE) this.#checkStartLineEarly(partial, 0);
-    else this.#refuse(partial, 0);
-    return at + wanted;
-  }
-
-  /**
-   * Looks for the empty line that ends the head which begins at `base`. Returns the position after it,
-   * NEEDS_MORE, or REFUSED with the reason in #refusal. Every byte is looked at once, however the input is cut.
-   */
-  #scan(buffer: Uint8Array, base: number, to: number): number {
-    const { maxHeadBytes, maxFields } = this.limits;
-    const limit = base + maxHeadBytes;
-    const stop = to < limit ? to : limit;
-    let lineStart = base + this.#lineStart;
-    let index = base + this.#scanned;
-    for (; index < stop; index++) {
-      const found = SCAN[buffer[index] ?? 0];
-      if (found === 0) continue;
-      if (found !== 1) return this.#refuseScan(found === 2 ? 'bare-lf' : 'control-character');
-      if (index + 1 >= stop) break;
-      if (buffer[index + 1] !== LF) return this.#refuseScan('bare-cr');
-      if (index === lineStart) {
-        if (this.#lines > 0) return index + 2;
-        // One empty line before a request line is forgiven (RFC 9112, section 2.2).
-        if (!this.#isRequest || this.#headStart !== 0) return this.#refuseScan('bad-request-line');
-        this.#headStart = index + 2 - base;
-      } else {
-        if (this.#lines === 0) this.#startLineEnd = index - base;
-        if (this.#lines > maxFields) return this.#refuseScan('too-many-fields');
-        this.#lines += 1;
-      }
-      index += 1;
-      lineStart = index + 1;
-      this.#lineStart = lineStart - base;
-    }
-    if (to >= limit) return this.#refuseScan('head-too-large');
-    this.#scanned = index - base;
-    return NEEDS_MORE;
-  }
-
-  #refuseScan(code: ParseErrorCode): number {
-    this.#refusal = code;
-    return REFUSED;
-  }
-
-  // A start line that cannot be right is refused before the rest has come, and its fault wins over later ones.
-  #checkStartLineEarly(buffer: Buffer, base: number): boolean {
-    if (this.#state !== State.head || this.#startLineEnd === -1 || this.#isStartLineRead) return false;
-    const line = buffer.toString('latin1', base + this.#headStart, base + this.#startLineEnd);
-    const refused = this.readStartLine(line, line.length);
-    if (refused !== null) {
-      this.#fail(refused);
-      return true;
-    }
+  #readStartLineEarly(): void {
+    if (this.#state !== State.head || this.#isStartLineRead || this.#head.startLineLength === -1) return;
     this.#isStartLineRead = true;
-    return false;
+    const line = this.#head.startLine();
+    const refused = this.readStartLine(line, line.length);
+    if (refused !== null) this.#fail(refused);
   }
 
-  #refuse(buffer: Buffer, base: number): void {
-    if (!this.#checkStartLineEarly(buffer, base)) this.#fail(this.#refusal);
-  }
-
-  #completeHead(buffer: Buffer, base: number, end: number): void {
+  #completeHead(text: string): void {
     const isTrailers = this.#state === State.trailers;
-    const text = buffer.toString('latin1', base + this.#headStart, end - 2);
-    const startLineEnd = isTrailers ? -2 : this.#startLineEnd - this.#headStart;
+    const startLineLength = isTrailers ? -2 : this.#head.startLineLength;
     const isStartLineRead = isTrailers || this.#isStartLineRead;
-    this.#resetScan(0);
+    this.#resetHead(false);
     if (!isStartLineRead) {
-      const refused = this.readStartLine(text, startLineEnd);
+      const refused = this.readStartLine(text, startLineLength);
       if (refused !== null) return this.#fail(refused);
     }
     const flat: string[] = [];
     this.facts.reset();
-    const refused = parseFields(text, startLineEnd + 2, flat, this.facts, this.#isRequest);
+    const refused = parseFields(text, startLineLength + 2, flat, this.facts, this.#isRequest);
     if (refused !== null) return this.#fail(refused);
     if (isTrailers) this.#end(text === '' ? null : trailersOf(flat));
     else this.#apply(this.takeHead(new HeaderList(flat)));
@@ -338,17 +244,13 @@ export abstract class MessageParser {
     } else if (outcome !== 'again') this.#fail(outcome.code);
   }
 
-  #resetScan(lines: number): void {
-    this.#scanned = 0;
-    this.#lineStart = 0;
-    this.#lines = lines;
-    this.#headStart = 0;
-    this.#startLineEnd = -1;
+  #resetHead(isTrailers: boolean): void {
+    this.#head.reset(isTrailers);
     this.#isStartLineRead = false;
   }
 
   #end(trailers: HeaderList | null): void {
-    this.#resetScan(0);
+    this.#resetHead(false);
     this.#state = State.waiting;
     this.#body.onEnd(trailers);
   }
@@ -362,7 +264,7 @@ export abstract class MessageParser {
     this.#hasEnded = false;
     if (this.#state === State.untilClose) this.#end(null);
     else if (this.#state === State.waiting || this.#state === State.failed) return;
-    else if (this.#state === State.head && this.#partialLength <= this.#headStart) return;
+    else if (this.#state === State.head && this.#head.isUntouched) return;
     else this.#fail('unexpected-end');
   }
 }
