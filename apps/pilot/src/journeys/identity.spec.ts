@@ -7,7 +7,7 @@ import type { SpiffeId, WorkloadCertificate } from '@flotilla/spiffe';
 import { startPilot } from '../pipeline.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { meshConfig, sidecarNode, type SidecarOptions } from '../testing/world.ts';
-import { DeltaTestClient } from '../testing/xds-client.ts';
+import { DeltaTestClient } from '../testing/delta-client.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 const PILOT: SpiffeId = { trustDomain: 'cluster.local', namespace: 'istio-system', serviceAccount: 'istiod' };

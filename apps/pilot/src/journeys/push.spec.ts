@@ -5,7 +5,9 @@ import { SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import type { XdsShortName } from '@flotilla/xds';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { sidecarNode, type SidecarOptions, startWorld, type World } from '../testing/world.ts';
-import { DeltaTestClient, SotwTestClient, type TestClientOptions } from '../testing/xds-client.ts';
+import { DeltaTestClient } from '../testing/delta-client.ts';
+import { SotwTestClient } from '../testing/sotw-client.ts';
+import type { TestClientOptions } from '../testing/xds-stream.ts';
 
 const opened: { close(): void | Promise<void> }[] = [];
 afterEach(async () => {

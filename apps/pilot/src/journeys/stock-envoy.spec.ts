@@ -10,7 +10,7 @@ import { type ProxyStatus, SyncState } from '@flotilla/wire/flotilla/pilot/v1/pi
 import { freePorts } from '../testing/free-ports.ts';
 import { type SecretServer, serveSecrets, startStockEnvoy } from '../testing/stock-envoy.ts';
 import { meshConfig, routerNode, sidecarNode, startWorld, type World } from '../testing/world.ts';
-import type { NodeInit } from '../testing/xds-client.ts';
+import type { NodeInit } from '../testing/xds-stream.ts';
 
 const bound = (name: string, port: number, bindPort: number) => ({
   name,

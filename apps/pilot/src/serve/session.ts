@@ -132,6 +132,11 @@ export class ProxySession<Request extends AnyRequest> {
     this.#pump();
   }
 
+  /** Version of the mesh that the proxy is being brought to, 0 before the first. */
+  get meshVersion(): number {
+    return this.#mesh?.version ?? 0;
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const state of this.#types.values()) state.overdueTimer?.cancel();

@@ -5,7 +5,7 @@ import type { AnyRequest, ProxySession } from './session.ts';
 /** A session of either protocol, as far as pushing and status care. */
 export type AnySession = Pick<
   ProxySession<AnyRequest>,
-  'node' | 'identity' | 'protocol' | 'connectedAtMs' | 'update' | 'reports' | 'omissions'
+  'node' | 'identity' | 'protocol' | 'connectedAtMs' | 'meshVersion' | 'update' | 'reports' | 'omissions'
 >;
 
 /** The streams there are, and the mesh they are to be brought to. */

@@ -19,14 +19,16 @@ export function statusRoutes(sessions: Sessions, mesh: () => Mesh): (router: Con
       listProxies: () =>
         create(ListProxiesResponseSchema, {
           version: BigInt(mesh().version),
-          proxies: [...sessions.list()].sort((a, b) => (a.node.id < b.node.id ? -1 : 1)).map(proxyStatus),
+          proxies: [...sessions.list()]
+            .sort((a, b) => (a.node.id < b.node.id ? -1 : 1))
+            .map((session) => proxyStatus(session, mesh().version)),
         }),
       listServices: () => create(ListServicesResponseSchema, { services: services(mesh()) }),
     });
   };
 }
 
-function proxyStatus(session: AnySession) {
+function proxyStatus(session: AnySession, version: number) {
   const { node } = session;
   return {
     nodeId: node.id,
@@ -35,15 +37,15 @@ function proxyStatus(session: AnySession) {
     mode: node.type === 'router' ? 'gateway' : node.isExplicit ? 'explicit' : 'redirect',
     connectedAt: timestampFromMs(session.connectedAtMs),
     protocol: session.protocol,
-    types: session.reports().map(typeStatus),
+    types: session.reports().map((report) => typeStatus(report, session.meshVersion !== version)),
     omissions: [...session.omissions()],
   };
 }
 
-function typeStatus(report: TypeReport) {
+function typeStatus(report: TypeReport, isBehind: boolean) {
   return {
     typeUrl: TYPE_URLS[report.type],
-    state: stateOf(report),
+    state: stateOf(report, isBehind),
     nonceSent: report.nonceSent,
     nonceAcked: report.nonceAcked,
     versionSent: BigInt(report.versionSent),
@@ -55,10 +57,11 @@ function typeStatus(report: TypeReport) {
   };
 }
 
-function stateOf(report: TypeReport): SyncState {
+/** `isBehind`: pilot has a newer mesh and has not looked yet what it means for this proxy. */
+function stateOf(report: TypeReport, isBehind: boolean): SyncState {
   if (!report.hasAnything) return SyncState.NOT_SENT;
   if (report.refusal !== null) return SyncState.REFUSED;
-  return report.isAwaiting ? SyncState.STALE : SyncState.SYNCED;
+  return report.isAwaiting || isBehind ? SyncState.STALE : SyncState.SYNCED;
 }
 
 function services({ registry, settings }: Mesh) {

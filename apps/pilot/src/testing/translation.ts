@@ -33,7 +33,7 @@ import { ResourceCache } from '../translate/cache.ts';
 import { generate, omissions } from '../translate/generate.ts';
 import { readResources } from './documents.ts';
 import { meshConfig } from './world.ts';
-import type { NodeInit } from './xds-client.ts';
+import type { NodeInit } from './xds-stream.ts';
 
 /** Every message that is packed into an `Any` somewhere. */
 const PACKED = createRegistry(

@@ -8,7 +8,7 @@ import { PilotService, type ProxyStatus } from '@flotilla/wire/flotilla/pilot/v1
 import { type MeshConfig, MeshConfigSchema } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { type Pilot, type PilotOptions, startPilot } from '../pipeline.ts';
 import { FakeGalley } from './fake-galley.ts';
-import type { NodeInit } from './xds-client.ts';
+import type { NodeInit } from './xds-stream.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 

@@ -19,8 +19,8 @@ function identityOf(part: object): number {
 }
 
 /** Equal keys mean equal arguments: values by value, parts by identity, lists element by element. */
-export function cacheKey(generator: string, inputs: Inputs): string {
-  let key = generator;
+export function cacheKey(generator: object, inputs: Inputs): string {
+  let key = String(identityOf(generator));
   for (const value of Object.values(inputs)) {
     if (Array.isArray(value)) key += `|[${value.map((part: object) => identityOf(part)).join()}]`;
     else if (typeof value === 'object' && value !== null) key += `|#${identityOf(value)}`;
@@ -44,7 +44,7 @@ export class ResourceCache {
   }
 
   get<Argument extends Inputs>(generator: (inputs: Argument) => EncodedResource, inputs: Argument): EncodedResource {
-    const key = cacheKey(generator.name, inputs);
+    const key = cacheKey(generator, inputs);
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       this.#misses += 1;

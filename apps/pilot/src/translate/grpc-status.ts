@@ -1,5 +1,5 @@
 /** Numbers of gRPC's status codes by name (gRPC core, statuscodes.md). */
-export const GRPC_STATUS_NUMBERS: Readonly<Record<string, number>> = {
+const NUMBERS: Readonly<Record<string, number>> = {
   OK: 0,
   CANCELLED: 1,
   UNKNOWN: 2,
@@ -18,3 +18,8 @@ export const GRPC_STATUS_NUMBERS: Readonly<Record<string, number>> = {
   DATA_LOSS: 15,
   UNAUTHENTICATED: 16,
 };
+
+/** The number of a status written by name or as a number; UNKNOWN for anything else. */
+export function grpcStatusNumber(text: string): number {
+  return NUMBERS[text] ?? (/^\d{1,2}$/.test(text) ? Number(text) : 2);
+}

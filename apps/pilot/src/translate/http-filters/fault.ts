@@ -1,6 +1,6 @@
 import { HTTPFaultSchema } from '@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import type { HTTPFaultInjection, Percent } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
-import { GRPC_STATUS_NUMBERS } from '../grpc-status.ts';
+import { grpcStatusNumber } from '../grpc-status.ts';
 import { parts, wholePercent } from '../percent.ts';
 import { type Init, typed } from '../protobuf.ts';
 import type { Any } from '@bufbuild/protobuf/wkt';
@@ -36,7 +36,7 @@ function abortOf({ abort }: HTTPFaultInjection): Fault {
     case 'grpcStatus':
       return {
         abort: {
-          errorType: { case: 'grpcStatus', value: GRPC_STATUS_NUMBERS[abort.errorType.value] ?? 2 },
+          errorType: { case: 'grpcStatus', value: grpcStatusNumber(abort.errorType.value) },
           percentage: percentage(abort.percentage, 0),
         },
       };

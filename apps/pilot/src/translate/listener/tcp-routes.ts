@@ -1,7 +1,7 @@
 import type { L4MatchAttributes, TCPRoute } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import { labelsMatch } from '@flotilla/model';
 import { gatewayId } from '../../mesh/virtual-services.ts';
-import { destinationCluster, type RouteContext } from '../route/destination.ts';
+import { destinationCluster, type RouteContext, usedDestinations } from '../route/destination.ts';
 import type { WeightedCluster } from './tcp-proxy.ts';
 
 /** Where connections go by the TCP rules of a VirtualService: the first that fits; `null` when none does. */
@@ -24,9 +24,8 @@ function canMeet(match: L4MatchAttributes, context: RouteContext): boolean {
 }
 
 function weighted(rule: TCPRoute, context: RouteContext): WeightedCluster[] {
-  const used = rule.route.length === 1 ? rule.route : rule.route.filter(({ weight }) => weight > 0);
-  return used.map(({ destination, weight }) => ({
-    name: destinationCluster(destination, context),
-    weight: rule.route.length === 1 ? 1 : weight,
+  return usedDestinations(rule.route).map(({ destination, weight }) => ({
+    name: destinationCluster(destination.destination, context),
+    weight,
   }));
 }

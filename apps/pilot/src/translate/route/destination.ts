@@ -32,3 +32,17 @@ export function destinationCluster(destination: Destination | undefined, context
   const only = ports.length === 1 ? ports[0]?.number : undefined;
   return outboundCluster(hostname, destination?.port?.number || (only ?? port), destination?.subset);
 }
+
+/**
+ * The destinations that get traffic: those with a weight; a lone one without; and, where nobody has one, each the same
+ * (galley refuses that, unless it was told to accept it).
+ */
+export function usedDestinations<Weighted extends { readonly weight: number }>(
+  destinations: readonly Weighted[],
+): { readonly destination: Weighted; readonly weight: number }[] {
+  const weighed = destinations.filter(({ weight }) => weight > 0);
+  if (weighed.length > 0 && destinations.length > 1) {
+    return weighed.map((destination) => ({ destination, weight: destination.weight }));
+  }
+  return destinations.map((destination) => ({ destination, weight: 1 }));
+}

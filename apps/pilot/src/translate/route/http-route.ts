@@ -17,7 +17,7 @@ import { configPath } from '../../mesh/config.ts';
 import { gatewayId } from '../../mesh/virtual-services.ts';
 import { FAULT_FILTER, faultConfig } from '../http-filters/fault.ts';
 import { type Init, milliseconds, toMs } from '../protobuf.ts';
-import { destinationCluster, type RouteContext } from './destination.ts';
+import { destinationCluster, type RouteContext, usedDestinations } from './destination.ts';
 import { authorityOf, headerEdits } from './headers.ts';
 import { isCatchAll, routeMatch } from './match.ts';
 import { mirrorPolicies } from './mirror.ts';
@@ -145,9 +145,8 @@ interface Destinations {
 }
 
 function destinationsOf(destinations: readonly HTTPRouteDestination[], context: RouteContext): Destinations {
-  // A weight of zero gets no traffic; a lone destination needs no weight.
-  const used = destinations.length === 1 ? destinations : destinations.filter(({ weight }) => weight > 0);
-  const [only] = used;
+  const used = usedDestinations(destinations);
+  const only = used[0]?.destination;
   const operation = operationOf(only, context);
   if (used.length === 1 && only !== undefined) {
     const cluster = destinationCluster(only.destination, context);
@@ -158,11 +157,11 @@ function destinationsOf(destinations: readonly HTTPRouteDestination[], context: 
       operation,
     };
   }
-  const clusters: Init<typeof WeightedClusterSchema>['clusters'] = used.map((destination) => {
+  const clusters: Init<typeof WeightedClusterSchema>['clusters'] = used.map(({ destination, weight }) => {
     const authority = authorityOf(destination.headers);
     return {
       name: destinationCluster(destination.destination, context),
-      weight: destination.weight,
+      weight,
       ...headerEdits(destination.headers),
       ...(authority === null ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
     };
