@@ -1,8 +1,8 @@
+import type { HeaderList } from '@flotilla/http-codec';
 import {
   CHUNK_END,
   chunkHead,
   createRequestParser,
-  HeaderList,
   lastChunk,
   type ParseError,
   type RequestHandler,
@@ -21,31 +21,7 @@ import { Deadline, StreamDeadlines } from '../http/timeout.ts';
 import type { PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
 import { SegmentWriter } from './segment-writer.ts';
-
-const METHODS = new Set(
-  (
-    'ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE MSEARCH ' +
-    'NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND ' +
-    'UNLINK UNLOCK UNSUBSCRIBE'
-  ).split(' '),
-);
-
-/** What stands for a head that could not be parsed. */
-const NO_HEAD: RequestHead = {
-  method: '',
-  target: '',
-  form: 'origin',
-  path: '',
-  authority: '',
-  host: null,
-  scheme: null,
-  minorVersion: 1,
-  headers: new HeaderList(),
-  body: 'none',
-  keepAlive: false,
-  expectsContinue: false,
-  upgrade: null,
-};
+import { KNOWN_METHODS, unreadableHead } from './request-methods.ts';
 
 /**
  * A client's HTTP/1.1 connection: one exchange at a time, pipelined requests wait in the parser. What is written in
@@ -126,7 +102,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#isRequestOver = false;
     const limit = this.#settings.maxRequestsPerConnection;
     if (!head.keepAlive || this.#isDraining || (limit > 0 && this.#requests >= limit)) this.#isClosing = true;
-    if (!this.#settings.allowsAnyMethod && !METHODS.has(head.method)) {
+    if (!this.#settings.allowsAnyMethod && !KNOWN_METHODS.has(head.method)) {
       this.#refuse(replyToParseError('bad-method'));
       return;
     }
@@ -272,7 +248,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#isHttp10 = false;
     let exchange = this.#exchange;
     if (exchange === null) {
-      exchange = new Exchange(this, this.#settings, { ...NO_HEAD, headers: new HeaderList() });
+      exchange = new Exchange(this, this.#settings, unreadableHead());
       this.#exchange = exchange;
     }
     exchange.refuse(reply);

@@ -1,4 +1,5 @@
-import { HeaderList, type RequestHead } from '@flotilla/http-codec';
+import type { HeaderList} from '@flotilla/http-codec';
+import { type RequestHead } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
@@ -8,13 +9,14 @@ import type { DownstreamStream } from './downstream-stream.ts';
 import type { FilterStream, HttpFilter } from './filter.ts';
 import * as replies from './local-reply.ts';
 import type { LocalReply } from './local-reply.ts';
-import type { ManagerSettings } from './manager-settings.ts';
+import { countExchange, type ManagerSettings } from './manager-settings.ts';
 import { placeOrder } from './order.ts';
 import { prepareRequest } from './prepare-request.ts';
 import { prepareResponseHeaders } from './response-headers.ts';
 import { orderTimeouts, takeMaxRetries } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
 import type { ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
+import { replyToTimeout, startStreamTimeouts } from './stream-timeouts.ts';
 import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from './timeout.ts';
 
 /**
@@ -51,7 +53,6 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
   #idleTimeoutMs: number;
 
   constructor(stream: DownstreamStream, settings: ManagerSettings, head: RequestHead) {
-    const { clock } = settings.ctx;
     this.#stream = stream;
     this.settings = settings;
     this.method = head.method;
@@ -62,14 +63,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     // HTTP/2 is not spoken here: a client that offers to switch is answered by HTTP/1.1.
     this.#upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
     this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
-    const info = new StreamInfo(stream.connection.info, clock.now(), clock.monotonicMs());
-    info.protocol = head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
-    info.method = head.method;
-    info.originalPath = head.path;
-    info.path = head.path;
-    info.authority = head.authority;
-    info.requestHeaders = head.headers;
-    this.info = info;
+    this.info = streamInfoOf(head, stream.connection, settings.ctx.clock);
     stream.deadlines.owner = this;
     settings.stats.requests.value += 1;
     settings.stats.activeRequests.value += 1;
@@ -137,7 +131,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
         this.#idleTimeoutMs = action.idleTimeoutMs ?? settings.streamIdleTimeoutMs;
       }
     }
-    this.#startTimeouts(route);
+    startStreamTimeouts(this.deadlines, settings, route, this.#idleTimeoutMs, this.#isRequestEnded, info.startMs);
     const plan = settings.plans.of(route, this.#choice);
     if (plan.length > 0) this.#filters = plan.map((open) => open());
     this.continueRequest();
@@ -195,21 +189,9 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
 
   onTimeout(kind: TimeoutKind): void {
     if (this.#state === State.done) return;
-    const { stats } = this.settings;
-    switch (kind) {
-      case 'route':
-        return this.#router?.onRouteTimeout();
-      case 'per-try':
-        return this.#router?.onPerTryTimeout();
-      case 'stream-idle':
-        stats.idleTimeouts.value += 1;
-        return this.#expire(this.#isRequestEnded ? replies.streamIdleTimeout : replies.requestBodyIdleTimeout);
-      case 'request':
-        stats.requestTimeouts.value += 1;
-        return this.#expire(replies.requestTimeout);
-      case 'duration':
-        return this.#expire(replies.maxDurationReached);
-    }
+    if (kind === 'route') return this.#router?.onRouteTimeout();
+    if (kind === 'per-try') return this.#router?.onPerTryTimeout();
+    this.sendLocalReply(replyToTimeout(kind, this.#isRequestEnded, this.settings.stats));
   }
 
   continueRequest(): void {
@@ -224,34 +206,16 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
   }
 
   sendLocalReply(reply: LocalReply): void {
-    const { info, headers: request } = this;
     if (this.#state >= State.responding) return this.respondBroken(reply.flags, reply.details);
+    const { info } = this;
     this.#closeRouter();
     info.responseFlags |= reply.flags;
     info.responseCodeDetails = reply.details;
-    if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
-    const isGrpc = request.get('content-type')?.startsWith('application/grpc') === true;
-    const body = isGrpc ? '' : reply.body;
-    const headers = isGrpc
-      ? replies.grpcReplyHeaders(reply.status, reply.body, reply.grpcStatus ?? null)
-      : new HeaderList(
-          body === '' ? [] : ['content-length', String(Buffer.byteLength(body)), 'content-type', 'text/plain'],
-        );
-    if (reply.headers !== null) headers.flat.push(...reply.headers.flat);
+    const { status, headers, body } = replies.composeReply(reply, this.headers);
     if (this.route?.attemptCountInResponse === true && info.attemptCount > 0) {
       headers.set('x-envoy-attempt-count', String(info.attemptCount));
     }
-    this.#editLocalReply(isGrpc ? 200 : reply.status, headers);
-    this.#respondWhole(isGrpc ? 200 : reply.status, headers, body === '' ? null : Buffer.from(body));
-  }
-
-  /** A route that forwards edits the replies that the proxy makes in its place, too (Envoy's local replies). */
-  #editLocalReply(status: number, headers: HeaderList): void {
-    const { info, route } = this;
-    if (route === null || route.action.kind !== 'forward') return;
-    info.responseCode = status;
-    this.#choice?.response?.(headers, info);
-    route.response?.(headers, info);
+    this.#respondWhole(status, headers, body);
   }
 
   respondInformational(status: number, headers: HeaderList): void {
@@ -319,19 +283,10 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
       return;
     }
     const { action } = route;
-    switch (action.kind) {
-      case 'forward':
-        return this.#forward(route, action);
-      case 'redirect':
-        stats.redirects.value += 1;
-        return this.#answerDirectly(route, action.status, HeaderList.of({ location: action.location(this) }), null);
-      case 'direct': {
-        stats.directResponses.value += 1;
-        const { body } = action;
-        const fields = body === null ? [] : ['content-length', String(body.length), 'content-type', 'text/plain'];
-        return this.#answerDirectly(route, action.status, new HeaderList(fields), body);
-      }
-    }
+    if (action.kind === 'forward') return this.#forward(route, action);
+    (action.kind === 'redirect' ? stats.redirects : stats.directResponses).value += 1;
+    const { status, headers, body } = replies.composeDirect(action, this);
+    this.#answerDirectly(route, status, headers, body);
   }
 
   #forward(route: Route, action: ForwardAction): void {
@@ -370,31 +325,16 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     info.responseHeaders = headers;
     info.responseCodeDetails = 'direct_response';
     if (route.response !== null) route.response(headers, info);
-    if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
     this.#respondWhole(status, headers, body);
   }
 
   #respondWhole(status: number, headers: HeaderList, body: Buffer | null): void {
     const hasBody = body !== null && body.length > 0 && this.method !== 'HEAD';
+    // What is left of the request is not read.
+    if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
     this.respondHead(status, headers, hasBody);
     if (hasBody) this.respondData(body);
     this.respondEnd(null);
-  }
-
-  #expire(reply: LocalReply): void {
-    if (this.#state >= State.responding) this.respondBroken(reply.flags, reply.details);
-    else this.sendLocalReply(reply);
-  }
-
-  #startTimeouts(route: Route | null): void {
-    const { settings, info, deadlines } = this;
-    if (this.#idleTimeoutMs > 0) deadlines.set('stream-idle', this.#idleTimeoutMs, info.startMs);
-    if (settings.requestTimeoutMs > 0 && !this.#isRequestEnded) {
-      deadlines.set('request', settings.requestTimeoutMs, info.startMs);
-    }
-    const own = route?.action.kind === 'forward' ? route.action.maxStreamDurationMs : null;
-    const durationMs = own ?? settings.maxStreamDurationMs;
-    if (durationMs > 0) deadlines.set('duration', durationMs, info.startMs);
   }
 
   #touch(): void {
@@ -412,16 +352,22 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     this.#state = State.done;
     this.#closeRouter();
     const { info, settings } = this;
-    const { stats } = settings;
     info.endMs = settings.ctx.clock.monotonicMs();
     if (this.#filters !== null) for (const filter of this.#filters) filter.onEnd?.();
-    stats.activeRequests.value -= 1;
-    stats.completed.value += 1;
-    stats.time.record(info.endMs - info.startMs);
-    const family = stats.responses[Math.min(5, Math.floor(info.responseCode / 100))];
-    if (family !== undefined) family.value += 1;
+    countExchange(settings.stats, info);
     for (const record of settings.records) record(info);
     this.deadlines.clearAll();
     this.#stream.exchangeDone();
   }
+}
+
+function streamInfoOf(head: RequestHead, { info: connection }: AcceptedConnection, clock: Clock): StreamInfo {
+  const info = new StreamInfo(connection, clock.now(), clock.monotonicMs());
+  info.protocol = head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+  info.method = head.method;
+  info.originalPath = head.path;
+  info.path = head.path;
+  info.authority = head.authority;
+  info.requestHeaders = head.headers;
+  return info;
 }

@@ -1,6 +1,7 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { UpstreamFailure } from '../upstream/upstream.ts';
+import type { DirectAction, RedirectAction, RoutableRequest } from './route/route.ts';
 
 /** An answer that the proxy makes itself. Texts, flags and details are Envoy's. */
 export interface LocalReply {
@@ -139,11 +140,39 @@ const GRPC_STATUS_OF_HTTP: Readonly<Record<number, number>> = {
   504: 14,
 };
 
-/** Headers that carry a local reply to a gRPC client: 200 with the status in headers (trailers-only). */
-export function grpcReplyHeaders(status: number, message: string, grpcStatus: number | null): HeaderList {
+/** A local reply as a response. */
+export interface ComposedReply {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: Buffer | null;
+}
+
+/** Puts a reply into the form that the client understands: gRPC clients get a status in headers, others text. */
+export function composeReply(reply: LocalReply, requestHeaders: HeaderList): ComposedReply {
+  const isGrpc = requestHeaders.get('content-type')?.startsWith('application/grpc') === true;
+  const body = isGrpc || reply.body === '' ? null : Buffer.from(reply.body);
+  const headers = isGrpc ? grpcHeaders(reply) : new HeaderList();
+  if (body !== null) headers.flat.push('content-length', String(body.length), 'content-type', 'text/plain');
+  if (reply.headers !== null) headers.flat.push(...reply.headers.flat);
+  return { status: isGrpc ? 200 : reply.status, headers, body };
+}
+
+/** The answer of a route that has no upstream. */
+export function composeDirect(action: RedirectAction | DirectAction, request: RoutableRequest): ComposedReply {
+  if (action.kind === 'redirect') {
+    const headers = new HeaderList(['location', action.location(request)]);
+    return { status: action.status, headers, body: null };
+  }
+  const { status, body } = action;
+  const fields = body === null ? [] : ['content-length', String(body.length), 'content-type', 'text/plain'];
+  return { status, headers: new HeaderList(fields), body };
+}
+
+/** A response that is headers only, with the status in them ("trailers-only"). */
+function grpcHeaders({ status, body, grpcStatus }: LocalReply): HeaderList {
   const headers = new HeaderList(['content-type', 'application/grpc']);
   headers.append('grpc-status', String(grpcStatus ?? GRPC_STATUS_OF_HTTP[status] ?? 2));
-  if (message !== '') headers.append('grpc-message', percentEncoded(message));
+  if (body !== '') headers.append('grpc-message', percentEncoded(body));
   return headers;
 }
 

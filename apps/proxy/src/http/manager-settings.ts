@@ -2,6 +2,7 @@ import type { ParserLimits } from '@flotilla/http-codec';
 import type { ProxyContext } from '../config/context.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
 import type { FilterChainPlans } from './filter-plan.ts';
 import type { RouterSettings } from './filters/router.ts';
@@ -110,4 +111,13 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
     directResponses: stats.counter(`${prefix}rq_direct_response`),
     retries: stats.counter(`${prefix}rq_retry`),
   };
+}
+
+/** Counts a finished exchange. */
+export function countExchange(stats: ManagerStats, info: StreamInfo): void {
+  stats.activeRequests.value -= 1;
+  stats.completed.value += 1;
+  stats.time.record(info.endMs - info.startMs);
+  const family = stats.responses[Math.min(5, Math.floor(info.responseCode / 100))];
+  if (family !== undefined) family.value += 1;
 }
