@@ -145,7 +145,7 @@ describe('a mesh under 300 requests/s', () => {
 
   async function serialOf(name: string): Promise<string> {
     const text = await (await fetch(`${mesh.proxy(name).admin}/certs`)).text();
-    return /"serial_number":\s*"([^"]+)"/.exec(text)?.[1] ?? 'none';
+    return /"cert_chain"[^]*?"serial_number":\s*"([^"]+)"/.exec(text)?.[1] ?? 'none';
   }
 });
 
