@@ -8,8 +8,17 @@ import { type ProxyOptions, type RunningProxy, startProxy } from './stack.ts';
 import { type FromWorker, type ToWorker, unpackMetric } from './worker-messages.ts';
 
 export interface WorkersOptions extends ProxyOptions {
-  /** Program of a worker; default: the one beside this file. */
+  /** Program of a worker; default: this package's own. */
   readonly workerProgram?: string;
+}
+
+/** Beside this file; beside the bundle when this is one. */
+const WORKER_PROGRAM = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './worker-main.ts' : './proxy-worker.mjs', import.meta.url),
+);
+export interface ProxyWithWorkers extends RunningProxy {
+  /** Process ids of the workers that run now. */
+  workerPids(): number[];
 }
 
 const STATS_WITHIN_MS = 1_000;
@@ -19,7 +28,7 @@ const HEALTHY_AFTER_MS = 10_000;
  * Starts the data plane in `concurrency` processes that share the ports. This one is the first of them and has the
  * administration pages, which count for all. A worker that dies is started again; the others keep the ports.
  */
-export async function startProxyWithWorkers(options: WorkersOptions): Promise<RunningProxy> {
+export async function startProxyWithWorkers(options: WorkersOptions): Promise<ProxyWithWorkers> {
   const concurrency = options.concurrency ?? 1;
   const workers: Worker[] = [];
   const send = (message: ToWorker): void => {
@@ -39,6 +48,7 @@ export async function startProxyWithWorkers(options: WorkersOptions): Promise<Ru
   };
   return {
     ...proxy,
+    workerPids: () => workers.flatMap((worker) => worker.pid() ?? []),
     ready: Promise.all([proxy.ready, ...workers.map((worker) => worker.ready)]).then(() => undefined),
     async stop(how) {
       await Promise.all([end(how.drainMs), proxy.stop(how)]);
@@ -50,6 +60,7 @@ export async function startProxyWithWorkers(options: WorkersOptions): Promise<Ru
 }
 
 interface Worker {
+  pid(): number | null;
   readonly ready: Promise<void>;
   send(message: ToWorker): void;
   stats(): Promise<readonly RegisteredMetric[]>;
@@ -58,7 +69,7 @@ interface Worker {
 
 function startWorker(options: WorkersOptions, concurrency: number, index: number): Worker {
   const { clock, logger } = options;
-  const program = options.workerProgram ?? fileURLToPath(new URL('./worker-main.ts', import.meta.url));
+  const program = options.workerProgram ?? WORKER_PROGRAM;
   const bootstrap = Buffer.from(toBinary(BootstrapSchema, options.bootstrap)).toString('base64');
   const backoff = new Backoff({ baseMs: 200, maxMs: 5_000 }, options.random);
   const first = Promise.withResolvers<void>();
@@ -120,6 +131,7 @@ function startWorker(options: WorkersOptions, concurrency: number, index: number
 
   run();
   return {
+    pid: () => child?.pid ?? null,
     ready: first.promise,
     send,
     stats() {

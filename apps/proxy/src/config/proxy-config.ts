@@ -163,11 +163,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     phase = 'clusters warming';
     await clusters.settled();
     phase = 'static listeners';
-    const statics = (staticResources?.listeners ?? []).map((listener) =>
-      listeners.addStatic(listener).catch((error: unknown) => {
-        throw FlotillaError.from(error).within(`listener "${listener.name}"`);
-      }),
-    );
+    const statics = (staticResources?.listeners ?? []).map((listener) => listeners.addStatic(listener));
     phase = 'listeners (LDS)';
     if (dynamicResources?.ldsConfig !== undefined) {
       requireAds(dynamicResources.ldsConfig, 'dynamic_resources.lds_config');
@@ -188,7 +184,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
       } catch (error) {
         // Clusters of the control plane speak HTTP/2 and are dialled by the streams themselves.
         if (carriers.has(cluster.name)) continue;
-        throw FlotillaError.from(error).within(`cluster "${cluster.name}"`);
+        throw error;
       }
     }
   }
