@@ -20,12 +20,16 @@ export interface Gauges {
 
 export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMetrics {
   const pushes = meter.createCounter('pilot_xds_pushes', { description: 'xDS responses sent, by type.' });
-  const size = meter.createHistogram('pilot_xds_config_size_bytes', { description: 'Size of xDS responses.' });
+  const size = meter.createHistogram('pilot_xds_config_size_bytes', {
+    description: 'Size of xDS responses.',
+    advice: { explicitBucketBoundaries: [1e3, 1e4, 1e5, 1e6, 4e6, 1e7, 4e7] },
+  });
   const rejects = meter.createCounter('pilot_total_xds_rejects', {
     description: 'xDS responses that a proxy refused.',
   });
   const convergence = meter.createHistogram('pilot_proxy_convergence_time', {
     description: "Seconds from a change's arrival until every affected proxy was sent it.",
+    advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30] },
   });
   const gauge = (name: string, description: string, read: () => number) =>
     meter.createObservableGauge(name, { description }).addCallback((result) => result.observe(read()));

@@ -2,6 +2,7 @@ import type { Subset, TrafficPolicy } from '@flotilla/wire/istio/networking/v1al
 import {
   compareSpecificity,
   hostCovers,
+  isWildcard,
   isVisibleFrom,
   labelsMatch,
   parseExportTo,
@@ -35,9 +36,11 @@ export function destinationPolicyFor(
   client: RuleClient,
   settings: MeshSettings,
 ): DestinationPolicy | null {
+  const index = indexOf(rules, settings);
   for (const namespace of new Set([client.namespace, service.namespace, settings.rootNamespace])) {
-    const candidates = rules.filter((rule) => {
-      if (rule.key.namespace !== namespace) return false;
+    const known = index.get(namespace);
+    if (known === undefined) continue;
+    const candidates = [...(known.byHost.get(service.hostname) ?? []), ...known.wildcards].filter((rule) => {
       const selector = rule.spec.workloadSelector?.matchLabels;
       // A rule with a selector is for clients of its own namespace only.
       if (selector !== undefined && (namespace !== client.namespace || !labelsMatch(selector, client.labels)))
@@ -93,6 +96,33 @@ function policyOf(rules: readonly Config<'DestinationRule'>[]): DestinationPolic
   };
   policies.push(policy);
   return policy;
+}
+
+interface NamespaceRules {
+  readonly byHost: Map<string, Config<'DestinationRule'>[]>;
+  readonly wildcards: Config<'DestinationRule'>[];
+}
+
+const indexes = new WeakMap<readonly Config<'DestinationRule'>[], ReadonlyMap<string, NamespaceRules>>();
+
+/** The rules by namespace and host, made once per list. */
+function indexOf(
+  rules: readonly Config<'DestinationRule'>[],
+  settings: MeshSettings,
+): ReadonlyMap<string, NamespaceRules> {
+  const known = indexes.get(rules);
+  if (known !== undefined) return known;
+  const index = new Map<string, NamespaceRules>();
+  for (const rule of rules) {
+    const { namespace } = rule.key;
+    const entry: NamespaceRules = index.get(namespace) ?? { byHost: new Map(), wildcards: [] };
+    index.set(namespace, entry);
+    const host = hostOf(rule, settings);
+    if (isWildcard(host)) entry.wildcards.push(rule);
+    else entry.byHost.set(host, [...(entry.byHost.get(host) ?? []), rule]);
+  }
+  indexes.set(rules, index);
+  return index;
 }
 
 function hostOf(rule: Config<'DestinationRule'>, settings: MeshSettings): string {

@@ -1,5 +1,4 @@
 import type { WorkloadEntry } from '@flotilla/wire/istio/networking/v1alpha3/workload_entry_pb.js';
-import { labelsMatch } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
 import type { MtlsMode } from '../mesh/peer-authentication.ts';
 import { TLS_MODE_LABEL } from './workloads.ts';
@@ -8,15 +7,8 @@ import type { Endpoint, EndpointSet, Service, ServicePort, Workload } from './se
 /** The mTLS mode in force at a workload's port. */
 export type MtlsOf = (workload: Workload, port: number) => MtlsMode;
 
-/** The endpoints of a service that selects workloads by label, in the workloads' order. */
-export function selectedEndpoints(service: Service, workloads: readonly Workload[], mtlsOf: MtlsOf): EndpointSet {
-  const { selector } = service;
-  const members =
-    selector === null
-      ? []
-      : workloads.filter(
-          (workload) => workload.namespace === service.namespace && labelsMatch(selector, workload.labels),
-        );
+/** The endpoints of a service that selects workloads by label: one per workload, in their order. */
+export function selectedEndpoints(service: Service, members: readonly Workload[], mtlsOf: MtlsOf): EndpointSet {
   return endpointSet(service, (port) => members.map((member) => endpointOf(member, port, mtlsOf)));
 }
 

@@ -1,4 +1,4 @@
-import { EXPORT_TO_ANNOTATION, labelsMatch, portProtocol, serviceHost } from '@flotilla/model';
+import { EXPORT_TO_ANNOTATION, portProtocol, serviceHost } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
 import type { MeshSettings } from '../mesh/settings.ts';
 import { identities } from './identities.ts';
@@ -14,7 +14,16 @@ export interface PodFact {
 
 export type PodResource = Config<'Deployment'> | Config<'StatefulSet'> | Config<'DaemonSet'> | Config<'Pod'>;
 
+const known = new WeakMap<PodResource, PodFact>();
+
+/** One object for one resource. */
 export function podFact(resource: PodResource): PodFact {
+  const fact = known.get(resource) ?? readPod(resource);
+  known.set(resource, fact);
+  return fact;
+}
+
+function readPod(resource: PodResource): PodFact {
   const { labels, pod } =
     resource.type === 'Pod' ? { labels: resource.labels, pod: resource.spec } : resource.spec.template;
   return {
@@ -30,22 +39,16 @@ export function podFact(resource: PodResource): PodFact {
 }
 
 /**
- * A Kubernetes Service as a service of the mesh. Target ports named after a container port are resolved by the pods of
+ * A Kubernetes Service, with the pods and workloads it selects, as a service of the mesh. Target ports named after a container port are resolved by the pods of
  * the service where one declares it.
  */
 export function kubernetesService(
   resource: Config<'Service'>,
-  pods: readonly PodFact[],
-  workloads: readonly Workload[],
+  ownPods: readonly PodFact[],
+  ownWorkloads: readonly Workload[],
   mesh: MeshSettings,
 ): Service {
   const { spec, key } = resource;
-  const selector = Object.keys(spec.selector).length === 0 ? null : spec.selector;
-  const inNamespace = <Selected extends PodFact | Workload>(candidates: readonly Selected[]) =>
-    selector === null
-      ? []
-      : candidates.filter(({ namespace, labels }) => namespace === key.namespace && labelsMatch(selector, labels));
-  const ownPods = inNamespace(pods);
   const isHeadless = spec.clusterIP === 'None';
   const addresses = spec.clusterIPs.length > 0 ? spec.clusterIPs : [spec.clusterIP];
   const exportTo = resource.annotations[EXPORT_TO_ANNOTATION]?.split(',').map((entry) => entry.trim());
@@ -75,8 +78,13 @@ export function kubernetesService(
     isExternal: spec.type === 'ExternalName',
     source: 'kubernetes',
     exportTo: exportTo ?? [...mesh.config.defaultServiceExportTo],
-    selector,
-    subjectAltNames: identities([...ownPods, ...inNamespace(workloads)], mesh.trustDomain),
+    selector: selectorOf(resource),
+    subjectAltNames: identities([...ownPods, ...ownWorkloads], mesh.trustDomain),
     createdAtMs: resource.createdAtMs,
   };
+}
+
+/** A Service without a selector selects nothing. */
+export function selectorOf({ spec }: Config<'Service'>): Readonly<Record<string, string>> | null {
+  return Object.keys(spec.selector).length === 0 ? null : spec.selector;
 }

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import { labelsMatch } from '@flotilla/model';
 import { compareText, type Config } from '../mesh/config.ts';
 import { portMtls, workloadMtls, type WorkloadMtls } from '../mesh/peer-authentication.ts';
 import type { MeshSettings } from '../mesh/settings.ts';
 import { externalNameEndpoints, listedEndpoints, type MtlsOf, selectedEndpoints } from './endpoints.ts';
-import { kubernetesService, podFact, type PodResource } from './kubernetes-services.ts';
+import { kubernetesService, podFact, type PodResource, selectorOf } from './kubernetes-services.ts';
+import { LabelIndex } from './label-index.ts';
 import { identities } from './identities.ts';
 import { serviceEntryServices } from './service-entries.ts';
 import type { EndpointSet, Service, Workload } from './service.ts';
@@ -16,9 +16,17 @@ export interface Registry {
   readonly services: readonly Service[];
   /** By service id. */
   readonly endpoints: ReadonlyMap<string, EndpointSet>;
+  /** By service id, what it was made from: the same again gives the same. */
+  readonly made: ReadonlyMap<string, Made>;
 }
 
-export const emptyRegistry: Registry = { services: [], endpoints: new Map() };
+interface Made {
+  readonly from: readonly object[];
+  readonly service: Service;
+  readonly endpoints: EndpointSet;
+}
+
+export const emptyRegistry: Registry = { services: [], endpoints: new Map(), made: new Map() };
 
 export interface RegistrySources {
   readonly services: readonly Config<'Service'>[];
@@ -30,49 +38,62 @@ export interface RegistrySources {
 
 /**
  * Builds the registry anew, keeping every service and endpoint set of `previous` whose content is the same, so that the
- * identity of an object tells whether it changed.
+ * identity of an object tells whether it changed. What is made from the same parts is not even made again.
  */
 export function buildRegistry(previous: Registry, sources: RegistrySources, mesh: MeshSettings): Registry {
-  const workloads = [...sources.workloadEntries].sort(byName).map(workloadOf);
-  const pods = sources.pods.map(podFact);
-  const mtlsOf = mtlsLookup(sources.peerAuthentications, mesh);
-  const before = new Map(previous.services.map((service) => [service.id, service]));
-  const services: Service[] = [];
-  const endpoints = new Map<string, EndpointSet>();
+  const workloads = new LabelIndex([...sources.workloadEntries].sort(byName).map(workloadOf));
+  const pods = new LabelIndex(sources.pods.map(podFact));
+  const policies = sources.peerAuthentications;
+  const mtlsOf = mtlsLookup(policies, mesh);
+  const made = new Map<string, Made>();
 
-  const add = (fresh: Service, endpointsOf: (service: Service) => EndpointSet) => {
-    const service = reuse(before.get(fresh.id), fresh);
-    services.push(service);
-    endpoints.set(service.id, reuse(previous.endpoints.get(service.id), endpointsOf(service)));
+  const add = (id: string, from: readonly object[], make: () => Service, serve: (service: Service) => EndpointSet) => {
+    const before = previous.made.get(id);
+    const isSame = before?.from.length === from.length && from.every((part, index) => part === before.from[index]);
+    if (isSame) {
+      made.set(id, before);
+      return;
+    }
+    const service = reuse(before?.service, make());
+    made.set(id, { from, service, endpoints: reuse(before?.endpoints, serve(service)) });
   };
 
   for (const resource of sources.services) {
-    add(kubernetesService(resource, pods, workloads, mesh), (service) =>
-      resource.spec.type === 'ExternalName'
-        ? externalNameEndpoints(service, resource.spec.externalName)
-        : selectedEndpoints(service, workloads, mtlsOf),
+    const { namespace, name } = resource.key;
+    const selector = selectorOf(resource);
+    const members = workloads.select(namespace, selector);
+    const ownPods = pods.select(namespace, selector);
+    add(
+      `Service/${namespace}/${name}`,
+      [resource, policies, ...members, ...ownPods],
+      () => kubernetesService(resource, ownPods, members, mesh),
+      (service) =>
+        resource.spec.type === 'ExternalName'
+          ? externalNameEndpoints(service, resource.spec.externalName)
+          : selectedEndpoints(service, members, mtlsOf),
     );
   }
   for (const resource of sources.serviceEntries) {
     for (const declared of serviceEntryServices(resource, mesh)) {
-      add(withSelectedIdentities(declared, workloads, mesh), (service) =>
-        service.selector === null
-          ? listedEndpoints(service, resource, mtlsOf)
-          : selectedEndpoints(service, workloads, mtlsOf),
+      const members = workloads.select(declared.namespace, declared.selector);
+      add(
+        declared.id,
+        [resource, policies, ...members],
+        () => withIdentities(declared, members, mesh),
+        (service) =>
+          service.selector === null
+            ? listedEndpoints(service, resource, mtlsOf)
+            : selectedEndpoints(service, members, mtlsOf),
       );
     }
   }
-  services.sort(byPrecedence);
-  return { services, endpoints };
+  const services = [...made.values()].map(({ service }) => service).sort(byPrecedence);
+  return { services, endpoints: new Map([...made].map(([id, { endpoints }]) => [id, endpoints])), made };
 }
 
 /** A ServiceEntry over workloads of the mesh takes their identities, unless it names the accepted ones itself. */
-function withSelectedIdentities(service: Service, workloads: readonly Workload[], mesh: MeshSettings): Service {
-  const { selector, namespace } = service;
-  if (selector === null || service.subjectAltNames.length > 0) return service;
-  const members = workloads.filter(
-    (workload) => workload.namespace === namespace && labelsMatch(selector, workload.labels),
-  );
+function withIdentities(service: Service, members: readonly Workload[], mesh: MeshSettings): Service {
+  if (service.selector === null || service.subjectAltNames.length > 0) return service;
   return { ...service, subjectAltNames: identities(members, mesh.trustDomain) };
 }
 

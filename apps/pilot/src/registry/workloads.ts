@@ -10,8 +10,19 @@ export const WORKLOAD_ANNOTATION = 'flotilla.io/workload';
 /** Label by which a workload says that it takes mesh mTLS. */
 export const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
 
-/** A WorkloadEntry as something that serves. Labels may stand in its metadata or its spec; the spec wins. */
+const known = new WeakMap<Config<'WorkloadEntry'>, Workload>();
+
+/**
+ * A WorkloadEntry as something that serves: one object for one entry. Labels may stand in its metadata or its spec; the
+ * spec wins.
+ */
 export function workloadOf(entry: Config<'WorkloadEntry'>): Workload {
+  const workload = known.get(entry) ?? readWorkload(entry);
+  known.set(entry, workload);
+  return workload;
+}
+
+function readWorkload(entry: Config<'WorkloadEntry'>): Workload {
   const { spec, key } = entry;
   const labels = { ...entry.labels, ...spec.labels };
   return {
