@@ -41,6 +41,7 @@ program
   .option('--xds-tls <address>', 'xDS with mutual TLS')
   .option('--ca <address>', 'certificate authority')
   .option('--api <address>', 'API for tools')
+  .option('--otlp-endpoint <url>', 'send spans here by OTLP/HTTP; default OTEL_EXPORTER_OTLP_ENDPOINT')
   .option('--unlisted', 'do not make this the mesh that later commands mean')
   .option('--log-format <format>', 'pretty or json', 'pretty')
   .option('--log-level <level>', 'debug, info, warn or error', 'info')

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createLogger } from '@flotilla/observe';
+import { createLogger, traceFields } from '@flotilla/observe';
 import {
   FlotillaError,
   parseAddress,
@@ -28,6 +28,7 @@ export interface ControlPlaneCommandOptions extends LogOptions {
   readonly ca?: string;
   readonly api?: string;
   readonly unlisted?: boolean;
+  readonly otlpEndpoint?: string;
 }
 
 // Istio's ports, where Istio has one.
@@ -54,7 +55,8 @@ export async function controlPlane(options: ControlPlaneCommandOptions): Promise
       },
       maxCertificateTtlMs: parseDurationMs(options.maxCertificateTtl),
       adminToken,
-      logger: await createLogger({ name: 'control-plane', ...parseLogOptions(options) }),
+      otlpEndpoint: options.otlpEndpoint ?? process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
+      logger: await createLogger({ name: 'control-plane', ...parseLogOptions(options), mixin: traceFields }),
       clock: systemClock,
     });
     stop.push('control plane', () => started.close());

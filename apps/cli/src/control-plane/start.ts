@@ -3,12 +3,14 @@ import { createInProcessBus } from '@flotilla/bus';
 import { startGalley } from '@flotilla/galley';
 import { openLocalIdentity } from '@flotilla/identity';
 import type { Logger } from '@flotilla/observe';
+import { openTelemetry } from '@flotilla/observe/telemetry';
 import { DEFAULT_REGISTRATION, startPilot } from '@flotilla/pilot';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
 import { compileAdminPolicy } from './admin-token.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { loadMeshConfig } from './mesh-config.ts';
+import { operationsPages } from './operations-pages.ts';
 
 /** Identity of the control plane's own servers, Istio's name for it. */
 export const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'istiod' } as const;
@@ -32,6 +34,8 @@ export interface ControlPlaneOptions {
   /** Longest lifetime that a workload may ask for, in milliseconds. */
   readonly maxCertificateTtlMs: number;
   readonly adminToken: string;
+  /** OTLP/HTTP base URL for spans; null for none. */
+  readonly otlpEndpoint: string | null;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -55,6 +59,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const data = openDataDirectory(options.dataDirectory);
     const meshConfig = await loadMeshConfig(options.meshConfigFile);
     const authorise = compileAdminPolicy(options.adminToken);
+    const telemetry = await openTelemetry({
+      service: 'flotilla-control-plane',
+      version: '0.1.0',
+      otlpEndpoint: options.otlpEndpoint,
+    });
+    stop.push('telemetry', () => telemetry.close());
     const bus = createInProcessBus();
     stop.push('bus', () => bus.close());
     const citadel = await startCitadel({
@@ -92,6 +102,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       rootNamespace: meshConfig.rootNamespace || 'istio-system',
       debounce: EMBEDDED_DEBOUNCE,
       registration: DEFAULT_REGISTRATION,
+      telemetry,
       logger: logger.child({ service: 'pilot' }),
       clock,
     });
@@ -100,6 +111,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       address: addresses.ca,
       tls: { identity, clientCertificates: 'optional' },
       routes: citadel.routes,
+      tracer: telemetry.tracer,
       logger,
     });
     stop.push('ca', () => ca.close());
@@ -110,6 +122,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         citadel.routes(router);
         pilot.routes(router);
       },
+      tracer: telemetry.tracer,
+      fallback: operationsPages(telemetry),
       logger,
     });
     stop.push('api', () => api.close());

@@ -8,7 +8,9 @@ import {
 } from '@connectrpc/connect';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
+import type { Tracer } from '@opentelemetry/api';
 import { toConnectError } from '../errors.ts';
+import { traceCalls } from './trace.ts';
 
 /** Registers the services of a server or of an in-memory transport. */
 export type Routes = (router: ConnectRouter) => unknown;
@@ -17,12 +19,15 @@ export interface RouterSettings {
   readonly logger: Logger | null;
   /** Ends streaming calls when the server begins to close; unary calls go on. */
   readonly closing: AbortSignal | null;
+  readonly tracer?: Tracer | null;
   readonly options?: ConnectRouterOptions;
 }
 
 /** Options of a router whose handlers may throw `FlotillaError`s. */
 export function routerOptions(settings: RouterSettings): ConnectRouterOptions {
-  return { ...settings.options, interceptors: [mapErrors(settings.logger, settings.closing)] };
+  const { tracer = null } = settings;
+  const trace = tracer === null ? [] : [traceCalls(tracer)];
+  return { ...settings.options, interceptors: [...trace, mapErrors(settings.logger, settings.closing)] };
 }
 
 export function createRouter(routes: Routes, settings: RouterSettings): ConnectRouter {

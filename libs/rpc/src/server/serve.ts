@@ -1,6 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { compressionGzip } from '@connectrpc/connect-node';
+import type { Tracer } from '@opentelemetry/api';
 import { FlotillaError, formatAddress, systemClock, type Clock, type SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { createNodeHandler, type NodeHandler } from './handler.ts';
@@ -17,6 +18,8 @@ export interface ServeRpcOptions {
   /** Without it the server is plaintext. */
   readonly tls?: ServerTls;
   readonly logger: Logger;
+  /** Makes a span of every call. */
+  readonly tracer?: Tracer;
   readonly clock?: Clock;
   /** What `grpc.health.v1` says; by default serving until `close`. */
   readonly health?: HealthStatus;
@@ -56,6 +59,7 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
   const router = createRouter(options.routes, {
     logger,
     closing: closing.signal,
+    tracer: options.tracer ?? null,
     options: {
       acceptCompression: [compressionGzip],
       readMaxBytes: maxMessageBytes,
