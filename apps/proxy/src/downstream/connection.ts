@@ -123,7 +123,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#isRequestOver = true;
     const exchange = this.#exchange;
     if (exchange === null) {
-      if (!this.#isClosing) this.#parser.next();
+      if (!this.#isClosing) this.#next();
       return;
     }
     if (this.#requestHasBody || this.#isTunnel) exchange.onRequestEnd(trailers);
@@ -212,12 +212,18 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
       return;
     }
     this.#watchIdle(nowMs);
-    if (!this.#isRequestOver) return;
+    this.#next();
+  }
+
+  /** Lets the next request begin, unless the client does not even read the responses that it has. */
+  #next(): void {
+    if (!this.#isRequestOver || this.#isBlocked) return;
     this.#parser.next();
     if (!this.#parser.hasHeldBytes) this.connection.socket.resume();
   }
 
   #onBytes(chunk: Buffer): void {
+    if (this.#isOver) return;
     const { requestHeadersTimeoutMs, ctx } = this.#settings;
     if (requestHeadersTimeoutMs > 0 && this.#exchange === null && !this.#isHeadTimed) {
       const nowMs = ctx.clock.monotonicMs();
@@ -276,7 +282,8 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
   #onDrain(): void {
     if (!this.#isBlocked) return;
     this.#isBlocked = false;
-    this.#exchange?.onDownstreamDrained();
+    if (this.#exchange !== null) this.#exchange.onDownstreamDrained();
+    else if (!this.#isOver) this.#next();
   }
 
   #watchIdle(nowMs: number): void {
@@ -285,7 +292,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
   }
 
   #onIdle(): void {
-    if (this.#exchange !== null) return;
+    if (this.#exchange !== null || this.#isOver) return;
     if (this.#isHeadTimed) this.#refuse(requestHeadersTimeout);
     else this.#close();
   }

@@ -43,12 +43,21 @@ export function subjectAltNamesOf(certificate: X509Certificate): SubjectAltNames
   const names = { uri: [] as string[], dns: [] as string[], ip: [] as string[], email: [] as string[] };
   const text = certificate.subjectAltName ?? '';
   for (const [, kind = '', quoted, bare = ''] of text.matchAll(/(?:^|, )([^:,]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))/g)) {
-    const parsed: unknown = quoted === undefined ? bare : JSON.parse(quoted);
-    const value = typeof parsed === 'string' ? parsed : '';
+    const value = quoted === undefined ? bare : unquoted(quoted);
     if (kind === 'URI') names.uri.push(value);
     else if (kind === 'DNS') names.dns.push(value);
     else if (kind === 'IP Address') names.ip.push(value);
     else if (kind === 'email') names.email.push(value);
   }
   return names;
+}
+
+/** A name whose quoting cannot be read is no name: it matches no rule. */
+function unquoted(text: string): string {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'string' ? parsed : '';
+  } catch {
+    return '';
+  }
 }

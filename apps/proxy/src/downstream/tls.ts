@@ -1,12 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { Logger } from '@flotilla/observe';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { ProxyContext } from '../config/context.ts';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { Counter } from '../observe/stats.ts';
 import { peerCertificateOf, type PeerCertificate, subjectAltNamesOf } from './peer-certificate.ts';
 import { compileTlsParameters, type TlsParameterOptions } from './tls-parameters.ts';
@@ -56,11 +57,11 @@ export class TlsAcceptor {
   readonly #requireSni: boolean;
   readonly #handshakeTimeoutMs: number;
   readonly #stats: TlsStats;
+  readonly #logger: Logger;
   readonly #pending = new Map<string, (outcome: HandshakeOutcome) => void>();
   #withAlpn: TlsServer | null = null;
   #withoutAlpn: TlsServer | null = null;
   #localUriSan: string | null = null;
-  #localUriSanVersion = -1;
 
   constructor(context: DownstreamTlsContext, ctx: ProxyContext, statPrefix: string, handshakeTimeoutMs: number) {
     const common = context.commonTlsContext;
@@ -82,6 +83,8 @@ export class TlsAcceptor {
     this.#requireSni = context.requireSni === true;
     this.#handshakeTimeoutMs = handshakeTimeoutMs;
     this.#stats = tlsStats(ctx, statPrefix);
+    this.#logger = ctx.logger;
+    this.#checkInline(path);
     this.secretNames = [this.#certificate.name, this.#validation?.trust?.name ?? null].filter((name) => name !== null);
   }
 
@@ -98,7 +101,7 @@ export class TlsAcceptor {
     const server = this.#serverFor(offered);
     if (server === null) {
       socket.destroy();
-      done({ failure: 'the certificate has not arrived yet' });
+      done({ failure: 'no usable certificate has arrived yet' });
       return;
     }
     const key = `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
@@ -128,18 +131,29 @@ export class TlsAcceptor {
     if (entry?.version === version) return entry.server;
     const options = this.#contextOptions();
     if (options === null) return null;
-    if (entry === null) {
-      entry = { server: this.#createServer(options, alpn), version };
-      if (hasCommon) this.#withAlpn = entry;
-      else this.#withoutAlpn = entry;
-    } else {
-      entry.server.setSecureContext(options);
-      entry.version = version;
+    try {
+      if (entry === null) {
+        entry = { server: this.#createServer(options, alpn), version };
+        if (hasCommon) this.#withAlpn = entry;
+        else this.#withoutAlpn = entry;
+      } else entry.server.setSecureContext(options);
+      this.#localUriSan = uriSanOf(options.cert);
+    } catch (error) {
+      // The last certificate that could be used goes on.
+      this.#logger.error('a TLS secret cannot be used', { secrets: this.secretNames, error });
     }
-    return entry.server;
+    if (entry !== null) entry.version = version;
+    return entry === null ? null : entry.server;
   }
 
-  #contextOptions(): SecureContextOptions | null {
+  /** What stands in the configuration itself is checked with it. Throws `invalid`. */
+  #checkInline(path: string): void {
+    if (this.#certificate.name !== null) return;
+    const options = this.#contextOptions();
+    if (options !== null) inField(path, () => void createSecureContext(options));
+  }
+
+  #contextOptions(): (SecureContextOptions & { readonly cert: string }) | null {
     const certificate = this.#certificate.current();
     const trust = this.#validation?.trust ?? null;
     const anchors = trust === null ? null : trust.current();
@@ -183,7 +197,7 @@ export class TlsAcceptor {
     }
     this.#stats.handshake.value += 1;
     socket.pause();
-    finish({ socket, peerCertificate: peerCertificateOf(socket), localUriSan: this.#ownUriSan() });
+    finish({ socket, peerCertificate: peerCertificateOf(socket), localUriSan: this.#localUriSan });
   }
 
   /** Why the client may not come in; null when it may. */
@@ -210,16 +224,10 @@ export class TlsAcceptor {
     }
     return null;
   }
+}
 
-  #ownUriSan(): string | null {
-    const version = this.#certificate.version();
-    if (version !== this.#localUriSanVersion) {
-      const pem = this.#certificate.current()?.chainPem;
-      this.#localUriSan = pem === undefined ? null : (subjectAltNamesOf(new X509Certificate(pem)).uri[0] ?? null);
-      this.#localUriSanVersion = version;
-    }
-    return this.#localUriSan;
-  }
+function uriSanOf(chainPem: string): string | null {
+  return subjectAltNamesOf(new X509Certificate(chainPem)).uri[0] ?? null;
 }
 
 interface TlsServer {

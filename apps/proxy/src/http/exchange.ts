@@ -1,4 +1,4 @@
-import type { HeaderList} from '@flotilla/http-codec';
+import type { HeaderList } from '@flotilla/http-codec';
 import { type RequestHead } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../downstream/accepted-connection.ts';

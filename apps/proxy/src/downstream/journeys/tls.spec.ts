@@ -208,6 +208,21 @@ describe('mutual TLS', () => {
     old.destroy();
   });
 
+  it('keeps the last certificate when a new one cannot be used', async () => {
+    const port = await world.listen(inbound('STRICT'));
+    expect((await getOverTls(port)).text).toMatch(/^HTTP\/1\.1 200 /);
+    world.secrets.holder('default').set({ kind: 'certificate', chainPem: 'broken', privateKeyPem: 'broken' });
+    expect((await getOverTls(port)).text).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it('refuses a listener whose own certificate cannot be used', async () => {
+    const tlsCertificates = [{ certificateChain: { inlineString: 'no' }, privateKey: { inlineString: 'no' } }];
+    const transportSocket = meshTls({ commonTlsContext: { tlsCertificates } });
+    const listener = inbound('STRICT');
+    const filterChains = [{ transportSocket, filters: [httpManager([route('/', { cluster: 'up' })])] }];
+    await expect(world.listen({ ...listener, filterChains })).rejects.toThrow(/common_tls_context: .*PEM/);
+  });
+
   it('closes connections while no certificate has arrived', async () => {
     const bare = openWorld();
     const port = await bare.listen(inbound('STRICT'));

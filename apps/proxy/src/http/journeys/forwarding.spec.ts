@@ -97,6 +97,26 @@ describe('a forwarded request', () => {
     client.close();
   });
 
+  it('waits while its client does not read the responses that it has', async () => {
+    const body = 'x'.repeat(60_000);
+    await start(({ socket }) => void socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`));
+    const client = await RawClient.connect(port);
+    client.socket.pause();
+    client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(1000));
+    // Until nothing moves for many turns: the kernel's buffers are full.
+    let before = 0;
+    for (let still = 0; still < 500; still++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (upstream.seen.length === before) continue;
+      before = upstream.seen.length;
+      still = 0;
+    }
+    expect(before).toBeLessThan(500);
+    client.socket.resume();
+    await eventually(() => upstream.seen.length === 1000);
+    client.close();
+  });
+
   it('is told to go on at once when it expects 100-continue', async () => {
     await start();
     const client = await RawClient.connect(port);
