@@ -12,6 +12,7 @@ import type { StatsRegistry } from '../observe/stats.ts';
 import { fetchTimeoutMs, requireAds } from './config-source.ts';
 import { decodeCluster, decodeEndpoints } from './decode-resource.ts';
 import type { ApplyDelta, DeltaUpdate, Refusal } from './delta-stream.ts';
+import { untilHostsKnown } from './hosts-known.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
 import { startWarming, type Warming } from './warming.ts';
 
@@ -78,9 +79,6 @@ export interface ClusterSet {
   dumpEndpoints(): readonly ResourceRecord[];
   close(): void;
 }
-
-/** How long readiness waits for the first answers of DNS. */
-const FIRST_LOOKUP_MS = 5_000;
 
 export function createClusterSet(options: ClusterSetOptions): ClusterSet {
   const { target, secrets, stats, clock, logger } = options;
@@ -259,24 +257,6 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     return refusals;
   }
 
-  /** Waits for the first answers of DNS; a name that cannot be resolved is not waited for longer than this. */
-  function hostsKnown(): Promise<void> {
-    const unknown = new Set(
-      [...entries].filter(([name, { active }]) => active !== null && !target.isWarm(name)).map(([name]) => name),
-    );
-    if (unknown.size === 0) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = clock.after(FIRST_LOOKUP_MS, resolve);
-    const stop = target.onWarm((name) => {
-      unknown.delete(name);
-      if (unknown.size === 0) resolve();
-    });
-    return promise.then(() => {
-      timer.cancel();
-      stop();
-    });
-  }
-
   function hasActive(endpointName: string): boolean {
     for (const { active } of entries.values()) {
       if (active !== null && endpointNameOf(active.config) === endpointName) return true;
@@ -300,7 +280,8 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
       [...entries].flatMap(([name, { next }]) => (next === null ? [] : [{ name, pending: [...next.warming.pending] }])),
     async settled() {
       await Promise.all([...entries.values()].map(({ next }) => next?.warming.settled));
-      await hostsKnown();
+      const active = [...entries].filter(([, entry]) => entry.active !== null).map(([name]) => name);
+      await untilHostsKnown(active, target, clock);
     },
     names: () => [...entries.keys()],
     dump: () => [...entries].map(([name, entry]) => ({ name, ...entry })),
