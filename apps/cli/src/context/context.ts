@@ -61,7 +61,7 @@ export function findContext(api: string | undefined, token: string | undefined, 
         hint: 'Start one with "flotilla up", or name its API with --api http://host:port.',
       });
     }
-    return newest;
+    return { ...newest, adminToken: token ?? newest.adminToken };
   }
   const url = /^https?:\/\//.test(api) ? api.replace(/\/$/, '') : `http://${api}`;
   const known = contexts.find((context) => context.api === url);

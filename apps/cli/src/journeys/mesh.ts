@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 
 /** Root of the checkout. */
 export const repository = resolve(import.meta.dirname, '../../../..');
-const program = join(repository, 'apps/cli/bin/flotilla.js');
+/** The command line, as npx starts it. */
+export const program = join(repository, 'apps/cli/bin/flotilla.js');
 
 export interface ProxySummary {
   readonly name: string;
