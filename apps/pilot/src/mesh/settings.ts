@@ -1,4 +1,7 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import { durationMs } from '@bufbuild/protobuf/wkt';
+import { isObject } from '@flotilla/model';
+import { FlotillaError } from '@flotilla/runtime';
 import {
   type MeshConfig,
   MeshConfig_AccessLogEncoding as LogEncoding,
@@ -30,8 +33,8 @@ export interface MeshDefaults {
   readonly enableAutoMtls: boolean;
   /** "" for no access log. */
   readonly accessLogFile: string;
-  /** "" for Istio's default format. */
-  readonly accessLogFormat: string;
+  /** A format string, or the fields of a JSON object; `null` for Istio's default of the encoding. */
+  readonly accessLogFormat: string | JsonObject | null;
   readonly accessLogEncoding: 'TEXT' | 'JSON';
   readonly defaultHttpRetryPolicy: {
     readonly attempts: number;
@@ -45,6 +48,7 @@ export interface MeshDefaults {
 const DEFAULT_RETRY = { attempts: 2, retryOn: 'connect-failure,refused-stream,unavailable,cancelled' };
 export const DEFAULT_ROOT_NAMESPACE = 'istio-system';
 
+/** Throws `invalid` for a format of JSON access logs that is no JSON object. */
 export function meshDefaults(config: MeshConfig): MeshDefaults {
   const retries = config.defaultHttpRetryPolicy;
   return Object.freeze({
@@ -61,7 +65,7 @@ export function meshDefaults(config: MeshConfig): MeshDefaults {
     defaultDestinationRuleExportTo: config.defaultDestinationRuleExportTo,
     enableAutoMtls: config.enableAutoMtls ?? true,
     accessLogFile: config.accessLogFile,
-    accessLogFormat: config.accessLogFormat,
+    accessLogFormat: accessLogFormat(config),
     accessLogEncoding: config.accessLogEncoding === LogEncoding.JSON ? 'JSON' : 'TEXT',
     defaultHttpRetryPolicy: {
       attempts: retries?.attempts ?? DEFAULT_RETRY.attempts,
@@ -70,4 +74,22 @@ export function meshDefaults(config: MeshConfig): MeshDefaults {
       backoffMs: retries?.backoff === undefined ? null : durationMs(retries.backoff),
     },
   });
+}
+
+function accessLogFormat(config: MeshConfig): string | JsonObject | null {
+  if (config.accessLogFormat === '') return null;
+  if (config.accessLogEncoding !== LogEncoding.JSON) return config.accessLogFormat;
+  const value = parseJson(config.accessLogFormat);
+  if (isObject(value)) return value;
+  throw new FlotillaError('invalid', 'accessLogFormat of the mesh configuration is not a JSON object', {
+    hint: 'With accessLogEncoding JSON write an object such as {"status": "%RESPONSE_CODE%"}.',
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

@@ -5,7 +5,6 @@ import {
   StdoutAccessLogSchema,
 } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { SubstitutionFormatStringSchema } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
-import type { JsonObject } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { type Init, typed } from '../protobuf.ts';
@@ -68,16 +67,12 @@ function logger(name: string, value: Any): Init<typeof AccessLogSchema> {
 }
 
 function logFormat(mesh: MeshSettings): Init<typeof SubstitutionFormatStringSchema> {
-  const { accessLogEncoding, accessLogFormat } = mesh.config;
+  const { accessLogEncoding, accessLogFormat: custom } = mesh.config;
   if (accessLogEncoding === 'JSON') {
-    const value =
-      accessLogFormat === ''
-        ? Object.fromEntries(FIELDS.map(([key, operator]) => [key, operator]))
-        : // MeshConfig was checked to hold an object when it was read.
-          (JSON.parse(accessLogFormat) as JsonObject);
-    return { format: { case: 'jsonFormat', value } };
+    const standard = Object.fromEntries(FIELDS.map(([key, operator]) => [key, operator]));
+    return { format: { case: 'jsonFormat', value: typeof custom === 'object' && custom !== null ? custom : standard } };
   }
-  const text = accessLogFormat === '' ? defaultText() : ensureLineBreak(accessLogFormat);
+  const text = typeof custom === 'string' ? ensureLineBreak(custom) : defaultText();
   return {
     format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: text } } },
   };
