@@ -215,7 +215,17 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     if (this.route?.attemptCountInResponse === true && info.attemptCount > 0) {
       headers.set('x-envoy-attempt-count', String(info.attemptCount));
     }
+    this.#editLocalReply(status, headers);
     this.#respondWhole(status, headers, body);
+  }
+
+  /** A route that forwards edits the replies that the proxy makes in its place, too (Envoy's local replies). */
+  #editLocalReply(status: number, headers: HeaderList): void {
+    const { info, route } = this;
+    if (route === null || route.action.kind !== 'forward') return;
+    info.responseCode = status;
+    this.#choice?.response?.(headers, info);
+    route.response?.(headers, info);
   }
 
   respondInformational(status: number, headers: HeaderList): void {
