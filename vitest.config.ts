@@ -1,9 +1,30 @@
 import { defineConfig } from 'vitest/config';
 
+const MESHES = 'apps/cli/src/journeys/*.spec.ts';
+
 export default defineConfig({
   test: {
-    include: ['apps/**/*.spec.ts', 'libs/**/*.spec.ts', 'examples/**/*.spec.ts', 'tools/**/*.spec.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          name: 'code',
+          include: ['{apps,libs,examples,tools}/**/*.spec.ts'],
+          exclude: ['**/node_modules/**', MESHES],
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        // Whole meshes of a dozen processes: one at a time, and after everything else.
+        test: {
+          name: 'meshes',
+          include: [MESHES],
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
   },
 });

@@ -13,12 +13,3 @@ export function openssl(args: readonly string[], files: Readonly<Record<string, 
     rmSync(directory, { recursive: true });
   }
 }
-
-export function hasOpenssl(): boolean {
-  try {
-    openssl(['version']);
-    return true;
-  } catch {
-    return false;
-  }
-}

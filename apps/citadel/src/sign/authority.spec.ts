@@ -2,7 +2,8 @@ import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:cry
 import { FakeClock } from '@flotilla/runtime';
 import { spiffeIdOfCertificate } from '@flotilla/spiffe';
 import { describe, expect, it } from 'vitest';
-import { hasOpenssl, openssl } from '../journeys/openssl.ts';
+import { withPeer } from '@flotilla/testing';
+import { openssl } from '../journeys/openssl.ts';
 import { createAuthority } from './authority.ts';
 import { checkedLimits, grantTtlMs } from './lifetime.ts';
 import { createRootCertificate } from './root-certificate.ts';
@@ -51,25 +52,27 @@ describe('a workload certificate', () => {
     expect(new Set(serials).size).toBe(50);
   });
 
-  it.skipIf(!hasOpenssl())('is what openssl expects (skipped: needs openssl)', async () => {
-    const issued = await issue();
-    const files = { 'leaf.pem': issued.pem, 'root.pem': root.certificatePem };
-    for (const purpose of ['sslclient', 'sslserver']) {
-      const verdict = openssl(
-        ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', 'root.pem', 'leaf.pem'],
-        files,
-      );
-      expect(verdict).toContain('leaf.pem: OK');
-    }
-    const text = openssl(['x509', '-in', 'leaf.pem', '-noout', '-text'], files);
-    expect(text).toMatch(new RegExp(`Subject Alternative Name: critical\\s+URI:${uri}\\n`));
-    expect(text).toMatch(/X509v3 Key Usage: critical\s+Digital Signature\n/);
-    expect(text).toMatch(/Authority Key Identifier/);
-    expect(text).toMatch(/ASN1 OID: prime256v1/);
-    const rootText = openssl(['x509', '-in', 'root.pem', '-noout', '-text'], files);
-    expect(rootText).toMatch(/Basic Constraints: critical\s+CA:TRUE/);
-    expect(rootText).toMatch(/Key Usage: critical\s+Certificate Sign, CRL Sign/);
-  });
+  withPeer('openssl', () =>
+    it('is what openssl expects', async () => {
+      const issued = await issue();
+      const files = { 'leaf.pem': issued.pem, 'root.pem': root.certificatePem };
+      for (const purpose of ['sslclient', 'sslserver']) {
+        const verdict = openssl(
+          ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', 'root.pem', 'leaf.pem'],
+          files,
+        );
+        expect(verdict).toContain('leaf.pem: OK');
+      }
+      const text = openssl(['x509', '-in', 'leaf.pem', '-noout', '-text'], files);
+      expect(text).toMatch(new RegExp(`Subject Alternative Name: critical\\s+URI:${uri}\\n`));
+      expect(text).toMatch(/X509v3 Key Usage: critical\s+Digital Signature\n/);
+      expect(text).toMatch(/Authority Key Identifier/);
+      expect(text).toMatch(/ASN1 OID: prime256v1/);
+      const rootText = openssl(['x509', '-in', 'root.pem', '-noout', '-text'], files);
+      expect(rootText).toMatch(/Basic Constraints: critical\s+CA:TRUE/);
+      expect(rootText).toMatch(/Key Usage: critical\s+Certificate Sign, CRL Sign/);
+    }),
+  );
 });
 
 describe('lifetimes', () => {

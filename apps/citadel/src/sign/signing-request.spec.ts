@@ -3,7 +3,8 @@ import * as x509 from '@peculiar/x509';
 import fc from 'fast-check';
 import { createKeyAndCsr, encodePem, splitPem } from '@flotilla/spiffe';
 import { describe, expect, it } from 'vitest';
-import { hasOpenssl, openssl } from '../journeys/openssl.ts';
+import { withPeer } from '@flotilla/testing';
+import { openssl } from '../journeys/openssl.ts';
 import { decodeSigningRequest } from './signing-request.ts';
 
 const id = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'reviews' };
@@ -107,18 +108,20 @@ describe('decodeSigningRequest', () => {
     );
   });
 
-  it.skipIf(!hasOpenssl())('reads what openssl makes (skipped: needs openssl)', async () => {
-    const made = openssl([
-      ...['req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key.pem', '-subj', '/O=mesh/CN=someone'],
-      ...['-addext', `subjectAltName=URI:${uri},DNS:x.example`, '-addext', 'keyUsage=keyCertSign'],
-    ]);
-    expect(await decodeSigningRequest(made)).toMatchObject({
-      names: [
-        { kind: 'url', value: uri },
-        { kind: 'dns', value: 'x.example' },
-      ],
-      commonNames: ['someone'],
-      asksForAuthority: true,
-    });
-  });
+  withPeer('openssl', () =>
+    it('reads what openssl makes', async () => {
+      const made = openssl([
+        ...['req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'key.pem', '-subj', '/O=mesh/CN=someone'],
+        ...['-addext', `subjectAltName=URI:${uri},DNS:x.example`, '-addext', 'keyUsage=keyCertSign'],
+      ]);
+      expect(await decodeSigningRequest(made)).toMatchObject({
+        names: [
+          { kind: 'url', value: uri },
+          { kind: 'dns', value: 'x.example' },
+        ],
+        commonNames: ['someone'],
+        asksForAuthority: true,
+      });
+    }),
+  );
 });

@@ -1,12 +1,10 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FAULT_CODES } from '@flotilla/model';
+import { withPeer } from '@flotilla/testing';
 import { decodeDocuments } from '../decode/decode-documents.ts';
 
-const corpus = resolve(process.env['FLOTILLA_CORPUS'] ?? join(import.meta.dirname, '../../../../../shared/corpus'));
-const samples = join(corpus, 'istio-samples');
-const hasCorpus = existsSync(samples);
 const EXPOSE = 'multicluster/expose';
 
 /** Every sample that is not accepted as it is, with what is refused in it. All others are accepted. */
@@ -42,40 +40,43 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   'tcp-echo/tcp-echo-all-v1.yaml': ['spec.servers[0].port.protocol: gateways do not serve "TCP"'],
 };
 
-describe.skipIf(!hasCorpus)(`Istio's samples${hasCorpus ? '' : ` (skipped: needs ${corpus})`}`, () => {
-  const files = hasCorpus ? globSync('**/*.yaml', { cwd: samples }).sort() : [];
-  const decodeFile = (file: string): ReturnType<typeof decodeDocuments> =>
-    decodeDocuments([{ source: file, yaml: readFileSync(join(samples, file), 'utf8') }], 'default');
+withPeer('corpus', (corpus) =>
+  describe("Istio's samples", () => {
+    const samples = join(corpus, 'istio-samples');
+    const files = globSync('**/*.yaml', { cwd: samples }).sort();
+    const decodeFile = (file: string): ReturnType<typeof decodeDocuments> =>
+      decodeDocuments([{ source: file, yaml: readFileSync(join(samples, file), 'utf8') }], 'default');
 
-  it.each(files)('%s is accepted, or refused by name', (file) => {
-    const errors = decodeFile(file).findings.filter((finding) => finding.severity === 'error');
-    const texts = errors.map(({ field, message }) => (field === 'kind' ? message : `${field}: ${message}`));
-    const expected = REFUSED[file] ?? [];
-    expect(texts.map((text, index) => text.slice(0, expected[index]?.length ?? 0))).toEqual(expected);
-    for (const { code } of errors) expect([FAULT_CODES.unsupported, FAULT_CODES.unknownKind]).toContain(code);
-  });
+    it.each(files)('%s is accepted, or refused by name', (file) => {
+      const errors = decodeFile(file).findings.filter((finding) => finding.severity === 'error');
+      const texts = errors.map(({ field, message }) => (field === 'kind' ? message : `${field}: ${message}`));
+      const expected = REFUSED[file] ?? [];
+      expect(texts.map((text, index) => text.slice(0, expected[index]?.length ?? 0))).toEqual(expected);
+      for (const { code } of errors) expect([FAULT_CODES.unsupported, FAULT_CODES.unknownKind]).toContain(code);
+    });
 
-  it('reads all of Bookinfo, and ignores nothing of it', () => {
-    const { candidates, ignored } = decodeFile('bookinfo/platform/kube/bookinfo.yaml');
-    expect(ignored).toEqual([]);
-    expect(
-      candidates
-        .map(({ content }) => content.key.kind)
-        .sort()
-        .join(' '),
-    ).toBe(`${'Deployment '.repeat(6)}${'Service '.repeat(4)}${'ServiceAccount '.repeat(4)}`.trim());
-  });
+    it('reads all of Bookinfo, and ignores nothing of it', () => {
+      const { candidates, ignored } = decodeFile('bookinfo/platform/kube/bookinfo.yaml');
+      expect(ignored).toEqual([]);
+      expect(
+        candidates
+          .map(({ content }) => content.key.kind)
+          .sort()
+          .join(' '),
+      ).toBe(`${'Deployment '.repeat(6)}${'Service '.repeat(4)}${'ServiceAccount '.repeat(4)}`.trim());
+    });
 
-  it('ignores by name what means nothing to a mesh', () => {
-    expect(decodeFile('bookinfo/platform/kube/bookinfo-mysql.yaml').ignored).toEqual([
-      'v1 Secret default/mysql-credentials',
-    ]);
-    expect(decodeFile('bookinfo/platform/kube/bookinfo-ingress.yaml').ignored).toEqual([
-      'networking.k8s.io/v1 Ingress default/gateway',
-    ]);
-  });
+    it('ignores by name what means nothing to a mesh', () => {
+      expect(decodeFile('bookinfo/platform/kube/bookinfo-mysql.yaml').ignored).toEqual([
+        'v1 Secret default/mysql-credentials',
+      ]);
+      expect(decodeFile('bookinfo/platform/kube/bookinfo-ingress.yaml').ignored).toEqual([
+        'networking.k8s.io/v1 Ingress default/gateway',
+      ]);
+    });
 
-  it('knows every sample that it refuses', () => {
-    expect(Object.keys(REFUSED).filter((file) => !files.includes(file))).toEqual([]);
-  });
-});
+    it('knows every sample that it refuses', () => {
+      expect(Object.keys(REFUSED).filter((file) => !files.includes(file))).toEqual([]);
+    });
+  }),
+);
