@@ -3,6 +3,7 @@
 // as new as its sources, the TypeScript otherwise. Plain JavaScript that Node 20 understands.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isBundleFresh } from './bundle-freshness.js';
@@ -11,6 +12,8 @@ const PINNED_MAJOR = 26;
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 
 if (Number(process.versions.node.split('.')[0]) >= PINNED_MAJOR) {
+  // Saves every process but the first the compilation of what it loads, a fifth of a sidecar's start.
+  nodeModule.enableCompileCache?.(join(root, 'dist/compile-cache'));
   const main = isBundleFresh(root) ? join(root, 'dist/flotilla.mjs') : join(root, 'apps/cli/src/main.ts');
   await import(pathToFileURL(main).href);
 } else {
