@@ -287,6 +287,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
   #act(): void {
     const { route } = this;
     const { stats } = this.settings;
+    stats.routed.value += 1;
     if (route === null) {
       stats.noRoute.value += 1;
       this.sendLocalReply(replies.routeNotFound);
@@ -294,7 +295,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     }
     const { action } = route;
     if (action.kind === 'forward') return this.#forward(route, action);
-    (action.kind === 'redirect' ? stats.redirects : stats.directResponses).value += 1;
+    stats.directResponses.value += 1;
     const { status, headers, body } = replies.composeDirect(action, this);
     this.#answerDirectly(route, status, headers, body);
   }

@@ -84,9 +84,10 @@ export interface ManagerStats {
   readonly requestTimeouts: Counter;
   readonly noRoute: Counter;
   readonly noCluster: Counter;
-  readonly redirects: Counter;
+  /** Redirects, too, as in Envoy. */
   readonly directResponses: Counter;
-  readonly retries: Counter;
+  /** Requests that a route sends to a cluster, redirects or answers, or that no route takes. */
+  readonly routed: Counter;
 }
 
 export function managerStats({ stats }: ProxyContext, statPrefix: string): ManagerStats {
@@ -107,9 +108,8 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
     requestTimeouts: stats.counter(`${prefix}downstream_rq_timeout`),
     noRoute: stats.counter(`${prefix}no_route`),
     noCluster: stats.counter(`${prefix}no_cluster`),
-    redirects: stats.counter(`${prefix}rq_redirect`),
     directResponses: stats.counter(`${prefix}rq_direct_response`),
-    retries: stats.counter(`${prefix}rq_retry`),
+    routed: stats.counter(`${prefix}rq_total`),
   };
 }
 

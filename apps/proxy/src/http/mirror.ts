@@ -1,6 +1,12 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { ProxyContext } from '../config/context.ts';
-import type { PickContext, UpstreamHandler, UpstreamStream } from '../upstream/upstream.ts';
+import type {
+  PickContext,
+  UpstreamCluster,
+  UpstreamFailure,
+  UpstreamHandler,
+  UpstreamStream,
+} from '../upstream/upstream.ts';
 import type { Order } from './order.ts';
 import { localAddress } from './request-headers.ts';
 import type { MirrorPolicy } from './route/route.ts';
@@ -55,7 +61,7 @@ function openCopy(
   headers.set('x-envoy-internal', 'true');
   const forwarded = headers.getCombined('x-forwarded-for');
   headers.set('x-forwarded-for', forwarded === undefined ? localAddress() : `${forwarded},${localAddress()}`);
-  const copy = new Copy(limitBytes);
+  const copy = new Copy(cluster, limitBytes);
   copy.stream = cluster.open(
     host,
     {
@@ -80,12 +86,15 @@ function shadowAuthority(authority: string): string {
 
 class Copy implements UpstreamHandler {
   stream: UpstreamStream | null = null;
+  readonly #cluster: UpstreamCluster;
   readonly #limitBytes: number;
   #blockedBytes = 0;
   #isBlocked = false;
   #isComplete = false;
+  #hasHead = false;
 
-  constructor(limitBytes: number) {
+  constructor(cluster: UpstreamCluster, limitBytes: number) {
+    this.#cluster = cluster;
     this.#limitBytes = limitBytes;
   }
 
@@ -118,8 +127,14 @@ class Copy implements UpstreamHandler {
     this.#blockedBytes = 0;
   }
 
-  onFailure(): void {
+  onHead(status: number): void {
+    this.#hasHead = true;
+    this.#cluster.countResponse(status, false);
+  }
+
+  onFailure(failure: UpstreamFailure): void {
     this.stream = null;
+    if (!this.#hasHead) this.#cluster.countResponse(failure === 'protocol-error' ? 502 : 503, false);
   }
 
   onEnd(): void {
@@ -128,6 +143,5 @@ class Copy implements UpstreamHandler {
 
   onConnected(): void {}
   onInformational(): void {}
-  onHead(): void {}
   onData(): void {}
 }

@@ -38,11 +38,11 @@ export class RetryState {
   }
 
   afterFailure(failure: AttemptFailure, hasReachedUpstream: boolean): RetryVerdict {
-    return retriesFailure(this.policy.on, failure, hasReachedUpstream) ? this.#tryAcquire() : NO;
+    return this.#decide(retriesFailure(this.policy.on, failure, hasReachedUpstream));
   }
 
   afterHead(status: number, headers: HeaderList): RetryVerdict {
-    return retriesHead(this.policy.on, status, headers) ? this.#tryAcquire() : NO;
+    return this.#decide(retriesHead(this.policy.on, status, headers));
   }
 
   /** The retry has ended, well or not. */
@@ -52,9 +52,18 @@ export class RetryState {
     this.#cluster.releaseRetry();
   }
 
-  #tryAcquire(): RetryVerdict {
+  #decide(isWanted: boolean): RetryVerdict {
+    if (!isWanted) {
+      // It was tried again, and what came needs no further try.
+      if (this.#holdsTicket) this.#cluster.countEvent('retry-success');
+      this.release();
+      return NO;
+    }
     this.release();
-    if (this.#left === 0) return EXHAUSTED;
+    if (this.#left === 0) {
+      this.#cluster.countEvent('retry-limit-exceeded');
+      return EXHAUSTED;
+    }
     if (!this.#cluster.tryAcquireRetry()) return OVERFLOW;
     this.#holdsTicket = true;
     this.#left -= 1;

@@ -118,6 +118,10 @@ export class Router implements AttemptOwner {
   }
 
   onRouteTimeout(): void {
+    if (this.#attempt !== null) {
+      this.#cluster.countEvent('timeout');
+      if (!this.#isResponding) this.#cluster.countResponse(responseTimeout.status, false);
+    }
     this.#reportUnanswered();
     if (this.#isResponding) this.#host.respondBroken(ResponseFlag.UpstreamRequestTimeout, responseTimeout.details);
     else this.#host.sendLocalReply(responseTimeout);
@@ -126,11 +130,12 @@ export class Router implements AttemptOwner {
   onPerTryTimeout(): void {
     if (this.#isResponding || this.#attempt === null) return;
     const attempt = this.#attempt;
+    this.#cluster.countEvent('per-try-timeout');
     this.#reportUnanswered();
     attempt.abort();
     this.#attempt = null;
     const verdict = this.#retryAfter((retry) => retry.afterFailure('per-try-timeout', attempt.hasConnected));
-    if (verdict === null || !this.#follow(verdict)) this.#host.sendLocalReply(perTryTimeout);
+    if (verdict === null || !this.#follow(verdict)) this.#replyInPlace(perTryTimeout);
   }
 
   onAttemptInformational(status: number, headers: HeaderList): void {
@@ -143,10 +148,12 @@ export class Router implements AttemptOwner {
     if (verdict !== null && verdict.kind === 'retry') {
       attempt.abort();
       this.#attempt = null;
+      this.#cluster.countResponse(status, true);
       this.#follow(verdict);
       return;
     }
     if (verdict !== null) this.#follow(verdict);
+    this.#cluster.countResponse(status, false);
     this.#isResponding = true;
     this.#host.deadlines.clear('per-try');
     this.#retry?.release();
@@ -188,7 +195,13 @@ export class Router implements AttemptOwner {
     }
     const verdict = this.#retryAfter((retry) => retry.afterFailure(failure, attempt.hasConnected));
     if (verdict !== null && this.#follow(verdict)) return;
-    this.#host.sendLocalReply(upstreamFailed(failure, detail, info.attemptCount > 1));
+    this.#replyInPlace(upstreamFailed(failure, detail, info.attemptCount > 1));
+  }
+
+  /** Answers in the place of the upstream, whose statistics count the answer. */
+  #replyInPlace(reply: LocalReply): void {
+    this.#cluster.countResponse(reply.status, false);
+    this.#host.sendLocalReply(reply);
   }
 
   /** Null: no retry is possible here, whatever happened. */
@@ -203,7 +216,6 @@ export class Router implements AttemptOwner {
     const { info, settings } = this.#host;
     switch (verdict.kind) {
       case 'retry':
-        settings.stats.retries.value += 1;
         this.#host.deadlines.clear('per-try');
         this.#backoff = settings.ctx.clock.after(verdict.delayMs, () => {
           this.#backoff = null;
@@ -227,7 +239,7 @@ export class Router implements AttemptOwner {
     this.#markRequest();
     const attempt = Attempt.pick(this, this.#cluster, this.#pickContext(), info);
     if (attempt === null) {
-      this.#host.sendLocalReply(noHealthyUpstream);
+      this.#replyInPlace(noHealthyUpstream);
       return;
     }
     this.#attempt = attempt;

@@ -42,7 +42,7 @@ export class AttemptH1 implements UpstreamStream {
   readonly #openedMs: number;
   #connection: ConnectionH1 | null = null;
   #isOver = false;
-  /** The head, until the first part of the body goes out with it. */
+  /** The head, until it goes out: with the first part of the body when that is there in the same turn, else alone. */
   #head: string | null = null;
   /** Body chunks that came before the connection, or before the tunnel. */
   #buffered: Buffer[] | null = null;
@@ -87,8 +87,17 @@ export class AttemptH1 implements UpstreamStream {
       request.headers,
       framingFields(request),
     );
-    if (wantsTunnel(request)) this.#flushHead();
+    if (wantsTunnel(request)) this.flushHead();
     else this.#flushBuffered();
+    if (this.#head !== null) process.nextTick(flushHead, this);
+  }
+
+  /** Sends the head if the body has not taken it along: the server may have something to say before a slow body. */
+  flushHead(): void {
+    const head = this.#head;
+    if (head === null || this.#connection === null) return;
+    this.#head = null;
+    this.#connection.socket.write(head, 'latin1');
   }
 
   write(chunk: Buffer): boolean {
@@ -129,10 +138,7 @@ export class AttemptH1 implements UpstreamStream {
     const connection = this.#connection;
     this.#finish();
     if (connection === null) this.#pool.cancel(this);
-    else {
-      this.#pool.stats.upstream_rq_tx_reset.value += 1;
-      connection.close();
-    }
+    else connection.close();
   }
 
   /** The response's head came. */
@@ -171,7 +177,6 @@ export class AttemptH1 implements UpstreamStream {
 
   /** The connection broke under the request. */
   connectionDied(detail: string): void {
-    this.#pool.stats.upstream_rq_rx_reset.value += 1;
     const isUnread =
       !this.hasResponseBytes &&
       this.#isReused &&
@@ -202,11 +207,6 @@ export class AttemptH1 implements UpstreamStream {
     this.#buffered = null;
     this.#hasEnded = true;
     this.#connection?.requestDone();
-  }
-
-  #flushHead(): void {
-    this.#connection?.socket.write(this.#head ?? '', 'latin1');
-    this.#head = null;
   }
 
   #flushBuffered(): void {
@@ -257,6 +257,10 @@ export class AttemptH1 implements UpstreamStream {
     if (request.info !== null) request.info.upstreamRequestEndMs = this.#pool.clock.monotonicMs();
     connection.requestDone();
   }
+}
+
+function flushHead(attempt: AttemptH1): void {
+  attempt.flushHead();
 }
 
 function wantsTunnel(request: UpstreamRequest): boolean {

@@ -16,15 +16,20 @@ const COUNTERS = [
   'upstream_cx_rx_bytes_total',
   'upstream_cx_tx_bytes_total',
   'upstream_rq_total',
-  'upstream_rq_completed',
   'upstream_rq_pending_total',
   'upstream_rq_pending_overflow',
   'upstream_rq_pending_failure_eject',
   'upstream_rq_cancelled',
+  // Resets of streams that share a connection; HTTP/1.1 has none (Envoy leaves them at 0, too).
   'upstream_rq_rx_reset',
   'upstream_rq_tx_reset',
   'upstream_rq_retry',
+  'upstream_rq_retry_backoff_exponential',
+  'upstream_rq_retry_limit_exceeded',
   'upstream_rq_retry_overflow',
+  'upstream_rq_retry_success',
+  'upstream_rq_timeout',
+  'upstream_rq_per_try_timeout',
   'update_attempt',
   'update_success',
   'update_failure',
@@ -49,14 +54,15 @@ type GaugeName = (typeof GAUGES)[number];
 export interface ClusterStats extends Readonly<Record<CounterName, Counter>>, Readonly<Record<GaugeName, Gauge>> {
   readonly upstream_cx_connect_ms: Histogram;
   readonly upstream_rq_time: Histogram;
-  /** `upstream_rq_2xx` and `upstream_rq_200`, made when a status is first seen. */
+  /** Counts a response: `upstream_rq_completed`, `upstream_rq_2xx`, `upstream_rq_200`. */
   countStatus(status: number): void;
+  /** The same under `retry.`, for a response that was thrown away because the request is tried again. */
+  countRetriedStatus(status: number): void;
 }
 
 /** Resolves the holders. Asking again for the same name continues the same counts. */
 export function openClusterStats(registry: StatsRegistry, name: string): ClusterStats {
   const prefix = clusterStatPrefix(name);
-  const byStatus: (readonly [Counter, Counter])[] = [];
   const counters = COUNTERS.map((counter) => [counter, registry.counter(prefix + counter)] as const);
   const gauges = GAUGES.map((gauge) => [gauge, registry.gauge(prefix + gauge)] as const);
   // Object.fromEntries widens the keys; both lists above are the whole of them.
@@ -68,18 +74,21 @@ export function openClusterStats(registry: StatsRegistry, name: string): Cluster
     ...holders,
     upstream_cx_connect_ms: registry.histogram(`${prefix}upstream_cx_connect_ms`),
     upstream_rq_time: registry.histogram(`${prefix}upstream_rq_time`),
-    countStatus(status) {
-      let pair = byStatus[status];
-      if (pair === undefined) {
-        pair = [
-          registry.counter(`${prefix}upstream_rq_${Math.floor(status / 100)}xx`),
-          registry.counter(`${prefix}upstream_rq_${status}`),
-        ];
-        byStatus[status] = pair;
-      }
-      pair[0].value += 1;
-      pair[1].value += 1;
-    },
+    countStatus: statusCounter(registry, prefix),
+    countRetriedStatus: statusCounter(registry, `${prefix}retry.`),
+  };
+}
+
+/** Counters of statuses are made when a status is first seen. */
+function statusCounter(registry: StatsRegistry, prefix: string): (status: number) => void {
+  const byStatus: (readonly Counter[])[] = [];
+  return (status) => {
+    const counters = (byStatus[status] ??= [
+      registry.counter(`${prefix}upstream_rq_completed`),
+      registry.counter(`${prefix}upstream_rq_${Math.floor(status / 100)}xx`),
+      registry.counter(`${prefix}upstream_rq_${status}`),
+    ]);
+    for (const counter of counters) counter.value += 1;
   };
 }
 

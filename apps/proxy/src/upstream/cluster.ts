@@ -19,6 +19,7 @@ import type {
   ConnectHandler,
   PickContext,
   UpstreamCluster,
+  UpstreamEvent,
   UpstreamHandler,
   UpstreamHost,
   UpstreamRequest,
@@ -32,6 +33,13 @@ export interface ClusterTools {
   readonly clock: Clock;
   readonly random: Random;
 }
+
+const EVENT_COUNTERS = {
+  'retry-success': 'upstream_rq_retry_success',
+  'retry-limit-exceeded': 'upstream_rq_retry_limit_exceeded',
+  timeout: 'upstream_rq_timeout',
+  'per-try-timeout': 'upstream_rq_per_try_timeout',
+} as const satisfies Record<UpstreamEvent, string>;
 
 /** One running cluster: its hosts, their pools, its limits. */
 export class Cluster implements UpstreamCluster {
@@ -133,9 +141,14 @@ export class Cluster implements UpstreamCluster {
   }
 
   tryAcquireRetry(): boolean {
-    const isAllowed = this.#breaker.tryAcquireRetry();
-    (isAllowed ? this.stats.upstream_rq_retry : this.stats.upstream_rq_retry_overflow).value += 1;
-    return isAllowed;
+    const { stats } = this;
+    if (!this.#breaker.tryAcquireRetry()) {
+      stats.upstream_rq_retry_overflow.value += 1;
+      return false;
+    }
+    stats.upstream_rq_retry.value += 1;
+    stats.upstream_rq_retry_backoff_exponential.value += 1;
+    return true;
   }
 
   releaseRetry(): void {
@@ -146,9 +159,15 @@ export class Cluster implements UpstreamCluster {
     const { counts } = ownHost(host);
     if (status === 0 || status >= 500) counts.rqError += 1;
     else counts.rqSuccess += 1;
-    if (status === 0) return;
-    this.stats.upstream_rq_completed.value += 1;
-    this.stats.countStatus(status);
+  }
+
+  countResponse(status: number, isRetried: boolean): void {
+    if (isRetried) this.stats.countRetriedStatus(status);
+    else this.stats.countStatus(status);
+  }
+
+  countEvent(event: UpstreamEvent): void {
+    this.stats[EVENT_COUNTERS[event]].value += 1;
   }
 
   /** Replaced or removed: idle connections close now, those in use when their request ends. */

@@ -35,7 +35,11 @@ export class ConnectionH1 implements ResponseHandler {
   #keepAlive = false;
   #isRequestDone = false;
   #isResponseDone = false;
+  /** Between the first byte of a response and its end; an interim one ends with its head. */
+  #isResponseBegun = false;
   #trailers: HeaderList | null = null;
+  /** It was broken under a request. */
+  #wasBusy = false;
   #isClosed = false;
   /** Why the socket broke, for the failure's detail. */
   #error: string | null = null;
@@ -71,6 +75,7 @@ export class ConnectionH1 implements ResponseHandler {
     this.#keepAlive = false;
     this.#isRequestDone = false;
     this.#isResponseDone = false;
+    this.#isResponseBegun = false;
     this.#trailers = null;
     this.requests += 1;
     this.#parser.expect(attempt.request.method, attempt.request.upgrade !== null);
@@ -97,12 +102,14 @@ export class ConnectionH1 implements ResponseHandler {
 
   /** Breaks the connection; its attempt hears nothing of it. */
   close(): void {
+    if (this.#attempt !== null) this.#wasBusy = true;
     this.#attempt = null;
     this.#parser.close();
     this.socket.destroy();
   }
 
   onInformational(status: number, headers: HeaderList): void {
+    this.#isResponseBegun = false;
     this.#attempt?.handler.onInformational(status, headers);
   }
 
@@ -122,11 +129,15 @@ export class ConnectionH1 implements ResponseHandler {
   }
 
   onError(error: ParseError): void {
+    this.#breakOff(error.message);
+  }
+
+  /** A response that is not HTTP, or that ends before its end (Envoy calls both a protocol error). */
+  #breakOff(detail: string): void {
     const attempt = this.#attempt;
-    const isCutOff = error.code === 'unexpected-end';
-    if (!isCutOff) this.#pool.stats.upstream_cx_protocol_error.value += 1;
+    this.#pool.stats.upstream_cx_protocol_error.value += 1;
     this.close();
-    attempt?.fail(isCutOff ? 'reset' : 'protocol-error', isCutOff ? 'connection termination' : error.message);
+    attempt?.fail('protocol-error', detail);
   }
 
   #settle(): void {
@@ -160,6 +171,7 @@ export class ConnectionH1 implements ResponseHandler {
       return;
     }
     attempt.hasResponseBytes = true;
+    this.#isResponseBegun = true;
     this.#parser.feed(chunk);
     if (this.#isResponseDone) this.#settle();
   }
@@ -178,7 +190,7 @@ export class ConnectionH1 implements ResponseHandler {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const attempt = this.#attempt;
-    this.#pool.closed(this, attempt !== null);
+    this.#pool.closed(this, this.#wasBusy || attempt !== null);
     if (attempt === null) return;
     if (this.#isResponseDone) {
       this.#attempt = null;
@@ -188,6 +200,10 @@ export class ConnectionH1 implements ResponseHandler {
 
   #die(): void {
     const attempt = this.#attempt;
+    if (this.#isResponseBegun && attempt?.isTunnel === false) {
+      this.#breakOff(this.#error ?? 'the response is cut off');
+      return;
+    }
     this.close();
     attempt?.connectionDied(this.#error ?? 'connection termination');
   }

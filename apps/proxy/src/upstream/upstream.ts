@@ -26,9 +26,18 @@ export interface UpstreamCluster {
   /** Whether one more retry fits the circuit breaker (`max_retries`); pair with `releaseRetry`. */
   tryAcquireRetry(): boolean;
   releaseRetry(): void;
-  /** Counts the outcome of an attempt for statistics and passive health checks. 0 means no response. */
+  /** Counts the outcome of an attempt for its host. 0 means no response. */
   reportOutcome(host: UpstreamHost, status: number): void;
+  /**
+   * Counts a response: the one that the client gets (also one that the proxy made because the upstream gave none), or
+   * one that was thrown away for another try.
+   */
+  countResponse(status: number, isRetried: boolean): void;
+  countEvent(event: UpstreamEvent): void;
 }
+
+/** What a router did with requests to a cluster, for its statistics. */
+export type UpstreamEvent = 'retry-success' | 'retry-limit-exceeded' | 'timeout' | 'per-try-timeout';
 
 export interface PickContext {
   /** In [0,1). */

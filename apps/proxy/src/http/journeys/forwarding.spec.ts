@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ResponseFlag } from '../../observe/response-flags.ts';
 import { eventually, openUpstream, parseResponse, RawClient, request, type Script, type Upstream } from './peers.ts';
 import { httpListener, openWorld, route, type World } from './world.ts';
 
@@ -117,6 +118,16 @@ describe('a forwarded request', () => {
     client.close();
   });
 
+  it('reaches the upstream head first, which may answer before the client sends the body', async () => {
+    await start();
+    world.cluster('early', [(await openEarly()).port]);
+    await world.listen(httpListener([route('/', { cluster: 'early', timeout: '0s' })]));
+    const client = await RawClient.connect(port);
+    client.send('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n');
+    expect(parseResponse(await client.ended())).toMatchObject({ status: 413, body: 'no' });
+    client.close();
+  });
+
   it('is told to go on at once when it expects 100-continue', async () => {
     await start();
     const client = await RawClient.connect(port);
@@ -223,6 +234,11 @@ describe('a response', () => {
     const text = await (await RawClient.connect(port)).send('GET / HTTP/1.1\r\nhost: a\r\n\r\n').ended();
     expect(text).toContain('2\r\nhi\r\n');
     expect(text).not.toContain('0\r\n\r\n');
+    expect(world.records[0]).toMatchObject({
+      responseCode: 200,
+      responseFlags: ResponseFlag.UpstreamProtocolError,
+      responseCodeDetails: 'upstream_reset_after_response_started{protocol_error}',
+    });
   });
 
   it('passes interim responses on', async () => {

@@ -75,14 +75,14 @@ ${ROUTES.map((route) => `                        - ${route}`).join('\n')}
                 stat_prefix: dead
                 cluster: dead
   clusters:
-${[cluster('blue', blue), cluster('green', green), cluster('echo', echo), cluster('dead', dead), '    - { name: empty, type: STATIC, connect_timeout: 1s, load_assignment: { cluster_name: empty } }'].join('\n')}
+${[cluster('blue', blue), cluster('green', green), cluster('echo', echo), cluster('dead', dead), cluster('tight', blue, ', circuit_breakers: { thresholds: [{ max_retries: 0 }] }'), '    - { name: empty, type: STATIC, connect_timeout: 1s, load_assignment: { cluster_name: empty } }'].join('\n')}
 `;
 }
 
-function cluster(name: string, port: number): string {
+function cluster(name: string, port: number, more = ''): string {
   return (
     `    - { name: ${name}, type: STATIC, connect_timeout: 1s, load_assignment: { cluster_name: ${name}, endpoints: [{ ` +
-    `lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } } }] }] } }`
+    `lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } } }] }] }${more} }`
   );
 }
 
@@ -121,7 +121,9 @@ const ROUTES: readonly string[] = [
   '{ name: retry-code, match: { prefix: /retry-code/ }, route: { cluster: blue, prefix_rewrite: /fail-with-409/, retry_policy: { retry_on: retriable-status-codes, retriable_status_codes: [409], num_retries: 2 } } }',
   '{ name: no-retry, match: { prefix: /no-retry/ }, route: { cluster: blue, prefix_rewrite: /fail/ } }',
   '{ name: retry-connect, match: { prefix: /retry-connect }, route: { cluster: dead, retry_policy: { retry_on: connect-failure, num_retries: 2, retry_back_off: { base_interval: 0.001s } } } }',
+  '{ name: retry-tight, match: { prefix: /retry-tight/ }, route: { cluster: tight, prefix_rewrite: /fail/, retry_policy: { retry_on: 5xx, num_retries: 3 } } }',
   '{ name: reset, match: { prefix: /reset }, route: { cluster: blue } }',
+  '{ name: cut, match: { prefix: /cut }, route: { cluster: blue } }',
   '{ name: dead, match: { prefix: /dead }, route: { cluster: dead } }',
   '{ name: empty, match: { prefix: /empty }, route: { cluster: empty } }',
   '{ name: unknown, match: { prefix: /unknown }, route: { cluster_header: x-cluster, cluster_not_found_response_code: NOT_FOUND } }',

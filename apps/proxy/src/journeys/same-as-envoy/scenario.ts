@@ -65,7 +65,14 @@ export const REQUESTS: readonly ScenarioRequest[] = [
   { name: 'no retry', path: '/no-retry/1/e' },
   { name: 'connect failure', path: '/dead' },
   { name: 'connect failure retried', path: '/retry-connect' },
+  { name: 'retry that the circuit breaker refuses', path: '/retry-tight/1/f' },
   { name: 'upstream resets', path: '/reset' },
+  { name: 'upstream closes inside a body of known length', path: '/cut/length' },
+  { name: 'upstream closes before a body of known length', path: '/cut/before-body' },
+  { name: 'upstream closes between chunks', path: '/cut/chunks' },
+  { name: 'upstream closes inside a chunk', path: '/cut/in-chunk' },
+  { name: 'upstream closes inside the head', path: '/cut/head' },
+  { name: 'upstream closes without an answer', path: '/cut/at-once' },
   { name: 'no healthy host', path: '/empty' },
   { name: 'cluster by header', path: '/unknown', headers: { 'x-cluster': 'green' } },
   { name: 'unknown cluster by header', path: '/unknown', headers: { 'x-cluster': 'nobody' } },
@@ -94,10 +101,42 @@ export const REQUESTS: readonly ScenarioRequest[] = [
   },
 ];
 
-/**
- * Statistics that must be equal after the scenario. Not among them: the outcomes of a cluster's retries and time-outs,
- * which Envoy counts apart from the final responses and this proxy counts together.
- */
+const OF_CLUSTERS = [
+  'upstream_rq_total',
+  'upstream_rq_completed',
+  'upstream_rq_2xx',
+  'upstream_rq_3xx',
+  'upstream_rq_4xx',
+  'upstream_rq_5xx',
+  'upstream_rq_200',
+  'upstream_rq_409',
+  'upstream_rq_500',
+  'upstream_rq_502',
+  'upstream_rq_503',
+  'upstream_rq_504',
+  'retry.upstream_rq_completed',
+  'retry.upstream_rq_4xx',
+  'retry.upstream_rq_5xx',
+  'retry.upstream_rq_409',
+  'retry.upstream_rq_503',
+  'upstream_rq_retry',
+  'upstream_rq_retry_backoff_exponential',
+  'upstream_rq_retry_limit_exceeded',
+  'upstream_rq_retry_overflow',
+  'upstream_rq_retry_success',
+  'upstream_rq_timeout',
+  'upstream_rq_per_try_timeout',
+  'upstream_rq_pending_failure_eject',
+  'upstream_rq_pending_overflow',
+  'upstream_rq_rx_reset',
+  'upstream_rq_tx_reset',
+  'upstream_cx_protocol_error',
+  'upstream_cx_destroy_with_active_rq',
+  'upstream_cx_connect_fail',
+  'upstream_cx_none_healthy',
+];
+
+/** Statistics that must be equal after the scenario. */
 export const STATISTICS: readonly string[] = [
   'http.ingress.downstream_rq_total',
   'http.ingress.downstream_rq_completed',
@@ -107,9 +146,9 @@ export const STATISTICS: readonly string[] = [
   'http.ingress.downstream_rq_5xx',
   'http.ingress.no_route',
   'http.ingress.no_cluster',
-  'cluster.blue.upstream_rq_total',
-  'cluster.blue.upstream_rq_retry',
-  'cluster.green.upstream_rq_total',
-  'cluster.dead.upstream_cx_connect_fail',
-  'cluster.empty.upstream_cx_none_healthy',
+  'http.ingress.rq_total',
+  'http.ingress.rq_direct_response',
+  ...['blue', 'green', 'dead', 'empty', 'tight'].flatMap((cluster) =>
+    OF_CLUSTERS.map((name) => `cluster.${cluster}.${name}`),
+  ),
 ];

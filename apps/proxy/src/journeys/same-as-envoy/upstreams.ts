@@ -41,7 +41,7 @@ function closed(server: Server | TcpServer): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
-/** Paths decide: `/status/N`, `/hang`, `/reset`, `/fail/N/key` (N times 503), `/fail-with-409/N/key`; others echo. */
+/** Paths decide: `/status/N`, `/hang`, `/reset`, `/cut/…` (broken off where it says), `/fail/N/key` (N times 503), `/fail-with-409/N/key`; others echo. */
 function httpServer(name: string): Server {
   const failures = new Map<string, number>();
   return createHttpServer((request, response) => {
@@ -51,6 +51,16 @@ function httpServer(name: string): Server {
     request.on('end', () => answer(name, request, response, Buffer.concat(chunks).toString(), failures));
   });
 }
+
+/** Responses after which the server closes the connection, by path. */
+const CUTS: Readonly<Record<string, string>> = {
+  '/cut/length': 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf',
+  '/cut/before-body': 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n',
+  '/cut/chunks': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n',
+  '/cut/in-chunk': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhalf',
+  '/cut/head': 'HTTP/1.1 200 OK\r\nfoo: b',
+  '/cut/at-once': '',
+};
 
 function answer(
   name: string,
@@ -65,6 +75,11 @@ function answer(
   if (path.startsWith('/hang')) return; // never answers
   if (path.startsWith('/reset')) {
     request.socket.resetAndDestroy();
+    return;
+  }
+  const cut = CUTS[path];
+  if (cut !== undefined) {
+    request.socket.end(cut);
     return;
   }
   const [, kind, times, key] = /^\/(fail|fail-with-409)\/(\d+)\/(\w+)/.exec(path) ?? [];

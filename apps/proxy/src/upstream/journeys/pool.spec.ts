@@ -248,6 +248,34 @@ describe('requests and responses', () => {
     await until(() => world.value('cluster.c.upstream_cx_active') === 0);
   });
 
+  it('sends the head of a slow body before the body, so that the server may answer first', async () => {
+    const heard: string[] = [];
+    const world = await open((socket) =>
+      socket.on('data', (chunk) => {
+        heard.push(chunk.toString());
+        socket.write(OK);
+      }),
+    );
+    const cluster = world.cluster();
+    for (let index = 0; index < 2; index++) {
+      // No byte of the body is ever written: first on a new connection, then on one more.
+      const answer = await new Promise<number>((resolve, reject) => {
+        let status = 0;
+        cluster.open(pickHost(cluster), post(4), {
+          onConnected: () => undefined,
+          onInformational: () => undefined,
+          onHead: (code) => (status = code),
+          onData: () => undefined,
+          onEnd: () => resolve(status),
+          onFailure: (_failure, detail) => reject(new Error(detail)),
+          onDrain: () => undefined,
+        });
+      });
+      expect(answer).toBe(200);
+    }
+    expect(heard).toEqual(Array(2).fill('POST / HTTP/1.1\r\nhost: example.com\r\ncontent-length: 4\r\n\r\n'));
+  });
+
   it('tells of interim responses', async () => {
     const world = await open(answering(`HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${OK}`));
     const cluster = world.cluster();
@@ -327,8 +355,23 @@ describe('broken connections', () => {
   it.each([
     ['a new connection ends without an answer', (socket: Socket) => socket.end(), 'reset'],
     ['a new connection is reset', (socket: Socket) => socket.resetAndDestroy(), 'reset'],
-    ['the head is cut off', (socket: Socket) => socket.end('HTTP/1.1 200'), 'reset'],
-    ['the body is cut off', (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab'), 'reset'],
+    ['the head is cut off', (socket: Socket) => socket.end('HTTP/1.1 200'), 'protocol-error'],
+    [
+      'the body is cut off',
+      (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab'),
+      'protocol-error',
+    ],
+    [
+      'the body breaks off',
+      (socket: Socket) =>
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab', () => socket.resetAndDestroy()),
+      'protocol-error',
+    ],
+    [
+      'it ends after an interim response',
+      (socket: Socket) => socket.end('HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n'),
+      'reset',
+    ],
     ['the answer is not HTTP', (socket: Socket) => socket.write('SSH-2.0-OpenSSH\r\n\r\n'), 'protocol-error'],
     [
       'the framing is ambiguous',

@@ -187,6 +187,7 @@ export function send(
     onData: (chunk) => void chunks.push(Buffer.from(chunk)),
     onEnd(trailers) {
       cluster.reportOutcome(host, status);
+      cluster.countResponse(status, false);
       finish(null, '', trailers);
     },
     onFailure(failure, detail) {
