@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { FlotillaError } from '@flotilla/runtime';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 
@@ -13,6 +13,12 @@ const program = new Command('flotilla')
   .configureHelp({ sortSubcommands: true })
   .showHelpAfterError('Run "flotilla help" for the commands and their options.');
 
+const output = (...formats: readonly string[]) =>
+  new Option('-o, --output <format>', 'machine-readable').choices(formats);
+const logFormat = (standard: string) =>
+  new Option('--log-format <format>', 'form of the log').choices(['pretty', 'json']).default(standard);
+const logLevel = (standard: string) =>
+  new Option('-l, --log-level <level>', 'least level').choices(['debug', 'info', 'warn', 'error']).default(standard);
 const repeat = (value: string, previous: string[] = []) => [...previous, value];
 
 program
@@ -24,9 +30,9 @@ program
   .option('--certificate-ttl <duration>', "lifetime of workload certificates, instead of the mesh file's")
   .option('--envoy <path>', 'stock Envoy, for workloads whose proxy is envoy')
   .option('--envoy-for <workload>', 'run this workload or gateway with stock Envoy; may be repeated', repeat)
-  .option('-o, --output <format>', 'json: one line on standard output')
-  .option('--log-format <format>', 'pretty or json', 'pretty')
-  .option('--log-level <level>', 'debug, info, warn or error', 'warn')
+  .addOption(output('json'))
+  .addOption(logFormat('pretty'))
+  .addOption(logLevel('warn'))
   .action(async (options) => (await import('./commands/up.ts')).up(options));
 
 program
@@ -43,8 +49,8 @@ program
   .option('--api <address>', 'API for tools')
   .option('--otlp-endpoint <url>', 'send spans here by OTLP/HTTP; default OTEL_EXPORTER_OTLP_ENDPOINT')
   .option('--unlisted', 'do not make this the mesh that later commands mean')
-  .option('--log-format <format>', 'pretty or json', 'pretty')
-  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .addOption(logFormat('pretty'))
+  .addOption(logLevel('info'))
   .action(async (options) => (await import('./commands/control-plane.ts')).controlPlane(options));
 
 program
@@ -53,31 +59,33 @@ program
   .requiredOption('--workload <name>', 'name of the workload')
   .requiredOption('--discovery <address>', "pilot's xDS address with TLS")
   .requiredOption('--ca <url>', "citadel's URL")
-  .option('--type <type>', 'sidecar or router', 'sidecar')
+  .addOption(new Option('--type <type>', 'kind of proxy').choices(['sidecar', 'router']).default('sidecar'))
   .option('--namespace <name>', 'namespace of the workload', 'default')
   .option('--service-account <name>', 'service account of the workload', 'default')
   .option('--label <name=value>', 'label of the workload; may be repeated', repeat)
   .option('--ip <address>', 'address under which others reach the workload', '127.0.0.1')
   .option('--port <fields>', 'name=http,port=9080,bind=21001,app=21002; may be repeated', repeat)
-  .option('--interception <mode>', 'none or redirect', 'none')
+  .addOption(
+    new Option('--interception <mode>', 'how traffic is captured').choices(['none', 'redirect']).default('none'),
+  )
   .option('--http-proxy-port <port>', 'forward-proxy port for the application')
   .option('--admin <address>', 'admin interface', '127.0.0.1:15000')
   .option('--ca-roots <file>', 'roots that the control plane is verified with')
   .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
   .option('--certificate-ttl <duration>', 'lifetime to ask for', '24h')
   .option('--envoy <path>', 'run this stock Envoy instead of the own data plane')
-  .option('--log-format <format>', 'pretty or json', 'json')
-  .option('--log-level <level>', 'debug, info, warn or error', 'info')
+  .addOption(logFormat('json'))
+  .addOption(logLevel('info'))
   .action(async (options) => (await import('./commands/agent.ts')).agent(options));
 
 program
   .command('proxy')
   .description('run the data plane from an Envoy v3 bootstrap file')
   .requiredOption('-c, --config-path <file>', 'bootstrap, YAML or JSON')
-  .option('--mode <mode>', 'serve or validate', 'serve')
+  .addOption(new Option('--mode <mode>', 'run, or only check the file').choices(['serve', 'validate']).default('serve'))
   .option('--concurrency <workers>', 'worker processes that share the ports', '1')
-  .option('--log-format <format>', 'pretty or json', 'pretty')
-  .option('-l, --log-level <level>', 'debug, info, warn or error', 'info')
+  .addOption(logFormat('pretty'))
+  .addOption(logLevel('info'))
   .action(async (options) => (await import('./commands/proxy.ts')).proxy(options));
 
 withApi(program.command('apply').description('apply YAML: all of it as one version, or nothing'))
@@ -85,31 +93,32 @@ withApi(program.command('apply').description('apply YAML: all of it as one versi
   .option('-n, --namespace <name>', 'namespace of documents that name none')
   .option('--force', 'accept references to what does not exist')
   .option('--wait', 'return when every proxy has acknowledged')
-  .option('-o, --output <format>', 'json')
+  .addOption(output('json'))
   .action(async (options) => (await import('./commands/apply.ts')).apply(options));
 
 withApi(program.command('delete').description('delete the resources that YAML names'))
   .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)
   .option('-n, --namespace <name>', 'namespace of documents that name none')
+  .option('--force', 'delete although something refers to it')
   .option('--ignore-not-found', 'deleting what does not exist is no error')
   .option('--wait', 'return when every proxy has acknowledged')
-  .option('-o, --output <format>', 'json')
+  .addOption(output('json'))
   .action(async (options) => (await import('./commands/apply.ts')).deleteResources(options));
 
 withApi(program.command('get').description('show resources').argument('[kind]').argument('[name]'))
   .option('-n, --namespace <name>', 'only this namespace')
-  .option('-o, --output <format>', 'yaml or json')
+  .addOption(output('yaml', 'json'))
   .action(async (kind, name, options) => (await import('./commands/get.ts')).get(kind, name, options));
 
 withApi(program.command('validate').description('check YAML without applying it'))
   .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)
   .option('-n, --namespace <name>', 'namespace of documents that name none')
   .option('--with-mesh', 'judge the documents together with what the running mesh has')
-  .option('-o, --output <format>', 'json')
+  .addOption(output('json'))
   .action(async (options) => (await import('./commands/validate.ts')).validate(options));
 
 withApi(program.command('proxy-status').description('show which proxy has which configuration'))
-  .option('-o, --output <format>', 'json')
+  .addOption(output('json'))
   .action(async (options) => (await import('./commands/proxy-status.ts')).proxyStatus(options));
 
 withApi(program.command('token').description('make a bootstrap token for one workload identity'))

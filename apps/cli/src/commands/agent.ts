@@ -1,20 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { createLogger } from '@flotilla/observe';
 import { type AgentPort, startAgent } from '@flotilla/proxy';
-import { FlotillaError, parseAddress, parseDurationMs, systemClock } from '@flotilla/runtime';
+import { FlotillaError, systemClock } from '@flotilla/runtime';
 import { ExitCode } from '../exit-codes.ts';
-import { type LogOptions, parseLogOptions } from './log-options.ts';
+import { type LogOptions, loggerOptions } from './log-options.ts';
+import { addressOption, durationOption } from './option-values.ts';
 import { untilSignal } from './signals.ts';
 
 export interface AgentCommandOptions extends LogOptions {
-  readonly type: string;
+  readonly type: 'sidecar' | 'router';
   readonly workload: string;
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly label?: readonly string[];
   readonly ip: string;
   readonly port?: readonly string[];
-  readonly interception: string;
+  readonly interception: 'none' | 'redirect';
   readonly httpProxyPort?: string;
   readonly admin: string;
   readonly discovery: string;
@@ -34,24 +35,23 @@ export async function agent(options: AgentCommandOptions): Promise<void> {
       hint: 'Make a bootstrap token with "flotilla token --service-account NAME".',
     });
   }
-  const logger = await createLogger({ name: options.workload, ...parseLogOptions(options) });
+  const logger = await createLogger({ name: options.workload, ...loggerOptions(options) });
   const starting = startAgent({
-    kind: oneOf('--type', options.type, ['sidecar', 'router']),
+    kind: options.type,
     workload: options.workload,
     namespace: options.namespace,
     serviceAccount: options.serviceAccount,
     labels: Object.fromEntries((options.label ?? []).map(parseLabel)),
     ip: options.ip,
     ports: (options.port ?? []).map((text) => parsePort(text, options.ip)),
-    interceptionMode:
-      oneOf('--interception', options.interception, ['none', 'redirect']) === 'none' ? 'NONE' : 'REDIRECT',
+    interceptionMode: options.interception === 'none' ? 'NONE' : 'REDIRECT',
     httpProxyPort:
       options.httpProxyPort === undefined ? null : parsePortNumber('--http-proxy-port', options.httpProxyPort),
-    admin: parseAddress(options.admin),
-    discovery: { address: parseAddress(options.discovery) },
+    admin: addressOption('--admin', options.admin),
+    discovery: { address: addressOption('--discovery', options.discovery) },
     ca: { url: options.ca, ...(options.caRoots === undefined ? {} : { rootPem: readRoots(options.caRoots) }) },
     token,
-    certificateTtlMs: parseDurationMs(options.certificateTtl),
+    certificateTtlMs: durationOption('--certificate-ttl', options.certificateTtl),
     trustDomain: options.trustDomain,
     ...(options.envoy === undefined ? {} : { envoy: options.envoy }),
     logger,
@@ -64,13 +64,6 @@ export async function agent(options: AgentCommandOptions): Promise<void> {
   // A configuration that can never be used rejects `ready`; being ready is no reason to end.
   await Promise.race([stopped, running.ready.then(() => stopped)]);
   await running.stop();
-}
-
-function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
-  const found = choices.find((choice) => choice === value);
-  if (found === undefined)
-    throw new FlotillaError('usage', `${option} must be one of ${choices.join(', ')}, not ${value}`);
-  return found;
 }
 
 function parseLabel(text: string): [string, string] {

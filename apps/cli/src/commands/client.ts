@@ -31,7 +31,7 @@ export function connectApi(context: MeshContext): ApiClient {
  * Runs a call and turns its RPC error into ours: with the peer's address when it cannot be reached, and with
  * every finding, one a line, when galley refused a change.
  */
-export async function call<T>(api: ApiClient, action: () => Promise<T>): Promise<T> {
+export async function call<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
@@ -43,8 +43,10 @@ export async function call<T>(api: ApiClient, action: () => Promise<T>): Promise
       throw new FlotillaError('invalid', `refused, and nothing was changed:\n${text}`, { cause: error });
     }
     const translated = fromConnectError(error);
-    throw translated.code === 'unavailable'
-      ? translated.within(`cannot reach the mesh at ${api.context.api}`)
-      : translated;
+    if (translated.code !== 'unavailable') throw translated;
+    throw new FlotillaError('unavailable', translated.message, {
+      cause: error,
+      hint: 'Is the mesh running? "flotilla up" starts one; --api names another.',
+    });
   }
 }

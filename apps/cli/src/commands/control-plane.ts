@@ -2,19 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createLogger, traceFields } from '@flotilla/observe';
-import {
-  FlotillaError,
-  parseAddress,
-  parseDurationMs,
-  type SocketAddress,
-  StopStack,
-  systemClock,
-} from '@flotilla/runtime';
+import { FlotillaError, type SocketAddress, StopStack, systemClock } from '@flotilla/runtime';
 import { createAdminToken } from '../control-plane/admin-token.ts';
 import { startControlPlane } from '../control-plane/start.ts';
 import { publishContext } from '../context/context.ts';
 import { PortAllocator } from '../supervisor/ports.ts';
-import { type LogOptions, parseLogOptions } from './log-options.ts';
+import { type LogOptions, loggerOptions } from './log-options.ts';
+import { addressOption, durationOption } from './option-values.ts';
 import { untilSignal } from './signals.ts';
 
 export interface ControlPlaneCommandOptions extends LogOptions {
@@ -53,10 +47,10 @@ export async function controlPlane(options: ControlPlaneCommandOptions): Promise
         ca: await addressOf(options.ca, 'ca', allocator),
         api: await addressOf(options.api, 'api', allocator),
       },
-      maxCertificateTtlMs: parseDurationMs(options.maxCertificateTtl),
+      maxCertificateTtlMs: durationOption('--max-certificate-ttl', options.maxCertificateTtl),
       adminToken,
       otlpEndpoint: options.otlpEndpoint ?? process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
-      logger: await createLogger({ name: 'control-plane', ...parseLogOptions(options), mixin: traceFields }),
+      logger: await createLogger({ name: 'control-plane', ...loggerOptions(options), mixin: traceFields }),
       clock: systemClock,
     });
     stop.push('control plane', () => started.close());
@@ -80,7 +74,7 @@ async function addressOf(
   name: keyof typeof DEFAULT_PORTS,
   allocator: PortAllocator,
 ): Promise<SocketAddress> {
-  if (text !== undefined) return parseAddress(text);
+  if (text !== undefined) return addressOption(`--${name === 'xdsTls' ? 'xds-tls' : name}`, text);
   const host = '127.0.0.1';
   try {
     return { host, port: await allocator.claim(DEFAULT_PORTS[name], name) };

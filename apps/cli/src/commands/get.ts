@@ -1,4 +1,5 @@
 import { GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { didYouMean, KINDS } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
 import { stringify } from 'yaml';
 import { formatTable } from '../terminal/table.ts';
@@ -11,18 +12,19 @@ export interface GetOptions extends ApiOptions {
 
 /** `flotilla get [kind] [name]`: a table, or the documents as YAML or JSON. */
 export async function get(kind: string | undefined, name: string | undefined, options: GetOptions): Promise<void> {
+  const wanted = kind === undefined ? null : kindOf(kind);
   const api = openApi(options);
-  const response = await call(api, () => api.client(GalleyService).list({ namespace: options.namespace ?? '' }));
-  const wanted = kind === undefined ? null : singular(kind);
+  const response = await call(() => api.client(GalleyService).list({ namespace: options.namespace ?? '' }));
   const found = response.resources.filter(
-    ({ key }) => (wanted === null || key?.kind.toLowerCase() === wanted) && (name === undefined || key?.name === name),
+    ({ key }) => (wanted === null || key?.kind === wanted) && (name === undefined || key?.name === name),
   );
   if (name !== undefined && found.length === 0) {
     throw new FlotillaError('not-found', `there is no ${kind ?? 'resource'} called ${name}`, {
       hint: 'List what there is with "flotilla get".',
     });
   }
-  console.log(print(found, options.output));
+  if (found.length === 0) console.error('there is nothing of that');
+  else console.log(print(found, options.output));
 }
 
 function print(resources: readonly Resource[], output: string | undefined): string {
@@ -30,19 +32,27 @@ function print(resources: readonly Resource[], output: string | undefined): stri
     case 'json':
       return JSON.stringify(resources.map(toDocument), null, 2);
     case 'yaml':
-      return resources.map((resource) => stringify(toDocument(resource))).join('---\n');
+      return resources.map(toYaml).join('\n---\n');
     default:
       return formatTable(
         ['KIND', 'NAMESPACE', 'NAME', 'VERSION', 'FROM'],
-        resources.map(({ key, resourceVersion, origin }) => [
-          key?.kind ?? '',
-          key?.namespace ?? '',
-          key?.name ?? '',
-          String(resourceVersion),
-          origin === undefined ? '' : `${origin.source}:${origin.line}`,
+        resources.map((resource) => [
+          resource.key?.kind ?? '',
+          resource.key?.namespace ?? '',
+          resource.key?.name ?? '',
+          String(resource.resourceVersion),
+          originOf(resource),
         ]),
       );
   }
+}
+
+function toYaml(resource: Resource): string {
+  return `# from ${originOf(resource)}\n${stringify(toDocument(resource)).trimEnd()}`;
+}
+
+function originOf({ origin }: Resource): string {
+  return origin === undefined ? 'nowhere' : `${origin.source}:${origin.line}`;
 }
 
 function toDocument(resource: Resource): object {
@@ -61,19 +71,26 @@ function toDocument(resource: Resource): object {
   };
 }
 
-/** `virtualservices`, `VirtualService` and `virtualservice` name one kind; so do Istio's short names. */
-function singular(kind: string): string {
-  const lower = kind.toLowerCase();
-  const short: Readonly<Record<string, string>> = {
-    vs: 'virtualservice',
-    dr: 'destinationrule',
-    gw: 'gateway',
-    se: 'serviceentry',
-    we: 'workloadentry',
-    pa: 'peerauthentication',
-    svc: 'service',
-    sa: 'serviceaccount',
-    ns: 'namespace',
-  };
-  return short[lower] ?? lower.replace(/ies$/, 'y').replace(/([^s])s$/, '$1');
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  vs: 'VirtualService',
+  dr: 'DestinationRule',
+  gw: 'Gateway',
+  se: 'ServiceEntry',
+  we: 'WorkloadEntry',
+  pa: 'PeerAuthentication',
+  svc: 'Service',
+  sa: 'ServiceAccount',
+  ns: 'Namespace',
+};
+
+/** The kind that `virtualservices`, `VirtualService`, `virtualservice` or `vs` names. Throws `invalid` for none. */
+function kindOf(written: string): string {
+  const lower = written.toLowerCase();
+  const kinds = Object.values(KINDS).map(({ kind }) => kind);
+  const singular = lower.replace(/ies$/, 'y').replace(/([^s])s$/, '$1');
+  const found = SHORT_NAMES[lower] ?? kinds.find((kind) => [lower, singular].includes(kind.toLowerCase()));
+  if (found !== undefined) return found;
+  throw new FlotillaError('invalid', `there is no kind "${written}"`, {
+    hint: didYouMean(written, kinds) || `Kinds are ${kinds.join(', ')}.`,
+  });
 }

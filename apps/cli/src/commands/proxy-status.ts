@@ -31,7 +31,7 @@ const COLUMNS = [
 /** `flotilla proxy-status`: exit code 1 when a proxy is not in sync. */
 export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
   const api = openApi(options);
-  const response = await call(api, () => api.client(PilotService).listProxies({}));
+  const response = await call(() => api.client(PilotService).listProxies({}));
   if (!response.proxies.every(isSynced)) process.exitCode = ExitCode.no;
   if (options.output === 'json') {
     console.log(JSON.stringify({ version: Number(response.version), proxies: response.proxies.map(toPlain) }, null, 2));

@@ -1,26 +1,24 @@
 import { runProxy } from '@flotilla/proxy';
 import { FlotillaError } from '@flotilla/runtime';
-import { type LogOptions, parseLogOptions } from './log-options.ts';
+import { type LogOptions, loggerOptions } from './log-options.ts';
 import { untilSignal } from './signals.ts';
 
 export interface ProxyCommandOptions extends LogOptions {
   readonly configPath: string;
-  readonly mode: string;
+  readonly mode: 'serve' | 'validate';
   readonly concurrency: string;
 }
 
 /** `flotilla proxy`: the data plane from an Envoy bootstrap file, or a check of the file. */
 export async function proxy(options: ProxyCommandOptions): Promise<void> {
-  const { mode } = options;
-  if (mode !== 'serve' && mode !== 'validate') throw new FlotillaError('usage', '--mode must be serve or validate');
   const concurrency = Number(options.concurrency);
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1024) {
     throw new FlotillaError('usage', `--concurrency must be a whole number from 1 to 1024, not ${options.concurrency}`);
   }
-  const { level, format } = parseLogOptions(options);
+  const { level, format } = loggerOptions(options);
   process.exitCode = await runProxy({
     configPath: options.configPath,
-    mode,
+    mode: options.mode,
     concurrency,
     logLevel: level,
     logFormat: format,

@@ -13,7 +13,7 @@ export async function waitUntilSynced(api: ApiClient, version: bigint): Promise<
   const pilot = api.client(PilotService);
   const deadlineMs = systemClock.monotonicMs() + DEADLINE_MS;
   for (;;) {
-    const status = await call(api, () => pilot.listProxies({}));
+    const status = await call(() => pilot.listProxies({}));
     for (const proxy of status.proxies) throwWhenRefused(proxy);
     if (status.version >= version && status.proxies.every(isSynced)) return;
     if (systemClock.monotonicMs() > deadlineMs) {

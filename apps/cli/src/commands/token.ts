@@ -1,6 +1,6 @@
 import { CitadelService } from '@flotilla/wire/flotilla/citadel/v1/citadel_pb.js';
-import { FlotillaError, parseDurationMs } from '@flotilla/runtime';
 import { type ApiOptions, call, openApi } from './client.ts';
+import { durationOption } from './option-values.ts';
 
 export interface TokenOptions extends ApiOptions {
   readonly namespace: string;
@@ -10,10 +10,9 @@ export interface TokenOptions extends ApiOptions {
 
 /** `flotilla token`: prints a bootstrap token bound to one namespace and service account. */
 export async function token(options: TokenOptions): Promise<void> {
-  const ttlMs = parseDurationMs(options.ttl);
-  if (ttlMs <= 0) throw new FlotillaError('usage', '--ttl must be longer than nothing');
+  const ttlMs = durationOption('--ttl', options.ttl);
   const api = openApi(options);
-  const response = await call(api, () =>
+  const response = await call(() =>
     api.client(CitadelService).createToken({
       namespace: options.namespace,
       serviceAccount: options.serviceAccount,

@@ -1,11 +1,12 @@
 import { createLogger } from '@flotilla/observe';
-import { FlotillaError, parseDurationMs, systemClock } from '@flotilla/runtime';
+import { FlotillaError, systemClock } from '@flotilla/runtime';
 import { readMeshFile } from '../mesh-file/decode.ts';
 import type { MeshFile, WorkloadIdentity } from '../mesh-file/mesh-file.ts';
 import { findProgram } from '../supervisor/program.ts';
 import { formatTable } from '../terminal/table.ts';
 import { type RunningMesh, runMesh } from '../up/run.ts';
-import { type LogOptions, parseLogOptions } from './log-options.ts';
+import { type LogOptions, loggerOptions } from './log-options.ts';
+import { durationOption } from './option-values.ts';
 import { untilSignal } from './signals.ts';
 
 export interface UpCommandOptions extends LogOptions {
@@ -21,14 +22,13 @@ export interface UpCommandOptions extends LogOptions {
 /** `flotilla up`: runs until SIGINT or SIGTERM, then stops everything it started. */
 export async function up(options: UpCommandOptions): Promise<void> {
   const stopped = untilSignal();
-  const log = parseLogOptions(options);
   const file = override(await readMeshFile(options.file), options);
   const mesh = await runMesh({
     file,
     dataDirectory: options.data ?? null,
     anyPort: options.anyPort === true,
     envoyPath: options.envoy ?? process.env['FLOTILLA_ENVOY'] ?? findProgram('envoy'),
-    logger: await createLogger({ name: 'flotilla', ...log }),
+    logger: await createLogger({ name: 'flotilla', ...loggerOptions(options) }),
     clock: systemClock,
     progress: (line) => console.error(line),
     stopped,
@@ -53,7 +53,9 @@ function override(file: MeshFile, options: UpCommandOptions): MeshFile {
   return {
     ...file,
     certificateTtlMs:
-      options.certificateTtl === undefined ? file.certificateTtlMs : parseDurationMs(options.certificateTtl),
+      options.certificateTtl === undefined
+        ? file.certificateTtlMs
+        : durationOption('--certificate-ttl', options.certificateTtl),
     gateways: file.gateways.map(withProxy),
     workloads: file.workloads.map(withProxy),
   };

@@ -37,7 +37,7 @@ async function validateWithMesh(
   options: ValidateOptions,
 ): Promise<ValidationReport> {
   const api = openApi(options);
-  const response = await call(api, () =>
+  const response = await call(() =>
     api.client(GalleyService).validate({ documents: [...documents], defaultNamespace: options.namespace ?? '' }),
   );
   if (response.report === undefined) throw new Error('galley answered without a report');

@@ -77,6 +77,30 @@ spec:
     expect((await fetchPage(mesh.summary.ingress)).status).toBe(200);
   });
 
+  it.each([
+    ['a file that is not there', () => join(scratch, 'nowhere.yaml'), 'there is no such file'],
+    [
+      'a directory without YAML',
+      () => mkdtempSync(join(scratch, 'empty-')),
+      'there is no .yaml, .yml or .json file in',
+    ],
+    [
+      'a file of 5 MiB',
+      () => write('large.yaml', `# ${'x'.repeat(5 * 1024 * 1024)}\n`),
+      'more than the 4194304 allowed',
+    ],
+  ])('%s: says so', async (_case, path, expected) => {
+    const result = await mesh.run('apply', '-f', path());
+    expect(result.stderr).toContain(expected);
+    expect(result.code).toBe(1);
+  });
+
+  it('a kind that does not exist: names the nearest', async () => {
+    const result = await mesh.run('get', 'virtualservise');
+    expect(result.stderr).toContain('Did you mean "VirtualService"?');
+    expect(result.code).toBe(1);
+  });
+
   it('validate says the same without a mesh', async () => {
     const file = write('offline.yaml', route('').replace('hosts:', 'host:'));
     const result = await runFlotilla(['validate', '-f', file], { FLOTILLA_HOME: join(scratch, 'nobody') });
@@ -136,7 +160,9 @@ describe('a mesh that cannot start', () => {
     expect(await runFlotilla(['up', '--log-level', 'loud'], home())).toMatchObject({ code: 2 });
     const unreachable = await runFlotilla(['get', '--api', 'http://127.0.0.1:1'], home());
     expect(unreachable.code).toBe(3);
-    expect(unreachable.stderr).toContain('cannot reach the mesh at http://127.0.0.1:1');
+    expect(unreachable.stderr).toContain('cannot reach http://127.0.0.1:1');
     expect(await runFlotilla(['get'], home())).toMatchObject({ code: 3 });
+    expect(await runFlotilla(['get', '-o', 'xml'], home())).toMatchObject({ code: 2 });
+    expect(await runFlotilla(['token', '--service-account', 'a', '--ttl', 'soon'], home())).toMatchObject({ code: 2 });
   });
 });

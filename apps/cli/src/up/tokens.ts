@@ -7,7 +7,7 @@ const TOKEN_TTL_SECONDS = 7n * 24n * 3600n;
 
 export async function createWorkloadToken(api: ApiClient, workload: WorkloadIdentity): Promise<string> {
   const { namespace, serviceAccount } = workload;
-  const response = await call(api, () =>
+  const response = await call(() =>
     api
       .client(CitadelService)
       .createToken({ namespace, serviceAccount, ttl: { seconds: TOKEN_TTL_SECONDS, nanos: 0 } }),

@@ -1,0 +1,22 @@
+import { FlotillaError, parseAddress, parseDurationMs, type SocketAddress } from '@flotilla/runtime';
+
+/** The value of an option as a duration in milliseconds. Throws `usage` unless it is a positive duration. */
+export function durationOption(option: string, text: string): number {
+  const durationMs = asUsage(option, () => parseDurationMs(text));
+  if (durationMs <= 0) throw new FlotillaError('usage', `${option} must be longer than nothing, not ${text}`);
+  return durationMs;
+}
+
+/** The value of an option as an address. Throws `usage`. */
+export function addressOption(option: string, text: string): SocketAddress {
+  return asUsage(option, () => parseAddress(text));
+}
+
+function asUsage<T>(option: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    const { message, hint } = FlotillaError.from(error);
+    throw new FlotillaError('usage', `${option}: ${message}`, hint === undefined ? {} : { hint });
+  }
+}
