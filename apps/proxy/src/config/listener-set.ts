@@ -9,12 +9,12 @@ import { decodeListener } from './decode-resource.ts';
 import type { ApplyDelta, DeltaUpdate, Refusal } from './delta-stream.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
 import { routeFetchTimeoutMs } from './route-source.ts';
-import type { RouteSet } from './route-set.ts';
+import type { RouteNames, RouteSet } from './route-set.ts';
 import { startWarming, type Warming } from './warming.ts';
 
 /** The part of a compiled listener that decides when it may be used. */
 export interface CompiledForUse {
-  readonly routeNames: ReadonlySet<string>;
+  readonly routeNames: RouteNames;
 }
 
 /** Where listeners go when they are ready (the listener manager). */
@@ -44,10 +44,10 @@ export interface ListenerSetOptions<C extends CompiledForUse> {
 
 interface ListenerEntry {
   readonly isStatic: boolean;
-  active: (ResourceRecord & { readonly routeNames: ReadonlySet<string> }) | null;
+  active: (ResourceRecord & { readonly routeNames: RouteNames }) | null;
   next:
     | (ResourceRecord & {
-        readonly routeNames: ReadonlySet<string>;
+        readonly routeNames: RouteNames;
         readonly warming: Warming;
         readonly applied: Promise<void>;
       })
@@ -136,7 +136,7 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
   }
 
   function needsOf(config: Listener, compiled: C): string[] {
-    const needs = [...compiled.routeNames].filter((name) => !routes.isKnown(name)).map((name) => `rds:${name}`);
+    const needs = [...compiled.routeNames.keys()].filter((name) => !routes.isKnown(name)).map((name) => `rds:${name}`);
     for (const reference of secretsOfListener(config)) {
       secrets.require(reference);
       if (!secrets.isPresent(reference.name)) needs.push(`secret:${reference.name}`);
@@ -187,11 +187,13 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
 
   /** Says which routes are needed, and counts. */
   function publish(): void {
-    const names = new Set<string>();
+    const names = new Map<string, string>();
     let active = 0;
     let warming = 0;
     for (const entry of entries.values()) {
-      for (const record of [entry.active, entry.next]) for (const name of record?.routeNames ?? []) names.add(name);
+      for (const record of [entry.active, entry.next]) {
+        for (const [name, prefix] of record?.routeNames ?? []) if (!names.has(name)) names.set(name, prefix);
+      }
       if (entry.active !== null) active += 1;
       if (entry.next !== null) warming += 1;
     }

@@ -47,7 +47,10 @@ function recorder() {
     listeners: {
       compile(listener: Listener) {
         bad(listener.name);
-        return { name: listener.name, routeNames: new Set(listener.statPrefix ? [listener.statPrefix] : []) };
+        return {
+          name: listener.name,
+          routeNames: new Map(listener.statPrefix ? [[listener.statPrefix, `http.x.rds.${listener.statPrefix}`]] : []),
+        };
       },
       apply({ name }: { name: string }) {
         if (name === 'taken') return Promise.reject(new FlotillaError('system', 'port 80 is in use'));
@@ -64,7 +67,7 @@ async function start(server?: ScriptedAds) {
   if (server === undefined) cleanups.push(() => ads.close());
   const targets = recorder();
   const stats = new StatsRegistry();
-  const config = openProxyConfig<{ name: string; routeNames: ReadonlySet<string> }>({
+  const config = openProxyConfig<{ name: string; routeNames: ReadonlyMap<string, string> }>({
     bootstrap: create(BootstrapSchema, {
       node: { id: 'sidecar~1' },
       staticResources: {

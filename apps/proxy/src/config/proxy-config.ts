@@ -130,6 +130,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
   });
   const routes = createRouteSet({
     compile: options.compileRoutes,
+    stats,
     clock,
     onNames(names) {
       routeNames = names;

@@ -32,8 +32,8 @@ export interface OpenConnection {
 export interface NetworkFilter {
   /** Takes the connection; `onClose` is called once when it is over. */
   open(accepted: AcceptedConnection, onClose: () => void): OpenConnection;
-  /** RDS names that it looks up. */
-  readonly routeNames: readonly string[];
+  /** RDS names that it looks up, each with the prefix of its statistics. */
+  readonly routeNames: ReadonlyMap<string, string>;
   /** Clusters that it names itself (not through routes). */
   readonly clusterNames: readonly string[];
 }

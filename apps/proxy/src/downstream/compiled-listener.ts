@@ -35,8 +35,8 @@ export interface CompiledListener {
   readonly chains: readonly FilterChain[];
   readonly backlog: number | null;
   readonly accessLogs: readonly AccessLog[];
-  /** RDS names that it needs; warming waits for them. */
-  readonly routeNames: ReadonlySet<string>;
+  /** RDS names that it needs, each with the prefix of its statistics; warming waits for them. */
+  readonly routeNames: ReadonlyMap<string, string>;
   readonly inlineRouteConfigs: readonly RouteTable[];
   /** Clusters of TCP proxies. */
   readonly clusterNames: ReadonlySet<string>;

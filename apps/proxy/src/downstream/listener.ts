@@ -86,7 +86,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
     chains,
     backlog: proto.tcpBacklogSize ?? null,
     accessLogs: inField('access_log', () => hooks.compileAccessLogs(proto.accessLog)),
-    routeNames: new Set(chains.flatMap((chain) => chain.filter.routeNames)),
+    routeNames: new Map(chains.flatMap((chain) => [...chain.filter.routeNames])),
     inlineRouteConfigs: routeTables,
     clusterNames: new Set(chains.flatMap((chain) => chain.filter.clusterNames)),
     secretNames: new Set(chains.flatMap((chain) => chain.tls?.secretNames ?? [])),

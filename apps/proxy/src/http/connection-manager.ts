@@ -46,23 +46,29 @@ export function compileConnectionManager(any: Any, scope: NetworkFilterScope): N
 }
 
 interface RouteSource {
-  readonly names: readonly string[];
+  readonly names: ReadonlyMap<string, string>;
   readonly table: () => RouteTable | null;
 }
 
-function compileRouteSource({ routeSpecifier }: HttpConnectionManager, scope: NetworkFilterScope): RouteSource {
+function compileRouteSource(
+  { routeSpecifier, statPrefix }: HttpConnectionManager,
+  scope: NetworkFilterScope,
+): RouteSource {
   const { ctx } = scope;
   switch (routeSpecifier.case) {
     case 'rds': {
       const { routeConfigName } = routeSpecifier.value;
       if (routeConfigName === '') refuse('rds.route_config_name', 'is empty');
-      return { names: [routeConfigName], table: () => ctx.routes.get(routeConfigName) };
+      return {
+        names: new Map([[routeConfigName, `http.${statPrefix}.rds.${routeConfigName}`]]),
+        table: () => ctx.routes.get(routeConfigName),
+      };
     }
     case 'routeConfig': {
       const config = routeSpecifier.value;
       const table = inField('route_config', () => compileRouteTable(config, { ctx, compilePerFilterConfig }));
       scope.noteRouteTable(table);
-      return { names: [], table: () => table };
+      return { names: new Map(), table: () => table };
     }
     case 'scopedRoutes':
       return refuse('scoped_routes', 'is not supported');

@@ -40,7 +40,7 @@ export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFil
     },
   };
   return {
-    routeNames: [],
+    routeNames: new Map(),
     clusterNames: clusters.map(({ name }) => name),
     open: (accepted, onClose) => new TcpConnection(accepted, settings, onClose),
   };
