@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server as TlsServer } from 'node:tls';
+import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { ServerCredentials, type Server } from '@grpc/grpc-js';
 import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
 import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
@@ -32,7 +32,10 @@ export async function openTlsPort(
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     ...contextOf(identity.current()),
   });
+  const sockets = new Set<TLSSocket>();
   server.on('secureConnection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     socket.setNoDelay(true);
     injector.injectConnection(socket);
   });
@@ -52,6 +55,8 @@ export async function openTlsPort(
       unsubscribe();
       injector.destroy();
       server.close();
+      // The server that the sockets were handed to does not end them: each would live until its client's keepalive.
+      for (const socket of sockets) socket.destroy();
     },
   };
 }
