@@ -130,7 +130,7 @@ withApi(program.command('token').description('make a bootstrap token for one wor
 function withApi(command: Command): Command {
   return command
     .option('--api <url>', 'API of the mesh; by default the one started last on this machine')
-    .option('--token <token>', 'admin token; by default what the mesh left for its user');
+    .option('--token <token>', 'admin token; default FLOTILLA_ADMIN_TOKEN, then what the mesh left for its user');
 }
 
 try {

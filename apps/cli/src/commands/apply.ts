@@ -2,6 +2,7 @@ import {
   AppliedResource_Outcome,
   type AppliedResource,
   GalleyService,
+  type ValidationReport,
 } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { formatFinding } from '../terminal/findings.ts';
 import { type ApiOptions, call, openApi } from './client.ts';
@@ -28,15 +29,14 @@ const OUTCOME_WORDS: Readonly<Record<AppliedResource_Outcome, string>> = {
 export async function apply(options: ApplyOptions): Promise<void> {
   const documents = await readDocuments(options.file);
   const api = openApi(options);
-  const response = await call(api, () =>
+  const response = await call(() =>
     api.client(GalleyService).apply({
       documents,
       defaultNamespace: options.namespace ?? '',
       force: options.force === true,
     }),
   );
-  for (const finding of response.report?.findings ?? []) console.error(formatFinding(finding));
-  for (const name of response.report?.ignored ?? []) console.error(`ignored: ${name}`);
+  printReport(response.report);
   if (options.wait === true) await waitUntilSynced(api, response.version);
   printOutcomes(response.version, response.resources, options.output);
 }
@@ -45,6 +45,7 @@ export interface DeleteOptions extends ApiOptions {
   readonly file: readonly string[];
   readonly namespace?: string;
   readonly ignoreNotFound?: boolean;
+  readonly force?: boolean;
   readonly wait?: boolean;
   readonly output?: string;
 }
@@ -53,15 +54,22 @@ export interface DeleteOptions extends ApiOptions {
 export async function deleteResources(options: DeleteOptions): Promise<void> {
   const documents = await readDocuments(options.file);
   const api = openApi(options);
-  const response = await call(api, () =>
+  const response = await call(() =>
     api.client(GalleyService).delete({
       documents,
       defaultNamespace: options.namespace ?? '',
       ignoreMissing: options.ignoreNotFound === true,
+      force: options.force === true,
     }),
   );
+  printReport(response.report);
   if (options.wait === true) await waitUntilSynced(api, response.version);
   printOutcomes(response.version, response.resources, options.output);
+}
+
+function printReport(report: ValidationReport | undefined): void {
+  for (const finding of report?.findings ?? []) console.error(formatFinding(finding));
+  for (const name of report?.ignored ?? []) console.error(`ignored: ${name}`);
 }
 
 function printOutcomes(version: bigint, resources: readonly AppliedResource[], output: string | undefined): void {

@@ -19,7 +19,7 @@ export interface ApiClient {
 
 /** Connects to the API of the mesh that the options mean. Throws `unavailable` when no mesh is known. */
 export function openApi(options: ApiOptions): ApiClient {
-  return connectApi(findContext(options.api, options.token ?? process.env['FLOTILLA_TOKEN']));
+  return connectApi(findContext(options.api, options.token ?? process.env['FLOTILLA_ADMIN_TOKEN']));
 }
 
 export function connectApi(context: MeshContext): ApiClient {

@@ -1,7 +1,7 @@
 import { validateDocuments } from '@flotilla/galley';
 import { GalleyService, type ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { ExitCode } from '../exit-codes.ts';
-import { formatFinding, isError } from '../terminal/findings.ts';
+import { formatFinding, isError, severityOf } from '../terminal/findings.ts';
 import { type ApiOptions, call, openApi } from './client.ts';
 import { readDocuments, type YamlDocument } from './documents.ts';
 
@@ -47,7 +47,7 @@ async function validateWithMesh(
 function toPlain(finding: ValidationReport['findings'][number]): object {
   const { code, field, message, hint, origin } = finding;
   return {
-    severity: isError(finding) ? 'error' : 'warning',
+    severity: severityOf(finding),
     code,
     field,
     message,

@@ -13,7 +13,7 @@ import { loadMeshConfig } from './mesh-config.ts';
 import { operationsPages } from './operations-pages.ts';
 
 /** Identity of the control plane's own servers, Istio's name for it. */
-export const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'istiod' } as const;
+const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'istiod' } as const;
 
 // One machine, a handful of proxies: waiting long for more changes would only delay what the user looks at.
 const EMBEDDED_DEBOUNCE = { quietMs: 5, maxMs: 100 } as const;

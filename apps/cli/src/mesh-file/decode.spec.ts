@@ -65,7 +65,7 @@ workloads:
   });
 
   it.each([
-    ['two workloads of one name', `${minimal}  - name: web\n    command: [a]\n`, 'two entries are called default/web'],
+    ['two workloads of one name', `${minimal}  - name: web\n    command: [a]\n`, 'two entries are called web'],
     ['no workload at all', 'name: empty\n', 'the mesh has no workloads'],
     ['a syntax error', 'workloads: [\n', '/m/mesh.yaml:2:1'],
     ['a list instead of a mapping', '- a\n', 'a mesh file is a mapping'],

@@ -101,10 +101,9 @@ function decodeWorkloadPort(entry: Reader): WorkloadPort {
 
 function checkNames(root: Reader, file: MeshFile): void {
   const seen = new Set<string>();
-  for (const { name, namespace } of [...file.gateways, ...file.workloads]) {
-    const key = `${namespace}/${name}`;
-    if (seen.has(key)) root.fault('workloads', `two entries are called ${key}; names must differ`);
-    seen.add(key);
+  for (const { name } of [...file.gateways, ...file.workloads]) {
+    if (seen.has(name)) root.fault('workloads', `two entries are called ${name}; names must differ, in all namespaces`);
+    seen.add(name);
   }
   if (seen.size === 0) root.fault('workloads', 'the mesh has no workloads');
 }

@@ -4,7 +4,7 @@ import type { Logger } from '@flotilla/observe';
 import type { Reaper } from './reaper.ts';
 
 export interface ProcessSpec {
-  /** For messages, such as `reviews-v1 (application)`. */
+  /** For messages, such as `reviews-v1/application`. */
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
@@ -20,8 +20,6 @@ export interface SupervisedOptions {
   readonly reaper: Reaper;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called after every start but the first. */
-  readonly onRestart?: () => void;
 }
 
 // A process that ran this long was well: its next crash starts the back-off anew.
@@ -51,10 +49,6 @@ export class SupervisedProcess {
   /** Pid of the present run, null between runs. */
   get pid(): number | null {
     return this.#child?.pid ?? null;
-  }
-
-  get isRunning(): boolean {
-    return this.#child !== null;
   }
 
   /** Calls back when the present run ends by itself; used while waiting for it to get ready. */
@@ -120,16 +114,21 @@ export class SupervisedProcess {
     if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
     const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
     logger.warn(`${this.#spec.name} ${how}, starting it again`, { delayMs: this.#delayMs });
-    this.#restart = clock.after(this.#delayMs, () => void this.#startAgain(), { keepAlive: true });
+    this.#startLater();
+  }
+
+  #startLater(): void {
+    this.#restart = this.#options.clock.after(this.#delayMs, () => void this.#startAgain(), { keepAlive: true });
     this.#delayMs = Math.min(MAX_DELAY_MS, this.#delayMs * 2);
   }
 
   async #startAgain(): Promise<void> {
     try {
       await this.start();
-      this.#options.onRestart?.();
     } catch (error) {
+      // The program may be in the midst of being replaced.
       this.#options.logger.error(FlotillaError.from(error).message);
+      if (!this.#isStopping) this.#startLater();
     }
   }
 }

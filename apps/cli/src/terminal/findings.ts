@@ -8,7 +8,7 @@ const SEVERITY_WORDS: Readonly<Record<Finding_Severity, string>> = {
 };
 
 /** `VirtualService default/reviews`. */
-export function formatResource(key: ResourceKey | undefined): string {
+function formatResource(key: ResourceKey | undefined): string {
   if (key === undefined) return '';
   return `${key.kind} ${key.namespace === '' ? key.name : `${key.namespace}/${key.name}`}`;
 }
@@ -36,4 +36,9 @@ export function formatFinding(finding: Finding): string {
 
 export function isError(finding: Finding): boolean {
   return finding.severity === Finding_Severity.ERROR || finding.severity === Finding_Severity.UNSPECIFIED;
+}
+
+/** `error`, `warning` or `info`. */
+export function severityOf(finding: Finding): string {
+  return SEVERITY_WORDS[finding.severity];
 }
