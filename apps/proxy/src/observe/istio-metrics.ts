@@ -16,6 +16,8 @@ export type Reporter = 'source' | 'destination';
 export interface IstioMetrics {
   /** Records a finished request or TCP connection. */
   recorder(reporter: Reporter): AccessLog;
+  /** Records that a TCP connection was opened, or that it failed to. */
+  openRecorder(reporter: Reporter): AccessLog;
 }
 
 const UNKNOWN = 'unknown';
@@ -41,7 +43,6 @@ interface HttpSeries {
 
 interface TcpSeries {
   readonly kind: 'tcp';
-  readonly opened: Counter;
   readonly closed: Counter;
   readonly sent: Counter;
   readonly received: Counter;
@@ -53,9 +54,8 @@ interface Self {
   readonly principal: string;
 }
 
-type Series = HttpSeries | TcpSeries;
 /** Series of one peer by principal, cluster and outcome. */
-type SeriesOfPeer = Map<string, Map<string, Map<string, Series>>>;
+type SeriesOfPeer<S> = Map<string, Map<string, Map<string, S>>>;
 
 export function openIstioMetrics(stats: StatsRegistry, node: LocalNode): IstioMetrics {
   const self: Self = {
@@ -65,11 +65,18 @@ export function openIstioMetrics(stats: StatsRegistry, node: LocalNode): IstioMe
   return {
     recorder(reporter) {
       // Weak: a peer's series are found by the object that endpoints share, and go when the endpoint goes.
-      const byPeer = new WeakMap<PeerMetadata, SeriesOfPeer>();
+      const byPeer = new WeakMap<PeerMetadata, SeriesOfPeer<HttpSeries | TcpSeries>>();
       return (info) => {
         const series = seriesOf(info, reporter, byPeer, (labels) => createSeries(stats, info, labels), self);
         if (series.kind === 'http') recordHttp(series, info);
         else recordTcp(series, info);
+      };
+    },
+    openRecorder(reporter) {
+      const byPeer = new WeakMap<PeerMetadata, SeriesOfPeer<Counter>>();
+      const create = (labels: Labels) => stats.counter('istio_tcp_connections_opened_total', labels);
+      return (info) => {
+        seriesOf(info, reporter, byPeer, create, self).value += 1;
       };
     },
   };
@@ -83,24 +90,23 @@ function recordHttp(series: HttpSeries, info: StreamInfo): void {
 }
 
 function recordTcp(series: TcpSeries, info: StreamInfo): void {
-  series.opened.value += 1;
   series.closed.value += 1;
   series.sent.value += info.bytesSent;
   series.received.value += info.bytesReceived;
 }
 
-function seriesOf(
+function seriesOf<S>(
   info: StreamInfo,
   reporter: Reporter,
-  byPeer: WeakMap<PeerMetadata, SeriesOfPeer>,
-  create: (labels: Labels) => Series,
+  byPeer: WeakMap<PeerMetadata, SeriesOfPeer<S>>,
+  create: (labels: Labels) => S,
   self: Self,
-): Series {
+): S {
   const peer = (reporter === 'source' ? info.upstreamPeer : info.downstreamPeer) ?? UNKNOWN_PEER;
   const principal = (reporter === 'source' ? info.upstreamPeerUriSan : info.connection.peerUriSan) ?? '';
-  const byPrincipal = obtain(byPeer, peer, () => new Map<string, Map<string, Map<string, Series>>>());
-  const byCluster = obtain(byPrincipal, principal, () => new Map<string, Map<string, Series>>());
-  const byOutcome = obtain(byCluster, info.upstreamCluster ?? '', () => new Map<string, Series>());
+  const byPrincipal = obtain(byPeer, peer, () => new Map<string, Map<string, Map<string, S>>>());
+  const byCluster = obtain(byPrincipal, principal, () => new Map<string, Map<string, S>>());
+  const byOutcome = obtain(byCluster, info.upstreamCluster ?? '', () => new Map<string, S>());
   const grpcStatus = info.protocol === null ? '' : (grpcStatusOf(info) ?? '');
   const outcome = `${info.protocol === null ? 'tcp' : info.responseCode}/${info.responseFlags}/${grpcStatus}`;
   return obtain(byOutcome, outcome, () => create(labelsOf(info, reporter, self, peer)));
@@ -114,11 +120,10 @@ function obtain<K, V>(map: { get(key: K): V | undefined; set(key: K, value: V): 
   return created;
 }
 
-function createSeries(stats: StatsRegistry, info: StreamInfo, labels: Labels): Series {
+function createSeries(stats: StatsRegistry, info: StreamInfo, labels: Labels): HttpSeries | TcpSeries {
   if (info.protocol === null) {
     return {
       kind: 'tcp',
-      opened: stats.counter('istio_tcp_connections_opened_total', labels),
       closed: stats.counter('istio_tcp_connections_closed_total', labels),
       sent: stats.counter('istio_tcp_sent_bytes_total', labels),
       received: stats.counter('istio_tcp_received_bytes_total', labels),

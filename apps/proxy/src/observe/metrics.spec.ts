@@ -97,7 +97,10 @@ describe("Istio's standard metrics", () => {
 
   it('count TCP connections and their bytes', () => {
     const stats = new StatsRegistry();
-    openIstioMetrics(stats, NODE).recorder('source')(finished(null));
+    const metrics = openIstioMetrics(stats, NODE);
+    metrics.openRecorder('source')(finished(null));
+    expect([...stats.all()].map(({ name }) => name)).toEqual(['istio_tcp_connections_opened_total']);
+    metrics.recorder('source')(finished(null));
     expect([...stats.all()].map(({ name }) => name)).toEqual([
       'istio_tcp_connections_opened_total',
       'istio_tcp_connections_closed_total',

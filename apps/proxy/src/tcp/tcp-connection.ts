@@ -23,6 +23,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
   #pending: { abort(): void } | null = null;
   #upstream: Socket | null = null;
   #durationTimer: Timer | null = null;
+  #hasOpened = false;
   #isOver = false;
 
   constructor(accepted: AcceptedConnection, settings: TcpSettings, onClose: () => void) {
@@ -66,6 +67,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     this.#upstream = socket;
     this.#info.upstreamLocalAddress = facts.localAddress;
     this.#info.upstreamPeerUriSan = facts.peerUriSan;
+    this.#reportOpen();
     this.#touch();
     this.#pipe(socket);
   }
@@ -175,7 +177,14 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     this.#idle.set(nowMs + idleTimeoutMs, nowMs);
   }
 
+  #reportOpen(): void {
+    if (this.#hasOpened) return;
+    this.#hasOpened = true;
+    this.#settings.opened?.(this.#info);
+  }
+
   #finish(): void {
+    this.#reportOpen();
     const settings = this.#settings;
     const info = this.#info;
     this.#idle.close();

@@ -30,6 +30,7 @@ export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFil
     idleTimeoutMs: proto.idleTimeout === undefined ? DEFAULT_IDLE_TIMEOUT_MS : durationMs(proto.idleTimeout),
     maxDurationMs:
       proto.maxDownstreamConnectionDuration === undefined ? 0 : durationMs(proto.maxDownstreamConnectionDuration),
+    opened: metrics === null ? null : metrics.openRecorder(isInbound ? 'destination' : 'source'),
     records: metrics === null ? accessLogs : [metrics.recorder(isInbound ? 'destination' : 'source'), ...accessLogs],
     stats: {
       connections: ctx.stats.counter(`${prefix}downstream_cx_total`),

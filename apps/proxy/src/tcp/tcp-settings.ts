@@ -17,6 +17,8 @@ export interface TcpSettings {
   readonly idleTimeoutMs: number;
   /** 0: no limit. */
   readonly maxDurationMs: number;
+  /** Told once of each connection: when its upstream is there, or when it is over without. Null for nobody. */
+  readonly opened: AccessLog | null;
   readonly records: readonly AccessLog[];
   readonly stats: {
     readonly connections: Counter;

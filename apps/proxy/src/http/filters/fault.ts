@@ -1,5 +1,4 @@
 import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
-import { compileHeaderMatcher } from '@flotilla/match';
 import type { Timer } from '@flotilla/runtime';
 import {
   type FaultAbort,
@@ -12,7 +11,7 @@ import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { Gauge, Counter } from '../../observe/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
 import { fractionOf, refuse, refuseWhen } from '../route/field.ts';
-import { headerMatchOf } from '../route/matcher-specs.ts';
+import { compileHeaderRules } from '../route/request-match.ts';
 import type { RoutableRequest } from '../route/route.ts';
 import type { FilterConfig } from './filter-config.ts';
 
@@ -88,27 +87,8 @@ function compileAbort(abort: FaultAbort | undefined): FaultPlan['abort'] {
 
 function compileMatch(config: HTTPFault): FaultPlan['matches'] {
   if (config.headers.length === 0) return null;
-  const matchers = config.headers.map((header, index) => {
-    const spec = headerMatchOf(header, `headers[${index}]`);
-    const matches = compileHeaderMatcher(spec);
-    return (request: RoutableRequest) => matches(fieldOf(request, spec.name));
-  });
-  return (request) => matchers.every((matches) => matches(request));
-}
-
-function fieldOf(request: RoutableRequest, name: string): string | undefined {
-  switch (name) {
-    case ':path':
-      return request.path;
-    case ':method':
-      return request.method;
-    case ':authority':
-      return request.authority;
-    case ':scheme':
-      return request.scheme;
-    default:
-      return request.headers.getCombined(name);
-  }
+  const rules = compileHeaderRules(config.headers, 'headers');
+  return (request) => rules.every((matches) => matches(request, 0));
 }
 
 /** Delays first, then aborts (Envoy's order). */

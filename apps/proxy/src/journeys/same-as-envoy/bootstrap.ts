@@ -36,6 +36,8 @@ static_resources:
                       path: ${accessLog}
                       log_format: { text_format_source: { inline_string: ${JSON.stringify(LOG_FORMAT)} } }
                 http_filters:
+                  - name: envoy.filters.http.fault
+                    typed_config: { "@type": ${TYPE}.filters.http.fault.v3.HTTPFault }
                   - name: envoy.filters.http.router
                     typed_config: { "@type": ${TYPE}.filters.http.router.v3.Router }
                 route_config:
@@ -86,6 +88,13 @@ function cluster(name: string, port: number, more = ''): string {
   );
 }
 
+function faultFor(header: string): string {
+  return (
+    `typed_per_filter_config: { envoy.filters.http.fault: { "@type": ${TYPE}.filters.http.fault.v3.HTTPFault, ` +
+    `abort: { http_status: 418, percentage: { numerator: 100 } }, headers: [${header}] } }`
+  );
+}
+
 /** Routes in order; the first that matches wins. */
 const ROUTES: readonly string[] = [
   '{ name: exact, match: { path: /exact }, route: { cluster: green } }',
@@ -123,6 +132,7 @@ const ROUTES: readonly string[] = [
   '{ name: retry-connect, match: { prefix: /retry-connect }, route: { cluster: dead, retry_policy: { retry_on: connect-failure, num_retries: 2, retry_back_off: { base_interval: 0.001s } } } }',
   '{ name: retry-tight, match: { prefix: /retry-tight/ }, route: { cluster: tight, prefix_rewrite: /fail/, retry_policy: { retry_on: 5xx, num_retries: 3 } } }',
   '{ name: reset, match: { prefix: /reset }, route: { cluster: blue } }',
+  `{ name: fault, match: { prefix: /fault }, route: { cluster: blue }, ${faultFor('{ name: x-user, string_match: { exact: jason } }')} }`,
   '{ name: cut, match: { prefix: /cut }, route: { cluster: blue } }',
   '{ name: dead, match: { prefix: /dead }, route: { cluster: dead } }',
   '{ name: empty, match: { prefix: /empty }, route: { cluster: empty } }',

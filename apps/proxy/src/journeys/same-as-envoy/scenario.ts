@@ -5,7 +5,7 @@ export interface ScenarioRequest {
   readonly method?: string;
   readonly path: string;
   readonly host?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
   /** Send the body in chunks. */
   readonly isChunked?: boolean;
@@ -32,6 +32,12 @@ export const REQUESTS: readonly ScenarioRequest[] = [
   { name: 'header range end is outside', path: '/by-header', headers: { 'x-user': 'u', 'x-age': '20' } },
   { name: 'header prefix without case', path: '/by-header', headers: { 'x-user': 'u', 'x-team': 'REDDISH' } },
   { name: 'no header', path: '/by-header' },
+  { name: 'header twice, one exact', path: '/by-header', headers: { 'x-user': ['amy', 'jason'] } },
+  { name: 'header of two values in one line', path: '/by-header', headers: { 'x-user': 'amy,jason' } },
+  { name: 'fault by header', path: '/fault', headers: { 'x-user': 'jason' } },
+  { name: 'fault by header that differs', path: '/fault', headers: { 'x-user': 'amy' } },
+  { name: 'fault by header twice, one exact', path: '/fault', headers: { 'x-user': ['amy', 'jason'] } },
+  { name: 'fault by header of two values in one line', path: '/fault', headers: { 'x-user': 'amy,jason' } },
   { name: 'query exact', path: '/by-query?canary=true' },
   { name: 'query exact differs', path: '/by-query?canary=false' },
   { name: 'query present', path: '/by-query?x=1&debug' },

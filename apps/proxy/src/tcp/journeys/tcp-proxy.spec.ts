@@ -59,11 +59,14 @@ describe('a TCP connection', () => {
     const port = await world.listen(tcpListener({ cluster: 'echo' }));
     const client = await RawClient.connect(port);
     expect(await client.send('ping').until('ping')).toBe('ping');
+    expect(world.counter('istio_tcp_connections_opened_total')).toBe(1);
+    expect(world.counter('istio_tcp_connections_closed_total')).toBe(0);
     client.socket.end();
     await client.ended();
     await eventually(() => world.records.length === 1);
     expect(world.records[0]).toMatchObject({ bytesReceived: 4, bytesSent: 4, upstreamCluster: 'echo', protocol: null });
     expect(world.counter('istio_tcp_connections_opened_total')).toBe(1);
+    expect(world.counter('istio_tcp_connections_closed_total')).toBe(1);
   });
 
   it('ends each direction by itself', async () => {
