@@ -226,7 +226,7 @@ export enum Finding_Severity {
 export declare const Finding_SeveritySchema: GenEnum<Finding_Severity>;
 
 /**
- * Error detail of a refused Apply, and the answer of Validate.
+ * Error detail of a refused Apply or Delete, and the answer of Validate.
  *
  * @generated from message flotilla.galley.v1.ValidationReport
  */
@@ -421,6 +421,13 @@ export declare type DeleteRequest = Message<"flotilla.galley.v1.DeleteRequest"> 
    * @generated from field: bool ignore_missing = 4;
    */
   ignoreMissing: boolean;
+
+  /**
+   * Accept cross-resource errors that the removal brings about, and remove what belongs to a connected proxy.
+   *
+   * @generated from field: bool force = 5;
+   */
+  force: boolean;
 };
 
 /**
@@ -442,6 +449,13 @@ export declare type DeleteResponse = Message<"flotilla.galley.v1.DeleteResponse"
    * @generated from field: repeated flotilla.galley.v1.AppliedResource resources = 2;
    */
   resources: AppliedResource[];
+
+  /**
+   * What the removal leaves behind, and what of it will not last.
+   *
+   * @generated from field: flotilla.galley.v1.ValidationReport report = 3;
+   */
+  report?: ValidationReport | undefined;
 };
 
 /**
@@ -715,7 +729,8 @@ export declare const GalleyService: GenService<{
     output: typeof ApplyResponseSchema;
   },
   /**
-   * Removes resources as one version. A name that does not exist is an error (NOT_FOUND), unless ignored.
+   * Removes resources as one version. A name that does not exist is an error (NOT_FOUND), unless ignored. Refused as
+   * Apply is (INVALID_ARGUMENT, with a ValidationReport as error detail) when what stays would be in error, unless forced.
    *
    * @generated from rpc flotilla.galley.v1.GalleyService.Delete
    */
