@@ -6,6 +6,7 @@ import type { Client } from '@connectrpc/connect';
 import { createInProcessBus } from '@flotilla/bus';
 import type { VersionAnnouncement } from '@flotilla/bus';
 import { silentLogger } from '@flotilla/observe';
+import { createRpcTransport, serveRpc } from '@flotilla/rpc';
 import { FakeClock, FlotillaError, systemClock } from '@flotilla/runtime';
 import {
   AppliedResource_Outcome as Outcome,
@@ -165,6 +166,28 @@ describe('Apply', () => {
     expect([resources.length, version]).toEqual([40, 40n]);
   });
 
+  it.each([
+    ['an empty text', [{ source: 'empty.yaml', yaml: '' }], ['no documents in empty.yaml']],
+    ['a text of comments', [{ source: '-', yaml: '# nothing\n---\n' }], ['no documents in -']],
+    ['no text', [], ['no documents in the request']],
+  ])('refuses %s, and so does Validate', async (_, documents, expected) => {
+    const { client } = await start();
+    expect(await refusal(client.apply({ documents }))).toMatchObject({
+      code: Code.InvalidArgument,
+      findings: expected.map((message) => `1:1 FLT0006 ${message}`),
+    });
+    for (const standalone of [true, false]) {
+      const { report } = await client.validate({ documents, standalone });
+      expect(report?.findings.map(({ message }) => message)).toEqual(expected);
+    }
+  });
+
+  it('passes over an empty text beside others', async () => {
+    const { client } = await start();
+    const { report } = await client.apply({ documents: [{ source: 'empty.yaml', yaml: '' }, ...docs(rule())] });
+    expect(report?.findings).toEqual([]);
+  });
+
   it('asks whether the caller may write, and lets everybody read', async () => {
     const authorise: GalleyOptions['authorise'] = (caller) => {
       expect(caller.inProcess).toBe(true);
@@ -194,11 +217,72 @@ describe('Delete', () => {
     expect((await client.delete({ keys: [key('Gateway')], ignoreMissing: true })).version).toBe(0n);
   });
 
-  it('allows a deletion that leaves a subset dangling, and tells it among the findings', async () => {
+  it('refuses a deletion that leaves a subset dangling, with its position, unless forced', async () => {
     const { client, galley } = await start();
     await client.apply({ documents: docs(service, rule(), routes()) });
-    await client.delete({ keys: [key('DestinationRule')] });
+    expect(await refusal(client.delete({ keys: [key('DestinationRule')] }))).toEqual({
+      code: Code.InvalidArgument,
+      findings: ['20:17 IST0101 no DestinationRule for reviews.default.svc.cluster.local defines the subset "v1"'],
+    });
+    expect(galley.version()).toBe(1);
+    const { report } = await client.delete({ keys: [key('DestinationRule')], force: true });
+    expect(report?.findings).toMatchObject([
+      {
+        code: 'IST0101',
+        resource: { kind: 'VirtualService', name: 'reviews' },
+        field: 'spec.http[0].route[0].destination.subset',
+        hint: expect.stringContaining('Apply a DestinationRule'),
+      },
+    ]);
     expect(galley.findings().map(({ code, severity }) => `${severity} ${code}`)).toEqual(['error IST0101']);
+    // What is wrong already does not refuse a deletion that has nothing to do with it.
+    await client.delete({ keys: [key('Service', 'reviews', '')] });
+  });
+
+  it('removes a rule together with the routes that need it', async () => {
+    const { client } = await start();
+    await client.apply({ documents: docs(service, rule(), routes()) });
+    const { report } = await client.delete({ keys: [key('DestinationRule'), key('VirtualService')] });
+    expect(report?.findings).toEqual([]);
+  });
+
+  it('warns when what it removes stands in a watched directory', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'galley-watched-'));
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+    const file = join(directory, 'mesh.yaml');
+    writeFileSync(file, `# rules\n${rule()}`);
+    const { client } = await start({ directories: [directory] });
+    const { report } = await client.delete({ keys: [key('DestinationRule')] });
+    expect(report?.findings).toMatchObject([
+      {
+        code: 'FLT0007',
+        message: `comes from ${file}:2:1, which is watched: it comes back when that file changes`,
+        hint: 'Remove it there.',
+      },
+    ]);
+  });
+
+  it('leaves the entry of a connected proxy to the control plane', async () => {
+    const { client, galley } = await start();
+    const entry =
+      'apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: a-1, annotations: {flotilla.io/automatic: proxy, flotilla.io/workload: a}}\nspec: {address: 127.0.0.1}';
+    await client.apply({ documents: docs(entry) });
+    const served = await serveRpc({
+      address: { host: '127.0.0.1', port: 0 },
+      routes: galley.routes,
+      logger: silentLogger,
+    });
+    cleanups.push(() => served.close());
+    const user = createClient(GalleyService, createRpcTransport({ url: served.url }));
+    const keys = [key('WorkloadEntry', 'a-1')];
+    expect(await refusal(user.delete({ keys }))).toEqual({
+      code: Code.InvalidArgument,
+      findings: ['1:1 FLT0008 the entry belongs to the connected proxy a.default'],
+    });
+    await user.delete({ keys, force: true });
+    await client.apply({ documents: docs(entry) });
+    await client.delete({ keys });
+    expect((await client.list({})).resources).toEqual([]);
   });
 });
 

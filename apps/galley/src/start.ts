@@ -72,7 +72,14 @@ export async function startGalley(options: GalleyOptions): Promise<Galley> {
       stop.push(`directory ${directory}`, () => source.close());
       sources.push(source);
     }
-    const service = createGalleyService({ writer, store, authorise: options.authorise, clock, logger });
+    const service = createGalleyService({
+      writer,
+      store,
+      authorise: options.authorise,
+      watchedAt: (key) => sources.map((source) => source.originOf(key)).find((origin) => origin !== null) ?? null,
+      clock,
+      logger,
+    });
     const routes = (router: ConnectRouter): void => void router.service(GalleyService, service);
     return {
       routes,

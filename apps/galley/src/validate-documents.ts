@@ -1,12 +1,11 @@
 import { decodeBody, findKind } from '@flotilla/model';
 import type { Resource } from '@flotilla/model';
 import type { ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { decodeDocuments } from './decode/decode-documents.ts';
 import type { TextDocument } from './decode/decode-documents.ts';
 import { reportToWire } from './serve/wire.ts';
 import { meshEntry, MeshSet } from './set/mesh-set.ts';
 import type { SetChange } from './set/mesh-set.ts';
-import { API_OWNER, reportOf } from './write/apply.ts';
+import { API_OWNER, decodeWritten, reportOf } from './write/apply.ts';
 
 export interface ValidateDocumentsOptions {
   /** Namespace of documents that name none. */
@@ -23,7 +22,7 @@ export function validateDocuments(
   documents: readonly TextDocument[],
   options: ValidateDocumentsOptions,
 ): ValidationReport {
-  const decoded = decodeDocuments(documents, options.defaultNamespace);
+  const decoded = decodeWritten(documents, options.defaultNamespace);
   const set = new MeshSet();
   set.apply((options.existing ?? []).flatMap(putOf));
   return reportToWire(reportOf(decoded, set, options.existing !== undefined));

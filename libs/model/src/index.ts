@@ -1,3 +1,4 @@
+export { AUTOMATIC_ANNOTATION, WORKLOAD_ANNOTATION } from './annotations.ts';
 export {
   compareKeys,
   describeKey,

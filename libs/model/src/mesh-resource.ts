@@ -85,5 +85,7 @@ export function decodeBody(entry: KindEntry, body: JsonObject): Decoded<SpecByKi
   // Kinds such as PeerAuthentication mean something without a spec.
   const decoded = decodeMessage(entry.schema, body['spec'] ?? {}, { path: ['spec'] });
   const all = [...faults.faults, ...decoded.faults];
-  return decoded.ok && !faults.hasErrors ? { ok: true, value: decoded.value, faults: all } : { ok: false, faults: all };
+  if (decoded.ok && !faults.hasErrors) return { ok: true, value: decoded.value, faults: all };
+  const partial = decoded.ok ? decoded.value : decoded.partial;
+  return { ok: false, faults: all, ...(partial === undefined ? {} : { partial }) };
 }

@@ -19,14 +19,16 @@ export interface CrossFinding {
 /** Positions of fields by resource key, for the resources whose text is at hand. */
 export type Locators = ReadonlyMap<string, Locator>;
 
-/** Judges one resource against the set. Without its text, a finding has the position of the resource. */
+/** Judges one resource against the set. A finding has the position of its field in `locators`, or as
+ * it was when the resource was written; after a restart, the position of the resource. */
 export function analyseResource(
   resource: AnyMeshResource,
   scope: AnalysisScope,
   locators: Locators = new Map(),
 ): readonly CrossFinding[] {
   if (!isOfType(resource, 'VirtualService')) return [];
-  const locator = locators.get(formatKey(resource.key));
+  const key = formatKey(resource.key);
+  const locator = locators.get(key) ?? scope.set.getByText(key)?.locator ?? null;
   return ANALYSERS.flatMap((analyser) => analyser(resource, scope)).map(({ fault, causes }: CrossFault) => ({
     causes,
     finding: {

@@ -18,6 +18,7 @@ import { validate } from '../validate/validate.ts';
 import type { Candidate } from './candidate.ts';
 import { readMetadata, readTypeMeta } from './header.ts';
 import { decideKind } from './kind.ts';
+import { validatePartial } from './validate-partial.ts';
 
 /** One text to read: YAML of any number of documents, or JSON. */
 export interface TextDocument {
@@ -198,10 +199,15 @@ class DocumentsDecoder {
         if (!faulted.has(formatPath(fault.path))) faults.add(fault);
       }
     }
-    if (!decoded.ok) return null;
+    const spec = decoded.ok ? decoded.value : decoded.partial;
+    if (spec === undefined) return null;
     const { labels, annotations } = metadata;
     const content = { key, apiVersion, labels, annotations, body, origin: place.origin };
-    const candidate = { content, entry, spec: decoded.value, locator: place.locator };
+    const candidate = { content, entry, spec, locator: place.locator };
+    if (!decoded.ok) {
+      validatePartial(candidate, document, decoded.faults, faults);
+      return null;
+    }
     validate(candidate, faults);
     return candidate;
   }

@@ -8,12 +8,13 @@ import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
 import { ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import type { Document, GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { decodeDocuments } from '../decode/decode-documents.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
 import { MeshSet } from '../set/mesh-set.ts';
 import type { ConfigStore } from '../store/config-store.ts';
-import { applyDocuments, deleteResources, RefusedError, reportOf } from '../write/apply.ts';
+import { applyDocuments, decodeWritten, RefusedError, reportOf } from '../write/apply.ts';
 import type { ConfigWriter } from '../write/config-writer.ts';
+import { deleteResources } from '../write/delete.ts';
+import type { DeleteOptions } from '../write/delete.ts';
 import { changesFrom } from './changes.ts';
 import { appliedToWire, reportToWire } from './wire.ts';
 
@@ -24,6 +25,8 @@ export interface GalleyServiceOptions {
   readonly writer: ConfigWriter;
   readonly store: ConfigStore;
   readonly authorise: Authorise;
+  /** Where a watched directory has a resource; `null` when none has. */
+  readonly watchedAt: DeleteOptions['watchedAt'];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -32,7 +35,7 @@ const DEFAULT_NAMESPACE = 'default';
 
 /** The handlers of `flotilla.galley.v1.GalleyService`. */
 export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<typeof GalleyService> {
-  const { writer, store, authorise, clock, logger } = options;
+  const { writer, store, authorise, watchedAt, clock, logger } = options;
   return {
     apply: (request, context) =>
       answer(async () => {
@@ -49,19 +52,23 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
 
     delete: (request, context) =>
       answer(async () => {
-        await authorise(callerOf(context));
+        const caller = callerOf(context);
+        await authorise(caller);
         const { version, resources, report } = await deleteResources(writer, {
           keys: request.keys.map(keyFromWire),
           documents: documentsOf(request.documents),
           defaultNamespace: request.defaultNamespace || DEFAULT_NAMESPACE,
           ignoreMissing: request.ignoreMissing,
+          force: request.force,
+          isOwnPart: caller.inProcess,
+          watchedAt,
         });
         for (const { resource, message } of report.findings) {
-          logger.warn(`a deletion leaves something dangling: ${message}`, {
+          logger.warn(`after a deletion: ${message}`, {
             resource: resource === null ? '' : describeKey(resource),
           });
         }
-        return { version: BigInt(version), resources: appliedToWire(resources) };
+        return { version: BigInt(version), resources: appliedToWire(resources), report: reportToWire(report) };
       }),
 
     get: (request) =>
@@ -85,7 +92,7 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
     validate: (request) =>
       answer(() => {
         const namespace = request.defaultNamespace || DEFAULT_NAMESPACE;
-        const decoded = decodeDocuments(documentsOf(request.documents), namespace);
+        const decoded = decodeWritten(documentsOf(request.documents), namespace);
         const set = request.standalone ? new MeshSet() : writer.set;
         return { report: reportToWire(reportOf(decoded, set, !request.standalone)) };
       }),

@@ -1,7 +1,16 @@
 import { formatKey, typedResource } from '@flotilla/model';
-import type { AnyMeshResource, KindEntry, KnownKind, Resource, ResourceKey, SpecByKind } from '@flotilla/model';
+import type {
+  AnyMeshResource,
+  KindEntry,
+  KnownKind,
+  Locator,
+  Resource,
+  ResourceKey,
+  SpecByKind,
+} from '@flotilla/model';
 import { HostIndex } from './host-index.ts';
 import { ReferenceIndex } from './reference-index.ts';
+import { keepPositions } from './positions.ts';
 import { hostsOf } from './references.ts';
 
 /** A resource of the set, with its typed view. */
@@ -9,13 +18,22 @@ export interface MeshEntry {
   readonly resource: Resource;
   readonly typed: AnyMeshResource;
   readonly owner: string;
+  /** Positions of its fields, while they are known: they are not stored. */
+  readonly locator: Locator | null;
 }
 
 export type SetChange =
   { readonly type: 'put'; readonly entry: MeshEntry } | { readonly type: 'delete'; readonly key: ResourceKey };
 
-export function meshEntry(resource: Resource, entry: KindEntry, spec: SpecByKind[KnownKind], owner: string): MeshEntry {
-  return { resource, typed: typedResource(resource, entry, spec), owner };
+export function meshEntry(
+  resource: Resource,
+  entry: KindEntry,
+  spec: SpecByKind[KnownKind],
+  owner: string,
+  locator: Locator | null = null,
+): MeshEntry {
+  const typed = typedResource(resource, entry, spec);
+  return { resource, typed, owner, locator: locator === null ? null : keepPositions(typed, locator) };
 }
 
 /**

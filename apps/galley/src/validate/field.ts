@@ -9,7 +9,7 @@ export function checkDuration(duration: Duration | undefined, path: FieldPath, f
 }
 
 export function checkNotNegative(value: number, path: FieldPath, faults: FaultList): void {
-  if (value < 0) faults.error(path, `must not be negative, but is ${value}`);
+  if (value < 0) faults.error(path, `must be 0 or more, but is ${value}`);
 }
 
 export function checkPort(port: number, path: FieldPath, faults: FaultList): void {

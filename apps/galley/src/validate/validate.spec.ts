@@ -71,7 +71,7 @@ refuses('VirtualService', [
   [
     'refuses a negative weight',
     http({ route: [to('b', { weight: -1 }), to('c', { weight: 2 })] }),
-    ['spec.http[0].route[0].weight: must not be negative, but is -1'],
+    ['spec.http[0].route[0].weight: must be 0 or more, but is -1'],
   ],
   [
     'refuses a destination’s bad port',
@@ -145,7 +145,7 @@ refuses('VirtualService', [
     'refuses bad retries',
     one({ retries: { attempts: -1, perTryTimeout: '0s', retryOn: '5xx,connect-failur, 503' } }),
     [
-      'spec.http[0].retries.attempts: must not be negative, but is -1',
+      'spec.http[0].retries.attempts: must be 0 or more, but is -1',
       'spec.http[0].retries.perTryTimeout: must be at least 1ms',
       'spec.http[0].retries.retryOn: unknown condition "connect-failur"',
     ],
@@ -216,8 +216,8 @@ refuses('DestinationRule', [
       trafficPolicy: { connectionPool: { tcp: { maxConnections: -1 }, http: { maxRetries: -1, idleTimeout: '0s' } } },
     },
     [
-      'spec.trafficPolicy.connectionPool.tcp.maxConnections: must not be negative, but is -1',
-      'spec.trafficPolicy.connectionPool.http.maxRetries: must not be negative, but is -1',
+      'spec.trafficPolicy.connectionPool.tcp.maxConnections: must be 0 or more, but is -1',
+      'spec.trafficPolicy.connectionPool.http.maxRetries: must be 0 or more, but is -1',
       'spec.trafficPolicy.connectionPool.http.idleTimeout: must be at least 1ms',
     ],
   ],

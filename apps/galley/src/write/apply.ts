@@ -1,10 +1,10 @@
-import { describeKey, formatFinding, formatKey } from '@flotilla/model';
+import { FAULT_CODES, formatFinding, formatKey } from '@flotilla/model';
 import type { Finding, ResourceKey } from '@flotilla/model';
 import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
 import { analyseResource } from '../analyse/analyse.ts';
 import type { Candidate } from '../decode/candidate.ts';
-import { decodeDocuments, decodeKeys } from '../decode/decode-documents.ts';
+import { decodeDocuments } from '../decode/decode-documents.ts';
 import type { DecodedDocuments, TextDocument } from '../decode/decode-documents.ts';
 import type { MeshSet, SetChange } from '../set/mesh-set.ts';
 import type { ConfigWriter } from './config-writer.ts';
@@ -21,15 +21,15 @@ export interface Report {
   readonly ignored: readonly string[];
 }
 
-/** A write that was refused because of its documents. */
+/** A write that was refused because of its documents, or of what it would leave behind. */
 export class RefusedError extends FlotillaError {
   readonly report: Report;
 
-  constructor(report: Report) {
+  constructor(report: Report, subject = 'the documents have') {
     const errors = report.findings.filter((finding) => finding.severity === 'error');
     const [first] = errors;
     const count = errors.length === 1 ? 'an error' : `${errors.length} errors, of which the first is`;
-    super('invalid', `the documents have ${count}: ${first === undefined ? '' : formatFinding(first)}`);
+    super('invalid', `${subject} ${count}: ${first === undefined ? '' : formatFinding(first)}`);
     this.report = report;
   }
 }
@@ -54,7 +54,7 @@ export async function applyDocuments(
   clock: Clock,
   options: ApplyOptions,
 ): Promise<Applied & { readonly report: Report }> {
-  const decoded = decodeDocuments(options.documents, options.defaultNamespace);
+  const decoded = decodeWritten(options.documents, options.defaultNamespace);
   if (hasErrors(decoded.findings)) throw new RefusedError(reportOf(decoded, writer.set, true));
   return writer.write((set, version) => {
     assertVersion(options.expectedVersion, version);
@@ -70,6 +70,26 @@ export async function applyDocuments(
       }),
     };
   });
+}
+
+/** Decodes what somebody asks to apply: that there is nothing in it is an error too. */
+export function decodeWritten(documents: readonly TextDocument[], defaultNamespace: string): DecodedDocuments {
+  const decoded = decodeDocuments(documents, defaultNamespace);
+  const { candidates, findings, ignored, refused } = decoded;
+  if (candidates.length + findings.length + ignored.length + refused.length > 0) return decoded;
+  return { ...decoded, findings: noDocuments(documents.map(({ source }) => source)) };
+}
+
+function noDocuments(sources: readonly string[]): readonly Finding[] {
+  return (sources.length === 0 ? ['the request'] : sources).map((source) => ({
+    severity: 'error',
+    code: FAULT_CODES.empty,
+    resource: null,
+    field: '',
+    origin: { source, line: 1, column: 1 },
+    message: `no documents in ${source}`,
+    hint: 'It is empty, or has only comments. Check the path.',
+  }));
 }
 
 /** What `applyDocuments` would say. Without a whole mesh, what is missing may be elsewhere, and is no error. */
@@ -93,45 +113,6 @@ function candidateChanges(candidates: readonly Candidate[], set: MeshSet): reado
   // Judged, not written: version and time play no part but in the order of age, where the new is the youngest.
   const puts = planPuts(candidates, set, { owner: API_OWNER, version: 0, nowMs: Number.MAX_SAFE_INTEGER });
   return puts.flatMap(({ change }) => change ?? []);
-}
-
-export interface DeleteOptions {
-  readonly keys: readonly ResourceKey[];
-  /** Only their keys are read. */
-  readonly documents: readonly TextDocument[];
-  readonly defaultNamespace: string;
-  readonly ignoreMissing: boolean;
-}
-
-/** Removes resources as one version. `report` says what the removal leaves dangling, which does not refuse it. */
-export async function deleteResources(
-  writer: ConfigWriter,
-  options: DeleteOptions,
-): Promise<Applied & { readonly report: Report }> {
-  const named = decodeKeys(options.documents, options.defaultNamespace);
-  if (hasErrors(named.findings)) throw new RefusedError({ findings: named.findings, ignored: [] });
-  const keys = new Map([...options.keys, ...named.keys.map(({ key }) => key)].map((key) => [formatKey(key), key]));
-  return writer.write((set) => {
-    const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
-    if (missing.length > 0 && !options.ignoreMissing) {
-      throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
-        hint: 'List what there is, or ignore what is missing.',
-      });
-    }
-    const changes = [...keys.values()].flatMap((key): readonly SetChange[] =>
-      set.get(key) === undefined ? [] : [{ type: 'delete', key }],
-    );
-    const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
-    const report = { findings: others.map(({ finding }) => finding), ignored: [] };
-    return {
-      changes,
-      result: (version) => ({
-        version,
-        report,
-        resources: changes.flatMap((c) => (c.type === 'delete' ? [{ key: c.key, outcome: 'deleted' as const }] : [])),
-      }),
-    };
-  });
 }
 
 function assertVersion(expected: number | null, version: number): void {

@@ -24,7 +24,7 @@ export interface PutFacts {
 
 /** What writing the candidates would do to the set. */
 export function planPuts(candidates: readonly Candidate[], set: MeshSet, facts: PutFacts): readonly PlannedPut[] {
-  return candidates.map(({ content, entry, spec }) => {
+  return candidates.map(({ content, entry, spec, locator }) => {
     const { key } = content;
     const existing = set.get(key);
     const hasMoved = facts.tracksSource === true && existing?.resource.origin.source !== content.origin.source;
@@ -36,7 +36,7 @@ export function planPuts(candidates: readonly Candidate[], set: MeshSet, facts: 
     return {
       key,
       outcome: existing === undefined ? 'created' : 'configured',
-      change: { type: 'put', entry: meshEntry(resource, entry, spec, facts.owner) },
+      change: { type: 'put', entry: meshEntry(resource, entry, spec, facts.owner, locator) },
     };
   });
 }

@@ -1,6 +1,6 @@
 import { createClient, type Transport } from '@connectrpc/connect';
 import type { VersionBus } from '@flotilla/bus';
-import { describeKey, keyFromWire, toMeshResource } from '@flotilla/model';
+import { describeKey, keyFromWire, type ResourceKey, toMeshResource } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@flotilla/runtime';
 import { type Change, GalleyService, type ListChangesResponse } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
@@ -97,14 +97,16 @@ export class Follower {
   }
 
   #decode(response: ListChangesResponse): MeshUpdate {
+    const unreadable: ResourceKey[] = [];
     return {
       version: Number(response.version),
       isSnapshot: response.snapshot,
-      changes: response.changes.flatMap((change) => this.#decodeChange(change)),
+      changes: response.changes.flatMap((change) => this.#decodeChange(change, unreadable)),
+      unreadable,
     };
   }
 
-  #decodeChange(change: Change): MeshChange[] {
+  #decodeChange(change: Change, unreadable: ResourceKey[]): MeshChange[] {
     const key = keyFromWire(change.key);
     if (change.resource === undefined) return [{ key, resource: null }];
     try {
@@ -112,7 +114,10 @@ export class Follower {
       return resource === null ? [] : [{ key, resource }];
     } catch (error) {
       // One resource that this version cannot read must not stop all others.
-      this.#options.logger.error(`${describeKey(key)} is left out`, { error: FlotillaError.from(error) });
+      unreadable.push(key);
+      this.#options.logger.error(`${describeKey(key)} is left out, or stays as it was`, {
+        error: FlotillaError.from(error),
+      });
       return [];
     }
   }

@@ -2,10 +2,10 @@ import { Code, ConnectError, createClient, type Transport } from '@connectrpc/co
 import type { Logger } from '@flotilla/observe';
 import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { formatKey, type ResourceKey } from '@flotilla/model';
+import { AUTOMATIC_ANNOTATION, formatKey, type ResourceKey } from '@flotilla/model';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
-import { AUTOMATIC_ANNOTATION, type EntryDocument, entryOf, isSameEntry } from './workload-entry.ts';
+import { type EntryDocument, entryOf, isSameEntry } from './workload-entry.ts';
 
 export interface RegistrationSettings {
   /** How long an entry outlives its proxy's last stream. */
@@ -28,6 +28,11 @@ interface Presence {
   readonly entry: EntryDocument;
   streams: number;
   leaving: Timer | null;
+  /**
+   * The version since which galley has the entry; `null` while that is not known, as when galley refused it. A mesh of
+   * that version or a later one without the entry says that somebody else removed or changed it.
+   */
+  presentSince: number | null;
 }
 
 const RETRY = { baseMs: 100, maxMs: 5_000 };
@@ -38,6 +43,7 @@ const SOURCE = 'pilot: registration';
  *
  * ```
  * connected ─▶ entry written, unless galley has the very same ─▶ present
+ * somebody else removes or changes it ─▶ written again
  * last stream ends ─▶ grace ─▶ entry removed         back within the grace ─▶ nothing is written
  * pilot starts ─▶ startup grace ─▶ entries without a proxy are removed
  * ```
@@ -65,12 +71,12 @@ export class Registration {
 
   /** The mesh as ingested; the first one starts the startup grace. */
   update(mesh: Mesh): void {
-    const isFirst = this.#mesh === null;
+    const previous = this.#mesh;
     this.#mesh = mesh;
-    if (isFirst) {
+    if (previous === null) {
       this.#startupTimer = this.#options.clock.after(this.#options.settings.startupGraceMs, () => this.#removeAbsent());
-      for (const [id, presence] of this.#presences) this.#want(id, presence.entry);
-    }
+      for (const [id, presence] of this.#presences) this.#want(id, presence);
+    } else if (previous.workloadEntries !== mesh.workloadEntries) this.#heal(mesh);
   }
 
   connected(node: ProxyNode): void {
@@ -78,9 +84,10 @@ export class Registration {
     const id = formatKey(keyOf(entry));
     const known = this.#presences.get(id);
     known?.leaving?.cancel();
-    this.#presences.set(id, { entry, streams: (known?.streams ?? 0) + 1, leaving: null });
+    const presence = { entry, streams: (known?.streams ?? 0) + 1, leaving: null, presentSince: null };
+    this.#presences.set(id, presence);
     this.#toRemove.delete(id);
-    if (this.#mesh !== null) this.#want(id, entry);
+    if (this.#mesh !== null) this.#want(id, presence);
   }
 
   disconnected(node: ProxyNode): void {
@@ -105,11 +112,37 @@ export class Registration {
     for (const presence of this.#presences.values()) presence.leaving?.cancel();
   }
 
-  #want(id: string, entry: EntryDocument): void {
+  #want(id: string, presence: Presence): void {
     const existing = this.#mesh?.workloadEntries.find((candidate) => formatKey(candidate.key) === id);
-    if (existing !== undefined && isSameEntry(entry, existing)) return;
-    this.#toWrite.set(id, entry);
+    if (existing !== undefined && isSameEntry(presence.entry, existing)) {
+      presence.presentSince = this.#mesh?.version ?? null;
+      return;
+    }
+    presence.presentSince = null;
+    this.#toWrite.set(id, presence.entry);
     this.#flushSoon();
+  }
+
+  /** What pilot wrote and the mesh no longer says is written again while the proxy is connected. */
+  #heal(mesh: Mesh): void {
+    const existing = new Map(mesh.workloadEntries.map((entry) => [formatKey(entry.key), entry]));
+    for (const [id, presence] of this.#presences) {
+      if (presence.presentSince === null || mesh.version < presence.presentSince || presence.streams === 0) continue;
+      const found = existing.get(id);
+      if (found !== undefined && isSameEntry(presence.entry, found)) continue;
+      this.#options.logger.warn(
+        `somebody else ${found === undefined ? 'removed' : 'changed'} ${id}: it is written again`,
+      );
+      this.#want(id, presence);
+    }
+  }
+
+  /** The mesh may be ahead of the answer to a write already. */
+  #written(id: string, entry: EntryDocument, version: number): void {
+    const presence = this.#presences.get(id);
+    if (presence?.entry !== entry) return;
+    presence.presentSince = version;
+    if (this.#mesh !== null && this.#mesh.version > version) this.#heal(this.#mesh);
   }
 
   #removeAbsent(): void {
@@ -145,12 +178,14 @@ export class Registration {
     try {
       if (writes.length > 0) {
         const documents = writes.map(([, entry]) => ({ source: SOURCE, yaml: JSON.stringify(entry) }));
-        await this.#client.apply({ documents });
+        const { version } = await this.#client.apply({ documents });
         // What was asked for meanwhile stays.
         for (const [id, entry] of writes) if (this.#toWrite.get(id) === entry) this.#toWrite.delete(id);
+        for (const [id, entry] of writes) this.#written(id, entry, Number(version));
       }
       if (removals.length > 0) {
-        await this.#client.delete({ keys: removals.map(([, key]) => key), ignoreMissing: true });
+        // The proxies are gone, which galley cannot know.
+        await this.#client.delete({ keys: removals.map(([, key]) => key), ignoreMissing: true, force: true });
         for (const [id, key] of removals) if (this.#toRemove.get(id) === key) this.#toRemove.delete(id);
       }
       this.#backoff.reset();
@@ -175,9 +210,10 @@ export class Registration {
     return waitMs;
   }
 
-  async #writeAlone([, entry]: readonly [string, EntryDocument]): Promise<void> {
+  async #writeAlone([id, entry]: readonly [string, EntryDocument]): Promise<void> {
     try {
-      await this.#client.apply({ documents: [{ source: SOURCE, yaml: JSON.stringify(entry) }] });
+      const { version } = await this.#client.apply({ documents: [{ source: SOURCE, yaml: JSON.stringify(entry) }] });
+      this.#written(id, entry, Number(version));
     } catch (error) {
       const { namespace, name } = entry.metadata;
       this.#options.logger.error(`WorkloadEntry ${namespace}/${name} was not written`, {

@@ -1,14 +1,7 @@
+import { AUTOMATIC_ANNOTATION, WORKLOAD_ANNOTATION } from '@flotilla/model';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
 import type { Config } from '../mesh/config.ts';
-import {
-  formatTargetPorts,
-  TARGET_PORTS_ANNOTATION,
-  TLS_MODE_LABEL,
-  WORKLOAD_ANNOTATION,
-} from '../registry/workloads.ts';
-
-/** Annotation of the entries that pilot makes and removes. Its value says of which kind the origin is. */
-export const AUTOMATIC_ANNOTATION = 'flotilla.io/automatic';
+import { formatTargetPorts, TARGET_PORTS_ANNOTATION, TLS_MODE_LABEL } from '../registry/workloads.ts';
 
 /** A WorkloadEntry as a document for galley. */
 export interface EntryDocument {

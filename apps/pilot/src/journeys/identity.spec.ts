@@ -178,6 +178,28 @@ describe('a workload is registered', () => {
     expect(galley.version).toBe(gone + 3);
   });
 
+  test('again at once when somebody else removes or changes its entry', async () => {
+    const started = await start();
+    const { galley } = started;
+    const client = connect(started, await authority.issue(REVIEWS));
+    galley.write(
+      'apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {selector: {app: reviews}, ports: [{name: http, port: 9080}]}',
+    );
+    await entries(galley, ENTRY);
+    await client.has('CDS', 'outbound|9080||reviews.default.svc.cluster.local');
+    galley.remove({ group: 'networking.istio.io', kind: 'WorkloadEntry', namespace: 'default', name: ENTRY.slice(8) });
+    await entries(galley, ENTRY);
+    const healed = galley.version;
+    galley.write(
+      `apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: ${ENTRY.slice(8)}}\nspec: {address: 127.0.0.9}`,
+    );
+    // The change, and pilot's answer to it.
+    while (galley.version < healed + 2) await tick();
+    client.close();
+    await entries(galley);
+    expect(galley.version).toBe(healed + 3);
+  });
+
   test('again when galley was away', async () => {
     const started = await start();
     started.galley.isAway = true;

@@ -31,6 +31,8 @@ export interface MeshUpdate {
   /** The changes are everything: what is not among them does not exist. */
   readonly isSnapshot: boolean;
   readonly changes: readonly MeshChange[];
+  /** What exists and cannot be read: what is known of it stays. */
+  readonly unreadable?: readonly ResourceKey[];
 }
 
 export function emptyMesh(settings: MeshSettings): Mesh {
@@ -70,6 +72,11 @@ export function applyUpdate(mesh: Mesh, update: MeshUpdate): Mesh {
     if (resource === null) resources.delete(id);
     else resources.set(id, before?.resourceVersion === resource.resourceVersion ? before : resource);
     if (resources.get(id) !== before) changedKinds.add(key.kind);
+  }
+  for (const key of update.unreadable ?? []) {
+    const id = formatKey(key);
+    const before = mesh.resources.get(id);
+    if (before !== undefined) resources.set(id, before);
   }
   if (update.isSnapshot) {
     for (const [id, resource] of mesh.resources) if (!resources.has(id)) changedKinds.add(resource.type);

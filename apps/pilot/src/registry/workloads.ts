@@ -1,11 +1,9 @@
+import { WORKLOAD_ANNOTATION } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
 import type { Workload } from './service.ts';
 
 /** Annotation of an automatic WorkloadEntry: declared (target) port to real port, as `9080=21001,9090=21003`. */
 export const TARGET_PORTS_ANNOTATION = 'flotilla.io/target-ports';
-
-/** Annotation of an automatic WorkloadEntry: name of the workload, without what makes the entry's name unique. */
-export const WORKLOAD_ANNOTATION = 'flotilla.io/workload';
 
 /** Label by which a workload says that it takes mesh mTLS. */
 export const TLS_MODE_LABEL = 'security.istio.io/tlsMode';

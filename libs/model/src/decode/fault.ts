@@ -28,6 +28,12 @@ export const FAULT_CODES = {
   repeated: 'FLT0004',
   /** A source could not be read. */
   unreadable: 'FLT0005',
+  /** A text, or all texts together, have no document in them. */
+  empty: 'FLT0006',
+  /** What is deleted stands in a watched directory too, and comes back from there. */
+  watched: 'FLT0007',
+  /** The resource is pilot's own registration of a connected proxy. */
+  registered: 'FLT0008',
   /** Istio's SchemaValidationError: shape, type, value or semantics of a field. */
   schema: 'IST0106',
   /** Istio's Deprecated. */
@@ -45,7 +51,12 @@ export type FaultCode = (typeof FAULT_CODES)[keyof typeof FAULT_CODES];
 /** A value, or everything that is wrong with the input. Warnings may come with either. */
 export type Decoded<T> =
   | { readonly ok: true; readonly value: T; readonly faults: readonly Fault[] }
-  | { readonly ok: false; readonly faults: readonly Fault[] };
+  | {
+      readonly ok: false;
+      readonly faults: readonly Fault[];
+      /** What could be read, without the faulty fields: for finding what else is wrong, and for nothing more. */
+      readonly partial?: T;
+    };
 
 /** Collects faults while a decoder walks on. */
 export class FaultList {

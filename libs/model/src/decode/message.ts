@@ -23,12 +23,22 @@ export function decodeMessage<Desc extends DescMessage>(
   const faults = new FaultList();
   const path = options.path ?? [];
   const json = walkMessage(schema, value, path, faults);
-  if (json === undefined || faults.hasErrors) return { ok: false, faults: faults.faults };
+  if (json === undefined) return { ok: false, faults: faults.faults };
+  if (faults.hasErrors) return { ok: false, faults: faults.faults, ...partialOf(schema, json) };
   try {
     return { ok: true, value: fromJson(schema, json), faults: faults.faults };
   } catch (error) {
     faults.error(path, error instanceof Error ? error.message : String(error));
     return { ok: false, faults: faults.faults };
+  }
+}
+
+function partialOf<Desc extends DescMessage>(schema: Desc, json: JsonValue): { readonly partial?: MessageShape<Desc> } {
+  try {
+    return { partial: fromJson(schema, json) };
+  } catch {
+    // Such as two members of one oneof; the faults tell it already.
+    return {};
   }
 }
 
@@ -106,7 +116,8 @@ function walkList(
     const json = walkElement(field, child, [...path, index], faults);
     if (json !== undefined) result.push(json);
   });
-  return result;
+  // Without a faulty entry the others would have wrong indexes.
+  return result.length === value.length ? result : undefined;
 }
 
 const INTEGER_KEY = /^(0|[1-9]\d{0,9})$/;

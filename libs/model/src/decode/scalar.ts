@@ -92,7 +92,10 @@ function decodeInteger(
     return undefined;
   }
   if (value < min || value > max) {
-    faults.error(path, `must lie between ${min} and ${max}, but is ${value}`);
+    faults.error(
+      path,
+      value < min ? `must be ${min} or more, but is ${value}` : `must be ${max} or less, but is ${value}`,
+    );
     return undefined;
   }
   return value;

@@ -87,8 +87,21 @@ describe('readDocuments', () => {
   it('bounds size and depth', () => {
     const limits = { maxBytes: 10, maxDepth: 3, maxNodes: 100 };
     expect(read('a: 0123456789', limits).findings[0]?.message).toBe('the text has 13 bytes, more than the 10 allowed');
-    expect(read('[[[[1]]]]', limits).findings[0]?.message).toBe('lists and maps nest deeper than 3');
-    expect(read('['.repeat(200_000)).findings.length).toBeGreaterThan(0);
+    expect(read('[[[[1]]]]', limits).findings[0]?.message).toBe('lists and maps are nested too deeply (limit 3)');
+  });
+
+  it.each([
+    ['lists in flow', '['.repeat(20_000), 'f.yaml:2:257:'],
+    ['maps in flow', '{a: '.repeat(20_000), 'f.yaml:2:'],
+    ['lists in blocks', '- '.repeat(20_000), 'f.yaml:2:'],
+    ['explicit keys', '? '.repeat(20_000), 'f.yaml:2:'],
+  ])('says that 20,000 %s are too many, and where', (_, text, place) => {
+    const [first, ...others] = faultsOf(`# begins below\n${text}`);
+    expect(first).toMatch(/: error FLT0001: lists and maps are nested too deeply \(limit 64\)$/);
+    expect(first).toContain(place);
+    expect(others).toEqual([]);
+    // The documents before it are read.
+    expect(read(`a: 1\n---\n${text}`).documents.map(({ value }) => value)).toEqual([{ a: 1 }]);
   });
 
   it('takes linear time for a map of very many keys: comparing each with each would take minutes', () => {

@@ -1,11 +1,11 @@
-import { LineCounter, parseAllDocuments } from 'yaml';
-import type { Document, YAMLError } from 'yaml';
+import { Composer, Lexer, LineCounter, Parser } from 'yaml';
+import type { CST, Document, YAMLError } from 'yaml';
 import type { JsonValue } from '@bufbuild/protobuf';
 import { FAULT_CODES } from '../decode/fault.ts';
 import type { Finding, Locator } from '../finding.ts';
 import type { Origin } from '../resource-key.ts';
 import { locateIn } from './locate.ts';
-import { toValue } from './to-value.ts';
+import { nestedTooDeeply, toValue } from './to-value.ts';
 
 /** Bounds on a text that somebody else wrote. */
 export interface YamlLimits {
@@ -51,7 +51,8 @@ export function readDocuments(text: string, source: string, limits: YamlLimits =
   };
   const documents: SourceDocument[] = [];
   const findings: Finding[] = [];
-  for (const document of parse(text, lines)) {
+  const parsed = parse(text, lines, limits);
+  for (const document of parsed.documents) {
     const faults = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_FAULTS);
     findings.push(...faults.map((fault) => syntaxFault(originOf(fault.pos[0]), sentence(fault), hintFor(fault))));
     if (faults.length > 0 || document.contents === null) continue;
@@ -64,22 +65,42 @@ export function readDocuments(text: string, source: string, limits: YamlLimits =
       locate: (path, subject) => originOf(locateIn(document.contents, read.aliases, path, subject)),
     });
   }
+  if (parsed.tooDeepAt !== null) findings.push(syntaxFault(originOf(parsed.tooDeepAt), nestedTooDeeply(limits)));
   return { documents, findings };
 }
 
 // The first few faults explain the others.
 const MAX_SYNTAX_FAULTS = 10;
 
-function parse(text: string, lineCounter: LineCounter): readonly Document.Parsed[] {
-  const documents = parseAllDocuments(text, {
-    lineCounter,
-    prettyErrors: false,
-    logLevel: 'silent',
-    // Repeated keys are found by `toValue`, in linear time.
-    uniqueKeys: false,
-  });
-  // A text without documents comes as an empty list with errors of its own, which stay empty for blank texts.
-  return Array.isArray(documents) ? documents : [];
+interface ParsedText {
+  readonly documents: readonly Document.Parsed[];
+  /** Offset of where nesting got out of hand: what comes from that document on is not read. */
+  readonly tooDeepAt: number | null;
+}
+
+// The parser holds a few tokens for one level of nesting; what is between the two bounds, `toValue` finds.
+const TOKENS_PER_LEVEL = 4;
+
+/**
+ * Parses step by step, so as to stop before nesting exhausts the stack: composing, and all that walks over a document
+ * later, recurses.
+ */
+function parse(text: string, lineCounter: LineCounter, limits: YamlLimits): ParsedText {
+  const lexer = new Lexer();
+  const parser = new Parser(lineCounter.addNewLine);
+  const tokens: CST.Token[] = [];
+  let tooDeepAt: number | null = null;
+  lineCounter.addNewLine(0);
+  for (const lexeme of lexer.lex(text)) {
+    tokens.push(...parser.next(lexeme));
+    if (parser.stack.length <= limits.maxDepth * TOKENS_PER_LEVEL) continue;
+    tooDeepAt = parser.offset;
+    break;
+  }
+  if (tooDeepAt === null) tokens.push(...parser.end());
+  // Repeated keys are found by `toValue`, in linear time.
+  const composer = new Composer({ lineCounter, prettyErrors: false, logLevel: 'silent', uniqueKeys: false });
+  return { documents: [...composer.compose(tokens)], tooDeepAt };
 }
 
 function syntaxFault(origin: Origin, message: string, hint = ''): Finding {

@@ -23,6 +23,10 @@ export function toValue(root: Node, limits: YamlLimits): ReadValue {
   return { value: value ?? null, faults: reader.faults, aliases: reader.aliases };
 }
 
+export function nestedTooDeeply({ maxDepth }: YamlLimits): string {
+  return `lists and maps are nested too deeply (limit ${maxDepth})`;
+}
+
 /** The text of a map's key, or `null` for keys that are no scalars. */
 export function keyText(key: unknown): string | null {
   if (!isScalar(key)) return key === null ? '' : null;
@@ -63,7 +67,7 @@ class ValueReader {
       return this.#stop(typed, `the document has more than ${this.#limits.maxNodes} values, aliases included`);
     }
     if (depth > this.#limits.maxDepth) {
-      return this.#stop(typed, `lists and maps nest deeper than ${this.#limits.maxDepth}`);
+      return this.#stop(typed, nestedTooDeeply(this.#limits));
     }
     if (isAlias(typed)) return this.#readAlias(typed, depth);
     if (typed.anchor !== undefined && typed.anchor !== '') this.#anchors.set(typed.anchor, typed);

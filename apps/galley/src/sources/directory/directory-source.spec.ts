@@ -7,8 +7,9 @@ import { describeKey } from '@flotilla/model';
 import { silentLogger } from '@flotilla/observe';
 import { FakeClock, systemClock } from '@flotilla/runtime';
 import { openSqliteStore } from '../../store/sqlite.ts';
-import { applyDocuments, deleteResources } from '../../write/apply.ts';
+import { applyDocuments } from '../../write/apply.ts';
 import { ConfigWriter } from '../../write/config-writer.ts';
+import { deleteResources } from '../../write/delete.ts';
 import { openDirectorySource } from './directory-source.ts';
 import type { DirectorySource } from './directory-source.ts';
 import { watchDirectory } from './watch.ts';
@@ -204,7 +205,23 @@ describe('a directory source', () => {
   it('lets a deletion through the API stand until the file changes', async () => {
     const w = await world({ 'a.yaml': account('a') });
     const key = { group: '', kind: 'ServiceAccount', namespace: 'default', name: 'a' };
-    await deleteResources(w.writer, { keys: [key], documents: [], defaultNamespace: 'default', ignoreMissing: false });
+    const { report } = await deleteResources(w.writer, {
+      keys: [key],
+      documents: [],
+      defaultNamespace: 'default',
+      ignoreMissing: false,
+      force: false,
+      isOwnPart: false,
+      watchedAt: (each) => w.source.originOf(each),
+    });
+    expect(report.findings).toMatchObject([
+      {
+        severity: 'warning',
+        code: 'FLT0007',
+        origin: { source: join(w.directory, 'a.yaml'), line: 1 },
+        message: `comes from ${join(w.directory, 'a.yaml')}:1:1, which is watched: it comes back when that file changes`,
+      },
+    ]);
     expect((await w.scan()).set).toEqual([]);
     w.write('a.yaml', account('a', 'new'));
     expect((await w.scan()).set).toEqual(['ServiceAccount default/a']);

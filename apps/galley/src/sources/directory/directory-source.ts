@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
-import { FAULT_CODES } from '@flotilla/model';
-import type { Finding } from '@flotilla/model';
+import { FAULT_CODES, formatKey } from '@flotilla/model';
+import type { Finding, Origin, ResourceKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
@@ -25,6 +25,8 @@ export interface DirectorySource {
   findings(): readonly Finding[];
   /** Documents that mean nothing to a mesh. */
   ignored(): readonly string[];
+  /** Where a resource stands in the directory, as it was last taken in; `null` when it does not. */
+  originOf(key: ResourceKey): Origin | null;
   /** Reads the directory now and resolves when what it asks for is committed. Also done whenever a file changes. */
   rescan(): Promise<void>;
   /** Ends watching and waits for a scan under way. Idempotent. */
@@ -75,6 +77,10 @@ class WatchedDirectory implements DirectorySource {
 
   ignored(): readonly string[] {
     return this.#ignored;
+  }
+
+  originOf(key: ResourceKey): Origin | null {
+    return this.#seen.get(formatKey(key))?.origin ?? null;
   }
 
   /** One scan after another: a later one must not be overtaken by the outcome of an earlier one. */

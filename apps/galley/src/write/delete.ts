@@ -1,0 +1,106 @@
+import {
+  AUTOMATIC_ANNOTATION,
+  describeKey,
+  FAULT_CODES,
+  formatKey,
+  formatOrigin,
+  WORKLOAD_ANNOTATION,
+} from '@flotilla/model';
+import type { FaultCode, Finding, Origin, ResourceKey } from '@flotilla/model';
+import { FlotillaError } from '@flotilla/runtime';
+import { decodeKeys } from '../decode/decode-documents.ts';
+import type { TextDocument } from '../decode/decode-documents.ts';
+import type { MeshEntry, SetChange } from '../set/mesh-set.ts';
+import { hasErrors, RefusedError } from './apply.ts';
+import type { Applied, Report } from './apply.ts';
+import type { ConfigWriter } from './config-writer.ts';
+import { judge } from './judge.ts';
+
+export interface DeleteOptions {
+  readonly keys: readonly ResourceKey[];
+  /** Only their keys are read. */
+  readonly documents: readonly TextDocument[];
+  readonly defaultNamespace: string;
+  readonly ignoreMissing: boolean;
+  /** Accept errors between the resources that stay, and remove what belongs to a connected proxy. */
+  readonly force: boolean;
+  /** The caller is a part of the control plane: what it registered, it may remove. */
+  readonly isOwnPart: boolean;
+  /** Where a watched directory has the resource; `null` when none has. */
+  readonly watchedAt: (key: ResourceKey) => Origin | null;
+}
+
+/**
+ * Removes resources as one version, or throws `RefusedError` when that would leave an error behind, or take away what
+ * pilot registered. `report` says what the removal leaves dangling, and what of it will not last.
+ */
+export async function deleteResources(
+  writer: ConfigWriter,
+  options: DeleteOptions,
+): Promise<Applied & { readonly report: Report }> {
+  const named = decodeKeys(options.documents, options.defaultNamespace);
+  if (hasErrors(named.findings)) throw new RefusedError({ findings: named.findings, ignored: [] });
+  const keys = new Map([...options.keys, ...named.keys.map(({ key }) => key)].map((key) => [formatKey(key), key]));
+  return writer.write((set) => {
+    const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
+    if (missing.length > 0 && !options.ignoreMissing) {
+      throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
+        hint: 'List what there is, or ignore what is missing.',
+      });
+    }
+    const entries = [...keys.values()].flatMap((key) => set.get(key) ?? []);
+    const changes = entries.map(({ resource }): SetChange => ({ type: 'delete', key: resource.key }));
+    const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
+    const registered = options.force || options.isOwnPart ? [] : entries.flatMap(registeredFault);
+    const findings = [
+      ...registered,
+      ...others.map(({ finding }) => finding),
+      ...entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))),
+    ];
+    const report = { findings, ignored: [] };
+    if (!options.force && hasErrors(findings)) {
+      throw new RefusedError(report, registered.length > 0 ? 'the deletion meets' : 'the deletion would leave');
+    }
+    return {
+      changes,
+      result: (version) => ({
+        version,
+        report,
+        resources: entries.map(({ resource }) => ({ key: resource.key, outcome: 'deleted' })),
+      }),
+    };
+  });
+}
+
+/** An automatic entry is a fact about a connected proxy, and nobody's wish. */
+function registeredFault(entry: MeshEntry): readonly Finding[] {
+  const { kind, name, namespace } = entry.resource.key;
+  const { annotations } = entry.resource;
+  if (kind !== 'WorkloadEntry' || annotations[AUTOMATIC_ANNOTATION] === undefined) return [];
+  const proxy = `${annotations[WORKLOAD_ANNOTATION] ?? name}.${namespace}`;
+  return [
+    findingOn(
+      entry,
+      'error',
+      FAULT_CODES.registered,
+      `the entry belongs to the connected proxy ${proxy}`,
+      'Stop the workload: the entry goes with its proxy.',
+    ),
+  ];
+}
+
+function watchedWarning(entry: MeshEntry, origin: Origin | null): readonly Finding[] {
+  if (origin === null) return [];
+  const message = `comes from ${formatOrigin(origin)}, which is watched: it comes back when that file changes`;
+  return [{ ...findingOn(entry, 'warning', FAULT_CODES.watched, message, 'Remove it there.'), origin }];
+}
+
+function findingOn(
+  { resource }: MeshEntry,
+  severity: Finding['severity'],
+  code: FaultCode,
+  message: string,
+  hint: string,
+): Finding {
+  return { severity, code, resource: resource.key, field: '', origin: resource.origin, message, hint };
+}
