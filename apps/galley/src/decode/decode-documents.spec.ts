@@ -29,6 +29,65 @@ describe('decodeDocuments', () => {
     expect(decode(text).candidates[0]?.spec).toMatchObject({ hosts: ['b'] });
   });
 
+  it.each<[behaviour: string, http: readonly string[], expected: readonly string[]]>([
+    [
+      'a value in another map than the unreadable field',
+      [
+        '  - timeout: 5',
+        '    fault: {delay: {percentage: {value: 101}, fixedDelay: 5s}}',
+        '    route: [{destination: {host: b}}]',
+      ],
+      ['spec.http[0].timeout', 'spec.http[0].fault.delay.percentage.value'],
+    ],
+    [
+      'a weight beside weights that cannot be read',
+      [
+        '  - route: [{destination: {host: b}, weight: 0}, {destination: {host: c}, weight: 0}]',
+        '  - route: [{destination: {host: b}, weight: -1}, {destination: {host: c}, weight: 4294967295}]',
+      ],
+      ['spec.http[1].route[1].weight', 'spec.http[0].route', 'spec.http[1].route[0].weight'],
+    ],
+    [
+      'nothing that only seems to be missing, empty or contradictory',
+      [
+        '  - name: a',
+        '    route: [{destination: {hosst: b}, weight: x}]',
+        '  - name: a',
+        '    rout: []',
+        '    redirect: {uri: 1}',
+      ],
+      [
+        'spec.http[0].route[0].destination.hosst',
+        'spec.http[0].route[0].weight',
+        'spec.http[1].rout',
+        'spec.http[1].redirect.uri',
+      ],
+    ],
+    [
+      'nothing of a list that has an unreadable entry',
+      [
+        '  - route: [b, {destination: {host: b}, weight: -1}]',
+        '  - retries: {attempts: -1}',
+        '    redirect: {uri: /x}',
+      ],
+      ['spec.http[0].route[0]', 'spec.http[1].retries.attempts'],
+    ],
+  ])('finds beside fields that cannot be read: %s', (_, http, expected) => {
+    const { findings, candidates } = decode(virtualService('  hosts: [b]', '  http:', ...http));
+    expect(findings.map(({ field }) => field)).toEqual(expected);
+    expect(candidates).toEqual([]);
+  });
+
+  it('does not take a field that cannot be read for one that says otherwise', () => {
+    const head = 'apiVersion: networking.istio.io/v1\nmetadata: {name: a}\n';
+    const gateway = `${head}kind: Gateway\nspec: {servers: [{hosts: ["*"], port: {number: 443, name: a, protocol: 1}, tls: {mode: SIMPLE, privateKey: k}}]}`;
+    const entry = `${head}kind: ServiceEntry\nspec: {hosts: [b.c], resolution: STATC, addresses: [10.0.0.0/8], ports: [{number: 80, name: a}], endpoints: [{address: 10.0.0.1}]}`;
+    const routes = `${head}kind: VirtualService\nspec: {hosts: ["*"], gateways: [1], http: [{route: [{destination: {host: b}}]}]}`;
+    expect(decode(gateway).findings.map(({ field }) => field)).toEqual(['spec.servers[0].port.protocol']);
+    expect(decode(entry).findings.map(({ field }) => field)).toEqual(['spec.resolution']);
+    expect(decode(routes).findings.map(({ field }) => field)).toEqual(['spec.gateways[0]']);
+  });
+
   it('leaves out metadata that the system writes, and the status', () => {
     const text = [
       'apiVersion: v1',
