@@ -1,15 +1,10 @@
-import type { HeaderList } from '@flotilla/http-codec';
 import {
-  CHUNK_END,
-  chunkHead,
   createRequestParser,
-  lastChunk,
+  type HeaderList,
   type ParseError,
   type RequestHandler,
   type RequestHead,
   type RequestParser,
-  serializeResponseHead,
-  upgradeFields,
 } from '@flotilla/http-codec';
 import type { Timer } from '@flotilla/runtime';
 import { replyToParseError } from '../http/codec-reply.ts';
@@ -20,20 +15,19 @@ import type { ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
 import type { PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
-import { SegmentWriter } from './segment-writer.ts';
 import { KNOWN_METHODS, unreadableHead } from './request-methods.ts';
+import { ResponseH1, type ResponseOwner } from './response-h1.ts';
 
 /**
- * A client's HTTP/1.1 connection: one exchange at a time, pipelined requests wait in the parser. What is written in
- * one turn goes out as one buffer. It owns the socket.
+ * A client's HTTP/1.1 connection: one exchange at a time, pipelined requests wait in the parser. It owns the socket.
  */
-export class HttpConnection implements DownstreamStream, RequestHandler, OpenConnection {
+export class HttpConnection implements DownstreamStream, RequestHandler, ResponseOwner, OpenConnection {
   readonly connection: AcceptedConnection;
+  readonly response: ResponseH1;
   readonly deadlines: StreamDeadlines;
   readonly pickContext: PickContext;
   readonly #settings: ManagerSettings;
   readonly #parser: RequestParser;
-  readonly #writer: SegmentWriter;
   readonly #idle: Deadline;
   readonly #onClose: () => void;
   #durationTimer: Timer | null = null;
@@ -42,17 +36,9 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
   #requests = 0;
   #requestHasBody = false;
   #isRequestOver = true;
-  #isHead = false;
-  #isHttp10 = false;
-  #isChunked = false;
   #isTunnel = false;
   #isHeadTimed = false;
-  /** Close once the present response is out. */
-  #isClosing = false;
-  #isDraining = false;
   #isOver = false;
-  #isFlushScheduled = false;
-  #isBlocked = false;
 
   constructor(accepted: AcceptedConnection, settings: ManagerSettings, onClose: () => void) {
     const { ctx, stats } = settings;
@@ -68,13 +54,12 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
       originalDestination: accepted.originalDestination,
     };
     this.#parser = createRequestParser(this, { limits: settings.limits, acceptHttp10: settings.acceptHttp10 });
-    this.#writer = new SegmentWriter(socket);
+    this.response = new ResponseH1(socket, this);
     this.#idle = new Deadline(ctx.clock, () => this.#onIdle());
     stats.connections.value += 1;
     stats.activeConnections.value += 1;
     socket.on('data', (chunk: Buffer) => this.#onBytes(chunk));
     socket.on('end', () => this.#onClientEnd());
-    socket.on('drain', () => this.#onDrain());
     socket.on('close', () => this.#onSocketClose());
     this.#watchIdle(ctx.clock.monotonicMs());
     if (settings.maxConnectionDurationMs > 0) {
@@ -85,7 +70,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
   }
 
   drain(): void {
-    this.#isDraining = true;
+    this.response.isDraining = true;
   }
 
   destroy(): void {
@@ -96,23 +81,24 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#idle.clear();
     this.#isHeadTimed = false;
     this.#requests += 1;
-    this.#isHead = head.method === 'HEAD';
-    this.#isHttp10 = head.minorVersion === 0;
+    this.response.begin(head);
     this.#requestHasBody = head.body !== 'none' && head.body !== 0;
     this.#isRequestOver = false;
     const limit = this.#settings.maxRequestsPerConnection;
-    if (!head.keepAlive || this.#isDraining || (limit > 0 && this.#requests >= limit)) this.#isClosing = true;
+    if (!head.keepAlive || this.response.isDraining || (limit > 0 && this.#requests >= limit)) {
+      this.response.isLast = true;
+    }
     if (!this.#settings.allowsAnyMethod && !KNOWN_METHODS.has(head.method)) {
       this.#refuse(replyToParseError('bad-method'));
       return;
     }
     // What follows a refused CONNECT is not HTTP.
-    if (head.form === 'authority') this.#isClosing = true;
+    if (head.form === 'authority') this.response.isLast = true;
     const exchange = new Exchange(this, this.#settings, head);
     this.#exchange = exchange;
-    if (head.expectsContinue) this.#writer.text('HTTP/1.1 100 Continue\r\n\r\n');
+    if (head.expectsContinue) this.response.goOn();
     exchange.begin(head);
-    if (head.expectsContinue) this.#flush();
+    if (head.expectsContinue) this.response.flush();
   }
 
   onData(chunk: Buffer): void {
@@ -123,7 +109,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#isRequestOver = true;
     const exchange = this.#exchange;
     if (exchange === null) {
-      if (!this.#isClosing) this.#next();
+      if (!this.response.isLast) this.#next();
       return;
     }
     if (this.#requestHasBody || this.#isTunnel) exchange.onRequestEnd(trailers);
@@ -138,47 +124,9 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#refuse(replyToParseError(error.code));
   }
 
-  writeInformational(status: number, headers: HeaderList): void {
-    if (this.#isHttp10) return;
-    this.#writer.text(serializeResponseHead(status, headers, ''));
-    this.#scheduleFlush();
-  }
-
-  writeHead(status: number, headers: HeaderList, hasBody: boolean): void {
-    let extra = '';
-    this.#isChunked = false;
-    if (status === 101) {
-      extra = headers.has('upgrade') ? 'connection: upgrade\r\n' : upgradeFields(this.#exchange?.upgrade ?? '');
-    } else {
-      if (!headers.has('content-length')) extra = this.#framing(status, hasBody);
-      if (this.#isClosing || this.#isDraining) {
-        this.#isClosing = true;
-        extra += 'connection: close\r\n';
-      } else if (this.#isHttp10) extra += 'connection: keep-alive\r\n';
-    }
-    this.#writer.text(serializeResponseHead(status, headers, extra));
-    this.#scheduleFlush();
-  }
-
-  writeData(chunk: Buffer): void {
-    if (this.#isChunked) {
-      if (chunk.length === 0) return;
-      this.#writer.text(chunkHead(chunk.length));
-      this.#writer.data(chunk);
-      this.#writer.text(CHUNK_END);
-    } else this.#writer.data(chunk);
-    this.#scheduleFlush();
-  }
-
-  writeEnd(trailers: HeaderList | null): void {
-    if (this.#isChunked && !this.#isHead) this.#writer.text(lastChunk(trailers));
-    this.#flush();
-    if (this.#isTunnel) this.connection.socket.end();
-  }
-
   reset(): void {
-    this.#isClosing = true;
-    this.#flush();
+    this.response.isLast = true;
+    this.response.flush();
     this.#isOver = true;
     this.#parser.close();
     this.connection.socket.destroySoon();
@@ -186,13 +134,13 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
 
   tunnel(): void {
     this.#isTunnel = true;
-    this.#isClosing = true;
+    this.response.tunnel();
     this.#parser.tunnel();
     this.connection.socket.resume();
   }
 
   closeAfterResponse(): void {
-    this.#isClosing = true;
+    this.response.isLast = true;
   }
 
   pauseRequest(): void {
@@ -207,7 +155,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     const nowMs = this.#exchange?.info.endMs ?? 0;
     this.#exchange = null;
     if (this.#isOver) return;
-    if (this.#isClosing || (!this.#isRequestOver && this.#requestHasBody)) {
+    if (this.response.isLast || (!this.#isRequestOver && this.#requestHasBody)) {
       this.#close();
       return;
     }
@@ -217,7 +165,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
 
   /** Lets the next request begin, unless the client does not even read the responses that it has. */
   #next(): void {
-    if (!this.#isRequestOver || this.#isBlocked) return;
+    if (!this.#isRequestOver || this.response.isBlocked) return;
     this.#parser.next();
     if (!this.#parser.hasHeldBytes) this.connection.socket.resume();
   }
@@ -235,23 +183,10 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     if (this.#parser.hasHeldBytes) this.connection.socket.pause();
   }
 
-  #framing(status: number, hasBody: boolean): string {
-    const isBodiless = status < 200 || status === 204 || status === 304;
-    if (isBodiless) return '';
-    if (!hasBody && !this.#isHead) return 'content-length: 0\r\n';
-    if (this.#isHttp10) {
-      this.#isClosing = true;
-      return '';
-    }
-    this.#isChunked = true;
-    return 'transfer-encoding: chunked\r\n';
-  }
-
   #refuse(reply: ReturnType<typeof replyToParseError>): void {
     this.#isRequestOver = true;
-    this.#isClosing = true;
-    this.#isHead = false;
-    this.#isHttp10 = false;
+    this.response.isLast = true;
+    this.response.begin(null);
     let exchange = this.#exchange;
     if (exchange === null) {
       exchange = new Exchange(this, this.#settings, unreadableHead());
@@ -260,28 +195,11 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     exchange.refuse(reply);
   }
 
-  #scheduleFlush(): void {
-    if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
-    process.nextTick(flushScheduled, this);
-  }
-
-  /** Called at the end of the turn in which something was written. */
-  flushScheduled(): void {
-    this.#isFlushScheduled = false;
-    this.#flush();
-  }
-
-  #flush(): void {
-    if (this.#writer.isEmpty) return;
-    if (this.#writer.flush() || this.#isBlocked) return;
-    this.#isBlocked = true;
+  onResponseBlocked(): void {
     this.#exchange?.onDownstreamBlocked();
   }
 
-  #onDrain(): void {
-    if (!this.#isBlocked) return;
-    this.#isBlocked = false;
+  onResponseDrained(): void {
     if (this.#exchange !== null) this.#exchange.onDownstreamDrained();
     else if (!this.#isOver) this.#next();
   }
@@ -300,7 +218,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
   /** What was written goes out; then the client has a moment to read it before the socket is gone. */
   #close(): void {
     this.#isOver = true;
-    this.#flush();
+    this.response.flush();
     this.#parser.close();
     const { socket } = this.connection;
     socket.end();
@@ -334,8 +252,4 @@ export class HttpConnection implements DownstreamStream, RequestHandler, OpenCon
     this.#settings.stats.activeConnections.value -= 1;
     this.#onClose();
   }
-}
-
-function flushScheduled(connection: HttpConnection): void {
-  connection.flushScheduled();
 }

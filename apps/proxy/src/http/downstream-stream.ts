@@ -12,13 +12,7 @@ export interface DownstreamStream {
   readonly deadlines: StreamDeadlines;
   /** How the request's upstream host is chosen, as far as the connection decides that. */
   readonly pickContext: PickContext;
-  /** A 1xx before the response. */
-  writeInformational(status: number, headers: HeaderList): void;
-  /** The response's head; `hasBody` false: `writeEnd` follows at once. */
-  writeHead(status: number, headers: HeaderList, hasBody: boolean): void;
-  /** When the client reads too slowly, `exchange.onDownstreamBlocked` and later `onDownstreamDrained` are called. */
-  writeData(chunk: Buffer): void;
-  writeEnd(trailers: HeaderList | null): void;
+  readonly response: ResponseWriter;
   /** The response cannot be completed: what was written goes out, then the client sees a broken end. */
   reset(): void;
   /** After a 101 or an accepted CONNECT: from now on all bytes are data, both ways. */
@@ -29,4 +23,15 @@ export interface DownstreamStream {
   resumeRequest(): void;
   /** The exchange is over and logged; the next request may begin. */
   exchangeDone(): void;
+}
+
+/** Where the response to one request is written. */
+export interface ResponseWriter {
+  /** A 1xx before the response. */
+  informational(status: number, headers: HeaderList): void;
+  /** The response's head; `hasBody` false: `end` follows at once. */
+  head(status: number, headers: HeaderList, hasBody: boolean): void;
+  /** When the client reads too slowly, `exchange.onDownstreamBlocked` and later `onDownstreamDrained` are called. */
+  data(chunk: Buffer): void;
+  end(trailers: HeaderList | null): void;
 }

@@ -1,17 +1,19 @@
-import type { HeaderList } from '@flotilla/http-codec';
-import { type RequestHead } from '@flotilla/http-codec';
+import type { HeaderList, RequestHead } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
-import { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { PickContext } from '../upstream/upstream.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
-import type { FilterStream, HttpFilter } from './filter.ts';
+import type { FilterStream } from './filter.ts';
+import { FilterRun } from './filter-run.ts';
 import * as replies from './local-reply.ts';
-import type { LocalReply } from './local-reply.ts';
+import type { ComposedReply, LocalReply } from './local-reply.ts';
 import { countExchange, type ManagerSettings } from './manager-settings.ts';
 import { placeOrder } from './order.ts';
+import { answerDirectly, type AnsweredRequest, answerLocally } from './own-answer.ts';
 import { prepareRequest } from './prepare-request.ts';
+import { requestRecord } from './request-record.ts';
 import { prepareResponseHeaders } from './response-headers.ts';
 import { orderTimeouts, takeMaxRetries } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
@@ -29,7 +31,7 @@ import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from './timeout.ts';
 const State = { filtering: 0, forwarding: 1, responding: 2, done: 3 } as const;
 
 /** One request's life, from its head to its access log. */
-export class Exchange implements RoutableRequest, FilterStream, RouterHost, TimeoutOwner {
+export class Exchange implements AnsweredRequest, FilterStream, RouterHost, TimeoutOwner {
   method: string;
   path: string;
   authority: string;
@@ -38,12 +40,11 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
   readonly info: StreamInfo;
   readonly settings: ManagerSettings;
   route: Route | null = null;
+  choice: ClusterChoice | null = null;
   readonly #stream: DownstreamStream;
   readonly #body: 'none' | 'chunked' | number;
   readonly #upgrade: string | null;
-  #choice: ClusterChoice | null = null;
-  #filters: HttpFilter[] | null = null;
-  #nextFilter = 0;
+  #filters: FilterRun | null = null;
   #router: Router | null = null;
   #state: number = State.filtering;
   #isRequestEnded = false;
@@ -63,7 +64,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     // HTTP/2 is not spoken here: a client that offers to switch is answered by HTTP/1.1.
     this.#upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
     this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
-    this.info = streamInfoOf(head, stream.connection, settings.ctx.clock);
+    this.info = requestRecord(head, stream.connection.info, settings.ctx.clock);
     stream.deadlines.owner = this;
     settings.stats.requests.value += 1;
     settings.stats.activeRequests.value += 1;
@@ -91,11 +92,6 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
 
   get random(): Random {
     return this.settings.ctx.random;
-  }
-
-  /** The upgrade that the client asked for. */
-  get upgrade(): string | null {
-    return this.#upgrade;
   }
 
   get isRequestEnded(): boolean {
@@ -126,14 +122,14 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
       info.virtualHostName = route.virtualHostName;
       const { action } = route;
       if (action.kind === 'forward') {
-        this.#choice = action.pick(this, settings.ctx.random());
-        info.upstreamCluster = this.#choice.cluster;
+        this.choice = action.pick(this, settings.ctx.random());
+        info.upstreamCluster = this.choice.cluster;
         this.#idleTimeoutMs = action.idleTimeoutMs ?? settings.streamIdleTimeoutMs;
       }
     }
     startStreamTimeouts(this.deadlines, settings, route, this.#idleTimeoutMs, this.#isRequestEnded, info.startMs);
-    const plan = settings.plans.of(route, this.#choice);
-    if (plan.length > 0) this.#filters = plan.map((open) => open());
+    const plan = settings.plans.of(route, this.choice);
+    if (plan.length > 0) this.#filters = new FilterRun(plan);
     this.continueRequest();
   }
 
@@ -196,40 +192,18 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
 
   continueRequest(): void {
     if (this.#state !== State.filtering) return;
-    const filters = this.#filters;
-    while (filters !== null && this.#nextFilter < filters.length) {
-      const filter = filters[this.#nextFilter++];
-      if (filter === undefined || filter.onRequest === null) continue;
-      if (filter.onRequest(this) === 'stop') return;
-    }
+    if (this.#filters !== null && !this.#filters.advance(this)) return;
     if (this.#state === State.filtering) this.#act();
   }
 
   sendLocalReply(reply: LocalReply): void {
     if (this.#state >= State.responding) return this.respondBroken(reply.flags, reply.details);
-    const { info } = this;
     this.#closeRouter();
-    info.responseFlags |= reply.flags;
-    info.responseCodeDetails = reply.details;
-    const { status, headers, body } = replies.composeReply(reply, this.headers);
-    if (this.route?.attemptCountInResponse === true && info.attemptCount > 0) {
-      headers.set('x-envoy-attempt-count', String(info.attemptCount));
-    }
-    this.#editLocalReply(status, headers);
-    this.#respondWhole(status, headers, body);
-  }
-
-  /** A route that forwards edits the replies that the proxy makes in its place, too (Envoy's local replies). */
-  #editLocalReply(status: number, headers: HeaderList): void {
-    const { info, route } = this;
-    if (route === null || route.action.kind !== 'forward') return;
-    info.responseCode = status;
-    this.#choice?.response?.(headers, info);
-    route.response?.(headers, info);
+    this.#respondWhole(answerLocally(reply, this));
   }
 
   respondInformational(status: number, headers: HeaderList): void {
-    if (this.#state < State.responding) this.#stream.writeInformational(status, headers);
+    if (this.#state < State.responding) this.#stream.response.informational(status, headers);
   }
 
   respondHead(status: number, headers: HeaderList, hasBody: boolean): void {
@@ -240,25 +214,22 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     info.responseCode = status;
     info.responseHeaders = headers;
     info.responseCodeDetails ??= 'via_upstream';
-    const filters = this.#filters;
-    if (filters !== null) {
-      for (let index = filters.length - 1; index >= 0; index--) filters[index]?.onResponse?.(this, headers);
-    }
+    this.#filters?.respond(this, headers);
     prepareResponseHeaders(headers, this.headers, this.settings);
-    this.#stream.writeHead(status, headers, hasBody);
+    this.#stream.response.head(status, headers, hasBody);
   }
 
   respondData(chunk: Buffer): void {
     if (this.#state !== State.responding) return;
     this.info.bytesSent += chunk.length;
     this.#touch();
-    this.#stream.writeData(chunk);
+    this.#stream.response.data(chunk);
   }
 
   respondEnd(trailers: HeaderList | null): void {
     if (this.#state !== State.responding) return;
     this.info.responseTrailers = trailers;
-    this.#stream.writeEnd(this.settings.forwardsTrailers ? trailers : null);
+    this.#stream.response.end(this.settings.forwardsTrailers ? trailers : null);
     this.#finish();
   }
 
@@ -296,12 +267,11 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     const { action } = route;
     if (action.kind === 'forward') return this.#forward(route, action);
     stats.directResponses.value += 1;
-    const { status, headers, body } = replies.composeDirect(action, this);
-    this.#answerDirectly(route, status, headers, body);
+    this.#respondWhole(answerDirectly(action, route, this));
   }
 
   #forward(route: Route, action: ForwardAction): void {
-    const choice = this.#choice ?? action.pick(this, this.random());
+    const choice = this.choice ?? action.pick(this, this.random());
     const cluster = this.settings.ctx.clusters.get(choice.cluster);
     if (cluster === null) {
       this.settings.stats.noCluster.value += 1;
@@ -330,16 +300,7 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     if (this.#isRequestEnded && this.#router === router) router.onRequestEnd(this.#heldTrailers);
   }
 
-  #answerDirectly(route: Route, status: number, headers: HeaderList, body: Buffer | null): void {
-    const { info } = this;
-    info.responseCode = status;
-    info.responseHeaders = headers;
-    info.responseCodeDetails = 'direct_response';
-    if (route.response !== null) route.response(headers, info);
-    this.#respondWhole(status, headers, body);
-  }
-
-  #respondWhole(status: number, headers: HeaderList, body: Buffer | null): void {
+  #respondWhole({ status, headers, body }: ComposedReply): void {
     const hasBody = body !== null && body.length > 0 && this.method !== 'HEAD';
     // What is left of the request is not read.
     if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
@@ -364,21 +325,10 @@ export class Exchange implements RoutableRequest, FilterStream, RouterHost, Time
     this.#closeRouter();
     const { info, settings } = this;
     info.endMs = settings.ctx.clock.monotonicMs();
-    if (this.#filters !== null) for (const filter of this.#filters) filter.onEnd?.();
+    this.#filters?.end();
     countExchange(settings.stats, info);
     for (const record of settings.records) record(info);
     this.deadlines.clearAll();
     this.#stream.exchangeDone();
   }
-}
-
-function streamInfoOf(head: RequestHead, { info: connection }: AcceptedConnection, clock: Clock): StreamInfo {
-  const info = new StreamInfo(connection, clock.now(), clock.monotonicMs());
-  info.protocol = head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
-  info.method = head.method;
-  info.originalPath = head.path;
-  info.path = head.path;
-  info.authority = head.authority;
-  info.requestHeaders = head.headers;
-  return info;
 }

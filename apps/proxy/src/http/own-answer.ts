@@ -1,0 +1,47 @@
+import type { StreamInfo } from '../observe/stream-info.ts';
+import { composeDirect, type ComposedReply, composeReply, type LocalReply } from './local-reply.ts';
+import type { ClusterChoice, DirectAction, RedirectAction, RoutableRequest, Route } from './route/route.ts';
+
+/** What the proxy's own answers are made from. */
+export interface AnsweredRequest extends RoutableRequest {
+  readonly info: StreamInfo;
+  readonly route: Route | null;
+  readonly choice: ClusterChoice | null;
+}
+
+/**
+ * A local reply as this request gets it, noted in its record. A route that forwards edits the replies that the proxy
+ * makes in its place, too (as Envoy).
+ */
+export function answerLocally(reply: LocalReply, request: AnsweredRequest): ComposedReply {
+  const { info, route } = request;
+  info.responseFlags |= reply.flags;
+  info.responseCodeDetails = reply.details;
+  const answer = composeReply(reply, request.headers);
+  const { status, headers } = answer;
+  if (route === null) return answer;
+  if (route.attemptCountInResponse && info.attemptCount > 0) {
+    headers.set('x-envoy-attempt-count', String(info.attemptCount));
+  }
+  if (route.action.kind === 'forward') {
+    info.responseCode = status;
+    request.choice?.response?.(headers, info);
+    route.response?.(headers, info);
+  }
+  return answer;
+}
+
+/** The answer of a route that redirects or answers itself, noted in the request's record. */
+export function answerDirectly(
+  action: RedirectAction | DirectAction,
+  route: Route,
+  request: AnsweredRequest,
+): ComposedReply {
+  const { info } = request;
+  const answer = composeDirect(action, request);
+  info.responseCode = answer.status;
+  info.responseHeaders = answer.headers;
+  info.responseCodeDetails = 'direct_response';
+  route.response?.(answer.headers, info);
+  return answer;
+}
