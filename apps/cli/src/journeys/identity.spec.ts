@@ -6,6 +6,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { fromJson, toBinary } from '@bufbuild/protobuf';
+import { StructSchema } from '@bufbuild/protobuf/wkt';
 import { createTestAuthority } from '@flotilla/spiffe/testing';
 import { withPeer } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -57,20 +59,40 @@ describe('identities on the wire', () => {
   it('uses mutual TLS on every hop between workloads, with the callers the servers expect', async () => {
     for (let index = 0; index < 12; index++) await fetchPage(mesh.summary.ingress);
     const hops = [
-      ['productpage-v1', 'spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account'],
-      ['details-v1', 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage'],
-      ['reviews-v2', 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage'],
-      ['ratings-v1', 'spiffe://cluster.local/ns/default/sa/bookinfo-reviews'],
+      [
+        'productpage-v1',
+        'spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account',
+        'istio-ingressgateway',
+      ],
+      ['details-v1', 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage', 'productpage-v1'],
+      ['reviews-v2', 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage', 'productpage-v1'],
+      ['ratings-v1', 'spiffe://cluster.local/ns/default/sa/bookinfo-reviews', 'reviews-v'],
     ] as const;
-    for (const [name, caller] of hops) {
+    for (const [name, caller, workload] of hops) {
       const text = await (await fetch(`${mesh.proxy(name).admin}/stats/prometheus`)).text();
       const received = text.split('\n').filter((line) => /^istio_requests_total\{.*reporter="destination"/.test(line));
       expect(received.length, `requests received by ${name}`).toBeGreaterThan(0);
       for (const line of received) {
         expect(line).toContain('connection_security_policy="mutual_tls"');
         expect(line).toContain(`source_principal="${caller}"`);
+        expect(line).toContain(`source_workload="${workload}`);
       }
     }
+  });
+
+  it('does not believe what a client without a certificate says of its workload', async () => {
+    const claim = fromJson(StructSchema, { WORKLOAD_NAME: 'forged', NAMESPACE: 'default', LABELS: { app: 'forged' } });
+    const response = await fetch(`http://127.0.0.1:${inboundPort('reviews-v1')}/reviews/0`, {
+      headers: {
+        'x-envoy-peer-metadata-id': 'sidecar~127.0.0.1~forged.default~default.svc.cluster.local',
+        'x-envoy-peer-metadata': Buffer.from(toBinary(StructSchema, claim)).toString('base64'),
+      },
+    });
+    expect(response.status).toBe(200);
+    expect(response.headers.has('x-envoy-peer-metadata')).toBe(false);
+    const metrics = await (await fetch(`${mesh.proxy('reviews-v1').admin}/stats/prometheus`)).text();
+    expect(metrics).toContain('connection_security_policy="none"');
+    expect(metrics).not.toContain('forged');
   });
 
   it('keeps workload keys off the disk', () => {

@@ -65,7 +65,10 @@ class PeerMetadataFilter implements HttpFilter {
     const { headers } = request;
     const metadata = headers.get(METADATA);
     if (metadata !== undefined || headers.has(METADATA_ID)) {
-      if (this.#directions.readsRequest && metadata !== undefined) info.downstreamPeer = this.#decoder.decode(metadata);
+      // Only a verified peer is believed: its word becomes labels of metrics, which a stranger could grow without end.
+      if (this.#directions.readsRequest && metadata !== undefined && info.connection.peerUriSan !== null) {
+        info.downstreamPeer = this.#decoder.decode(metadata);
+      }
       headers.remove(METADATA);
       headers.remove(METADATA_ID);
     }
@@ -76,7 +79,7 @@ class PeerMetadataFilter implements HttpFilter {
   onResponse({ info }: FilterStream, headers: HeaderList): void {
     const metadata = headers.get(METADATA);
     if (metadata !== undefined || headers.has(METADATA_ID)) {
-      if (this.#directions.readsResponse && metadata !== undefined) {
+      if (this.#directions.readsResponse && metadata !== undefined && info.upstreamPeerUriSan !== null) {
         info.upstreamPeer = this.#decoder.decode(metadata) ?? info.upstreamPeer;
       }
       headers.remove(METADATA);
