@@ -1,7 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { createLogger } from '@flotilla/observe';
 import { FlotillaError, systemClock } from '@flotilla/runtime';
-import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { type RunningProxy, startProxy } from './stack.ts';
 import { type FromWorker, packMetric, type ToWorker } from './worker-messages.ts';
@@ -9,27 +8,14 @@ import { type FromWorker, packMetric, type ToWorker } from './worker-messages.ts
 // One of several processes that share the ports. The first process tells it what to do, and it ends with that one.
 
 let proxy: RunningProxy | null = null;
-let certificate: WorkloadCertificate | null = null;
-const identityListeners = new Set<(next: WorkloadCertificate) => void>();
-
-const identity: IdentitySource = {
-  current: () => certificate,
-  subscribe(listener) {
-    identityListeners.add(listener);
-    return () => identityListeners.delete(listener);
-  },
-  close: () => identityListeners.clear(),
-};
 
 function send(message: FromWorker): void {
   process.send?.(message);
 }
 
 async function start(message: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
-  certificate = message.certificate;
   proxy = await startProxy({
     bootstrap: fromBinary(BootstrapSchema, Buffer.from(message.bootstrap, 'base64')),
-    ...(certificate === null ? {} : { identity }),
     logger: await createLogger({ name: 'proxy', format: 'json', level: message.logLevel }),
     clock: systemClock,
     random: Math.random,
@@ -45,10 +31,6 @@ function receive(message: ToWorker): void {
   switch (message.kind) {
     case 'start':
       start(message).catch((error: unknown) => send({ kind: 'failed', message: FlotillaError.from(error).message }));
-      return;
-    case 'certificate':
-      certificate = message.certificate;
-      for (const listener of identityListeners) listener(message.certificate);
       return;
     case 'stats':
       send({ kind: 'stats', id: message.id, metrics: (proxy?.stats() ?? []).map(packMetric) });

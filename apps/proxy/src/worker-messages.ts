@@ -1,5 +1,4 @@
 import type { LogLevel } from '@flotilla/observe';
-import type { WorkloadCertificate } from '@flotilla/spiffe';
 import { Counter, Gauge, Histogram, type Labels, type RegisteredMetric } from './observe/stats.ts';
 
 /** What the first process says to a worker. */
@@ -8,11 +7,9 @@ export type ToWorker =
       readonly kind: 'start';
       /** Bootstrap message, binary, base64. */
       readonly bootstrap: string;
-      readonly certificate: WorkloadCertificate | null;
       readonly concurrency: number;
       readonly logLevel: LogLevel;
     }
-  | { readonly kind: 'certificate'; readonly certificate: WorkloadCertificate }
   | { readonly kind: 'stats'; readonly id: number }
   | { readonly kind: 'drain' }
   | { readonly kind: 'stop'; readonly drainMs: number };

@@ -4,10 +4,11 @@ import { toBinary } from '@bufbuild/protobuf';
 import { Backoff, FlotillaError, type Timer } from '@flotilla/runtime';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { RegisteredMetric } from './observe/stats.ts';
+import { requireSharablePorts } from './shared-ports.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from './stack.ts';
 import { type FromWorker, type ToWorker, unpackMetric } from './worker-messages.ts';
 
-export interface WorkersOptions extends ProxyOptions {
+export interface WorkersOptions extends Omit<ProxyOptions, 'identity'> {
   /** Program of a worker; default: this package's own. */
   readonly workerProgram?: string;
 }
@@ -25,11 +26,13 @@ const STATS_WITHIN_MS = 1_000;
 const HEALTHY_AFTER_MS = 10_000;
 
 /**
- * Starts the data plane in `concurrency` processes that share the ports. This one is the first of them and has the
- * administration pages, which count for all. A worker that dies is started again; the others keep the ports.
+ * Starts the data plane in `concurrency` processes that share the ports of a static bootstrap. This one is the first of them and has the
+ * administration pages, which count for all. A worker that dies is started again; the others keep the ports. Rejects as
+ * `startProxy` does, with `invalid` for a bootstrap that processes cannot share, and with `system` for a port in use.
  */
 export async function startProxyWithWorkers(options: WorkersOptions): Promise<ProxyWithWorkers> {
   const concurrency = options.concurrency ?? 1;
+  if (concurrency > 1) await requireSharablePorts(options.bootstrap);
   const workers: Worker[] = [];
   const send = (message: ToWorker): void => {
     for (const worker of workers) worker.send(message);
@@ -41,9 +44,7 @@ export async function startProxyWithWorkers(options: WorkersOptions): Promise<Pr
     onDrain: () => send({ kind: 'drain' }),
   });
   for (let index = 1; index < concurrency; index++) workers.push(startWorker(options, concurrency, index));
-  const stopIdentity = options.identity?.subscribe((certificate) => send({ kind: 'certificate', certificate }));
   const end = async (drainMs: number): Promise<void> => {
-    stopIdentity?.();
     await Promise.all(workers.map((worker) => worker.stop(drainMs)));
   };
   return {
@@ -89,7 +90,6 @@ function startWorker(options: WorkersOptions, concurrency: number, index: number
     send({
       kind: 'start',
       bootstrap,
-      certificate: options.identity?.current() ?? null,
       concurrency,
       logLevel: options.log?.level() ?? (logger.isDebug() ? 'debug' : 'info'),
     });

@@ -49,6 +49,7 @@ export interface AgentOptions {
   readonly clusterId?: string;
   /** Stock Envoy to run instead of the own data plane. */
   readonly envoy?: string;
+  /** Threads of stock Envoy; the own data plane of an agent is one process, and refuses more than 1. */
   readonly concurrency?: number;
   readonly logger: Logger;
   readonly clock: Clock;

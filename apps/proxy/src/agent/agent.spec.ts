@@ -17,6 +17,7 @@ import type { AgentOptions } from './agent-options.ts';
 import { buildBootstrap } from './bootstrap.ts';
 import { buildNode } from './node.ts';
 import { serveSds } from './sds-server.ts';
+import { startAgent } from './start-agent.ts';
 
 const OPTIONS: AgentOptions = {
   kind: 'sidecar',
@@ -48,6 +49,12 @@ const OPTIONS: AgentOptions = {
   clock: systemClock,
   random: Math.random,
 };
+
+describe('an agent with the own data plane', () => {
+  it('is one process: it refuses to be several before it asks for an identity', async () => {
+    await expect(startAgent({ ...OPTIONS, concurrency: 2 })).rejects.toThrow('concurrency cannot be more than 1');
+  });
+});
 
 describe("the agent's bootstrap", () => {
   it('names the proxy as Istio does', () => {

@@ -31,12 +31,17 @@ const STOP_DRAIN_MS = 5_000;
 
 /**
  * Gets the workload's identity from citadel, then runs its proxy: the own data plane in this process, or stock Envoy
- * beside it. Waits for citadel when it is away; throws `unauthenticated` or `forbidden` when it refuses, `system` when
+ * beside it. Throws `invalid` for options that do not go together. Waits for citadel when it is away; throws `unauthenticated` or `forbidden` when it refuses, `system` when
  * there is no such Envoy or the administration port is taken.
  */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const stop = new StopStack();
   try {
+    if (options.envoy === undefined && (options.concurrency ?? 1) > 1) {
+      throw new FlotillaError('invalid', 'the proxy of an agent is one process: concurrency cannot be more than 1', {
+        hint: 'Each process would register the workload by a stream of its own. Stock Envoy (--envoy) takes more.',
+      });
+    }
     const { namespace, serviceAccount, trustDomain, clock, random, logger } = options;
     const identity = await openCitadelIdentity({
       ca: options.ca,
@@ -63,15 +68,7 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
   ]);
   const { clock, random, logger } = options;
   const bootstrap = buildBootstrap(options, buildNode(options, supportedHttpFilters), null);
-  const start = (options.concurrency ?? 1) > 1 ? (await import('../workers.ts')).startProxyWithWorkers : startProxy;
-  const proxy = await start({
-    bootstrap,
-    identity,
-    logger,
-    clock,
-    random,
-    concurrency: options.concurrency ?? 1,
-  });
+  const proxy = await startProxy({ bootstrap, identity, logger, clock, random });
   stop.push('proxy', () => proxy.close());
   if (proxy.admin === null) throw new FlotillaError('internal', 'the proxy has no administration address');
   return {

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { FlotillaError, formatAddress } from '@flotilla/runtime';
 import type { ProxyContext } from '../config/context.ts';
 import { acceptConnection } from './accept.ts';
+import { bindFailure } from './bind-failure.ts';
 import type { CompiledListener, ListenerAddress } from './compiled-listener.ts';
 import { ConnectionSet } from './connection-set.ts';
 import { readOriginalDestination } from './original-dst.ts';
@@ -191,18 +191,4 @@ class Manager implements ListenerManager {
 
 function isSame(a: ListenerAddress, b: ListenerAddress): boolean {
   return a.host === b.host && a.port === b.port;
-}
-
-function bindFailure(name: string, address: ListenerAddress, error: NodeJS.ErrnoException): FlotillaError {
-  const text = formatAddress(address);
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'the port is in use',
-    EACCES: 'binding it is not permitted',
-    EADDRNOTAVAIL: 'this host does not have the address',
-  };
-  const reason = reasons[error.code ?? ''] ?? error.message;
-  return new FlotillaError('system', `listener "${name}" cannot listen on ${text}: ${reason}`, {
-    cause: error,
-    ...(error.code === 'EADDRINUSE' ? { hint: `See what holds it: ss -ltnp 'sport = :${address.port}'` } : {}),
-  });
 }

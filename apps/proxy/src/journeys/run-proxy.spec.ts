@@ -1,8 +1,7 @@
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -177,7 +176,60 @@ describe('several processes', () => {
     }
     await expect(fetchPage(port, '/')).rejects.toThrow('ECONNREFUSED');
   });
+
+  it('finish what they do when they are asked to stop', { timeout: 60_000 }, async () => {
+    const waiting: Socket[] = [];
+    const upstream = createServer((socket) => socket.once('data', () => waiting.push(socket)));
+    upstream.listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const { port: upstreamPort } = upstream.address() as AddressInfo; // a listening TCP server
+    const port = await freePort();
+    const text = yaml(port, 0, cluster('up', upstreamPort));
+    const { bootstrap } = await readBootstrap(
+      await write(text.replace('direct_response: { status: 200 }', 'route: { cluster: up }')),
+    );
+    if (bootstrap === null) throw new Error('the bootstrap is valid');
+    const options = { bootstrap, logger: silentLogger, clock: systemClock, random: () => 0, concurrency: 2 };
+    const proxy = await startProxyWithWorkers(options);
+    await proxy.ready;
+    const answers = Array.from({ length: 20 }, () => fetchPage(port, '/'));
+    await vi.waitFor(() => expect(waiting).toHaveLength(20), { timeout: 20_000 });
+    const stopped = proxy.stop({ drainMs: 20_000 });
+    await vi.waitFor(() => expect(fetchPage(port, '/')).rejects.toThrow('ECONNREFUSED'), { timeout: 20_000 });
+    for (const socket of waiting) socket.end('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate');
+    expect(await Promise.all(answers)).toEqual(Array(20).fill({ status: 200, body: 'late' }));
+    await stopped;
+    expect(proxy.workerPids()).toEqual([]);
+    upstream.close();
+  });
+
+  it.each([
+    ['a port that another program shares in the same way', 'the port is in use'],
+    ['any free port', 'several processes cannot share port 0'],
+    ['a control plane', 'several processes need a static bootstrap'],
+  ])('refuse %s', async (_case, message) => {
+    const taken = createServer();
+    taken.listen({ port: 0, host: '127.0.0.1', reusePort: true });
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo; // a listening TCP server
+    const text = message.includes('static')
+      ? yaml(await freePort(), 0, 'dynamic_resources: { lds_config: { resource_api_version: V3, ads: {} } }\n')
+      : yaml(message.includes('port 0') ? 0 : port, 0);
+    const { bootstrap } = await readBootstrap(await write(text));
+    if (bootstrap === null) throw new Error('the bootstrap can be read');
+    const options = { bootstrap, logger: silentLogger, clock: systemClock, random: () => 0, concurrency: 2 };
+    await expect(startProxyWithWorkers(options)).rejects.toThrow(message);
+    taken.close();
+  });
 });
+
+function cluster(name: string, port: number): string {
+  const endpoint = `{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } } }`;
+  return (
+    `  clusters:\n    - { name: ${name}, type: STATIC, connect_timeout: 1s, load_assignment: { cluster_name: ${name}, ` +
+    `endpoints: [{ lb_endpoints: [${endpoint}] }] } }\n`
+  );
+}
 
 describe('administration pages', () => {
   it('are changed by POST only, and answer no foreign name', async () => {
