@@ -1,5 +1,5 @@
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
-import { Server, ServerCredentials, type ServerDuplexStream, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import { Server, type ServerDuplexStream, status, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import {
   type DeltaDiscoveryRequest,
@@ -8,7 +8,7 @@ import {
   DiscoveryRequestSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import type { Logger } from '@flotilla/observe';
-import { type Clock, FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type SocketAddress } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
 import type { XdsShortName } from '@flotilla/xds';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
@@ -17,6 +17,7 @@ import type { ResourceCache } from '../translate/cache.ts';
 import { authoriseNode } from './auth.ts';
 import type { TypeChannel } from './channel.ts';
 import { DeltaChannel } from './delta.ts';
+import { openPlaintextPort } from './port.ts';
 import { type AnyRequest, ProxySession } from './session.ts';
 import type { Sessions } from './sessions.ts';
 import { SotwChannel } from './sotw.ts';
@@ -49,7 +50,8 @@ export interface AdsOptions {
 export interface AdsServer {
   readonly plaintext: SocketAddress | null;
   readonly tls: SocketAddress | null;
-  close(): Promise<void>;
+  /** Ends all streams and connections at once. */
+  close(): void;
 }
 
 /**
@@ -73,36 +75,30 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
   // Two servers, so that a handler knows by its port whether the caller has proved an identity.
   const plain = options.plaintext === null ? null : open(false);
   const secure = options.tls === null ? null : open(true);
-  const plaintext = plain === null || options.plaintext === null ? null : await bindPlaintext(plain, options.plaintext);
+  const plaintext =
+    plain === null || options.plaintext === null ? null : await openPlaintextPort(plain, options.plaintext);
+  const close = () => {
+    plaintext?.close();
+    plain?.forceShutdown();
+    secure?.forceShutdown();
+  };
   try {
     const tls =
       secure === null || options.tls === null
         ? null
         : await openTlsPort(secure, options.tls.address, options.tls.identity, options.logger);
     return {
-      plaintext,
+      plaintext: plaintext?.address ?? null,
       tls: tls?.address ?? null,
-      async close() {
-        await tls?.close();
-        plain?.forceShutdown();
-        secure?.forceShutdown();
+      close() {
+        tls?.close();
+        close();
       },
     };
   } catch (error) {
-    plain?.forceShutdown();
-    secure?.forceShutdown();
+    close();
     throw error;
   }
-}
-
-function bindPlaintext(server: Server, address: SocketAddress): Promise<SocketAddress> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(formatAddress(address), ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve({ host: address.host, port });
-      else
-        reject(new FlotillaError('system', `xDS port ${formatAddress(address)}: ${error.message}`, { cause: error }));
-    });
-  });
 }
 
 function addAds(server: Server, options: AdsOptions, isAuthenticated: boolean): void {

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { type Server, ServerCredentials } from '@grpc/grpc-js';
+import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
+
+export interface Port {
+  readonly address: SocketAddress;
+  /** Ends every connection at once, also those whose clients do not let go. */
+  close(): void;
+}
+
+/**
+ * A port in front of a gRPC server. Connections are accepted here and handed on, because grpc-js itself knows its
+ * connections only for channelz, and would leave them open on a shutdown without it. `accepted` is the event of `server`
+ * with a connection that is ready for HTTP/2. Throws `system` when the port cannot be had.
+ */
+export async function openPort(
+  grpc: Server,
+  server: NetServer,
+  accepted: 'connection' | 'secureConnection',
+  address: SocketAddress,
+): Promise<Port> {
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  };
+  server.on('connection', track);
+  if (accepted !== 'connection') server.on(accepted, track);
+  server.on(accepted, (socket: Socket) => {
+    socket.setNoDelay(true);
+    injector.injectConnection(socket);
+  });
+  try {
+    server.listen(address.port, address.host);
+    await once(server, 'listening');
+  } catch (error) {
+    throw FlotillaError.from(error, 'system').within(`xDS port ${formatAddress(address)}`);
+  }
+  return {
+    address: { host: address.host, port: portOf(server) },
+    close() {
+      injector.destroy();
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** A port without TLS, for loopback. */
+export function openPlaintextPort(grpc: Server, address: SocketAddress): Promise<Port> {
+  return openPort(grpc, createServer(), 'connection', address);
+}
+
+function portOf(server: NetServer): number {
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new FlotillaError('internal', 'the xDS port has no address');
+  return bound.port;
+}
