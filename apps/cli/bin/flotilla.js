@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts the command line on the Node that this checkout pins, whatever Node the machine has: the bundle when it is
 // as new as its sources, the TypeScript otherwise. Plain JavaScript that Node 20 understands.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { dirname, join } from 'node:path';
@@ -23,6 +23,7 @@ if (Number(process.versions.node.split('.')[0]) >= PINNED_MAJOR) {
     console.error('  Run "npm ci" in the checkout, which installs it.');
     process.exit(1);
   }
-  const child = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
-  process.exit(child.status ?? 1);
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.once('exit', (code) => process.exit(code ?? 1));
 }

@@ -143,6 +143,7 @@ try {
     const failure = FlotillaError.from(error);
     console.error(`flotilla: ${failure.describe()}`);
     if (failure.code === 'internal' && failure.stack !== undefined) console.error(failure.stack);
-    process.exitCode = exitCodeOf(failure);
+    // A command that failed is over, whatever it still had open.
+    process.exit(exitCodeOf(failure));
   }
 }

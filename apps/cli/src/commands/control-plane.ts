@@ -60,8 +60,8 @@ export async function controlPlane(options: ControlPlaneCommandOptions): Promise
       const context = { name: 'control-plane', api: started.api, adminToken, pid: process.pid };
       stop.push('context', publishContext({ ...context, startedAtMs: systemClock.now() }));
     }
-    const { xds, xdsTls, ca, api } = started;
-    console.log(JSON.stringify({ ready: true, xds, xdsTls, ca, api, rootsFile }));
+    const { xds, xdsTls, ca, api, faults } = started;
+    console.log(JSON.stringify({ ready: true, xds, xdsTls, ca, api, rootsFile, faults }));
     await stopped;
   } finally {
     await stop.close();

@@ -47,7 +47,7 @@ export function liveContexts(home = flotillaHome()): MeshContext[] {
   }
   return names
     .flatMap((name) => readContext(join(folder, name)))
-    .filter(({ pid }) => isAlive(pid))
+    .filter((context) => isAlive(context.pid) || forget(folder, context))
     .sort((a, b) => b.startedAtMs - a.startedAtMs);
 }
 
@@ -66,6 +66,12 @@ export function findContext(api: string | undefined, token: string | undefined, 
   const url = /^https?:\/\//.test(api) ? api.replace(/\/$/, '') : `http://${api}`;
   const known = contexts.find((context) => context.api === url);
   return { name: url, api: url, adminToken: token ?? known?.adminToken ?? '', pid: 0, startedAtMs: 0 };
+}
+
+/** The mesh was killed: what it left would mislead once its pid is used again. */
+function forget(folder: string, { pid }: MeshContext): false {
+  rmSync(join(folder, `${pid}.json`), { force: true });
+  return false;
 }
 
 function readContext(file: string): MeshContext[] {

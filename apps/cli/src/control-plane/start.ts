@@ -2,6 +2,7 @@ import { startCitadel } from '@flotilla/citadel';
 import { createInProcessBus } from '@flotilla/bus';
 import { startGalley } from '@flotilla/galley';
 import { openLocalIdentity } from '@flotilla/identity';
+import { formatFinding } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { openTelemetry } from '@flotilla/observe/telemetry';
 import { DEFAULT_REGISTRATION, startPilot } from '@flotilla/pilot';
@@ -48,6 +49,8 @@ export interface ControlPlane {
   /** `http://…`: galley, citadel and pilot for tools. */
   readonly api: string;
   readonly rootsPem: string;
+  /** Errors in the configuration directories at the start, one text each; what they are about is not in force. */
+  readonly faults: readonly string[];
   close(): Promise<void>;
 }
 
@@ -134,6 +137,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ca: ca.url,
       api: api.url,
       rootsPem: citadel.rootsPem,
+      faults: galley
+        .findings()
+        .filter(({ severity }) => severity === 'error')
+        .map((finding) => formatFinding(finding)),
       close: () => stop.close(),
     };
   } catch (error) {

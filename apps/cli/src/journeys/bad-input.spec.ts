@@ -140,6 +140,27 @@ describe('a mesh that cannot start', () => {
     expect(result.stderr).toContain(`port ${port} for the application of web is in use`);
   });
 
+  it('shows what is wrong with the configuration directory', async () => {
+    const config = join(scratch, 'config');
+    mkdirSync(config);
+    writeFileSync(
+      join(config, 'open.yaml'),
+      'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: none }\nspec: {}\n',
+    );
+    const file = write('config.yaml', `config: [config]\n${workload('sleep, 60')}`);
+    const result = await runFlotilla(['up', '-f', file], home());
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(/open\.yaml:\d+:\d+: error FLT0002: .*AuthorizationPolicy/);
+  });
+
+  it('shows the last words of an application that ends while starting', async () => {
+    const script = write('boom.sh', 'echo "cannot open the database" >&2; exit 3\n');
+    const result = await runFlotilla(['up', '-f', write('boom.yaml', workload(`sh, ${script}`))], home());
+    expect(result.code).toBe(1);
+    expect(result.stderr).toContain('web/application ended while starting');
+    expect(result.stderr).toContain('cannot open the database');
+  });
+
   it('names a data directory that cannot be written', async () => {
     // A file where the directory should be: refused for root too, whom modes do not stop.
     const occupied = write('occupied', '');

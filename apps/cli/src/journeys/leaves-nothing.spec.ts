@@ -1,7 +1,13 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
-import { repository, TestMesh } from './mesh.ts';
+import { program, repository, TestMesh, type UpSummary } from './mesh.ts';
+
+const bookinfo = join(repository, 'examples/bookinfo/mesh.yaml');
 
 /** Pids of the processes of a mesh that still run; zombies that nobody waits for do not count. */
 function running(pids: readonly number[]): number[] {
@@ -15,8 +21,7 @@ function running(pids: readonly number[]): number[] {
   return pids.filter((pid) => alive.has(pid));
 }
 
-function pidsOf(mesh: TestMesh): number[] {
-  const { summary } = mesh;
+function pidsOf(summary: UpSummary): number[] {
   return [
     summary.controlPlanePid,
     ...summary.proxies.flatMap(({ pid, applicationPid }) => [pid, applicationPid]).filter((pid) => pid !== undefined),
@@ -28,7 +33,7 @@ describe('no process stays behind', () => {
     'after %s to the parent',
     async (signal) => {
       const mesh = await TestMesh.start(join(repository, 'examples/bookinfo/mesh.yaml'));
-      const pids = pidsOf(mesh);
+      const pids = pidsOf(mesh.summary);
       expect(running(pids).length).toBeGreaterThanOrEqual(13);
       mesh.child.kill(signal);
       await expect.poll(() => running(pids), { timeout: 10_000 }).toEqual([]);
@@ -36,6 +41,22 @@ describe('no process stays behind', () => {
     },
     60_000,
   );
+
+  it('after the shell that npm puts between is killed', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
+    const command = `"${process.execPath}" "${program}" up -f "${bookinfo}" --any-port -o json; true`;
+    const shell = spawn('sh', ['-c', command], {
+      env: { ...process.env, FLOTILLA_HOME: home, npm_command: 'exec' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const [line] = (await once(createInterface(shell.stdout), 'line')) as [string];
+    // The command's own documented output.
+    const pids = pidsOf(JSON.parse(line) as UpSummary);
+    expect(running(pids).length).toBeGreaterThanOrEqual(13);
+    shell.kill('SIGKILL');
+    await expect.poll(() => running(pids), { timeout: 10_000 }).toEqual([]);
+    rmSync(home, { recursive: true, force: true });
+  }, 60_000);
 
   it('an application or proxy that ends is started again', async () => {
     const mesh = await TestMesh.start(join(repository, 'examples/bookinfo/mesh.yaml'));

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openReaper } from './reaper.ts';
 
@@ -22,6 +25,15 @@ describe('reaper', () => {
     expect(process.kill(forgotten.pid, 0)).toBe(true);
     process.kill(forgotten.pid, 'SIGKILL');
     await forgotten.ended;
+  });
+
+  it('removes the directory that it was given, when the groups are gone', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'flotilla reaper '));
+    writeFileSync(join(directory, 'key'), 'secret');
+    const reaper = openReaper();
+    reaper.removeAtEnd(directory);
+    await reaper.close();
+    expect(existsSync(directory)).toBe(false);
   });
 
   it('does so too when the process that owns it is killed', async () => {

@@ -5,14 +5,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
  * the pipe closes, however this process ended (`kill -9` included), it ends every group: SIGTERM, a short
  * while, SIGKILL. POSIX sh is on every system that the mesh runs on and costs a megabyte.
  *
- * Protocol, one line each: `+<pgid>` remembers a group, `-<pgid>` forgets it.
+ * Protocol, one line each: `+<pgid>` remembers a group, `-<pgid>` forgets it, `=<path>` names a directory to remove
+ * when the groups are gone.
  */
 const SCRIPT = `
 groups=" "
+directory=
 while read -r line; do
   id=\${line#?}
   case "$line" in
     +*) groups="$groups$id " ;;
+    =*) directory=$id ;;
     -*) groups=$(printf '%s' "$groups" | sed "s/ $id / /") ;;
   esac
 done
@@ -21,11 +24,12 @@ tries=0
 while [ "$tries" -lt 20 ]; do
   alive=
   for id in $groups; do kill -0 "-$id" 2>/dev/null && alive=1; done
-  [ -z "$alive" ] && exit 0
+  [ -z "$alive" ] && break
   sleep 0.1
   tries=$((tries + 1))
 done
 for id in $groups; do kill -KILL "-$id" 2>/dev/null; done
+[ -z "$directory" ] || rm -rf -- "$directory"
 `;
 
 export interface Reaper {
@@ -34,6 +38,8 @@ export interface Reaper {
   /** From now on this process group ends when we end. */
   watch(pgid: number): void;
   forget(pgid: number): void;
+  /** Removes this directory, with all in it, after the groups have ended. */
+  removeAtEnd(directory: string): void;
   /** Ends the shell, which first ends every group that is still watched. */
   close(): Promise<void>;
 }
@@ -47,6 +53,7 @@ export function openReaper(): Reaper {
     pid: shell.pid ?? -1,
     watch: (pgid) => void shell.stdin?.write(`+${pgid}\n`),
     forget: (pgid) => void shell.stdin?.write(`-${pgid}\n`),
+    removeAtEnd: (directory) => void shell.stdin?.write(`=${directory}\n`),
     close() {
       shell.stdin?.end();
       return ended;

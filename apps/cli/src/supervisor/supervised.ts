@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { writeSync } from 'node:fs';
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import type { Reaper } from './reaper.ts';
@@ -14,6 +15,8 @@ export interface ProcessSpec {
   readonly output: number;
   /** Take standard output by a pipe instead, line by line. */
   readonly onLine?: (line: string) => void;
+  /** Hear standard error line by line; it goes to `output` all the same. */
+  readonly onErrorLine?: (line: string) => void;
 }
 
 export interface SupervisedOptions {
@@ -58,16 +61,22 @@ export class SupervisedProcess {
 
   /** Resolves when the program runs; rejects with `system` when it cannot be started at all. */
   start(): Promise<void> {
-    const { program, args, env, directory, output, onLine, name } = this.#spec;
+    const { program, args, env, directory, output, onLine, onErrorLine, name } = this.#spec;
     const startedMs = this.#options.clock.monotonicMs();
     const child = spawn(program, [...args], {
       cwd: directory,
       env: { ...env },
       detached: true,
-      stdio: ['ignore', onLine === undefined ? output : 'pipe', output],
+      stdio: ['ignore', onLine === undefined ? output : 'pipe', onErrorLine === undefined ? output : 'pipe'],
     });
     this.#child = child;
     if (onLine !== undefined && child.stdout !== null) readLines(child.stdout, onLine);
+    if (onErrorLine !== undefined && child.stderr !== null) {
+      readLines(child.stderr, (line) => {
+        writeSync(output, `${line}\n`);
+        onErrorLine(line);
+      });
+    }
     this.#exit = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#ended(child, startedMs, code, signal);

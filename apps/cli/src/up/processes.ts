@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import type { WorkloadEntry } from '../mesh-file/mesh-file.ts';
 import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts';
@@ -20,8 +21,10 @@ export interface MeshProcesses {
   readonly directories: Directories;
   readonly envoyPath: string | null;
   readonly clock: Clock;
+  /** One line for the person at the terminal. */
+  readonly progress: (line: string) => void;
   readonly all: Map<string, SupervisedProcess>;
-  spawn(name: string, logName: string, spec: Omit<ProcessSpec, 'name' | 'output'>): SupervisedProcess;
+  spawn(name: string, spec: Omit<ProcessSpec, 'name' | 'output'>): SupervisedProcess;
 }
 
 /** What `flotilla control-plane` prints when it is ready. */
@@ -33,6 +36,8 @@ export interface ControlPlaneReady {
   readonly api: string;
   /** File with the roots that the control plane's certificates chain to. */
   readonly rootsFile: string;
+  /** Errors in the configuration directories. */
+  readonly faults: readonly string[];
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -46,11 +51,11 @@ export async function startControlPlaneProcess(
   processes: MeshProcesses,
   adminToken: string,
 ): Promise<ControlPlaneReady> {
-  const { plan, directories, clock } = processes;
+  const { plan, directories } = processes;
   const { file, controlPlane } = plan;
   let settle: (ready: ControlPlaneReady) => void = () => undefined;
   const ready = new Promise<ControlPlaneReady>((done) => (settle = done));
-  const supervised = processes.spawn('control-plane', 'control-plane', {
+  const supervised = processes.spawn('control-plane', {
     program: process.execPath,
     args: [
       flotillaProgram,
@@ -69,15 +74,19 @@ export async function startControlPlaneProcess(
       // The program's own contract: one line on standard output, this JSON.
       if (line.startsWith('{"ready":true')) settle(JSON.parse(line) as ControlPlaneReady);
     },
+    onErrorLine(line) {
+      // What is wrong with a watched file must reach whoever saved it.
+      if (/\b(WARN|ERROR)\b/.test(line)) processes.progress(line);
+    },
   });
   await supervised.start();
-  return orFailure(ready, supervised, 'control plane', `${directories.logs}/control-plane.log`, clock);
+  return orFailure(ready, supervised, processes);
 }
 
 export async function startProxyProcess(processes: MeshProcesses, proxy: PlannedProxy, token: string): Promise<void> {
   const { entry } = proxy;
   await processes
-    .spawn(`${entry.name}/proxy`, `${entry.name}.proxy`, {
+    .spawn(`${entry.name}/proxy`, {
       program: process.execPath,
       args: [flotillaProgram, 'agent', ...agentArguments(processes, proxy)],
       env: { ...process.env, FLOTILLA_TOKEN: token },
@@ -93,7 +102,7 @@ export async function startApplication(
 ): Promise<void> {
   const env = applicationEnvironment(proxy, entry);
   await processes
-    .spawn(`${entry.name}/application`, `${entry.name}.application`, {
+    .spawn(`${entry.name}/application`, {
       program: proxy.program ?? entry.command[0],
       args: applicationArguments(entry, env),
       env,
@@ -102,22 +111,23 @@ export async function startApplication(
     .start();
 }
 
-function orFailure<T>(
-  ready: Promise<T>,
-  supervised: SupervisedProcess,
-  subject: string,
-  logFile: string,
-  clock: Clock,
-): Promise<T> {
+function orFailure<T>(ready: Promise<T>, supervised: SupervisedProcess, processes: MeshProcesses): Promise<T> {
+  const { clock } = processes;
   return new Promise((done, fail) => {
     const deadline = clock.after(
       READY_DEADLINE_MS,
-      () => fail(new FlotillaError('unavailable', `the ${subject} was not ready within ${READY_DEADLINE_MS / 1000} s`)),
+      () =>
+        fail(new FlotillaError('unavailable', `the control plane was not ready within ${READY_DEADLINE_MS / 1000} s`)),
       { keepAlive: true },
     );
     supervised.onFirstExit(() => {
       deadline.cancel();
-      fail(new FlotillaError('system', `the ${subject} ended while starting:\n${lastLines(logFile)}`));
+      fail(
+        new FlotillaError(
+          'system',
+          `the control plane ended while starting; it said last:\n${lastWords(processes, 'control-plane')}`,
+        ),
+      );
     });
     void ready.then((value) => {
       deadline.cancel();
@@ -127,6 +137,12 @@ function orFailure<T>(
 }
 
 /** What a process said last. The log directory may be gone by the time that somebody reads about it. */
-function lastLines(logFile: string): string {
-  return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+export function lastWords({ directories }: MeshProcesses, name: string): string {
+  const text = readFileSync(join(directories.logs, logFileOf(name)), 'utf8').trimEnd();
+  return text === '' ? '(nothing)' : text.split('\n').slice(-LOG_TAIL_LINES).join('\n');
+}
+
+/** `reviews-v1/proxy` logs to `reviews-v1.proxy.log`. */
+export function logFileOf(name: string): string {
+  return `${name.replace('/', '.')}.log`;
 }

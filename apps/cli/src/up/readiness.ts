@@ -1,30 +1,38 @@
 import { get } from 'node:http';
 import { connect } from 'node:net';
 import { FlotillaError } from '@flotilla/runtime';
-import type { MeshProcesses } from './processes.ts';
+import { lastWords, type MeshProcesses } from './processes.ts';
 
 const POLL_MS = 15;
 const DEADLINE_MS = 30_000;
 const LOOPBACK = '127.0.0.1';
 
 /** Polls Envoy's `/ready` until it says 200. Works for our proxy and for stock Envoy alike. */
-export function waitUntilReady(adminPort: number, subject: string, processes: MeshProcesses): Promise<void> {
-  return poll(() => answersReady(adminPort), `${subject} was not ready`, processes);
+export function waitUntilReady(adminPort: number, name: string, processes: MeshProcesses): Promise<void> {
+  return poll(() => answersReady(adminPort), name, 'was not ready', processes);
 }
 
 /** Polls until something accepts TCP connections. */
-export function waitUntilListening(port: number, subject: string, processes: MeshProcesses): Promise<void> {
-  return poll(() => accepts(port), `${subject} does not listen on port ${port}`, processes);
+export function waitUntilListening(port: number, name: string, processes: MeshProcesses): Promise<void> {
+  return poll(() => accepts(port), name, `does not listen on port ${port}`, processes);
 }
 
-async function poll(probe: () => Promise<boolean>, complaint: string, processes: MeshProcesses): Promise<void> {
-  const { clock, directories } = processes;
+/** Throws `system` with the process's last words as soon as it ends by itself, or when the time is over. */
+async function poll(
+  probe: () => Promise<boolean>,
+  name: string,
+  complaint: string,
+  processes: MeshProcesses,
+): Promise<void> {
+  const { clock } = processes;
   const deadlineMs = clock.monotonicMs() + DEADLINE_MS;
+  let hasEnded = false;
+  processes.all.get(name)?.onFirstExit(() => (hasEnded = true));
   while (!(await probe())) {
-    if (clock.monotonicMs() > deadlineMs) {
-      throw new FlotillaError('unavailable', `${complaint} within ${DEADLINE_MS / 1000} s`, {
-        hint: `Logs are in ${directories.logs}.`,
-      });
+    const isLate = clock.monotonicMs() > deadlineMs;
+    if (hasEnded || isLate) {
+      const what = hasEnded ? 'ended while starting' : `${complaint} within ${DEADLINE_MS / 1000} s`;
+      throw new FlotillaError('system', `${name} ${what}; it said last:\n${lastWords(processes, name)}`);
     }
     await new Promise<void>((resolve) => clock.after(POLL_MS, resolve, { keepAlive: true }));
   }

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from '@flotilla/observe';
@@ -13,12 +13,13 @@ import { openReaper, type Reaper } from '../supervisor/reaper.ts';
 import { SupervisedProcess } from '../supervisor/supervised.ts';
 import {
   type Directories,
+  logFileOf,
   type MeshProcesses,
   startApplication,
   startControlPlaneProcess,
   startProxyProcess,
 } from './processes.ts';
-import { type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
+import { checkEnvoy, type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
 import { waitUntilListening, waitUntilReady } from './readiness.ts';
 import { serviceDocuments } from './services.ts';
 import { createWorkloadToken } from './tokens.ts';
@@ -75,16 +76,21 @@ export async function runMesh(options: UpOptions): Promise<RunningMesh> {
 async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMesh> {
   const { file, clock, progress } = options;
   const startedMs = clock.monotonicMs();
+  checkEnvoy(file, options.envoyPath);
   const plan = await planMesh(file, new PortAllocator(), options.anyPort);
-  const directories = openDirectories(options, stop);
+  const directories = openDirectories(options);
   writeFileSync(join(directories.generated, 'services.yaml'), serviceDocuments(file));
   writeFileSync(directories.defaultMeshConfig, DEFAULT_MESH_CONFIG);
   const reaper = openReaper();
+  if (options.dataDirectory === null) reaper.removeAtEnd(directories.data);
   stop.push('reaper', () => reaper.close());
   const processes = createProcesses(options, plan, directories, reaper, stop);
 
   const adminToken = createAdminToken();
   const ready = await startControlPlaneProcess(processes, adminToken);
+  if (ready.faults.length > 0) {
+    throw new FlotillaError('invalid', `the configuration cannot be used:\n${ready.faults.join('\n')}`);
+  }
   const context = { name: file.name, api: ready.api, adminToken, pid: process.pid, startedAtMs: clock.now() };
   stop.push('context', publishContext(context));
   progress(`control plane ready after ${secondsSince(startedMs, clock)} s`);
@@ -111,20 +117,19 @@ async function startWorkload(
   const { entry } = proxy;
   const token = await createWorkloadToken(api, entry);
   await startProxyProcess(processes, proxy, token);
-  await waitUntilReady(proxy.adminPort, `the proxy of ${entry.name}`, processes);
+  await waitUntilReady(proxy.adminPort, `${entry.name}/proxy`, processes);
   if (entry.kind === 'gateway') {
     progress(`gateway ${entry.name} ready`);
     return;
   }
   await startApplication(processes, proxy, entry);
-  for (const port of proxy.ports) await waitUntilListening(port.appPort, `the application of ${entry.name}`, processes);
+  for (const port of proxy.ports) await waitUntilListening(port.appPort, `${entry.name}/application`, processes);
   progress(`${entry.name} ready`);
 }
 
-function openDirectories(options: UpOptions, stop: StopStack): Directories {
+function openDirectories(options: UpOptions): Directories {
   const data =
     options.dataDirectory === null ? mkdtempSync(join(tmpdir(), 'flotilla-')) : resolve(options.dataDirectory);
-  if (options.dataDirectory === null) stop.push('data directory', () => rmSync(data, { recursive: true, force: true }));
   const directories = {
     data,
     generated: join(data, 'generated'),
@@ -159,9 +164,10 @@ function createProcesses(
     directories,
     envoyPath: options.envoyPath,
     clock,
+    progress: options.progress,
     all: new Map(),
-    spawn(name, logName, spec) {
-      const output = openSync(join(directories.logs, `${logName}.log`), 'a', 0o600);
+    spawn(name, spec) {
+      const output = openSync(join(directories.logs, logFileOf(name)), 'a', 0o600);
       const supervised = new SupervisedProcess({ ...spec, name, output }, { reaper, clock, logger });
       this.all.set(name, supervised);
       stop.push(name, async () => {

@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
-import { FAULT_CODES, formatKey } from '@flotilla/model';
+import { FAULT_CODES, formatFinding, formatKey } from '@flotilla/model';
 import type { Finding, Origin, ResourceKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
@@ -118,6 +118,19 @@ class WatchedDirectory implements DirectorySource {
     await this.#scanning;
   }
 
+  /** Logs each finding once, when it comes up: nobody asked for this change, so nobody waits for an answer. */
+  #tell(findings: readonly Finding[]): void {
+    const { logger } = this.#options;
+    const known = new Set(this.#findings.map((finding) => formatFinding(finding)));
+    for (const finding of findings) {
+      const text = formatFinding(finding);
+      if (known.has(text)) continue;
+      if (finding.severity === 'error') logger.error(text);
+      else logger.warn(text);
+    }
+    this.#findings = findings;
+  }
+
   async #scan(): Promise<void> {
     const { directory, writer, clock, logger } = this.#options;
     const desired = this.#files.update(await scanDirectory(directory));
@@ -127,14 +140,13 @@ class WatchedDirectory implements DirectorySource {
     });
     for (const key of this.#seen.keys()) if (!desired.candidates.has(key)) this.#seen.delete(key);
     for (const [key, { content }] of desired.candidates) if (outcome.accepted.has(key)) this.#seen.set(key, content);
-    this.#findings = [...desired.findings, ...outcome.findings];
+    this.#tell([...desired.findings, ...outcome.findings]);
     this.#ignored = desired.ignored;
-    if (outcome.changes.length > 0 || this.#findings.length > 0) {
+    if (outcome.changes.length > 0) {
       logger.info('configuration directory taken in', {
         directory,
         version: outcome.written,
         changed: outcome.changes.length,
-        findings: this.#findings.length,
         overridden: overridden(desired, writer.set, this.#owner),
       });
     }
