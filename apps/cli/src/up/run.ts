@@ -63,7 +63,7 @@ const STOP_GRACE_MS = 4_000;
 export async function runMesh(options: UpOptions): Promise<RunningMesh> {
   const stop = new StopStack();
   const interrupted = options.stopped.then(() => {
-    throw new FlotillaError('unavailable', 'interrupted before the mesh was ready');
+    throw new FlotillaError('system', 'interrupted before the mesh was ready');
   });
   try {
     return await Promise.race([startMesh(options, stop), interrupted]);
