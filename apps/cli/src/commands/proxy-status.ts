@@ -53,7 +53,21 @@ export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
     for (const type of proxy.types) {
       if (type.errorDetail !== '') console.log(`${workloadOf(proxy)} refused ${type.typeUrl}: ${type.errorDetail}`);
     }
-    for (const omission of proxy.omissions) console.log(`${workloadOf(proxy)}: left out ${omission}`);
+  }
+  printOmissions(response.proxies);
+}
+
+/** What pilot left out, each once, with the proxies that it concerns. */
+function printOmissions(proxies: readonly ProxyStatus[]): void {
+  const concerned = new Map<string, string[]>();
+  for (const proxy of proxies) {
+    for (const omission of proxy.omissions) {
+      concerned.set(omission, [...(concerned.get(omission) ?? []), workloadOf(proxy)]);
+    }
+  }
+  for (const [omission, names] of concerned) {
+    const who = names.length === proxies.length ? 'all proxies' : names.join(', ');
+    console.log(`left out for ${who}: ${omission}`);
   }
 }
 

@@ -19,6 +19,8 @@ const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'ist
 // One machine, a handful of proxies: waiting long for more changes would only delay what the user looks at.
 const EMBEDDED_DEBOUNCE = { quietMs: 5, maxMs: 100 } as const;
 
+const LOOPBACK_HOSTS = new Set(['127.0.0.1', '::1', 'localhost']);
+
 export interface ControlPlaneOptions {
   /** Directories of Istio and Kubernetes YAML, watched. */
   readonly directories: readonly string[];
@@ -68,6 +70,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       otlpEndpoint: options.otlpEndpoint,
     });
     stop.push('telemetry', () => telemetry.close());
+    if (!LOOPBACK_HOSTS.has(addresses.xds.host)) {
+      logger.warn(
+        `xDS without TLS at ${formatAddress(addresses.xds)} is open to the network: anybody there can read the mesh`,
+      );
+    }
     const bus = createInProcessBus();
     stop.push('bus', () => bus.close());
     const citadel = await startCitadel({

@@ -74,6 +74,13 @@ workloads:
       minimal.replace('service: web', 'service: web\n    proxy: nginx'),
       'must be one of flotilla, envoy',
     ],
+    [
+      'two ports of one name',
+      minimal.replace('port: 80 }', 'port: 80 }, { name: http, port: 81 }'),
+      'two ports are called http',
+    ],
+    ['port 0', minimal.replace('port: 80', 'port: 0'), 'port must be a port number from 1'],
+    ['a command in one text', minimal.replace('[node, server.js]', 'node server.js'), 'command must be a list'],
     ['a gateway without ports', `gateways: [{ name: in }]${minimal}`, 'a gateway needs at least one port'],
   ])('refuses %s', (_case, text, expected) => {
     expect(faultsOf(text)).toContain(expected);

@@ -58,7 +58,7 @@ function decodeGateway(entry: Reader): GatewayEntry {
 }
 
 function decodeGatewayPort(entry: Reader): GatewayPort {
-  const port = entry.port('port', null);
+  const port = entry.port('port', null, 1);
   const decoded = { port, listen: entry.port('listen', port) };
   entry.finish();
   return decoded;
@@ -82,6 +82,12 @@ function decodeWorkload(entry: Reader, namespace: string, base: string): Workloa
     env: entry.stringMap('env'),
     directory: resolve(base, entry.string('directory', '.')),
   };
+  const names = workload.ports.map((port) => port.name);
+  const repeated = names.find((name, index) => names.indexOf(name) !== index);
+  if (repeated !== undefined) entry.fault('ports', `two ports are called ${repeated}; names must differ`);
+  if (command.length === 1 && /\s/.test(program ?? '')) {
+    entry.fault('command', 'must be a list: the program, then each argument by itself');
+  }
   if (workload.service !== null && workload.ports.length === 0) {
     entry.fault('ports', `service ${workload.service} needs at least one port`);
   }
@@ -92,7 +98,7 @@ function decodeWorkload(entry: Reader, namespace: string, base: string): Workloa
 function decodeWorkloadPort(entry: Reader): WorkloadPort {
   const decoded: WorkloadPort = {
     name: entry.name('name', 'http'),
-    port: entry.port('port', null),
+    port: entry.port('port', null, 1),
     appPort: entry.port('appPort', 0),
   };
   entry.finish();

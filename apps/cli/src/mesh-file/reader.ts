@@ -50,6 +50,7 @@ export class Reader {
   }
 
   has(key: string): boolean {
+    this.#read.add(key);
     return this.#map.has(key);
   }
 
@@ -76,15 +77,15 @@ export class Reader {
   }
 
   /** A port number. `fallback` null: the field is required. */
-  port(key: string, fallback: number | null): number {
+  port(key: string, fallback: number | null, minimum = 0): number {
     const node = this.#node(key);
     if (node === null) {
       if (fallback === null) this.fault(key, 'is missing');
       return fallback ?? 0;
     }
     const value = isScalar(node) ? node.value : undefined;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
-    this.#faultAt(node, key, 'must be a port number from 0 to 65535');
+    if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= 65_535) return value;
+    this.#faultAt(node, key, `must be a port number from ${minimum} to 65535`);
     return fallback ?? 0;
   }
 

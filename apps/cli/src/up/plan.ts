@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { GatewayEntry, MeshFile, WorkloadEntry } from '../mesh-file/mesh-file.ts';
 import type { PortAllocator } from '../supervisor/ports.ts';
 import { resolveProgram } from '../supervisor/program.ts';
@@ -96,6 +97,7 @@ function resolvePrograms(file: MeshFile): Map<WorkloadEntry, string> {
   const faults: FlotillaError[] = [];
   for (const entry of file.workloads) {
     try {
+      checkDirectory(entry.directory);
       programs.set(entry, resolveProgram(entry.command[0], entry.directory));
     } catch (error) {
       faults.push(FlotillaError.from(error).within(`workload ${entry.name} of ${file.path}`));
@@ -104,6 +106,11 @@ function resolvePrograms(file: MeshFile): Map<WorkloadEntry, string> {
   const [first] = faults;
   if (first === undefined) return programs;
   throw faults.length === 1 ? first : new FlotillaError('invalid', faults.map((fault) => fault.describe()).join('\n'));
+}
+
+function checkDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new FlotillaError('invalid', `its working directory ${directory} does not exist`);
 }
 
 /** Environment of an application: how it reaches the mesh and where it listens. It names no mesh. */
