@@ -1,5 +1,7 @@
 import { FlotillaError } from './errors.ts';
 
+// The micro sign stands escaped in the patterns: one such letter in the bundle makes Node hold all of it in two bytes a
+// character, 4 MB more in every process.
 const UNITS_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
@@ -15,7 +17,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
  * Throws `invalid` for anything else, an empty text included.
  */
 export function parseDurationMs(text: string): number {
-  const match = /^([+-])?((?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+$/.exec(text);
+  const match = /^([+-])?((?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|\u00b5s|ms|s|m|h))+$/.exec(text);
   if (text === '0') return 0;
   if (match === null) {
     throw new FlotillaError('invalid', `"${text}" is not a duration`, {
@@ -23,7 +25,7 @@ export function parseDurationMs(text: string): number {
     });
   }
   let totalMs = 0;
-  for (const part of text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)) {
+  for (const part of text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|ms|s|m|h)/g)) {
     totalMs += Number(part[1]) * (UNITS_MS[part[2] ?? ''] ?? 0);
   }
   return text.startsWith('-') ? -totalMs : totalMs;

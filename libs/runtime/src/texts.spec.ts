@@ -11,6 +11,7 @@ describe('parseDurationMs', () => {
     ['.5s', 500],
     ['250ms', 250],
     ['10us', 0.01],
+    ['10µs', 0.01],
     ['0', 0],
     ['-3s', -3_000],
   ])('reads %s as %d ms', (text, expected) => {
