@@ -23,6 +23,8 @@ const require = createRequire(join(root, 'package.json'));
 interface ProtoRoot {
   readonly dir: string;
   readonly include: RegExp;
+  /** Our own comments become documentation; those of others stay with them. */
+  readonly isOurs?: boolean;
 }
 
 const deps = join(root, 'node_modules/@grpc/grpc-js-xds/deps');
@@ -39,7 +41,7 @@ const protoRoots: readonly ProtoRoot[] = [
       /^google\/(rpc|api)\/(status|code|error_details|annotations|http|expr\/v1alpha1\/(syntax|checked|value|eval))\.proto$/,
   },
   { dir: join(deps, 'googleapis'), include: /^google\/api\/expr\/v1alpha1\/(syntax|checked)\.proto$/ },
-  { dir: join(root, 'proto'), include: /^(flotilla|istio|grpc)\/.*\.proto$/ },
+  { dir: join(root, 'proto'), include: /^(flotilla|istio|grpc)\/.*\.proto$/, isOurs: true },
 ];
 // protoc-gen-validate publishes its options outside the folder that importers name.
 const singleFiles: Readonly<Record<string, string>> = {
@@ -48,13 +50,25 @@ const singleFiles: Readonly<Record<string, string>> = {
 
 function collectProtos(): Map<string, string> {
   const found = new Map<string, string>();
-  for (const { dir, include } of protoRoots) {
+  for (const { dir, include, isOurs } of protoRoots) {
     for (const path of globSync('**/*.proto', { cwd: dir })) {
-      if (include.test(path)) found.set(path, readFileSync(join(dir, path), 'utf8'));
+      if (!include.test(path)) continue;
+      const text = readFileSync(join(dir, path), 'utf8');
+      found.set(path, isOurs === true ? text : withoutComments(text));
     }
   }
-  for (const [path, file] of Object.entries(singleFiles)) found.set(path, readFileSync(file, 'utf8'));
+  for (const [path, file] of Object.entries(singleFiles)) {
+    found.set(path, withoutComments(readFileSync(file, 'utf8')));
+  }
   return withoutUnresolved(found);
+}
+
+/** Takes comments out of a proto file; string literals may hold what looks like one. */
+function withoutComments(text: string): string {
+  return text.replace(
+    /("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|\/\/[^\n]*|\/\*[^]*?\*\//g,
+    (_match, literal: string | undefined) => literal ?? '',
+  );
 }
 
 /** Leaves out files whose imports nobody has (OpenCensus, OpenTelemetry, Prometheus), and what imports them. */

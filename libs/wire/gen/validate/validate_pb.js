@@ -179,43 +179,30 @@ export const KnownRegexSchema = /*@__PURE__*/
   enumDesc(file_validate_validate, 0);
 
 /**
- * WellKnownRegex contain some well-known patterns.
- *
  * @generated from enum validate.KnownRegex
  */
 export const KnownRegex = /*@__PURE__*/
   tsEnum(KnownRegexSchema);
 
 /**
- * Disabled nullifies any validation rules for this message, including any
- * message fields associated with it that do support validation.
- *
  * @generated from extension: optional bool disabled = 1071;
  */
 export const disabled = /*@__PURE__*/
   extDesc(file_validate_validate, 0);
 
 /**
- * Ignore skips generation of validation methods for this message.
- *
  * @generated from extension: optional bool ignored = 1072;
  */
 export const ignored = /*@__PURE__*/
   extDesc(file_validate_validate, 1);
 
 /**
- * Required ensures that exactly one the field options in a oneof is set;
- * validation fails if no fields in the oneof are set.
- *
  * @generated from extension: optional bool required = 1071;
  */
 export const required = /*@__PURE__*/
   extDesc(file_validate_validate, 2);
 
 /**
- * Rules specify the validations to be performed on this field. By default,
- * no validation is performed against a field.
- *
  * @generated from extension: optional validate.FieldRules rules = 1071;
  */
 export const rules = /*@__PURE__*/

@@ -18,9 +18,6 @@ export const disallowed_by_default = /*@__PURE__*/
   extDesc(file_envoy_annotations_deprecation, 0);
 
 /**
- * The API major and minor version on which the field was deprecated
- * (e.g., "3.5" for major version 3 and minor version 5).
- *
  * @generated from extension: string deprecated_at_minor_version = 157299826;
  */
 export const deprecated_at_minor_version = /*@__PURE__*/
@@ -33,9 +30,6 @@ export const disallowed_by_default_enum = /*@__PURE__*/
   extDesc(file_envoy_annotations_deprecation, 2);
 
 /**
- * The API major and minor version on which the enum value was deprecated
- * (e.g., "3.5" for major version 3 and minor version 5).
- *
  * @generated from extension: string deprecated_at_minor_version_enum = 181198657;
  */
 export const deprecated_at_minor_version_enum = /*@__PURE__*/

@@ -12,16 +12,10 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_admin_v3_certs: GenFile;
 
 /**
- * Proto representation of certificate details. Admin endpoint uses this wrapper for ``/certs`` to
- * display certificate information. See :ref:`/certs <operations_admin_interface_certs>` for more
- * information.
- *
  * @generated from message envoy.admin.v3.Certificates
  */
 export declare type Certificates = Message<"envoy.admin.v3.Certificates"> & {
   /**
-   * List of certificates known to an Envoy.
-   *
    * @generated from field: repeated envoy.admin.v3.Certificate certificates = 1;
    */
   certificates: Certificate[];
@@ -38,15 +32,11 @@ export declare const CertificatesSchema: GenMessage<Certificates>;
  */
 export declare type Certificate = Message<"envoy.admin.v3.Certificate"> & {
   /**
-   * Details of CA certificate.
-   *
    * @generated from field: repeated envoy.admin.v3.CertificateDetails ca_cert = 1;
    */
   caCert: CertificateDetails[];
 
   /**
-   * Details of Certificate Chain
-   *
    * @generated from field: repeated envoy.admin.v3.CertificateDetails cert_chain = 2;
    */
   certChain: CertificateDetails[];
@@ -59,56 +49,40 @@ export declare type Certificate = Message<"envoy.admin.v3.Certificate"> & {
 export declare const CertificateSchema: GenMessage<Certificate>;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.admin.v3.CertificateDetails
  */
 export declare type CertificateDetails = Message<"envoy.admin.v3.CertificateDetails"> & {
   /**
-   * Path of the certificate.
-   *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * Certificate Serial Number.
-   *
    * @generated from field: string serial_number = 2;
    */
   serialNumber: string;
 
   /**
-   * List of Subject Alternate names.
-   *
    * @generated from field: repeated envoy.admin.v3.SubjectAlternateName subject_alt_names = 3;
    */
   subjectAltNames: SubjectAlternateName[];
 
   /**
-   * Minimum of days until expiration of certificate and it's chain.
-   *
    * @generated from field: uint64 days_until_expiration = 4;
    */
   daysUntilExpiration: bigint;
 
   /**
-   * Indicates the time from which the certificate is valid.
-   *
    * @generated from field: google.protobuf.Timestamp valid_from = 5;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Indicates the time at which the certificate expires.
-   *
    * @generated from field: google.protobuf.Timestamp expiration_time = 6;
    */
   expirationTime?: Timestamp | undefined;
 
   /**
-   * Details related to the OCSP response associated with this certificate, if any.
-   *
    * @generated from field: envoy.admin.v3.CertificateDetails.OcspDetails ocsp_details = 7;
    */
   ocspDetails?: CertificateDetails_OcspDetails | undefined;
@@ -125,15 +99,11 @@ export declare const CertificateDetailsSchema: GenMessage<CertificateDetails>;
  */
 export declare type CertificateDetails_OcspDetails = Message<"envoy.admin.v3.CertificateDetails.OcspDetails"> & {
   /**
-   * Indicates the time from which the OCSP response is valid.
-   *
    * @generated from field: google.protobuf.Timestamp valid_from = 1;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Indicates the time at which the OCSP response expires.
-   *
    * @generated from field: google.protobuf.Timestamp expiration = 2;
    */
   expiration?: Timestamp | undefined;
@@ -150,8 +120,6 @@ export declare const CertificateDetails_OcspDetailsSchema: GenMessage<Certificat
  */
 export declare type SubjectAlternateName = Message<"envoy.admin.v3.SubjectAlternateName"> & {
   /**
-   * Subject Alternate Name.
-   *
    * @generated from oneof envoy.admin.v3.SubjectAlternateName.name
    */
   name: {

@@ -14,41 +14,10 @@ import type { ClientResourceStatus, UpdateFailureState } from "./config_dump_sha
 export declare const file_envoy_admin_v3_config_dump: GenFile;
 
 /**
- * The :ref:`/config_dump <operations_admin_interface_config_dump>` admin endpoint uses this wrapper
- * message to maintain and serve arbitrary configuration information from any component in Envoy.
- *
  * @generated from message envoy.admin.v3.ConfigDump
  */
 export declare type ConfigDump = Message<"envoy.admin.v3.ConfigDump"> & {
   /**
-   * This list is serialized and dumped in its entirety at the
-   * :ref:`/config_dump <operations_admin_interface_config_dump>` endpoint.
-   *
-   * The following configurations are currently supported and will be dumped in the order given
-   * below:
-   *
-   * * ``bootstrap``: :ref:`BootstrapConfigDump <envoy_v3_api_msg_admin.v3.BootstrapConfigDump>`
-   * * ``clusters``: :ref:`ClustersConfigDump <envoy_v3_api_msg_admin.v3.ClustersConfigDump>`
-   * * ``ecds_filter_http``: :ref:`EcdsConfigDump <envoy_v3_api_msg_admin.v3.EcdsConfigDump>`
-   * * ``ecds_filter_quic_listener``: :ref:`EcdsConfigDump <envoy_v3_api_msg_admin.v3.EcdsConfigDump>`
-   * * ``ecds_filter_tcp_listener``: :ref:`EcdsConfigDump <envoy_v3_api_msg_admin.v3.EcdsConfigDump>`
-   * * ``endpoints``:  :ref:`EndpointsConfigDump <envoy_v3_api_msg_admin.v3.EndpointsConfigDump>`
-   * * ``listeners``: :ref:`ListenersConfigDump <envoy_v3_api_msg_admin.v3.ListenersConfigDump>`
-   * * ``scoped_routes``: :ref:`ScopedRoutesConfigDump <envoy_v3_api_msg_admin.v3.ScopedRoutesConfigDump>`
-   * * ``routes``:  :ref:`RoutesConfigDump <envoy_v3_api_msg_admin.v3.RoutesConfigDump>`
-   * * ``secrets``:  :ref:`SecretsConfigDump <envoy_v3_api_msg_admin.v3.SecretsConfigDump>`
-   *
-   * EDS Configuration will only be dumped by using parameter ``?include_eds``
-   *
-   * Currently ECDS is supported in HTTP and listener filters. Note, ECDS configuration for
-   * either HTTP or listener filter will only be dumped if it is actually configured.
-   *
-   * You can filter output with the resource and mask query parameters.
-   * See :ref:`/config_dump?resource={} <operations_admin_interface_config_dump_by_resource>`,
-   * :ref:`/config_dump?mask={} <operations_admin_interface_config_dump_by_mask>`,
-   * or :ref:`/config_dump?resource={},mask={}
-   * <operations_admin_interface_config_dump_by_resource_and_mask>` for more information.
-   *
    * @generated from field: repeated google.protobuf.Any configs = 1;
    */
   configs: Any[];
@@ -61,11 +30,6 @@ export declare type ConfigDump = Message<"envoy.admin.v3.ConfigDump"> & {
 export declare const ConfigDumpSchema: GenMessage<ConfigDump>;
 
 /**
- * This message describes the bootstrap configuration that Envoy was started with. This includes
- * any CLI overrides that were merged. Bootstrap configuration information can be used to recreate
- * the static portions of an Envoy configuration by reusing the output as the bootstrap
- * configuration for another Envoy.
- *
  * @generated from message envoy.admin.v3.BootstrapConfigDump
  */
 export declare type BootstrapConfigDump = Message<"envoy.admin.v3.BootstrapConfigDump"> & {
@@ -75,8 +39,6 @@ export declare type BootstrapConfigDump = Message<"envoy.admin.v3.BootstrapConfi
   bootstrap?: Bootstrap | undefined;
 
   /**
-   * The timestamp when the BootstrapConfig was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 2;
    */
   lastUpdated?: Timestamp | undefined;
@@ -89,30 +51,20 @@ export declare type BootstrapConfigDump = Message<"envoy.admin.v3.BootstrapConfi
 export declare const BootstrapConfigDumpSchema: GenMessage<BootstrapConfigDump>;
 
 /**
- * Envoys SDS implementation fills this message with all secrets fetched dynamically via SDS.
- *
  * @generated from message envoy.admin.v3.SecretsConfigDump
  */
 export declare type SecretsConfigDump = Message<"envoy.admin.v3.SecretsConfigDump"> & {
   /**
-   * The statically loaded secrets.
-   *
    * @generated from field: repeated envoy.admin.v3.SecretsConfigDump.StaticSecret static_secrets = 1;
    */
   staticSecrets: SecretsConfigDump_StaticSecret[];
 
   /**
-   * The dynamically loaded active secrets. These are secrets that are available to service
-   * clusters or listeners.
-   *
    * @generated from field: repeated envoy.admin.v3.SecretsConfigDump.DynamicSecret dynamic_active_secrets = 2;
    */
   dynamicActiveSecrets: SecretsConfigDump_DynamicSecret[];
 
   /**
-   * The dynamically loaded warming secrets. These are secrets that are currently undergoing
-   * warming in preparation to service clusters or listeners.
-   *
    * @generated from field: repeated envoy.admin.v3.SecretsConfigDump.DynamicSecret dynamic_warming_secrets = 3;
    */
   dynamicWarmingSecrets: SecretsConfigDump_DynamicSecret[];
@@ -125,57 +77,35 @@ export declare type SecretsConfigDump = Message<"envoy.admin.v3.SecretsConfigDum
 export declare const SecretsConfigDumpSchema: GenMessage<SecretsConfigDump>;
 
 /**
- * DynamicSecret contains secret information fetched via SDS.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.admin.v3.SecretsConfigDump.DynamicSecret
  */
 export declare type SecretsConfigDump_DynamicSecret = Message<"envoy.admin.v3.SecretsConfigDump.DynamicSecret"> & {
   /**
-   * The name assigned to the secret.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * This is the per-resource version information.
-   *
    * @generated from field: string version_info = 2;
    */
   versionInfo: string;
 
   /**
-   * The timestamp when the secret was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 3;
    */
   lastUpdated?: Timestamp | undefined;
 
   /**
-   * The actual secret information.
-   * Security sensitive information is redacted (replaced with "[redacted]") for
-   * private keys and passwords in TLS certificates.
-   *
    * @generated from field: google.protobuf.Any secret = 4;
    */
   secret?: Any | undefined;
 
   /**
-   * Set if the last update failed, cleared after the next successful update.
-   * The *error_state* field contains the rejected version of this particular
-   * resource along with the reason and timestamp. For successfully updated or
-   * acknowledged resource, this field should be empty.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.UpdateFailureState error_state = 5;
    */
   errorState?: UpdateFailureState | undefined;
 
   /**
-   * The client status of this resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.ClientResourceStatus client_status = 6;
    */
   clientStatus: ClientResourceStatus;
@@ -188,30 +118,20 @@ export declare type SecretsConfigDump_DynamicSecret = Message<"envoy.admin.v3.Se
 export declare const SecretsConfigDump_DynamicSecretSchema: GenMessage<SecretsConfigDump_DynamicSecret>;
 
 /**
- * StaticSecret specifies statically loaded secret in bootstrap.
- *
  * @generated from message envoy.admin.v3.SecretsConfigDump.StaticSecret
  */
 export declare type SecretsConfigDump_StaticSecret = Message<"envoy.admin.v3.SecretsConfigDump.StaticSecret"> & {
   /**
-   * The name assigned to the secret.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The timestamp when the secret was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 2;
    */
   lastUpdated?: Timestamp | undefined;
 
   /**
-   * The actual secret information.
-   * Security sensitive information is redacted (replaced with "[redacted]") for
-   * private keys and passwords in TLS certificates.
-   *
    * @generated from field: google.protobuf.Any secret = 3;
    */
   secret?: Any | undefined;

@@ -16,31 +16,21 @@ export declare const file_envoy_admin_v3_config_dump_shared: GenFile;
  */
 export declare type UpdateFailureState = Message<"envoy.admin.v3.UpdateFailureState"> & {
   /**
-   * What the component configuration would have been if the update had succeeded.
-   * This field may not be populated by xDS clients due to storage overhead.
-   *
    * @generated from field: google.protobuf.Any failed_configuration = 1;
    */
   failedConfiguration?: Any | undefined;
 
   /**
-   * Time of the latest failed update attempt.
-   *
    * @generated from field: google.protobuf.Timestamp last_update_attempt = 2;
    */
   lastUpdateAttempt?: Timestamp | undefined;
 
   /**
-   * Details about the last failed update attempt.
-   *
    * @generated from field: string details = 3;
    */
   details: string;
 
   /**
-   * This is the version of the rejected resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: string version_info = 4;
    */
   versionInfo: string;
@@ -53,32 +43,20 @@ export declare type UpdateFailureState = Message<"envoy.admin.v3.UpdateFailureSt
 export declare const UpdateFailureStateSchema: GenMessage<UpdateFailureState>;
 
 /**
- * Envoy's listener manager fills this message with all currently known listeners. Listener
- * configuration information can be used to recreate an Envoy configuration by populating all
- * listeners as static listeners or by returning them in a LDS response.
- *
  * @generated from message envoy.admin.v3.ListenersConfigDump
  */
 export declare type ListenersConfigDump = Message<"envoy.admin.v3.ListenersConfigDump"> & {
   /**
-   * This is the :ref:`version_info <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>` in the
-   * last processed LDS discovery response. If there are only static bootstrap listeners, this field
-   * will be "".
-   *
    * @generated from field: string version_info = 1;
    */
   versionInfo: string;
 
   /**
-   * The statically loaded listener configs.
-   *
    * @generated from field: repeated envoy.admin.v3.ListenersConfigDump.StaticListener static_listeners = 2;
    */
   staticListeners: ListenersConfigDump_StaticListener[];
 
   /**
-   * State for any warming, active, or draining listeners.
-   *
    * @generated from field: repeated envoy.admin.v3.ListenersConfigDump.DynamicListener dynamic_listeners = 3;
    */
   dynamicListeners: ListenersConfigDump_DynamicListener[];
@@ -91,21 +69,15 @@ export declare type ListenersConfigDump = Message<"envoy.admin.v3.ListenersConfi
 export declare const ListenersConfigDumpSchema: GenMessage<ListenersConfigDump>;
 
 /**
- * Describes a statically loaded listener.
- *
  * @generated from message envoy.admin.v3.ListenersConfigDump.StaticListener
  */
 export declare type ListenersConfigDump_StaticListener = Message<"envoy.admin.v3.ListenersConfigDump.StaticListener"> & {
   /**
-   * The listener config.
-   *
    * @generated from field: google.protobuf.Any listener = 1;
    */
   listener?: Any | undefined;
 
   /**
-   * The timestamp when the Listener was last successfully updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 2;
    */
   lastUpdated?: Timestamp | undefined;
@@ -122,25 +94,16 @@ export declare const ListenersConfigDump_StaticListenerSchema: GenMessage<Listen
  */
 export declare type ListenersConfigDump_DynamicListenerState = Message<"envoy.admin.v3.ListenersConfigDump.DynamicListenerState"> & {
   /**
-   * This is the per-resource version information. This version is currently taken from the
-   * :ref:`version_info <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>` field at the time
-   * that the listener was loaded. In the future, discrete per-listener versions may be supported
-   * by the API.
-   *
    * @generated from field: string version_info = 1;
    */
   versionInfo: string;
 
   /**
-   * The listener config.
-   *
    * @generated from field: google.protobuf.Any listener = 2;
    */
   listener?: Any | undefined;
 
   /**
-   * The timestamp when the Listener was last successfully updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 3;
    */
   lastUpdated?: Timestamp | undefined;
@@ -153,61 +116,35 @@ export declare type ListenersConfigDump_DynamicListenerState = Message<"envoy.ad
 export declare const ListenersConfigDump_DynamicListenerStateSchema: GenMessage<ListenersConfigDump_DynamicListenerState>;
 
 /**
- * Describes a dynamically loaded listener via the LDS API.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.admin.v3.ListenersConfigDump.DynamicListener
  */
 export declare type ListenersConfigDump_DynamicListener = Message<"envoy.admin.v3.ListenersConfigDump.DynamicListener"> & {
   /**
-   * The name or unique id of this listener, pulled from the DynamicListenerState config.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The listener state for any active listener by this name.
-   * These are listeners that are available to service data plane traffic.
-   *
    * @generated from field: envoy.admin.v3.ListenersConfigDump.DynamicListenerState active_state = 2;
    */
   activeState?: ListenersConfigDump_DynamicListenerState | undefined;
 
   /**
-   * The listener state for any warming listener by this name.
-   * These are listeners that are currently undergoing warming in preparation to service data
-   * plane traffic. Note that if attempting to recreate an Envoy configuration from a
-   * configuration dump, the warming listeners should generally be discarded.
-   *
    * @generated from field: envoy.admin.v3.ListenersConfigDump.DynamicListenerState warming_state = 3;
    */
   warmingState?: ListenersConfigDump_DynamicListenerState | undefined;
 
   /**
-   * The listener state for any draining listener by this name.
-   * These are listeners that are currently undergoing draining in preparation to stop servicing
-   * data plane traffic. Note that if attempting to recreate an Envoy configuration from a
-   * configuration dump, the draining listeners should generally be discarded.
-   *
    * @generated from field: envoy.admin.v3.ListenersConfigDump.DynamicListenerState draining_state = 4;
    */
   drainingState?: ListenersConfigDump_DynamicListenerState | undefined;
 
   /**
-   * Set if the last update failed, cleared after the next successful update.
-   * The ``error_state`` field contains the rejected version of this particular
-   * resource along with the reason and timestamp. For successfully updated or
-   * acknowledged resource, this field should be empty.
-   *
    * @generated from field: envoy.admin.v3.UpdateFailureState error_state = 5;
    */
   errorState?: UpdateFailureState | undefined;
 
   /**
-   * The client status of this resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.ClientResourceStatus client_status = 6;
    */
   clientStatus: ClientResourceStatus;
@@ -220,43 +157,25 @@ export declare type ListenersConfigDump_DynamicListener = Message<"envoy.admin.v
 export declare const ListenersConfigDump_DynamicListenerSchema: GenMessage<ListenersConfigDump_DynamicListener>;
 
 /**
- * Envoy's cluster manager fills this message with all currently known clusters. Cluster
- * configuration information can be used to recreate an Envoy configuration by populating all
- * clusters as static clusters or by returning them in a CDS response.
- *
  * @generated from message envoy.admin.v3.ClustersConfigDump
  */
 export declare type ClustersConfigDump = Message<"envoy.admin.v3.ClustersConfigDump"> & {
   /**
-   * This is the :ref:`version_info <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>` in the
-   * last processed CDS discovery response. If there are only static bootstrap clusters, this field
-   * will be "".
-   *
    * @generated from field: string version_info = 1;
    */
   versionInfo: string;
 
   /**
-   * The statically loaded cluster configs.
-   *
    * @generated from field: repeated envoy.admin.v3.ClustersConfigDump.StaticCluster static_clusters = 2;
    */
   staticClusters: ClustersConfigDump_StaticCluster[];
 
   /**
-   * The dynamically loaded active clusters. These are clusters that are available to service
-   * data plane traffic.
-   *
    * @generated from field: repeated envoy.admin.v3.ClustersConfigDump.DynamicCluster dynamic_active_clusters = 3;
    */
   dynamicActiveClusters: ClustersConfigDump_DynamicCluster[];
 
   /**
-   * The dynamically loaded warming clusters. These are clusters that are currently undergoing
-   * warming in preparation to service data plane traffic. Note that if attempting to recreate an
-   * Envoy configuration from a configuration dump, the warming clusters should generally be
-   * discarded.
-   *
    * @generated from field: repeated envoy.admin.v3.ClustersConfigDump.DynamicCluster dynamic_warming_clusters = 4;
    */
   dynamicWarmingClusters: ClustersConfigDump_DynamicCluster[];
@@ -269,21 +188,15 @@ export declare type ClustersConfigDump = Message<"envoy.admin.v3.ClustersConfigD
 export declare const ClustersConfigDumpSchema: GenMessage<ClustersConfigDump>;
 
 /**
- * Describes a statically loaded cluster.
- *
  * @generated from message envoy.admin.v3.ClustersConfigDump.StaticCluster
  */
 export declare type ClustersConfigDump_StaticCluster = Message<"envoy.admin.v3.ClustersConfigDump.StaticCluster"> & {
   /**
-   * The cluster config.
-   *
    * @generated from field: google.protobuf.Any cluster = 1;
    */
   cluster?: Any | undefined;
 
   /**
-   * The timestamp when the Cluster was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 2;
    */
   lastUpdated?: Timestamp | undefined;
@@ -296,51 +209,30 @@ export declare type ClustersConfigDump_StaticCluster = Message<"envoy.admin.v3.C
 export declare const ClustersConfigDump_StaticClusterSchema: GenMessage<ClustersConfigDump_StaticCluster>;
 
 /**
- * Describes a dynamically loaded cluster via the CDS API.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.admin.v3.ClustersConfigDump.DynamicCluster
  */
 export declare type ClustersConfigDump_DynamicCluster = Message<"envoy.admin.v3.ClustersConfigDump.DynamicCluster"> & {
   /**
-   * This is the per-resource version information. This version is currently taken from the
-   * :ref:`version_info <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>` field at the time
-   * that the cluster was loaded. In the future, discrete per-cluster versions may be supported by
-   * the API.
-   *
    * @generated from field: string version_info = 1;
    */
   versionInfo: string;
 
   /**
-   * The cluster config.
-   *
    * @generated from field: google.protobuf.Any cluster = 2;
    */
   cluster?: Any | undefined;
 
   /**
-   * The timestamp when the Cluster was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 3;
    */
   lastUpdated?: Timestamp | undefined;
 
   /**
-   * Set if the last update failed, cleared after the next successful update.
-   * The ``error_state`` field contains the rejected version of this particular
-   * resource along with the reason and timestamp. For successfully updated or
-   * acknowledged resource, this field should be empty.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.UpdateFailureState error_state = 4;
    */
   errorState?: UpdateFailureState | undefined;
 
   /**
-   * The client status of this resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.ClientResourceStatus client_status = 5;
    */
   clientStatus: ClientResourceStatus;
@@ -353,25 +245,15 @@ export declare type ClustersConfigDump_DynamicCluster = Message<"envoy.admin.v3.
 export declare const ClustersConfigDump_DynamicClusterSchema: GenMessage<ClustersConfigDump_DynamicCluster>;
 
 /**
- * Envoy's RDS implementation fills this message with all currently loaded routes, as described by
- * their RouteConfiguration objects. Static routes that are either defined in the bootstrap configuration
- * or defined inline while configuring listeners are separated from those configured dynamically via RDS.
- * Route configuration information can be used to recreate an Envoy configuration by populating all routes
- * as static routes or by returning them in RDS responses.
- *
  * @generated from message envoy.admin.v3.RoutesConfigDump
  */
 export declare type RoutesConfigDump = Message<"envoy.admin.v3.RoutesConfigDump"> & {
   /**
-   * The statically loaded route configs.
-   *
    * @generated from field: repeated envoy.admin.v3.RoutesConfigDump.StaticRouteConfig static_route_configs = 2;
    */
   staticRouteConfigs: RoutesConfigDump_StaticRouteConfig[];
 
   /**
-   * The dynamically loaded route configs.
-   *
    * @generated from field: repeated envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig dynamic_route_configs = 3;
    */
   dynamicRouteConfigs: RoutesConfigDump_DynamicRouteConfig[];
@@ -388,15 +270,11 @@ export declare const RoutesConfigDumpSchema: GenMessage<RoutesConfigDump>;
  */
 export declare type RoutesConfigDump_StaticRouteConfig = Message<"envoy.admin.v3.RoutesConfigDump.StaticRouteConfig"> & {
   /**
-   * The route config.
-   *
    * @generated from field: google.protobuf.Any route_config = 1;
    */
   routeConfig?: Any | undefined;
 
   /**
-   * The timestamp when the Route was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 2;
    */
   lastUpdated?: Timestamp | undefined;
@@ -409,49 +287,30 @@ export declare type RoutesConfigDump_StaticRouteConfig = Message<"envoy.admin.v3
 export declare const RoutesConfigDump_StaticRouteConfigSchema: GenMessage<RoutesConfigDump_StaticRouteConfig>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig
  */
 export declare type RoutesConfigDump_DynamicRouteConfig = Message<"envoy.admin.v3.RoutesConfigDump.DynamicRouteConfig"> & {
   /**
-   * This is the per-resource version information. This version is currently taken from the
-   * :ref:`version_info <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>` field at the time that
-   * the route configuration was loaded.
-   *
    * @generated from field: string version_info = 1;
    */
   versionInfo: string;
 
   /**
-   * The route config.
-   *
    * @generated from field: google.protobuf.Any route_config = 2;
    */
   routeConfig?: Any | undefined;
 
   /**
-   * The timestamp when the Route was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 3;
    */
   lastUpdated?: Timestamp | undefined;
 
   /**
-   * Set if the last update failed, cleared after the next successful update.
-   * The ``error_state`` field contains the rejected version of this particular
-   * resource along with the reason and timestamp. For successfully updated or
-   * acknowledged resource, this field should be empty.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.UpdateFailureState error_state = 4;
    */
   errorState?: UpdateFailureState | undefined;
 
   /**
-   * The client status of this resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.ClientResourceStatus client_status = 5;
    */
   clientStatus: ClientResourceStatus;
@@ -464,24 +323,15 @@ export declare type RoutesConfigDump_DynamicRouteConfig = Message<"envoy.admin.v
 export declare const RoutesConfigDump_DynamicRouteConfigSchema: GenMessage<RoutesConfigDump_DynamicRouteConfig>;
 
 /**
- * Envoy's scoped RDS implementation fills this message with all currently loaded route
- * configuration scopes (defined via ScopedRouteConfigurationsSet protos). This message lists both
- * the scopes defined inline with the higher order object (i.e., the HttpConnectionManager) and the
- * dynamically obtained scopes via the SRDS API.
- *
  * @generated from message envoy.admin.v3.ScopedRoutesConfigDump
  */
 export declare type ScopedRoutesConfigDump = Message<"envoy.admin.v3.ScopedRoutesConfigDump"> & {
   /**
-   * The statically loaded scoped route configs.
-   *
    * @generated from field: repeated envoy.admin.v3.ScopedRoutesConfigDump.InlineScopedRouteConfigs inline_scoped_route_configs = 1;
    */
   inlineScopedRouteConfigs: ScopedRoutesConfigDump_InlineScopedRouteConfigs[];
 
   /**
-   * The dynamically loaded scoped route configs.
-   *
    * @generated from field: repeated envoy.admin.v3.ScopedRoutesConfigDump.DynamicScopedRouteConfigs dynamic_scoped_route_configs = 2;
    */
   dynamicScopedRouteConfigs: ScopedRoutesConfigDump_DynamicScopedRouteConfigs[];
@@ -498,22 +348,16 @@ export declare const ScopedRoutesConfigDumpSchema: GenMessage<ScopedRoutesConfig
  */
 export declare type ScopedRoutesConfigDump_InlineScopedRouteConfigs = Message<"envoy.admin.v3.ScopedRoutesConfigDump.InlineScopedRouteConfigs"> & {
   /**
-   * The name assigned to the scoped route configurations.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The scoped route configurations.
-   *
    * @generated from field: repeated google.protobuf.Any scoped_route_configs = 2;
    */
   scopedRouteConfigs: Any[];
 
   /**
-   * The timestamp when the scoped route config set was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 3;
    */
   lastUpdated?: Timestamp | undefined;
@@ -526,56 +370,35 @@ export declare type ScopedRoutesConfigDump_InlineScopedRouteConfigs = Message<"e
 export declare const ScopedRoutesConfigDump_InlineScopedRouteConfigsSchema: GenMessage<ScopedRoutesConfigDump_InlineScopedRouteConfigs>;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.admin.v3.ScopedRoutesConfigDump.DynamicScopedRouteConfigs
  */
 export declare type ScopedRoutesConfigDump_DynamicScopedRouteConfigs = Message<"envoy.admin.v3.ScopedRoutesConfigDump.DynamicScopedRouteConfigs"> & {
   /**
-   * The name assigned to the scoped route configurations.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * This is the per-resource version information. This version is currently taken from the
-   * :ref:`version_info <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>` field at the time that
-   * the scoped routes configuration was loaded.
-   *
    * @generated from field: string version_info = 2;
    */
   versionInfo: string;
 
   /**
-   * The scoped route configurations.
-   *
    * @generated from field: repeated google.protobuf.Any scoped_route_configs = 3;
    */
   scopedRouteConfigs: Any[];
 
   /**
-   * The timestamp when the scoped route config set was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 4;
    */
   lastUpdated?: Timestamp | undefined;
 
   /**
-   * Set if the last update failed, cleared after the next successful update.
-   * The ``error_state`` field contains the rejected version of this particular
-   * resource along with the reason and timestamp. For successfully updated or
-   * acknowledged resource, this field should be empty.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.UpdateFailureState error_state = 5;
    */
   errorState?: UpdateFailureState | undefined;
 
   /**
-   * The client status of this resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.ClientResourceStatus client_status = 6;
    */
   clientStatus: ClientResourceStatus;
@@ -588,23 +411,15 @@ export declare type ScopedRoutesConfigDump_DynamicScopedRouteConfigs = Message<"
 export declare const ScopedRoutesConfigDump_DynamicScopedRouteConfigsSchema: GenMessage<ScopedRoutesConfigDump_DynamicScopedRouteConfigs>;
 
 /**
- * Envoy's admin fill this message with all currently known endpoints. Endpoint
- * configuration information can be used to recreate an Envoy configuration by populating all
- * endpoints as static endpoints or by returning them in an EDS response.
- *
  * @generated from message envoy.admin.v3.EndpointsConfigDump
  */
 export declare type EndpointsConfigDump = Message<"envoy.admin.v3.EndpointsConfigDump"> & {
   /**
-   * The statically loaded endpoint configs.
-   *
    * @generated from field: repeated envoy.admin.v3.EndpointsConfigDump.StaticEndpointConfig static_endpoint_configs = 2;
    */
   staticEndpointConfigs: EndpointsConfigDump_StaticEndpointConfig[];
 
   /**
-   * The dynamically loaded endpoint configs.
-   *
    * @generated from field: repeated envoy.admin.v3.EndpointsConfigDump.DynamicEndpointConfig dynamic_endpoint_configs = 3;
    */
   dynamicEndpointConfigs: EndpointsConfigDump_DynamicEndpointConfig[];
@@ -621,15 +436,11 @@ export declare const EndpointsConfigDumpSchema: GenMessage<EndpointsConfigDump>;
  */
 export declare type EndpointsConfigDump_StaticEndpointConfig = Message<"envoy.admin.v3.EndpointsConfigDump.StaticEndpointConfig"> & {
   /**
-   * The endpoint config.
-   *
    * @generated from field: google.protobuf.Any endpoint_config = 1;
    */
   endpointConfig?: Any | undefined;
 
   /**
-   * [#not-implemented-hide:] The timestamp when the Endpoint was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 2;
    */
   lastUpdated?: Timestamp | undefined;
@@ -642,49 +453,30 @@ export declare type EndpointsConfigDump_StaticEndpointConfig = Message<"envoy.ad
 export declare const EndpointsConfigDump_StaticEndpointConfigSchema: GenMessage<EndpointsConfigDump_StaticEndpointConfig>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.admin.v3.EndpointsConfigDump.DynamicEndpointConfig
  */
 export declare type EndpointsConfigDump_DynamicEndpointConfig = Message<"envoy.admin.v3.EndpointsConfigDump.DynamicEndpointConfig"> & {
   /**
-   * [#not-implemented-hide:] This is the per-resource version information. This version is currently taken from the
-   * :ref:`version_info <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>` field at the time that
-   * the endpoint configuration was loaded.
-   *
    * @generated from field: string version_info = 1;
    */
   versionInfo: string;
 
   /**
-   * The endpoint config.
-   *
    * @generated from field: google.protobuf.Any endpoint_config = 2;
    */
   endpointConfig?: Any | undefined;
 
   /**
-   * [#not-implemented-hide:] The timestamp when the Endpoint was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 3;
    */
   lastUpdated?: Timestamp | undefined;
 
   /**
-   * Set if the last update failed, cleared after the next successful update.
-   * The ``error_state`` field contains the rejected version of this particular
-   * resource along with the reason and timestamp. For successfully updated or
-   * acknowledged resource, this field should be empty.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.UpdateFailureState error_state = 4;
    */
   errorState?: UpdateFailureState | undefined;
 
   /**
-   * The client status of this resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.ClientResourceStatus client_status = 5;
    */
   clientStatus: ClientResourceStatus;
@@ -697,17 +489,10 @@ export declare type EndpointsConfigDump_DynamicEndpointConfig = Message<"envoy.a
 export declare const EndpointsConfigDump_DynamicEndpointConfigSchema: GenMessage<EndpointsConfigDump_DynamicEndpointConfig>;
 
 /**
- * Envoy's ECDS service fills this message with all currently extension
- * configuration. Extension configuration information can be used to recreate
- * an Envoy ECDS listener and HTTP filters as static filters or by returning
- * them in ECDS response.
- *
  * @generated from message envoy.admin.v3.EcdsConfigDump
  */
 export declare type EcdsConfigDump = Message<"envoy.admin.v3.EcdsConfigDump"> & {
   /**
-   * The ECDS filter configs.
-   *
    * @generated from field: repeated envoy.admin.v3.EcdsConfigDump.EcdsFilterConfig ecds_filters = 1;
    */
   ecdsFilters: EcdsConfigDump_EcdsFilterConfig[];
@@ -720,50 +505,30 @@ export declare type EcdsConfigDump = Message<"envoy.admin.v3.EcdsConfigDump"> & 
 export declare const EcdsConfigDumpSchema: GenMessage<EcdsConfigDump>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.admin.v3.EcdsConfigDump.EcdsFilterConfig
  */
 export declare type EcdsConfigDump_EcdsFilterConfig = Message<"envoy.admin.v3.EcdsConfigDump.EcdsFilterConfig"> & {
   /**
-   * This is the per-resource version information. This version is currently
-   * taken from the :ref:`version_info
-   * <envoy_v3_api_field_service.discovery.v3.DiscoveryResponse.version_info>`
-   * field at the time that the ECDS filter was loaded.
-   *
    * @generated from field: string version_info = 1;
    */
   versionInfo: string;
 
   /**
-   * The ECDS filter config.
-   *
    * @generated from field: google.protobuf.Any ecds_filter = 2;
    */
   ecdsFilter?: Any | undefined;
 
   /**
-   * The timestamp when the ECDS filter was last updated.
-   *
    * @generated from field: google.protobuf.Timestamp last_updated = 3;
    */
   lastUpdated?: Timestamp | undefined;
 
   /**
-   * Set if the last update failed, cleared after the next successful update.
-   * The ``error_state`` field contains the rejected version of this
-   * particular resource along with the reason and timestamp. For successfully
-   * updated or acknowledged resource, this field should be empty.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.UpdateFailureState error_state = 4;
    */
   errorState?: UpdateFailureState | undefined;
 
   /**
-   * The client status of this resource.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.admin.v3.ClientResourceStatus client_status = 5;
    */
   clientStatus: ClientResourceStatus;
@@ -776,49 +541,30 @@ export declare type EcdsConfigDump_EcdsFilterConfig = Message<"envoy.admin.v3.Ec
 export declare const EcdsConfigDump_EcdsFilterConfigSchema: GenMessage<EcdsConfigDump_EcdsFilterConfig>;
 
 /**
- * Resource status from the view of a xDS client, which tells the synchronization
- * status between the xDS client and the xDS server.
- *
  * @generated from enum envoy.admin.v3.ClientResourceStatus
  */
 export enum ClientResourceStatus {
   /**
-   * Resource status is not available/unknown.
-   *
    * @generated from enum value: UNKNOWN = 0;
    */
   UNKNOWN = 0,
 
   /**
-   * Client requested this resource but hasn't received any update from management
-   * server. The client will not fail requests, but will queue them until update
-   * arrives or the client times out waiting for the resource.
-   *
    * @generated from enum value: REQUESTED = 1;
    */
   REQUESTED = 1,
 
   /**
-   * This resource has been requested by the client but has either not been
-   * delivered by the server or was previously delivered by the server and then
-   * subsequently removed from resources provided by the server. For more
-   * information, please refer to the :ref:`"Knowing When a Requested Resource
-   * Does Not Exist" <xds_protocol_resource_not_existed>` section.
-   *
    * @generated from enum value: DOES_NOT_EXIST = 2;
    */
   DOES_NOT_EXIST = 2,
 
   /**
-   * Client received this resource and replied with ACK.
-   *
    * @generated from enum value: ACKED = 3;
    */
   ACKED = 3,
 
   /**
-   * Client received this resource and replied with NACK.
-   *
    * @generated from enum value: NACKED = 4;
    */
   NACKED = 4,

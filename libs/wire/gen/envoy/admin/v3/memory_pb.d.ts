@@ -11,60 +11,35 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_admin_v3_memory: GenFile;
 
 /**
- * Proto representation of the internal memory consumption of an Envoy instance. These represent
- * values extracted from an internal TCMalloc instance. For more information, see the section of the
- * docs entitled ["Generic Tcmalloc Status"](https://gperftools.github.io/gperftools/tcmalloc.html).
- * [#next-free-field: 7]
- *
  * @generated from message envoy.admin.v3.Memory
  */
 export declare type Memory = Message<"envoy.admin.v3.Memory"> & {
   /**
-   * The number of bytes allocated by the heap for Envoy. This is an alias for
-   * ``generic.current_allocated_bytes``.
-   *
    * @generated from field: uint64 allocated = 1;
    */
   allocated: bigint;
 
   /**
-   * The number of bytes reserved by the heap but not necessarily allocated. This is an alias for
-   * ``generic.heap_size``.
-   *
    * @generated from field: uint64 heap_size = 2;
    */
   heapSize: bigint;
 
   /**
-   * The number of bytes in free, unmapped pages in the page heap. These bytes always count towards
-   * virtual memory usage, and depending on the OS, typically do not count towards physical memory
-   * usage. This is an alias for ``tcmalloc.pageheap_unmapped_bytes``.
-   *
    * @generated from field: uint64 pageheap_unmapped = 3;
    */
   pageheapUnmapped: bigint;
 
   /**
-   * The number of bytes in free, mapped pages in the page heap. These bytes always count towards
-   * virtual memory usage, and unless the underlying memory is swapped out by the OS, they also
-   * count towards physical memory usage. This is an alias for ``tcmalloc.pageheap_free_bytes``.
-   *
    * @generated from field: uint64 pageheap_free = 4;
    */
   pageheapFree: bigint;
 
   /**
-   * The amount of memory used by the TCMalloc thread caches (for small objects). This is an alias
-   * for ``tcmalloc.current_total_thread_cache_bytes``.
-   *
    * @generated from field: uint64 total_thread_cache = 5;
    */
   totalThreadCache: bigint;
 
   /**
-   * The number of bytes of the physical memory usage by the allocator. This is an alias for
-   * ``generic.total_physical_bytes``.
-   *
    * @generated from field: uint64 total_physical_bytes = 6;
    */
   totalPhysicalBytes: bigint;

@@ -11,28 +11,20 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_admin_v3_metrics: GenFile;
 
 /**
- * Proto representation of an Envoy Counter or Gauge value.
- *
  * @generated from message envoy.admin.v3.SimpleMetric
  */
 export declare type SimpleMetric = Message<"envoy.admin.v3.SimpleMetric"> & {
   /**
-   * Type of the metric represented.
-   *
    * @generated from field: envoy.admin.v3.SimpleMetric.Type type = 1;
    */
   type: SimpleMetric_Type;
 
   /**
-   * Current metric value.
-   *
    * @generated from field: uint64 value = 2;
    */
   value: bigint;
 
   /**
-   * Name of the metric.
-   *
    * @generated from field: string name = 3;
    */
   name: string;

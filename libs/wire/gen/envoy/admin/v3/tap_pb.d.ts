@@ -12,22 +12,15 @@ import type { TapConfig } from "../../config/tap/v3/common_pb.js";
 export declare const file_envoy_admin_v3_tap: GenFile;
 
 /**
- * The /tap admin request body that is used to configure an active tap session.
- *
  * @generated from message envoy.admin.v3.TapRequest
  */
 export declare type TapRequest = Message<"envoy.admin.v3.TapRequest"> & {
   /**
-   * The opaque configuration ID used to match the configuration to a loaded extension.
-   * A tap extension configures a similar opaque ID that is used to match.
-   *
    * @generated from field: string config_id = 1;
    */
   configId: string;
 
   /**
-   * The tap configuration to load.
-   *
    * @generated from field: envoy.config.tap.v3.TapConfig tap_config = 2;
    */
   tapConfig?: TapConfig | undefined;

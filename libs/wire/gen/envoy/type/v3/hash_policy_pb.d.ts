@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_v3_hash_policy: GenFile;
 
 /**
- * Specifies the hash policy
- *
  * @generated from message envoy.type.v3.HashPolicy
  */
 export declare type HashPolicy = Message<"envoy.type.v3.HashPolicy"> & {
@@ -41,9 +39,6 @@ export declare type HashPolicy = Message<"envoy.type.v3.HashPolicy"> & {
 export declare const HashPolicySchema: GenMessage<HashPolicy>;
 
 /**
- * The source IP will be used to compute the hash used by hash-based load balancing
- * algorithms.
- *
  * @generated from message envoy.type.v3.HashPolicy.SourceIp
  */
 export declare type HashPolicy_SourceIp = Message<"envoy.type.v3.HashPolicy.SourceIp"> & {
@@ -56,17 +51,10 @@ export declare type HashPolicy_SourceIp = Message<"envoy.type.v3.HashPolicy.Sour
 export declare const HashPolicy_SourceIpSchema: GenMessage<HashPolicy_SourceIp>;
 
 /**
- * An Object in the :ref:`filterState <arch_overview_data_sharing_between_filters>` will be used
- * to compute the hash used by hash-based load balancing algorithms.
- *
  * @generated from message envoy.type.v3.HashPolicy.FilterState
  */
 export declare type HashPolicy_FilterState = Message<"envoy.type.v3.HashPolicy.FilterState"> & {
   /**
-   * The name of the Object in the filterState, which is an Envoy::Hashable object. If there is no
-   * data associated with the key, or the stored object is not Envoy::Hashable, no hash will be
-   * produced.
-   *
    * @generated from field: string key = 1;
    */
   key: string;

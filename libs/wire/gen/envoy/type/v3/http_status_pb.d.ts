@@ -11,14 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_v3_http_status: GenFile;
 
 /**
- * HTTP status.
- *
  * @generated from message envoy.type.v3.HttpStatus
  */
 export declare type HttpStatus = Message<"envoy.type.v3.HttpStatus"> & {
   /**
-   * Supplies HTTP response code.
-   *
    * @generated from field: envoy.type.v3.StatusCode code = 1;
    */
   code: StatusCode;
@@ -31,16 +27,10 @@ export declare type HttpStatus = Message<"envoy.type.v3.HttpStatus"> & {
 export declare const HttpStatusSchema: GenMessage<HttpStatus>;
 
 /**
- * HTTP response codes supported in Envoy.
- * For more details: https://www.iana.org/assignments/http-status-codes/http-status-codes.xhtml
- *
  * @generated from enum envoy.type.v3.StatusCode
  */
 export enum StatusCode {
   /**
-   * Empty - This code not part of the HTTP status code specification, but it is needed for proto
-   * `enum` type.
-   *
    * @generated from enum value: Empty = 0;
    */
   Empty = 0,

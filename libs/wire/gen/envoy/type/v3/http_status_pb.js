@@ -27,9 +27,6 @@ export const StatusCodeSchema = /*@__PURE__*/
   enumDesc(file_envoy_type_v3_http_status, 0);
 
 /**
- * HTTP response codes supported in Envoy.
- * For more details: https://www.iana.org/assignments/http-status-codes/http-status-codes.xhtml
- *
  * @generated from enum envoy.type.v3.StatusCode
  */
 export const StatusCode = /*@__PURE__*/

@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_v3_percent: GenFile;
 
 /**
- * Identifies a percentage, in the range [0.0, 100.0].
- *
  * @generated from message envoy.type.v3.Percent
  */
 export declare type Percent = Message<"envoy.type.v3.Percent"> & {
@@ -29,27 +27,15 @@ export declare type Percent = Message<"envoy.type.v3.Percent"> & {
 export declare const PercentSchema: GenMessage<Percent>;
 
 /**
- * A fractional percentage is used in cases in which for performance reasons performing floating
- * point to integer conversions during randomness calculations is undesirable. The message includes
- * both a numerator and denominator that together determine the final fractional value.
- *
- * * **Example**: 1/100 = 1%.
- * * **Example**: 3/10000 = 0.03%.
- *
  * @generated from message envoy.type.v3.FractionalPercent
  */
 export declare type FractionalPercent = Message<"envoy.type.v3.FractionalPercent"> & {
   /**
-   * Specifies the numerator. Defaults to 0.
-   *
    * @generated from field: uint32 numerator = 1;
    */
   numerator: number;
 
   /**
-   * Specifies the denominator. If the denominator specified is less than the numerator, the final
-   * fractional percentage is capped at 1 (100%).
-   *
    * @generated from field: envoy.type.v3.FractionalPercent.DenominatorType denominator = 2;
    */
   denominator: FractionalPercent_DenominatorType;
@@ -62,34 +48,20 @@ export declare type FractionalPercent = Message<"envoy.type.v3.FractionalPercent
 export declare const FractionalPercentSchema: GenMessage<FractionalPercent>;
 
 /**
- * Fraction percentages support several fixed denominator values.
- *
  * @generated from enum envoy.type.v3.FractionalPercent.DenominatorType
  */
 export enum FractionalPercent_DenominatorType {
   /**
-   * 100.
-   *
-   * **Example**: 1/100 = 1%.
-   *
    * @generated from enum value: HUNDRED = 0;
    */
   HUNDRED = 0,
 
   /**
-   * 10,000.
-   *
-   * **Example**: 1/10000 = 0.01%.
-   *
    * @generated from enum value: TEN_THOUSAND = 1;
    */
   TEN_THOUSAND = 1,
 
   /**
-   * 1,000,000.
-   *
-   * **Example**: 1/1000000 = 0.0001%.
-   *
    * @generated from enum value: MILLION = 2;
    */
   MILLION = 2,

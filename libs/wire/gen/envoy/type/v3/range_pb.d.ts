@@ -11,22 +11,15 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_v3_range: GenFile;
 
 /**
- * Specifies the int64 start and end of the range using half-open interval semantics [start,
- * end).
- *
  * @generated from message envoy.type.v3.Int64Range
  */
 export declare type Int64Range = Message<"envoy.type.v3.Int64Range"> & {
   /**
-   * start of the range (inclusive)
-   *
    * @generated from field: int64 start = 1;
    */
   start: bigint;
 
   /**
-   * end of the range (exclusive)
-   *
    * @generated from field: int64 end = 2;
    */
   end: bigint;
@@ -39,22 +32,15 @@ export declare type Int64Range = Message<"envoy.type.v3.Int64Range"> & {
 export declare const Int64RangeSchema: GenMessage<Int64Range>;
 
 /**
- * Specifies the int32 start and end of the range using half-open interval semantics [start,
- * end).
- *
  * @generated from message envoy.type.v3.Int32Range
  */
 export declare type Int32Range = Message<"envoy.type.v3.Int32Range"> & {
   /**
-   * start of the range (inclusive)
-   *
    * @generated from field: int32 start = 1;
    */
   start: number;
 
   /**
-   * end of the range (exclusive)
-   *
    * @generated from field: int32 end = 2;
    */
   end: number;
@@ -67,22 +53,15 @@ export declare type Int32Range = Message<"envoy.type.v3.Int32Range"> & {
 export declare const Int32RangeSchema: GenMessage<Int32Range>;
 
 /**
- * Specifies the double start and end of the range using half-open interval semantics [start,
- * end).
- *
  * @generated from message envoy.type.v3.DoubleRange
  */
 export declare type DoubleRange = Message<"envoy.type.v3.DoubleRange"> & {
   /**
-   * start of the range (inclusive)
-   *
    * @generated from field: double start = 1;
    */
   start: number;
 
   /**
-   * end of the range (exclusive)
-   *
    * @generated from field: double end = 2;
    */
   end: number;

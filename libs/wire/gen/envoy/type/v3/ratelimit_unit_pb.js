@@ -18,8 +18,6 @@ export const RateLimitUnitSchema = /*@__PURE__*/
   enumDesc(file_envoy_type_v3_ratelimit_unit, 0);
 
 /**
- * Identifies the unit of of time for rate limit.
- *
  * @generated from enum envoy.type.v3.RateLimitUnit
  */
 export const RateLimitUnit = /*@__PURE__*/

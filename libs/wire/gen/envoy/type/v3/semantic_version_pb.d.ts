@@ -11,10 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_v3_semantic_version: GenFile;
 
 /**
- * Envoy uses SemVer (https://semver.org/). Major/minor versions indicate
- * expected behaviors and APIs, the patch version field is used only
- * for security fixes and can be generally ignored.
- *
  * @generated from message envoy.type.v3.SemanticVersion
  */
 export declare type SemanticVersion = Message<"envoy.type.v3.SemanticVersion"> & {

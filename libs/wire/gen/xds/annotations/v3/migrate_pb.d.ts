@@ -16,8 +16,6 @@ export declare const file_xds_annotations_v3_migrate: GenFile;
  */
 export declare type MigrateAnnotation = Message<"xds.annotations.v3.MigrateAnnotation"> & {
   /**
-   * Rename the message/enum/enum value in next version.
-   *
    * @generated from field: string rename = 1;
    */
   rename: string;
@@ -34,17 +32,11 @@ export declare const MigrateAnnotationSchema: GenMessage<MigrateAnnotation>;
  */
 export declare type FieldMigrateAnnotation = Message<"xds.annotations.v3.FieldMigrateAnnotation"> & {
   /**
-   * Rename the field in next version.
-   *
    * @generated from field: string rename = 1;
    */
   rename: string;
 
   /**
-   * Add the field to a named oneof in next version. If this already exists, the
-   * field will join its siblings under the oneof, otherwise a new oneof will be
-   * created with the given name.
-   *
    * @generated from field: string oneof_promotion = 2;
    */
   oneofPromotion: string;
@@ -61,9 +53,6 @@ export declare const FieldMigrateAnnotationSchema: GenMessage<FieldMigrateAnnota
  */
 export declare type FileMigrateAnnotation = Message<"xds.annotations.v3.FileMigrateAnnotation"> & {
   /**
-   * Move all types in the file to another package, this implies changing proto
-   * file path.
-   *
    * @generated from field: string move_to_package = 2;
    */
   moveToPackage: string;

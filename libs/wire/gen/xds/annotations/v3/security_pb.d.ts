@@ -12,22 +12,15 @@ import type { FieldOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_xds_annotations_v3_security: GenFile;
 
 /**
- * These annotations indicate metadata for the purpose of understanding the
- * security significance of fields.
- *
  * @generated from message xds.annotations.v3.FieldSecurityAnnotation
  */
 export declare type FieldSecurityAnnotation = Message<"xds.annotations.v3.FieldSecurityAnnotation"> & {
   /**
-   * Field should be set in the presence of untrusted downstreams.
-   *
    * @generated from field: bool configure_for_untrusted_downstream = 1;
    */
   configureForUntrustedDownstream: boolean;
 
   /**
-   * Field should be set in the presence of untrusted upstreams.
-   *
    * @generated from field: bool configure_for_untrusted_upstream = 2;
    */
   configureForUntrustedUpstream: boolean;
@@ -40,9 +33,6 @@ export declare type FieldSecurityAnnotation = Message<"xds.annotations.v3.FieldS
 export declare const FieldSecurityAnnotationSchema: GenMessage<FieldSecurityAnnotation>;
 
 /**
- * Magic number is the 28 most significant bits in the sha256sum of
- * "xds.annotations.v3.security".
- *
  * @generated from extension: xds.annotations.v3.FieldSecurityAnnotation security = 99044135;
  */
 export declare const security: GenExtension<FieldOptions, FieldSecurityAnnotation>;

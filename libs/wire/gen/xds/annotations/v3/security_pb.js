@@ -20,9 +20,6 @@ export const FieldSecurityAnnotationSchema = /*@__PURE__*/
   messageDesc(file_xds_annotations_v3_security, 0);
 
 /**
- * Magic number is the 28 most significant bits in the sha256sum of
- * "xds.annotations.v3.security".
- *
  * @generated from extension: xds.annotations.v3.FieldSecurityAnnotation security = 99044135;
  */
 export const security = /*@__PURE__*/

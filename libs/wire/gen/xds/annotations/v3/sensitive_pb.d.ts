@@ -11,12 +11,6 @@ import type { FieldOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_xds_annotations_v3_sensitive: GenFile;
 
 /**
- * Magic number is the 28 most significant bits in the sha256sum of "xds.annotations.v3.sensitive".
- * When set to true, `sensitive` indicates that this field contains sensitive data, such as
- * personally identifiable information, passwords, or private keys, and should be redacted for
- * display by tools aware of this annotation. Note that that this has no effect on standard
- * Protobuf functions such as `TextFormat::PrintToString`.
- *
  * @generated from extension: bool sensitive = 61008053;
  */
 export declare const sensitive: GenExtension<FieldOptions, boolean>;

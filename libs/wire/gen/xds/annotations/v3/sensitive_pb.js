@@ -12,12 +12,6 @@ export const file_xds_annotations_v3_sensitive = /*@__PURE__*/
   fileDesc("CiJ4ZHMvYW5ub3RhdGlvbnMvdjMvc2Vuc2l0aXZlLnByb3RvEhJ4ZHMuYW5ub3RhdGlvbnMudjM6PgoJc2Vuc2l0aXZlEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxi10YsdIAEoCFIJc2Vuc2l0aXZlQitaKWdpdGh1Yi5jb20vY25jZi94ZHMvZ28veGRzL2Fubm90YXRpb25zL3YzYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
- * Magic number is the 28 most significant bits in the sha256sum of "xds.annotations.v3.sensitive".
- * When set to true, `sensitive` indicates that this field contains sensitive data, such as
- * personally identifiable information, passwords, or private keys, and should be redacted for
- * display by tools aware of this annotation. Note that that this has no effect on standard
- * Protobuf functions such as `TextFormat::PrintToString`.
- *
  * @generated from extension: bool sensitive = 61008053;
  */
 export const sensitive = /*@__PURE__*/

@@ -16,8 +16,6 @@ export declare const file_xds_annotations_v3_status: GenFile;
  */
 export declare type FileStatusAnnotation = Message<"xds.annotations.v3.FileStatusAnnotation"> & {
   /**
-   * The entity is work-in-progress and subject to breaking changes.
-   *
    * @generated from field: bool work_in_progress = 1;
    */
   workInProgress: boolean;
@@ -34,8 +32,6 @@ export declare const FileStatusAnnotationSchema: GenMessage<FileStatusAnnotation
  */
 export declare type MessageStatusAnnotation = Message<"xds.annotations.v3.MessageStatusAnnotation"> & {
   /**
-   * The entity is work-in-progress and subject to breaking changes.
-   *
    * @generated from field: bool work_in_progress = 1;
    */
   workInProgress: boolean;
@@ -52,8 +48,6 @@ export declare const MessageStatusAnnotationSchema: GenMessage<MessageStatusAnno
  */
 export declare type FieldStatusAnnotation = Message<"xds.annotations.v3.FieldStatusAnnotation"> & {
   /**
-   * The entity is work-in-progress and subject to breaking changes.
-   *
    * @generated from field: bool work_in_progress = 1;
    */
   workInProgress: boolean;
@@ -70,15 +64,11 @@ export declare const FieldStatusAnnotationSchema: GenMessage<FieldStatusAnnotati
  */
 export declare type StatusAnnotation = Message<"xds.annotations.v3.StatusAnnotation"> & {
   /**
-   * The entity is work-in-progress and subject to breaking changes.
-   *
    * @generated from field: bool work_in_progress = 1;
    */
   workInProgress: boolean;
 
   /**
-   * The entity belongs to a package with the given version status.
-   *
    * @generated from field: xds.annotations.v3.PackageVersionStatus package_version_status = 2;
    */
   packageVersionStatus: PackageVersionStatus;
@@ -95,30 +85,21 @@ export declare const StatusAnnotationSchema: GenMessage<StatusAnnotation>;
  */
 export enum PackageVersionStatus {
   /**
-   * Unknown package version status.
-   *
    * @generated from enum value: UNKNOWN = 0;
    */
   UNKNOWN = 0,
 
   /**
-   * This version of the package is frozen.
-   *
    * @generated from enum value: FROZEN = 1;
    */
   FROZEN = 1,
 
   /**
-   * This version of the package is the active development version.
-   *
    * @generated from enum value: ACTIVE = 2;
    */
   ACTIVE = 2,
 
   /**
-   * This version of the package is the candidate for the next major version. It
-   * is typically machine generated from the active development version.
-   *
    * @generated from enum value: NEXT_MAJOR_VERSION_CANDIDATE = 3;
    */
   NEXT_MAJOR_VERSION_CANDIDATE = 3,

@@ -16,10 +16,6 @@ export declare const file_xds_annotations_v3_versioning: GenFile;
  */
 export declare type VersioningAnnotation = Message<"xds.annotations.v3.VersioningAnnotation"> & {
   /**
-   * Track the previous message type. E.g. this message might be
-   * xds.foo.v3alpha.Foo and it was previously xds.bar.v2.Bar. This
-   * information is consumed by UDPA via proto descriptors.
-   *
    * @generated from field: string previous_message_type = 1;
    */
   previousMessageType: string;
@@ -32,9 +28,6 @@ export declare type VersioningAnnotation = Message<"xds.annotations.v3.Versionin
 export declare const VersioningAnnotationSchema: GenMessage<VersioningAnnotation>;
 
 /**
- * Magic number is the 28 most significant bits in the sha256sum of
- * "xds.annotations.v3.versioning".
- *
  * @generated from extension: xds.annotations.v3.VersioningAnnotation versioning = 92389011;
  */
 export declare const versioning: GenExtension<MessageOptions, VersioningAnnotation>;

@@ -19,9 +19,6 @@ export const VersioningAnnotationSchema = /*@__PURE__*/
   messageDesc(file_xds_annotations_v3_versioning, 0);
 
 /**
- * Magic number is the 28 most significant bits in the sha256sum of
- * "xds.annotations.v3.versioning".
- *
  * @generated from extension: xds.annotations.v3.VersioningAnnotation versioning = 92389011;
  */
 export const versioning = /*@__PURE__*/

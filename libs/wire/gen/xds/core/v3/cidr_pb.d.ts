@@ -11,22 +11,15 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_xds_core_v3_cidr: GenFile;
 
 /**
- * CidrRange specifies an IP Address and a prefix length to construct
- * the subnet mask for a `CIDR <https://tools.ietf.org/html/rfc4632>`_ range.
- *
  * @generated from message xds.core.v3.CidrRange
  */
 export declare type CidrRange = Message<"xds.core.v3.CidrRange"> & {
   /**
-   * IPv4 or IPv6 address, e.g. ``192.0.0.0`` or ``2001:db8::``.
-   *
    * @generated from field: string address_prefix = 1;
    */
   addressPrefix: string;
 
   /**
-   * Length of prefix, e.g. 0, 32. Defaults to 0 when unset.
-   *
    * @generated from field: google.protobuf.UInt32Value prefix_len = 2;
    */
   prefixLen?: number | undefined;

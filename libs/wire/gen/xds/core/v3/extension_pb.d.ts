@@ -12,27 +12,15 @@ import type { Any } from "@bufbuild/protobuf/wkt";
 export declare const file_xds_core_v3_extension: GenFile;
 
 /**
- * Message type for extension configuration.
- *
  * @generated from message xds.core.v3.TypedExtensionConfig
  */
 export declare type TypedExtensionConfig = Message<"xds.core.v3.TypedExtensionConfig"> & {
   /**
-   * The name of an extension. This is not used to select the extension, instead
-   * it serves the role of an opaque identifier.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The typed config for the extension. The type URL will be used to identify
-   * the extension. In the case that the type URL is *xds.type.v3.TypedStruct*
-   * (or, for historical reasons, *udpa.type.v1.TypedStruct*), the inner type
-   * URL of *TypedStruct* will be utilized. See the
-   * :ref:`extension configuration overview
-   * <config_overview_extension_configuration>` for further details.
-   *
    * @generated from field: google.protobuf.Any typed_config = 2;
    */
   typedConfig?: Any | undefined;

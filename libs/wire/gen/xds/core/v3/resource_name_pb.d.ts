@@ -12,47 +12,25 @@ import type { ContextParams } from "./context_params_pb.js";
 export declare const file_xds_core_v3_resource_name: GenFile;
 
 /**
- * xDS resource name. This has a canonical xdstp:// URI representation:
- *
- *   xdstp://{authority}/{type_url}/{id}?{context_params}
- *
- * where context_params take the form of URI query parameters.
- *
- * A xDS resource name fully identifies a network resource for transport
- * purposes. xDS resource names in this form appear only in discovery
- * request/response messages used with the xDS transport.
- *
  * @generated from message xds.core.v3.ResourceName
  */
 export declare type ResourceName = Message<"xds.core.v3.ResourceName"> & {
   /**
-   * Opaque identifier for the resource. Any '/' will not be escaped during URI
-   * encoding and will form part of the URI path.
-   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Logical authority for resource (not necessarily transport network address).
-   * Authorities are opaque in the xDS API, data-plane load balancers will map
-   * them to concrete network transports such as an xDS management server.
-   *
    * @generated from field: string authority = 2;
    */
   authority: string;
 
   /**
-   * Fully qualified resource type (as in type URL without types.googleapis.com/
-   * prefix).
-   *
    * @generated from field: string resource_type = 3;
    */
   resourceType: string;
 
   /**
-   * Additional parameters that can be used to select resource variants.
-   *
    * @generated from field: xds.core.v3.ContextParams context = 4;
    */
   context?: ContextParams | undefined;

@@ -13,30 +13,20 @@ import type { Any } from "@bufbuild/protobuf/wkt";
 export declare const file_xds_core_v3_resource: GenFile;
 
 /**
- * xDS resource wrapper. This encapsulates a xDS resource when appearing in an
- * xDS transport discovery response or when accessed as a filesystem object.
- *
  * @generated from message xds.core.v3.Resource
  */
 export declare type Resource = Message<"xds.core.v3.Resource"> & {
   /**
-   * Resource name. This may be omitted for filesystem resources.
-   *
    * @generated from field: xds.core.v3.ResourceName name = 1;
    */
   name?: ResourceName | undefined;
 
   /**
-   * The resource's logical version. It is illegal to have the same named xDS
-   * resource name at a given version with different resource payloads.
-   *
    * @generated from field: string version = 2;
    */
   version: string;
 
   /**
-   * The resource payload, including type URL.
-   *
    * @generated from field: google.protobuf.Any resource = 3;
    */
   resource?: Any | undefined;

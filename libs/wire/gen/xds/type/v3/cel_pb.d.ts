@@ -13,9 +13,6 @@ import type { CheckedExpr } from "../../../google/api/expr/v1alpha1/checked_pb.j
 export declare const file_xds_type_v3_cel: GenFile;
 
 /**
- * Either parsed or checked representation of the `Common Expression Language
- * <https://github.com/google/cel-spec>`_ (CEL) program.
- *
  * @generated from message xds.type.v3.CelExpression
  */
 export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
@@ -24,16 +21,12 @@ export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
    */
   exprSpecifier: {
     /**
-     * Parsed expression in abstract syntax tree (AST) form.
-     *
      * @generated from field: google.api.expr.v1alpha1.ParsedExpr parsed_expr = 1;
      */
     value: ParsedExpr;
     case: "parsedExpr";
   } | {
     /**
-     * Parsed expression in abstract syntax tree (AST) form that has been successfully type checked.
-     *
      * @generated from field: google.api.expr.v1alpha1.CheckedExpr checked_expr = 2;
      */
     value: CheckedExpr;
@@ -48,32 +41,15 @@ export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
 export declare const CelExpressionSchema: GenMessage<CelExpression>;
 
 /**
- * Extracts a string by evaluating a `Common Expression Language
- * <https://github.com/google/cel-spec>`_ (CEL) expression against the standardized set of
- * :ref:`HTTP attributes <arch_overview_attributes>`.
- *
- * .. attention::
- *
- *   Besides CEL evaluation raising an error explicitly, CEL program returning a type other than
- *   the ``string``, or not returning anything, are considered an error as well.
- *
- * [#comment:TODO(sergiitk): When implemented, add the extension tag.]
- *
  * @generated from message xds.type.v3.CelExtractString
  */
 export declare type CelExtractString = Message<"xds.type.v3.CelExtractString"> & {
   /**
-   * The CEL expression used to extract a string from the CEL environment.
-   * the "subject string") that should be replaced.
-   *
    * @generated from field: xds.type.v3.CelExpression expr_extract = 1;
    */
   exprExtract?: CelExpression | undefined;
 
   /**
-   * If CEL expression evaluates to an error, this value is be returned to the caller.
-   * If not set, the error is propagated to the caller.
-   *
    * @generated from field: google.protobuf.StringValue default_value = 2;
    */
   defaultValue?: string | undefined;

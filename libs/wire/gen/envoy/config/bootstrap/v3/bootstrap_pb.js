@@ -130,13 +130,6 @@ export const Watchdog_WatchdogAction_WatchdogEventSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_bootstrap_v3_bootstrap, 4, 0, 0);
 
 /**
- * The events are fired in this order: KILL, MULTIKILL, MEGAMISS, MISS.
- * Within an event type, actions execute in the order they are configured.
- * For KILL/MULTIKILL there is a default PANIC that will run after the
- * registered actions and kills the process if it wasn't already killed.
- * It might be useful to specify several debug actions, and possibly an
- * alternate FATAL action.
- *
  * @generated from enum envoy.config.bootstrap.v3.Watchdog.WatchdogAction.WatchdogEvent
  */
 export const Watchdog_WatchdogAction_WatchdogEvent = /*@__PURE__*/

@@ -87,8 +87,6 @@ export const Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPol
   enumDesc(file_envoy_config_cluster_v3_cluster, 1, 3, 0, 0);
 
 /**
- * Allows to override top level fallback policy per selector.
- *
  * @generated from enum envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector.LbSubsetSelectorFallbackPolicy
  */
 export const Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPolicy = /*@__PURE__*/
@@ -101,12 +99,6 @@ export const Cluster_LbSubsetConfig_LbSubsetFallbackPolicySchema = /*@__PURE__*/
   enumDesc(file_envoy_config_cluster_v3_cluster, 1, 3, 0);
 
 /**
- * If NO_FALLBACK is selected, a result
- * equivalent to no healthy hosts is reported. If ANY_ENDPOINT is selected,
- * any cluster endpoint may be returned (subject to policy, health checks,
- * etc). If DEFAULT_SUBSET is selected, load balancing is performed over the
- * endpoints matching the values from the default_subset field.
- *
  * @generated from enum envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetFallbackPolicy
  */
 export const Cluster_LbSubsetConfig_LbSubsetFallbackPolicy = /*@__PURE__*/
@@ -159,8 +151,6 @@ export const Cluster_RingHashLbConfig_HashFunctionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_cluster_v3_cluster, 1, 7, 0);
 
 /**
- * The hash function used to hash hosts onto the ketama ring.
- *
  * @generated from enum envoy.config.cluster.v3.Cluster.RingHashLbConfig.HashFunction
  */
 export const Cluster_RingHashLbConfig_HashFunction = /*@__PURE__*/
@@ -229,9 +219,6 @@ export const Cluster_DiscoveryTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_cluster_v3_cluster, 1, 0);
 
 /**
- * Refer to :ref:`service discovery type <arch_overview_service_discovery_types>`
- * for an explanation on each type.
- *
  * @generated from enum envoy.config.cluster.v3.Cluster.DiscoveryType
  */
 export const Cluster_DiscoveryType = /*@__PURE__*/
@@ -244,9 +231,6 @@ export const Cluster_LbPolicySchema = /*@__PURE__*/
   enumDesc(file_envoy_config_cluster_v3_cluster, 1, 1);
 
 /**
- * Refer to :ref:`load balancer type <arch_overview_load_balancing_types>` architecture
- * overview section for information on each type.
- *
  * @generated from enum envoy.config.cluster.v3.Cluster.LbPolicy
  */
 export const Cluster_LbPolicy = /*@__PURE__*/
@@ -259,28 +243,6 @@ export const Cluster_DnsLookupFamilySchema = /*@__PURE__*/
   enumDesc(file_envoy_config_cluster_v3_cluster, 1, 2);
 
 /**
- * When V4_ONLY is selected, the DNS resolver will only perform a lookup for
- * addresses in the IPv4 family. If V6_ONLY is selected, the DNS resolver will
- * only perform a lookup for addresses in the IPv6 family. If AUTO is
- * specified, the DNS resolver will first perform a lookup for addresses in
- * the IPv6 family and fallback to a lookup for addresses in the IPv4 family.
- * This is semantically equivalent to a non-existent V6_PREFERRED option.
- * AUTO is a legacy name that is more opaque than
- * necessary and will be deprecated in favor of V6_PREFERRED in a future major version of the API.
- * If V4_PREFERRED is specified, the DNS resolver will first perform a lookup for addresses in the
- * IPv4 family and fallback to a lookup for addresses in the IPv6 family. i.e., the callback
- * target will only get v6 addresses if there were NO v4 addresses to return.
- * If ALL is specified, the DNS resolver will perform a lookup for both IPv4 and IPv6 families,
- * and return all resolved addresses. When this is used, Happy Eyeballs will be enabled for
- * upstream connections. Refer to :ref:`Happy Eyeballs Support <arch_overview_happy_eyeballs>`
- * for more information.
- * For cluster types other than
- * :ref:`STRICT_DNS<envoy_v3_api_enum_value_config.cluster.v3.Cluster.DiscoveryType.STRICT_DNS>` and
- * :ref:`LOGICAL_DNS<envoy_v3_api_enum_value_config.cluster.v3.Cluster.DiscoveryType.LOGICAL_DNS>`,
- * this setting is
- * ignored.
- * [#next-major-version: deprecate AUTO in favor of a V6_PREFERRED option.]
- *
  * @generated from enum envoy.config.cluster.v3.Cluster.DnsLookupFamily
  */
 export const Cluster_DnsLookupFamily = /*@__PURE__*/

@@ -17,29 +17,16 @@ export declare const file_envoy_config_cluster_v3_filter: GenFile;
  */
 export declare type Filter = Message<"envoy.config.cluster.v3.Filter"> & {
   /**
-   * The name of the filter configuration.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Filter specific configuration which depends on the filter being
-   * instantiated. See the supported filters for further documentation.
-   * Note that Envoy's :ref:`downstream network
-   * filters <config_network_filters>` are not valid upstream network filters.
-   * Only one of typed_config or config_discovery can be used.
-   *
    * @generated from field: google.protobuf.Any typed_config = 2;
    */
   typedConfig?: Any | undefined;
 
   /**
-   * Configuration source specifier for an extension configuration discovery
-   * service. In case of a failure and without the default configuration, the
-   * listener closes the connections.
-   * Only one of typed_config or config_discovery can be used.
-   *
    * @generated from field: envoy.config.core.v3.ExtensionConfigSource config_discovery = 3;
    */
   configDiscovery?: ExtensionConfigSource | undefined;

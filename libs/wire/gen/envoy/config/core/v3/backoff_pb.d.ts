@@ -12,27 +12,15 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_config_core_v3_backoff: GenFile;
 
 /**
- * Configuration defining a jittered exponential back off strategy.
- *
  * @generated from message envoy.config.core.v3.BackoffStrategy
  */
 export declare type BackoffStrategy = Message<"envoy.config.core.v3.BackoffStrategy"> & {
   /**
-   * The base interval to be used for the next back off computation. It should
-   * be greater than zero and less than or equal to :ref:`max_interval
-   * <envoy_v3_api_field_config.core.v3.BackoffStrategy.max_interval>`.
-   *
    * @generated from field: google.protobuf.Duration base_interval = 1;
    */
   baseInterval?: Duration | undefined;
 
   /**
-   * Specifies the maximum interval between retries. This parameter is optional,
-   * but must be greater than or equal to the :ref:`base_interval
-   * <envoy_v3_api_field_config.core.v3.BackoffStrategy.base_interval>` if set. The default
-   * is 10 times the :ref:`base_interval
-   * <envoy_v3_api_field_config.core.v3.BackoffStrategy.base_interval>`.
-   *
    * @generated from field: google.protobuf.Duration max_interval = 2;
    */
   maxInterval?: Duration | undefined;

@@ -18,37 +18,20 @@ import type { HttpUri } from "./http_uri_pb.js";
 export declare const file_envoy_config_core_v3_base: GenFile;
 
 /**
- * Identifies location of where either Envoy runs or where upstream hosts run.
- *
  * @generated from message envoy.config.core.v3.Locality
  */
 export declare type Locality = Message<"envoy.config.core.v3.Locality"> & {
   /**
-   * Region this :ref:`zone <envoy_v3_api_field_config.core.v3.Locality.zone>` belongs to.
-   *
    * @generated from field: string region = 1;
    */
   region: string;
 
   /**
-   * Defines the local service zone where Envoy is running. Though optional, it
-   * should be set if discovery service routing is used and the discovery
-   * service exposes :ref:`zone data <envoy_v3_api_field_config.endpoint.v3.LocalityLbEndpoints.locality>`,
-   * either in this message or via :option:`--service-zone`. The meaning of zone
-   * is context dependent, e.g. `Availability Zone (AZ)
-   * <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html>`_
-   * on AWS, `Zone <https://cloud.google.com/compute/docs/regions-zones/>`_ on
-   * GCP, etc.
-   *
    * @generated from field: string zone = 2;
    */
   zone: string;
 
   /**
-   * When used for locality of upstream hosts, this field further splits zone
-   * into smaller chunks of sub-zones so they can be load balanced
-   * independently.
-   *
    * @generated from field: string sub_zone = 3;
    */
   subZone: string;
@@ -61,23 +44,15 @@ export declare type Locality = Message<"envoy.config.core.v3.Locality"> & {
 export declare const LocalitySchema: GenMessage<Locality>;
 
 /**
- * BuildVersion combines SemVer version of extension with free-form build information
- * (i.e. 'alpha', 'private-build') as a set of strings.
- *
  * @generated from message envoy.config.core.v3.BuildVersion
  */
 export declare type BuildVersion = Message<"envoy.config.core.v3.BuildVersion"> & {
   /**
-   * SemVer version of extension.
-   *
    * @generated from field: envoy.type.v3.SemanticVersion version = 1;
    */
   version?: SemanticVersion | undefined;
 
   /**
-   * Free-form build information.
-   * Envoy defines several well known keys in the source/common/version/version.h file
-   *
    * @generated from field: google.protobuf.Struct metadata = 2;
    */
   metadata?: JsonObject | undefined;
@@ -90,60 +65,36 @@ export declare type BuildVersion = Message<"envoy.config.core.v3.BuildVersion"> 
 export declare const BuildVersionSchema: GenMessage<BuildVersion>;
 
 /**
- * Version and identification for an Envoy extension.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.config.core.v3.Extension
  */
 export declare type Extension = Message<"envoy.config.core.v3.Extension"> & {
   /**
-   * This is the name of the Envoy filter as specified in the Envoy
-   * configuration, e.g. envoy.filters.http.router, com.acme.widget.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Category of the extension.
-   * Extension category names use reverse DNS notation. For instance "envoy.filters.listener"
-   * for Envoy's built-in listener filters or "com.acme.filters.http" for HTTP filters from
-   * acme.com vendor.
-   * [#comment:TODO(yanavlasov): Link to the doc with existing envoy category names.]
-   *
    * @generated from field: string category = 2;
    */
   category: string;
 
   /**
-   * [#not-implemented-hide:] Type descriptor of extension configuration proto.
-   * [#comment:TODO(yanavlasov): Link to the doc with existing configuration protos.]
-   * [#comment:TODO(yanavlasov): Add tests when PR #9391 lands.]
-   *
    * @generated from field: string type_descriptor = 3 [deprecated = true];
    * @deprecated
    */
   typeDescriptor: string;
 
   /**
-   * The version is a property of the extension and maintained independently
-   * of other extensions and the Envoy API.
-   * This field is not set when extension did not provide version information.
-   *
    * @generated from field: envoy.config.core.v3.BuildVersion version = 4;
    */
   version?: BuildVersion | undefined;
 
   /**
-   * Indicates that the extension is present but was disabled via dynamic configuration.
-   *
    * @generated from field: bool disabled = 5;
    */
   disabled: boolean;
 
   /**
-   * Type URLs of extension configuration protos.
-   *
    * @generated from field: repeated string type_urls = 6;
    */
   typeUrls: string[];
@@ -156,74 +107,35 @@ export declare type Extension = Message<"envoy.config.core.v3.Extension"> & {
 export declare const ExtensionSchema: GenMessage<Extension>;
 
 /**
- * Identifies a specific Envoy instance. The node identifier is presented to the
- * management server, which may use this identifier to distinguish per Envoy
- * configuration for serving.
- * [#next-free-field: 13]
- *
  * @generated from message envoy.config.core.v3.Node
  */
 export declare type Node = Message<"envoy.config.core.v3.Node"> & {
   /**
-   * An opaque node identifier for the Envoy node. This also provides the local
-   * service node name. It should be set if any of the following features are
-   * used: :ref:`statsd <arch_overview_statistics>`, :ref:`CDS
-   * <config_cluster_manager_cds>`, and :ref:`HTTP tracing
-   * <arch_overview_tracing>`, either in this message or via
-   * :option:`--service-node`.
-   *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Defines the local service cluster name where Envoy is running. Though
-   * optional, it should be set if any of the following features are used:
-   * :ref:`statsd <arch_overview_statistics>`, :ref:`health check cluster
-   * verification
-   * <envoy_v3_api_field_config.core.v3.HealthCheck.HttpHealthCheck.service_name_matcher>`,
-   * :ref:`runtime override directory <envoy_v3_api_msg_config.bootstrap.v3.Runtime>`,
-   * :ref:`user agent addition
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.add_user_agent>`,
-   * :ref:`HTTP global rate limiting <config_http_filters_rate_limit>`,
-   * :ref:`CDS <config_cluster_manager_cds>`, and :ref:`HTTP tracing
-   * <arch_overview_tracing>`, either in this message or via
-   * :option:`--service-cluster`.
-   *
    * @generated from field: string cluster = 2;
    */
   cluster: string;
 
   /**
-   * Opaque metadata extending the node identifier. Envoy will pass this
-   * directly to the management server.
-   *
    * @generated from field: google.protobuf.Struct metadata = 3;
    */
   metadata?: JsonObject | undefined;
 
   /**
-   * Map from xDS resource type URL to dynamic context parameters. These may vary at runtime (unlike
-   * other fields in this message). For example, the xDS client may have a shard identifier that
-   * changes during the lifetime of the xDS client. In Envoy, this would be achieved by updating the
-   * dynamic context on the Server::Instance's LocalInfo context provider. The shard ID dynamic
-   * parameter then appears in this field during future discovery requests.
-   *
    * @generated from field: map<string, xds.core.v3.ContextParams> dynamic_parameters = 12;
    */
   dynamicParameters: { [key: string]: ContextParams };
 
   /**
-   * Locality specifying where the Envoy instance is running.
-   *
    * @generated from field: envoy.config.core.v3.Locality locality = 4;
    */
   locality?: Locality | undefined;
 
   /**
-   * Free-form string that identifies the entity requesting config.
-   * E.g. "envoy" or "grpc"
-   *
    * @generated from field: string user_agent_name = 6;
    */
   userAgentName: string;
@@ -233,17 +145,12 @@ export declare type Node = Message<"envoy.config.core.v3.Node"> & {
    */
   userAgentVersionType: {
     /**
-     * Free-form string that identifies the version of the entity requesting config.
-     * E.g. "1.12.2" or "abcd1234", or "SpecialEnvoyBuild"
-     *
      * @generated from field: string user_agent_version = 7;
      */
     value: string;
     case: "userAgentVersion";
   } | {
     /**
-     * Structured version of the entity requesting config.
-     *
      * @generated from field: envoy.config.core.v3.BuildVersion user_agent_build_version = 8;
      */
     value: BuildVersion;
@@ -251,29 +158,16 @@ export declare type Node = Message<"envoy.config.core.v3.Node"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * List of extensions and their versions supported by the node.
-   *
    * @generated from field: repeated envoy.config.core.v3.Extension extensions = 9;
    */
   extensions: Extension[];
 
   /**
-   * Client feature support list. These are well known features described
-   * in the Envoy API repository for a given major version of an API. Client features
-   * use reverse DNS naming scheme, for example ``com.acme.feature``.
-   * See :ref:`the list of features <client_features>` that xDS client may
-   * support.
-   *
    * @generated from field: repeated string client_features = 10;
    */
   clientFeatures: string[];
 
   /**
-   * Known listening ports on the node as a generic hint to the management server
-   * for filtering :ref:`listeners <config_listeners>` to be returned. For example,
-   * if there is a listener bound to port 80, the list can optionally contain the
-   * SocketAddress ``(0.0.0.0,80)``. The field is optional and just a hint.
-   *
    * @generated from field: repeated envoy.config.core.v3.Address listening_addresses = 11 [deprecated = true];
    * @deprecated
    */
@@ -287,52 +181,15 @@ export declare type Node = Message<"envoy.config.core.v3.Node"> & {
 export declare const NodeSchema: GenMessage<Node>;
 
 /**
- * Metadata provides additional inputs to filters based on matched listeners,
- * filter chains, routes and endpoints. It is structured as a map, usually from
- * filter name (in reverse DNS format) to metadata specific to the filter. Metadata
- * key-values for a filter are merged as connection and request handling occurs,
- * with later values for the same key overriding earlier values.
- *
- * An example use of metadata is providing additional values to
- * http_connection_manager in the envoy.http_connection_manager.access_log
- * namespace.
- *
- * Another example use of metadata is to per service config info in cluster metadata, which may get
- * consumed by multiple filters.
- *
- * For load balancing, Metadata provides a means to subset cluster endpoints.
- * Endpoints have a Metadata object associated and routes contain a Metadata
- * object to match against. There are some well defined metadata used today for
- * this purpose:
- *
- * * ``{"envoy.lb": {"canary": <bool> }}`` This indicates the canary status of an
- *   endpoint and is also used during header processing
- *   (x-envoy-upstream-canary) and for stats purposes.
- * [#next-major-version: move to type/metadata/v2]
- *
  * @generated from message envoy.config.core.v3.Metadata
  */
 export declare type Metadata = Message<"envoy.config.core.v3.Metadata"> & {
   /**
-   * Key is the reverse DNS filter name, e.g. com.acme.widget. The ``envoy.*``
-   * namespace is reserved for Envoy's built-in filters.
-   * If both ``filter_metadata`` and
-   * :ref:`typed_filter_metadata <envoy_v3_api_field_config.core.v3.Metadata.typed_filter_metadata>`
-   * fields are present in the metadata with same keys,
-   * only ``typed_filter_metadata`` field will be parsed.
-   *
    * @generated from field: map<string, google.protobuf.Struct> filter_metadata = 1;
    */
   filterMetadata: { [key: string]: JsonObject };
 
   /**
-   * Key is the reverse DNS filter name, e.g. com.acme.widget. The ``envoy.*``
-   * namespace is reserved for Envoy's built-in filters.
-   * The value is encoded as google.protobuf.Any.
-   * If both :ref:`filter_metadata <envoy_v3_api_field_config.core.v3.Metadata.filter_metadata>`
-   * and ``typed_filter_metadata`` fields are present in the metadata with same keys,
-   * only ``typed_filter_metadata`` field will be parsed.
-   *
    * @generated from field: map<string, google.protobuf.Any> typed_filter_metadata = 2;
    */
   typedFilterMetadata: { [key: string]: Any };
@@ -345,21 +202,15 @@ export declare type Metadata = Message<"envoy.config.core.v3.Metadata"> & {
 export declare const MetadataSchema: GenMessage<Metadata>;
 
 /**
- * Runtime derived uint32 with a default when not specified.
- *
  * @generated from message envoy.config.core.v3.RuntimeUInt32
  */
 export declare type RuntimeUInt32 = Message<"envoy.config.core.v3.RuntimeUInt32"> & {
   /**
-   * Default value if runtime value is not available.
-   *
    * @generated from field: uint32 default_value = 2;
    */
   defaultValue: number;
 
   /**
-   * Runtime key to get value for comparison. This value is used if defined.
-   *
    * @generated from field: string runtime_key = 3;
    */
   runtimeKey: string;
@@ -372,21 +223,15 @@ export declare type RuntimeUInt32 = Message<"envoy.config.core.v3.RuntimeUInt32"
 export declare const RuntimeUInt32Schema: GenMessage<RuntimeUInt32>;
 
 /**
- * Runtime derived percentage with a default when not specified.
- *
  * @generated from message envoy.config.core.v3.RuntimePercent
  */
 export declare type RuntimePercent = Message<"envoy.config.core.v3.RuntimePercent"> & {
   /**
-   * Default value if runtime value is not available.
-   *
    * @generated from field: envoy.type.v3.Percent default_value = 1;
    */
   defaultValue?: Percent | undefined;
 
   /**
-   * Runtime key to get value for comparison. This value is used if defined.
-   *
    * @generated from field: string runtime_key = 2;
    */
   runtimeKey: string;
@@ -399,21 +244,15 @@ export declare type RuntimePercent = Message<"envoy.config.core.v3.RuntimePercen
 export declare const RuntimePercentSchema: GenMessage<RuntimePercent>;
 
 /**
- * Runtime derived double with a default when not specified.
- *
  * @generated from message envoy.config.core.v3.RuntimeDouble
  */
 export declare type RuntimeDouble = Message<"envoy.config.core.v3.RuntimeDouble"> & {
   /**
-   * Default value if runtime value is not available.
-   *
    * @generated from field: double default_value = 1;
    */
   defaultValue: number;
 
   /**
-   * Runtime key to get value for comparison. This value is used if defined.
-   *
    * @generated from field: string runtime_key = 2;
    */
   runtimeKey: string;
@@ -426,23 +265,15 @@ export declare type RuntimeDouble = Message<"envoy.config.core.v3.RuntimeDouble"
 export declare const RuntimeDoubleSchema: GenMessage<RuntimeDouble>;
 
 /**
- * Runtime derived bool with a default when not specified.
- *
  * @generated from message envoy.config.core.v3.RuntimeFeatureFlag
  */
 export declare type RuntimeFeatureFlag = Message<"envoy.config.core.v3.RuntimeFeatureFlag"> & {
   /**
-   * Default value if runtime value is not available.
-   *
    * @generated from field: google.protobuf.BoolValue default_value = 1;
    */
   defaultValue?: boolean | undefined;
 
   /**
-   * Runtime key to get value for comparison. This value is used if defined. The boolean value must
-   * be represented via its
-   * `canonical JSON encoding <https://developers.google.com/protocol-buffers/docs/proto3#json>`_.
-   *
    * @generated from field: string runtime_key = 2;
    */
   runtimeKey: string;
@@ -459,15 +290,11 @@ export declare const RuntimeFeatureFlagSchema: GenMessage<RuntimeFeatureFlag>;
  */
 export declare type KeyValue = Message<"envoy.config.core.v3.KeyValue"> & {
   /**
-   * The key of the key/value pair.
-   *
    * @generated from field: string key = 1;
    */
   key: string;
 
   /**
-   * The value of the key/value pair.
-   *
    * @generated from field: bytes value = 2;
    */
   value: Uint8Array;
@@ -480,23 +307,15 @@ export declare type KeyValue = Message<"envoy.config.core.v3.KeyValue"> & {
 export declare const KeyValueSchema: GenMessage<KeyValue>;
 
 /**
- * Key/value pair plus option to control append behavior. This is used to specify
- * key/value pairs that should be appended to a set of existing key/value pairs.
- *
  * @generated from message envoy.config.core.v3.KeyValueAppend
  */
 export declare type KeyValueAppend = Message<"envoy.config.core.v3.KeyValueAppend"> & {
   /**
-   * Key/value pair entry that this option to append or overwrite.
-   *
    * @generated from field: envoy.config.core.v3.KeyValue entry = 1;
    */
   entry?: KeyValue | undefined;
 
   /**
-   * Describes the action taken to append/overwrite the given value for an existing
-   * key or to only add this key if it's absent.
-   *
    * @generated from field: envoy.config.core.v3.KeyValueAppend.KeyValueAppendAction action = 2;
    */
   action: KeyValueAppend_KeyValueAppendAction;
@@ -509,45 +328,25 @@ export declare type KeyValueAppend = Message<"envoy.config.core.v3.KeyValueAppen
 export declare const KeyValueAppendSchema: GenMessage<KeyValueAppend>;
 
 /**
- * Describes the supported actions types for key/value pair append action.
- *
  * @generated from enum envoy.config.core.v3.KeyValueAppend.KeyValueAppendAction
  */
 export enum KeyValueAppend_KeyValueAppendAction {
   /**
-   * If the key already exists, this action will result in the following behavior:
-   *
-   * - Comma-concatenated value if multiple values are not allowed.
-   * - New value added to the list of values if multiple values are allowed.
-   *
-   * If the key doesn't exist then this will add pair with specified key and value.
-   *
    * @generated from enum value: APPEND_IF_EXISTS_OR_ADD = 0;
    */
   APPEND_IF_EXISTS_OR_ADD = 0,
 
   /**
-   * This action will add the key/value pair if it doesn't already exist. If the
-   * key already exists then this will be a no-op.
-   *
    * @generated from enum value: ADD_IF_ABSENT = 1;
    */
   ADD_IF_ABSENT = 1,
 
   /**
-   * This action will overwrite the specified value by discarding any existing
-   * values if the key already exists. If the key doesn't exist then this will add
-   * the pair with specified key and value.
-   *
    * @generated from enum value: OVERWRITE_IF_EXISTS_OR_ADD = 2;
    */
   OVERWRITE_IF_EXISTS_OR_ADD = 2,
 
   /**
-   * This action will overwrite the specified value by discarding any existing
-   * values if the key already exists. If the key doesn't exist then this will
-   * be no-op.
-   *
    * @generated from enum value: OVERWRITE_IF_EXISTS = 3;
    */
   OVERWRITE_IF_EXISTS = 3,
@@ -559,21 +358,15 @@ export enum KeyValueAppend_KeyValueAppendAction {
 export declare const KeyValueAppend_KeyValueAppendActionSchema: GenEnum<KeyValueAppend_KeyValueAppendAction>;
 
 /**
- * Key/value pair to append or remove.
- *
  * @generated from message envoy.config.core.v3.KeyValueMutation
  */
 export declare type KeyValueMutation = Message<"envoy.config.core.v3.KeyValueMutation"> & {
   /**
-   * Key/value pair to append or overwrite. Only one of ``append`` or ``remove`` can be set.
-   *
    * @generated from field: envoy.config.core.v3.KeyValueAppend append = 1;
    */
   append?: KeyValueAppend | undefined;
 
   /**
-   * Key to remove. Only one of ``append`` or ``remove`` can be set.
-   *
    * @generated from field: string remove = 2;
    */
   remove: string;
@@ -586,21 +379,15 @@ export declare type KeyValueMutation = Message<"envoy.config.core.v3.KeyValueMut
 export declare const KeyValueMutationSchema: GenMessage<KeyValueMutation>;
 
 /**
- * Query parameter name/value pair.
- *
  * @generated from message envoy.config.core.v3.QueryParameter
  */
 export declare type QueryParameter = Message<"envoy.config.core.v3.QueryParameter"> & {
   /**
-   * The key of the query parameter. Case sensitive.
-   *
    * @generated from field: string key = 1;
    */
   key: string;
 
   /**
-   * The value of the query parameter.
-   *
    * @generated from field: string value = 2;
    */
   value: string;
@@ -613,35 +400,20 @@ export declare type QueryParameter = Message<"envoy.config.core.v3.QueryParamete
 export declare const QueryParameterSchema: GenMessage<QueryParameter>;
 
 /**
- * Header name/value pair.
- *
  * @generated from message envoy.config.core.v3.HeaderValue
  */
 export declare type HeaderValue = Message<"envoy.config.core.v3.HeaderValue"> & {
   /**
-   * Header name.
-   *
    * @generated from field: string key = 1;
    */
   key: string;
 
   /**
-   * Header value.
-   *
-   * The same :ref:`format specifier <config_access_log_format>` as used for
-   * :ref:`HTTP access logging <config_access_log>` applies here, however
-   * unknown header values are replaced with the empty string instead of ``-``.
-   * Header value is encoded as string. This does not work for non-utf8 characters.
-   * Only one of ``value`` or ``raw_value`` can be set.
-   *
    * @generated from field: string value = 2;
    */
   value: string;
 
   /**
-   * Header value is encoded as bytes which can support non-utf8 characters.
-   * Only one of ``value`` or ``raw_value`` can be set.
-   *
    * @generated from field: bytes raw_value = 3;
    */
   rawValue: Uint8Array;
@@ -654,48 +426,26 @@ export declare type HeaderValue = Message<"envoy.config.core.v3.HeaderValue"> & 
 export declare const HeaderValueSchema: GenMessage<HeaderValue>;
 
 /**
- * Header name/value pair plus option to control append behavior.
- *
  * @generated from message envoy.config.core.v3.HeaderValueOption
  */
 export declare type HeaderValueOption = Message<"envoy.config.core.v3.HeaderValueOption"> & {
   /**
-   * Header name/value pair that this option applies to.
-   *
    * @generated from field: envoy.config.core.v3.HeaderValue header = 1;
    */
   header?: HeaderValue | undefined;
 
   /**
-   * Should the value be appended? If true (default), the value is appended to
-   * existing values. Otherwise it replaces any existing values.
-   * This field is deprecated and please use
-   * :ref:`append_action <envoy_v3_api_field_config.core.v3.HeaderValueOption.append_action>` as replacement.
-   *
-   * .. note::
-   *   The :ref:`external authorization service <envoy_v3_api_msg_service.auth.v3.CheckResponse>` and
-   *   :ref:`external processor service <envoy_v3_api_msg_service.ext_proc.v3.ProcessingResponse>` have
-   *   default value (``false``) for this field.
-   *
    * @generated from field: google.protobuf.BoolValue append = 2 [deprecated = true];
    * @deprecated
    */
   append?: boolean | undefined;
 
   /**
-   * Describes the action taken to append/overwrite the given value for an existing header
-   * or to only add this header if it's absent.
-   * Value defaults to :ref:`APPEND_IF_EXISTS_OR_ADD
-   * <envoy_v3_api_enum_value_config.core.v3.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD>`.
-   *
    * @generated from field: envoy.config.core.v3.HeaderValueOption.HeaderAppendAction append_action = 3;
    */
   appendAction: HeaderValueOption_HeaderAppendAction;
 
   /**
-   * Is the header value allowed to be empty? If false (default), custom headers with empty values are dropped,
-   * otherwise they are added.
-   *
    * @generated from field: bool keep_empty_value = 4;
    */
   keepEmptyValue: boolean;
@@ -708,44 +458,25 @@ export declare type HeaderValueOption = Message<"envoy.config.core.v3.HeaderValu
 export declare const HeaderValueOptionSchema: GenMessage<HeaderValueOption>;
 
 /**
- * Describes the supported actions types for header append action.
- *
  * @generated from enum envoy.config.core.v3.HeaderValueOption.HeaderAppendAction
  */
 export enum HeaderValueOption_HeaderAppendAction {
   /**
-   * If the header already exists, this action will result in:
-   *
-   * - Comma-concatenated for predefined inline headers.
-   * - Duplicate header added in the ``HeaderMap`` for other headers.
-   *
-   * If the header doesn't exist then this will add new header with specified key and value.
-   *
    * @generated from enum value: APPEND_IF_EXISTS_OR_ADD = 0;
    */
   APPEND_IF_EXISTS_OR_ADD = 0,
 
   /**
-   * This action will add the header if it doesn't already exist. If the header
-   * already exists then this will be a no-op.
-   *
    * @generated from enum value: ADD_IF_ABSENT = 1;
    */
   ADD_IF_ABSENT = 1,
 
   /**
-   * This action will overwrite the specified value by discarding any existing values if
-   * the header already exists. If the header doesn't exist then this will add the header
-   * with specified key and value.
-   *
    * @generated from enum value: OVERWRITE_IF_EXISTS_OR_ADD = 2;
    */
   OVERWRITE_IF_EXISTS_OR_ADD = 2,
 
   /**
-   * This action will overwrite the specified value by discarding any existing values if
-   * the header already exists. If the header doesn't exist then this will be no-op.
-   *
    * @generated from enum value: OVERWRITE_IF_EXISTS = 3;
    */
   OVERWRITE_IF_EXISTS = 3,
@@ -757,8 +488,6 @@ export enum HeaderValueOption_HeaderAppendAction {
 export declare const HeaderValueOption_HeaderAppendActionSchema: GenEnum<HeaderValueOption_HeaderAppendAction>;
 
 /**
- * Wrapper for a set of headers.
- *
  * @generated from message envoy.config.core.v3.HeaderMap
  */
 export declare type HeaderMap = Message<"envoy.config.core.v3.HeaderMap"> & {
@@ -775,15 +504,10 @@ export declare type HeaderMap = Message<"envoy.config.core.v3.HeaderMap"> & {
 export declare const HeaderMapSchema: GenMessage<HeaderMap>;
 
 /**
- * A directory that is watched for changes, e.g. by inotify on Linux. Move/rename
- * events inside this directory trigger the watch.
- *
  * @generated from message envoy.config.core.v3.WatchedDirectory
  */
 export declare type WatchedDirectory = Message<"envoy.config.core.v3.WatchedDirectory"> & {
   /**
-   * Directory path to watch.
-   *
    * @generated from field: string path = 1;
    */
   path: string;
@@ -796,9 +520,6 @@ export declare type WatchedDirectory = Message<"envoy.config.core.v3.WatchedDire
 export declare const WatchedDirectorySchema: GenMessage<WatchedDirectory>;
 
 /**
- * Data source consisting of a file, an inline value, or an environment variable.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.config.core.v3.DataSource
  */
 export declare type DataSource = Message<"envoy.config.core.v3.DataSource"> & {
@@ -807,32 +528,24 @@ export declare type DataSource = Message<"envoy.config.core.v3.DataSource"> & {
    */
   specifier: {
     /**
-     * Local filesystem data source.
-     *
      * @generated from field: string filename = 1;
      */
     value: string;
     case: "filename";
   } | {
     /**
-     * Bytes inlined in the configuration.
-     *
      * @generated from field: bytes inline_bytes = 2;
      */
     value: Uint8Array;
     case: "inlineBytes";
   } | {
     /**
-     * String inlined in the configuration.
-     *
      * @generated from field: string inline_string = 3;
      */
     value: string;
     case: "inlineString";
   } | {
     /**
-     * Environment variable data source.
-     *
      * @generated from field: string environment_variable = 4;
      */
     value: string;
@@ -840,21 +553,6 @@ export declare type DataSource = Message<"envoy.config.core.v3.DataSource"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Watched directory that is watched for file changes. If this is set explicitly, the file
-   * specified in the ``filename`` field will be reloaded when relevant file move events occur.
-   *
-   * .. note::
-   *   This field only makes sense when the ``filename`` field is set.
-   *
-   * .. note::
-   *   Envoy only updates when the file is replaced by a file move, and not when the file is
-   *   edited in place.
-   *
-   * .. note::
-   *   Not all use cases of ``DataSource`` support watching directories. It depends on the
-   *   specific usage of the ``DataSource``. See the documentation of the parent message for
-   *   details.
-   *
    * @generated from field: envoy.config.core.v3.WatchedDirectory watched_directory = 5;
    */
   watchedDirectory?: WatchedDirectory | undefined;
@@ -867,53 +565,35 @@ export declare type DataSource = Message<"envoy.config.core.v3.DataSource"> & {
 export declare const DataSourceSchema: GenMessage<DataSource>;
 
 /**
- * The message specifies the retry policy of remote data source when fetching fails.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.config.core.v3.RetryPolicy
  */
 export declare type RetryPolicy = Message<"envoy.config.core.v3.RetryPolicy"> & {
   /**
-   * Specifies parameters that control :ref:`retry backoff strategy <envoy_v3_api_msg_config.core.v3.BackoffStrategy>`.
-   * This parameter is optional, in which case the default base interval is 1000 milliseconds. The
-   * default maximum interval is 10 times the base interval.
-   *
    * @generated from field: envoy.config.core.v3.BackoffStrategy retry_back_off = 1;
    */
   retryBackOff?: BackoffStrategy | undefined;
 
   /**
-   * Specifies the allowed number of retries. This parameter is optional and
-   * defaults to 1.
-   *
    * @generated from field: google.protobuf.UInt32Value num_retries = 2;
    */
   numRetries?: number | undefined;
 
   /**
-   * For details, see :ref:`retry_on <envoy_v3_api_field_config.route.v3.RetryPolicy.retry_on>`.
-   *
    * @generated from field: string retry_on = 3;
    */
   retryOn: string;
 
   /**
-   * For details, see :ref:`retry_priority <envoy_v3_api_field_config.route.v3.RetryPolicy.retry_priority>`.
-   *
    * @generated from field: envoy.config.core.v3.RetryPolicy.RetryPriority retry_priority = 4;
    */
   retryPriority?: RetryPolicy_RetryPriority | undefined;
 
   /**
-   * For details, see :ref:`RetryHostPredicate <envoy_v3_api_field_config.route.v3.RetryPolicy.retry_host_predicate>`.
-   *
    * @generated from field: repeated envoy.config.core.v3.RetryPolicy.RetryHostPredicate retry_host_predicate = 5;
    */
   retryHostPredicate: RetryPolicy_RetryHostPredicate[];
 
   /**
-   * For details, see :ref:`host_selection_retry_max_attempts <envoy_v3_api_field_config.route.v3.RetryPolicy.host_selection_retry_max_attempts>`.
-   *
    * @generated from field: int64 host_selection_retry_max_attempts = 6;
    */
   hostSelectionRetryMaxAttempts: bigint;
@@ -926,8 +606,6 @@ export declare type RetryPolicy = Message<"envoy.config.core.v3.RetryPolicy"> & 
 export declare const RetryPolicySchema: GenMessage<RetryPolicy>;
 
 /**
- * See :ref:`RetryPriority <envoy_v3_api_field_config.route.v3.RetryPolicy.retry_priority>`.
- *
  * @generated from message envoy.config.core.v3.RetryPolicy.RetryPriority
  */
 export declare type RetryPolicy_RetryPriority = Message<"envoy.config.core.v3.RetryPolicy.RetryPriority"> & {
@@ -955,8 +633,6 @@ export declare type RetryPolicy_RetryPriority = Message<"envoy.config.core.v3.Re
 export declare const RetryPolicy_RetryPrioritySchema: GenMessage<RetryPolicy_RetryPriority>;
 
 /**
- * See :ref:`RetryHostPredicate <envoy_v3_api_field_config.route.v3.RetryPolicy.retry_host_predicate>`.
- *
  * @generated from message envoy.config.core.v3.RetryPolicy.RetryHostPredicate
  */
 export declare type RetryPolicy_RetryHostPredicate = Message<"envoy.config.core.v3.RetryPolicy.RetryHostPredicate"> & {
@@ -984,28 +660,20 @@ export declare type RetryPolicy_RetryHostPredicate = Message<"envoy.config.core.
 export declare const RetryPolicy_RetryHostPredicateSchema: GenMessage<RetryPolicy_RetryHostPredicate>;
 
 /**
- * The message specifies how to fetch data from remote and how to verify it.
- *
  * @generated from message envoy.config.core.v3.RemoteDataSource
  */
 export declare type RemoteDataSource = Message<"envoy.config.core.v3.RemoteDataSource"> & {
   /**
-   * The HTTP URI to fetch the remote data.
-   *
    * @generated from field: envoy.config.core.v3.HttpUri http_uri = 1;
    */
   httpUri?: HttpUri | undefined;
 
   /**
-   * SHA256 string for verifying data.
-   *
    * @generated from field: string sha256 = 2;
    */
   sha256: string;
 
   /**
-   * Retry policy for fetching remote data.
-   *
    * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 3;
    */
   retryPolicy?: RetryPolicy | undefined;
@@ -1018,8 +686,6 @@ export declare type RemoteDataSource = Message<"envoy.config.core.v3.RemoteDataS
 export declare const RemoteDataSourceSchema: GenMessage<RemoteDataSource>;
 
 /**
- * Async data source which support async data fetch.
- *
  * @generated from message envoy.config.core.v3.AsyncDataSource
  */
 export declare type AsyncDataSource = Message<"envoy.config.core.v3.AsyncDataSource"> & {
@@ -1028,16 +694,12 @@ export declare type AsyncDataSource = Message<"envoy.config.core.v3.AsyncDataSou
    */
   specifier: {
     /**
-     * Local async data source.
-     *
      * @generated from field: envoy.config.core.v3.DataSource local = 1;
      */
     value: DataSource;
     case: "local";
   } | {
     /**
-     * Remote async data source.
-     *
      * @generated from field: envoy.config.core.v3.RemoteDataSource remote = 2;
      */
     value: RemoteDataSource;
@@ -1052,26 +714,15 @@ export declare type AsyncDataSource = Message<"envoy.config.core.v3.AsyncDataSou
 export declare const AsyncDataSourceSchema: GenMessage<AsyncDataSource>;
 
 /**
- * Configuration for transport socket in :ref:`listeners <config_listeners>` and
- * :ref:`clusters <envoy_v3_api_msg_config.cluster.v3.Cluster>`. If the configuration is
- * empty, a default transport socket implementation and configuration will be
- * chosen based on the platform and existence of tls_context.
- *
  * @generated from message envoy.config.core.v3.TransportSocket
  */
 export declare type TransportSocket = Message<"envoy.config.core.v3.TransportSocket"> & {
   /**
-   * The name of the transport socket to instantiate. The name must match a supported transport
-   * socket implementation.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Implementation specific configuration which depends on the implementation being instantiated.
-   * See the supported transport socket implementations for further documentation.
-   *
    * @generated from oneof envoy.config.core.v3.TransportSocket.config_type
    */
   configType: {
@@ -1090,30 +741,15 @@ export declare type TransportSocket = Message<"envoy.config.core.v3.TransportSoc
 export declare const TransportSocketSchema: GenMessage<TransportSocket>;
 
 /**
- * Runtime derived FractionalPercent with defaults for when the numerator or denominator is not
- * specified via a runtime key.
- *
- * .. note::
- *
- *   Parsing of the runtime key's data is implemented such that it may be represented as a
- *   :ref:`FractionalPercent <envoy_v3_api_msg_type.v3.FractionalPercent>` proto represented as JSON/YAML
- *   and may also be represented as an integer with the assumption that the value is an integral
- *   percentage out of 100. For instance, a runtime key lookup returning the value "42" would parse
- *   as a ``FractionalPercent`` whose numerator is 42 and denominator is HUNDRED.
- *
  * @generated from message envoy.config.core.v3.RuntimeFractionalPercent
  */
 export declare type RuntimeFractionalPercent = Message<"envoy.config.core.v3.RuntimeFractionalPercent"> & {
   /**
-   * Default value if the runtime value's for the numerator/denominator keys are not available.
-   *
    * @generated from field: envoy.type.v3.FractionalPercent default_value = 1;
    */
   defaultValue?: FractionalPercent | undefined;
 
   /**
-   * Runtime key for a YAML representation of a FractionalPercent.
-   *
    * @generated from field: string runtime_key = 2;
    */
   runtimeKey: string;
@@ -1126,16 +762,10 @@ export declare type RuntimeFractionalPercent = Message<"envoy.config.core.v3.Run
 export declare const RuntimeFractionalPercentSchema: GenMessage<RuntimeFractionalPercent>;
 
 /**
- * Identifies a specific ControlPlane instance that Envoy is connected to.
- *
  * @generated from message envoy.config.core.v3.ControlPlane
  */
 export declare type ControlPlane = Message<"envoy.config.core.v3.ControlPlane"> & {
   /**
-   * An opaque control plane identifier that uniquely identifies an instance
-   * of control plane. This can be used to identify which control plane instance,
-   * the Envoy is connected to.
-   *
    * @generated from field: string identifier = 1;
    */
   identifier: string;
@@ -1148,14 +778,6 @@ export declare type ControlPlane = Message<"envoy.config.core.v3.ControlPlane"> 
 export declare const ControlPlaneSchema: GenMessage<ControlPlane>;
 
 /**
- * Envoy supports :ref:`upstream priority routing
- * <arch_overview_http_routing_priority>` both at the route and the virtual
- * cluster level. The current priority implementation uses different connection
- * pool and circuit breaking settings for each priority level. This means that
- * even for HTTP/2 requests, two physical connections will be used to an
- * upstream host. In the future Envoy will likely support true HTTP/2 priority
- * over a single upstream connection.
- *
  * @generated from enum envoy.config.core.v3.RoutingPriority
  */
 export enum RoutingPriority {
@@ -1176,8 +798,6 @@ export enum RoutingPriority {
 export declare const RoutingPrioritySchema: GenEnum<RoutingPriority>;
 
 /**
- * HTTP request method.
- *
  * @generated from enum envoy.config.core.v3.RequestMethod
  */
 export enum RequestMethod {
@@ -1238,28 +858,20 @@ export enum RequestMethod {
 export declare const RequestMethodSchema: GenEnum<RequestMethod>;
 
 /**
- * Identifies the direction of the traffic relative to the local Envoy.
- *
  * @generated from enum envoy.config.core.v3.TrafficDirection
  */
 export enum TrafficDirection {
   /**
-   * Default option is unspecified.
-   *
    * @generated from enum value: UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The transport is used for incoming traffic.
-   *
    * @generated from enum value: INBOUND = 1;
    */
   INBOUND = 1,
 
   /**
-   * The transport is used for outgoing traffic.
-   *
    * @generated from enum value: OUTBOUND = 2;
    */
   OUTBOUND = 2,

@@ -106,8 +106,6 @@ export const KeyValueAppend_KeyValueAppendActionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_base, 10, 0);
 
 /**
- * Describes the supported actions types for key/value pair append action.
- *
  * @generated from enum envoy.config.core.v3.KeyValueAppend.KeyValueAppendAction
  */
 export const KeyValueAppend_KeyValueAppendAction = /*@__PURE__*/
@@ -148,8 +146,6 @@ export const HeaderValueOption_HeaderAppendActionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_base, 14, 0);
 
 /**
- * Describes the supported actions types for header append action.
- *
  * @generated from enum envoy.config.core.v3.HeaderValueOption.HeaderAppendAction
  */
 export const HeaderValueOption_HeaderAppendAction = /*@__PURE__*/
@@ -239,14 +235,6 @@ export const RoutingPrioritySchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_base, 0);
 
 /**
- * Envoy supports :ref:`upstream priority routing
- * <arch_overview_http_routing_priority>` both at the route and the virtual
- * cluster level. The current priority implementation uses different connection
- * pool and circuit breaking settings for each priority level. This means that
- * even for HTTP/2 requests, two physical connections will be used to an
- * upstream host. In the future Envoy will likely support true HTTP/2 priority
- * over a single upstream connection.
- *
  * @generated from enum envoy.config.core.v3.RoutingPriority
  */
 export const RoutingPriority = /*@__PURE__*/
@@ -259,8 +247,6 @@ export const RequestMethodSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_base, 1);
 
 /**
- * HTTP request method.
- *
  * @generated from enum envoy.config.core.v3.RequestMethod
  */
 export const RequestMethod = /*@__PURE__*/
@@ -273,8 +259,6 @@ export const TrafficDirectionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_base, 2);
 
 /**
- * Identifies the direction of the traffic relative to the local Envoy.
- *
  * @generated from enum envoy.config.core.v3.TrafficDirection
  */
 export const TrafficDirection = /*@__PURE__*/

@@ -33,8 +33,6 @@ export const ApiConfigSource_ApiTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_config_source, 0, 0);
 
 /**
- * APIs may be fetched via either REST or gRPC.
- *
  * @generated from enum envoy.config.core.v3.ApiConfigSource.ApiType
  */
 export const ApiConfigSource_ApiType = /*@__PURE__*/
@@ -89,9 +87,6 @@ export const ApiVersionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_config_source, 0);
 
 /**
- * xDS API and non-xDS services version. This is used to describe both resource and transport
- * protocol versions (in distinct configuration fields).
- *
  * @generated from enum envoy.config.core.v3.ApiVersion
  */
 export const ApiVersion = /*@__PURE__*/

@@ -12,9 +12,6 @@ import type { GrpcService } from "./grpc_service_pb.js";
 export declare const file_envoy_config_core_v3_event_service_config: GenFile;
 
 /**
- * [#not-implemented-hide:]
- * Configuration of the event reporting service endpoint.
- *
  * @generated from message envoy.config.core.v3.EventServiceConfig
  */
 export declare type EventServiceConfig = Message<"envoy.config.core.v3.EventServiceConfig"> & {
@@ -23,8 +20,6 @@ export declare type EventServiceConfig = Message<"envoy.config.core.v3.EventServ
    */
   configSourceSpecifier: {
     /**
-     * Specifies the gRPC service that hosts the event reporting service.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
      */
     value: GrpcService;

@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_config_core_v3_grpc_method_list: GenFile;
 
 /**
- * A list of gRPC methods which can be used as an allowlist, for example.
- *
  * @generated from message envoy.config.core.v3.GrpcMethodList
  */
 export declare type GrpcMethodList = Message<"envoy.config.core.v3.GrpcMethodList"> & {
@@ -33,15 +31,11 @@ export declare const GrpcMethodListSchema: GenMessage<GrpcMethodList>;
  */
 export declare type GrpcMethodList_Service = Message<"envoy.config.core.v3.GrpcMethodList.Service"> & {
   /**
-   * The name of the gRPC service.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The names of the gRPC methods in this service.
-   *
    * @generated from field: repeated string method_names = 2;
    */
   methodNames: string[];

@@ -92,8 +92,6 @@ export const HealthStatusSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_core_v3_health_check, 0);
 
 /**
- * Endpoint health status.
- *
  * @generated from enum envoy.config.core.v3.HealthStatus
  */
 export const HealthStatus = /*@__PURE__*/

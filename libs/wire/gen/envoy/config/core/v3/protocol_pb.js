@@ -74,12 +74,6 @@ export const HttpProtocolOptions_HeadersWithUnderscoresActionSchema = /*@__PURE_
   enumDesc(file_envoy_config_core_v3_protocol, 5, 0);
 
 /**
- * Action to take when Envoy receives client request with header names containing underscore
- * characters.
- * Underscore character is allowed in header names by the RFC-7230 and this behavior is implemented
- * as a security measure due to systems that treat '_' and '-' as interchangeable. Envoy by default allows client request headers with underscore
- * characters.
- *
  * @generated from enum envoy.config.core.v3.HttpProtocolOptions.HeadersWithUnderscoresAction
  */
 export const HttpProtocolOptions_HeadersWithUnderscoresAction = /*@__PURE__*/

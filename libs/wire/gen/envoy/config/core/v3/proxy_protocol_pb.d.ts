@@ -15,18 +15,11 @@ export declare const file_envoy_config_core_v3_proxy_protocol: GenFile;
  */
 export declare type ProxyProtocolPassThroughTLVs = Message<"envoy.config.core.v3.ProxyProtocolPassThroughTLVs"> & {
   /**
-   * The strategy to pass through TLVs. Default is INCLUDE_ALL.
-   * If INCLUDE_ALL is set, all TLVs will be passed through no matter the tlv_type field.
-   *
    * @generated from field: envoy.config.core.v3.ProxyProtocolPassThroughTLVs.PassTLVsMatchType match_type = 1;
    */
   matchType: ProxyProtocolPassThroughTLVs_PassTLVsMatchType;
 
   /**
-   * The TLV types that are applied based on match_type.
-   * TLV type is defined as uint8_t in proxy protocol. See `the spec
-   * <https://www.haproxy.org/download/2.1/doc/proxy-protocol.txt>`_ for details.
-   *
    * @generated from field: repeated uint32 tlv_type = 2;
    */
   tlvType: number[];
@@ -43,15 +36,11 @@ export declare const ProxyProtocolPassThroughTLVsSchema: GenMessage<ProxyProtoco
  */
 export enum ProxyProtocolPassThroughTLVs_PassTLVsMatchType {
   /**
-   * Pass all TLVs.
-   *
    * @generated from enum value: INCLUDE_ALL = 0;
    */
   INCLUDE_ALL = 0,
 
   /**
-   * Pass specific TLVs defined in tlv_type.
-   *
    * @generated from enum value: INCLUDE = 1;
    */
   INCLUDE = 1,
@@ -67,16 +56,11 @@ export declare const ProxyProtocolPassThroughTLVs_PassTLVsMatchTypeSchema: GenEn
  */
 export declare type ProxyProtocolConfig = Message<"envoy.config.core.v3.ProxyProtocolConfig"> & {
   /**
-   * The PROXY protocol version to use. See https://www.haproxy.org/download/2.1/doc/proxy-protocol.txt for details
-   *
    * @generated from field: envoy.config.core.v3.ProxyProtocolConfig.Version version = 1;
    */
   version: ProxyProtocolConfig_Version;
 
   /**
-   * This config controls which TLVs can be passed to upstream if it is Proxy Protocol
-   * V2 header. If there is no setting for this field, no TLVs will be passed through.
-   *
    * @generated from field: envoy.config.core.v3.ProxyProtocolPassThroughTLVs pass_through_tlvs = 2;
    */
   passThroughTlvs?: ProxyProtocolPassThroughTLVs | undefined;
@@ -93,15 +77,11 @@ export declare const ProxyProtocolConfigSchema: GenMessage<ProxyProtocolConfig>;
  */
 export enum ProxyProtocolConfig_Version {
   /**
-   * PROXY protocol version 1. Human readable format.
-   *
    * @generated from enum value: V1 = 0;
    */
   V1 = 0,
 
   /**
-   * PROXY protocol version 2. Binary format.
-   *
    * @generated from enum value: V2 = 1;
    */
   V2 = 1,

@@ -12,21 +12,15 @@ import type { Address } from "./address_pb.js";
 export declare const file_envoy_config_core_v3_resolver: GenFile;
 
 /**
- * Configuration of DNS resolver option flags which control the behavior of the DNS resolver.
- *
  * @generated from message envoy.config.core.v3.DnsResolverOptions
  */
 export declare type DnsResolverOptions = Message<"envoy.config.core.v3.DnsResolverOptions"> & {
   /**
-   * Use TCP for all DNS queries instead of the default protocol UDP.
-   *
    * @generated from field: bool use_tcp_for_dns_lookups = 1;
    */
   useTcpForDnsLookups: boolean;
 
   /**
-   * Do not use the default search domains; only query hostnames as-is or as aliases.
-   *
    * @generated from field: bool no_default_search_domain = 2;
    */
   noDefaultSearchDomain: boolean;
@@ -39,23 +33,15 @@ export declare type DnsResolverOptions = Message<"envoy.config.core.v3.DnsResolv
 export declare const DnsResolverOptionsSchema: GenMessage<DnsResolverOptions>;
 
 /**
- * DNS resolution configuration which includes the underlying dns resolver addresses and options.
- *
  * @generated from message envoy.config.core.v3.DnsResolutionConfig
  */
 export declare type DnsResolutionConfig = Message<"envoy.config.core.v3.DnsResolutionConfig"> & {
   /**
-   * A list of dns resolver addresses. If specified, the DNS client library will perform resolution
-   * via the underlying DNS resolvers. Otherwise, the default system resolvers
-   * (e.g., /etc/resolv.conf) will be used.
-   *
    * @generated from field: repeated envoy.config.core.v3.Address resolvers = 1;
    */
   resolvers: Address[];
 
   /**
-   * Configuration of DNS resolver option flags which control the behavior of the DNS resolver.
-   *
    * @generated from field: envoy.config.core.v3.DnsResolverOptions dns_resolver_options = 2;
    */
   dnsResolverOptions?: DnsResolverOptions | undefined;

@@ -13,14 +13,10 @@ import type { TypedExtensionConfig } from "./extension_pb.js";
 export declare const file_envoy_config_core_v3_substitution_format_string: GenFile;
 
 /**
- * Optional configuration options to be used with json_format.
- *
  * @generated from message envoy.config.core.v3.JsonFormatOptions
  */
 export declare type JsonFormatOptions = Message<"envoy.config.core.v3.JsonFormatOptions"> & {
   /**
-   * The output JSON string properties will be sorted.
-   *
    * @generated from field: bool sort_properties = 1;
    */
   sortProperties: boolean;
@@ -33,10 +29,6 @@ export declare type JsonFormatOptions = Message<"envoy.config.core.v3.JsonFormat
 export declare const JsonFormatOptionsSchema: GenMessage<JsonFormatOptions>;
 
 /**
- * Configuration to use multiple :ref:`command operators <config_access_log_command_operators>`
- * to generate a new string in either plain text or JSON format.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.config.core.v3.SubstitutionFormatString
  */
 export declare type SubstitutionFormatString = Message<"envoy.config.core.v3.SubstitutionFormatString"> & {
@@ -45,24 +37,6 @@ export declare type SubstitutionFormatString = Message<"envoy.config.core.v3.Sub
    */
   format: {
     /**
-     * Specify a format with command operators to form a text string.
-     * Its details is described in :ref:`format string<config_access_log_format_strings>`.
-     *
-     * For example, setting ``text_format`` like below,
-     *
-     * .. validated-code-block:: yaml
-     *   :type-name: envoy.config.core.v3.SubstitutionFormatString
-     *
-     *   text_format: "%LOCAL_REPLY_BODY%:%RESPONSE_CODE%:path=%REQ(:path)%\n"
-     *
-     * generates plain text similar to:
-     *
-     * .. code-block:: text
-     *
-     *   upstream connect error:503:path=/foo
-     *
-     * Deprecated in favor of :ref:`text_format_source <envoy_v3_api_field_config.core.v3.SubstitutionFormatString.text_format_source>`. To migrate text format strings, use the :ref:`inline_string <envoy_v3_api_field_config.core.v3.DataSource.inline_string>` field.
-     *
      * @generated from field: string text_format = 1 [deprecated = true];
      * @deprecated
      */
@@ -70,53 +44,12 @@ export declare type SubstitutionFormatString = Message<"envoy.config.core.v3.Sub
     case: "textFormat";
   } | {
     /**
-     * Specify a format with command operators to form a JSON string.
-     * Its details is described in :ref:`format dictionary<config_access_log_format_dictionaries>`.
-     * Values are rendered as strings, numbers, or boolean values as appropriate.
-     * Nested JSON objects may be produced by some command operators (e.g. FILTER_STATE or DYNAMIC_METADATA).
-     * See the documentation for a specific command operator for details.
-     *
-     * .. validated-code-block:: yaml
-     *   :type-name: envoy.config.core.v3.SubstitutionFormatString
-     *
-     *   json_format:
-     *     status: "%RESPONSE_CODE%"
-     *     message: "%LOCAL_REPLY_BODY%"
-     *
-     * The following JSON object would be created:
-     *
-     * .. code-block:: json
-     *
-     *  {
-     *    "status": 500,
-     *    "message": "My error message"
-     *  }
-     *
-     *
      * @generated from field: google.protobuf.Struct json_format = 2;
      */
     value: JsonObject;
     case: "jsonFormat";
   } | {
     /**
-     * Specify a format with command operators to form a text string.
-     * Its details is described in :ref:`format string<config_access_log_format_strings>`.
-     *
-     * For example, setting ``text_format`` like below,
-     *
-     * .. validated-code-block:: yaml
-     *   :type-name: envoy.config.core.v3.SubstitutionFormatString
-     *
-     *   text_format_source:
-     *     inline_string: "%LOCAL_REPLY_BODY%:%RESPONSE_CODE%:path=%REQ(:path)%\n"
-     *
-     * generates plain text similar to:
-     *
-     * .. code-block:: text
-     *
-     *   upstream connect error:503:path=/foo
-     *
-     *
      * @generated from field: envoy.config.core.v3.DataSource text_format_source = 5;
      */
     value: DataSource;
@@ -124,43 +57,21 @@ export declare type SubstitutionFormatString = Message<"envoy.config.core.v3.Sub
   } | { case: undefined; value?: undefined };
 
   /**
-   * If set to true, when command operators are evaluated to null,
-   *
-   * * for ``text_format``, the output of the empty operator is changed from ``-`` to an
-   *   empty string, so that empty values are omitted entirely.
-   * * for ``json_format`` the keys with null values are omitted in the output structure.
-   *
    * @generated from field: bool omit_empty_values = 3;
    */
   omitEmptyValues: boolean;
 
   /**
-   * Specify a ``content_type`` field.
-   * If this field is not set then ``text/plain`` is used for ``text_format`` and
-   * ``application/json`` is used for ``json_format``.
-   *
-   * .. validated-code-block:: yaml
-   *   :type-name: envoy.config.core.v3.SubstitutionFormatString
-   *
-   *   content_type: "text/html; charset=UTF-8"
-   *
-   *
    * @generated from field: string content_type = 4;
    */
   contentType: string;
 
   /**
-   * Specifies a collection of Formatter plugins that can be called from the access log configuration.
-   * See the formatters extensions documentation for details.
-   * [#extension-category: envoy.formatter]
-   *
    * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 6;
    */
   formatters: TypedExtensionConfig[];
 
   /**
-   * If json_format is used, the options will be applied to the output JSON string.
-   *
    * @generated from field: envoy.config.core.v3.JsonFormatOptions json_format_options = 7;
    */
   jsonFormatOptions?: JsonFormatOptions | undefined;

@@ -16,25 +16,16 @@ export declare const file_envoy_config_grpc_credential_v3_file_based_metadata: G
  */
 export declare type FileBasedMetadataConfig = Message<"envoy.config.grpc_credential.v3.FileBasedMetadataConfig"> & {
   /**
-   * Location or inline data of secret to use for authentication of the Google gRPC connection
-   * this secret will be attached to a header of the gRPC connection
-   *
    * @generated from field: envoy.config.core.v3.DataSource secret_data = 1;
    */
   secretData?: DataSource | undefined;
 
   /**
-   * Metadata header key to use for sending the secret data
-   * if no header key is set, "authorization" header will be used
-   *
    * @generated from field: string header_key = 2;
    */
   headerKey: string;
 
   /**
-   * Prefix to prepend to the secret in the metadata header
-   * if no prefix is set, the default is to use no prefix
-   *
    * @generated from field: string header_prefix = 3;
    */
   headerPrefix: string;

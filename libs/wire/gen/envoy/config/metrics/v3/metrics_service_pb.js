@@ -30,8 +30,6 @@ export const HistogramEmitModeSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_metrics_v3_metrics_service, 0);
 
 /**
- * HistogramEmitMode is used to configure which metric types should be emitted for histograms.
- *
  * @generated from enum envoy.config.metrics.v3.HistogramEmitMode
  */
 export const HistogramEmitMode = /*@__PURE__*/

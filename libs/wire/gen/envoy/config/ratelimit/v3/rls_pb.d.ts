@@ -13,24 +13,15 @@ import type { ApiVersion } from "../../core/v3/config_source_pb.js";
 export declare const file_envoy_config_ratelimit_v3_rls: GenFile;
 
 /**
- * Rate limit :ref:`configuration overview <config_rate_limit_service>`.
- *
  * @generated from message envoy.config.ratelimit.v3.RateLimitServiceConfig
  */
 export declare type RateLimitServiceConfig = Message<"envoy.config.ratelimit.v3.RateLimitServiceConfig"> & {
   /**
-   * Specifies the gRPC service that hosts the rate limit service. The client
-   * will connect to this cluster when it needs to make rate limit service
-   * requests.
-   *
    * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 2;
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * API version for rate limit transport protocol. This describes the rate limit gRPC endpoint and
-   * version of messages used on the wire.
-   *
    * @generated from field: envoy.config.core.v3.ApiVersion transport_api_version = 4;
    */
   transportApiVersion: ApiVersion;

@@ -53,8 +53,6 @@ export const RBAC_AuditLoggingOptions_AuditConditionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_rbac_v3_rbac, 0, 0, 0);
 
 /**
- * Deny and allow here refer to RBAC decisions, not actions.
- *
  * @generated from enum envoy.config.rbac.v3.RBAC.AuditLoggingOptions.AuditCondition
  */
 export const RBAC_AuditLoggingOptions_AuditCondition = /*@__PURE__*/
@@ -67,8 +65,6 @@ export const RBAC_ActionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_rbac_v3_rbac, 0, 0);
 
 /**
- * Should we do safe-list or block-list style access control?
- *
  * @generated from enum envoy.config.rbac.v3.RBAC.Action
  */
 export const RBAC_Action = /*@__PURE__*/

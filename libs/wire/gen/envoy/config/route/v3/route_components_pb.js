@@ -228,9 +228,6 @@ export const RouteAction_InternalRedirectActionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_route_v3_route_components, 8, 1);
 
 /**
- * Configures :ref:`internal redirect <arch_overview_internal_redirects>` behavior.
- * [#next-major-version: remove this definition - it's defined in the InternalRedirectPolicy message.]
- *
  * @generated from enum envoy.config.route.v3.RouteAction.InternalRedirectAction
  * @deprecated
  */

@@ -15,196 +15,90 @@ import type { ConfigSource } from "../../core/v3/config_source_pb.js";
 export declare const file_envoy_config_route_v3_route: GenFile;
 
 /**
- * [#next-free-field: 18]
- *
  * @generated from message envoy.config.route.v3.RouteConfiguration
  */
 export declare type RouteConfiguration = Message<"envoy.config.route.v3.RouteConfiguration"> & {
   /**
-   * The name of the route configuration. For example, it might match
-   * :ref:`route_config_name
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.Rds.route_config_name>` in
-   * :ref:`envoy_v3_api_msg_extensions.filters.network.http_connection_manager.v3.Rds`.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * An array of virtual hosts that make up the route table.
-   *
    * @generated from field: repeated envoy.config.route.v3.VirtualHost virtual_hosts = 2;
    */
   virtualHosts: VirtualHost[];
 
   /**
-   * An array of virtual hosts will be dynamically loaded via the VHDS API.
-   * Both ``virtual_hosts`` and ``vhds`` fields will be used when present. ``virtual_hosts`` can be used
-   * for a base routing table or for infrequently changing virtual hosts. ``vhds`` is used for
-   * on-demand discovery of virtual hosts. The contents of these two fields will be merged to
-   * generate a routing table for a given RouteConfiguration, with ``vhds`` derived configuration
-   * taking precedence.
-   *
    * @generated from field: envoy.config.route.v3.Vhds vhds = 9;
    */
   vhds?: Vhds | undefined;
 
   /**
-   * Optionally specifies a list of HTTP headers that the connection manager
-   * will consider to be internal only. If they are found on external requests they will be cleaned
-   * prior to filter invocation. See :ref:`config_http_conn_man_headers_x-envoy-internal` for more
-   * information.
-   *
    * @generated from field: repeated string internal_only_headers = 3;
    */
   internalOnlyHeaders: string[];
 
   /**
-   * Specifies a list of HTTP headers that should be added to each response that
-   * the connection manager encodes. Headers specified at this level are applied
-   * after headers from any enclosed :ref:`envoy_v3_api_msg_config.route.v3.VirtualHost` or
-   * :ref:`envoy_v3_api_msg_config.route.v3.RouteAction`. For more information, including details on
-   * header value syntax, see the documentation on :ref:`custom request headers
-   * <config_http_conn_man_headers_custom_request_headers>`.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValueOption response_headers_to_add = 4;
    */
   responseHeadersToAdd: HeaderValueOption[];
 
   /**
-   * Specifies a list of HTTP headers that should be removed from each response
-   * that the connection manager encodes.
-   *
    * @generated from field: repeated string response_headers_to_remove = 5;
    */
   responseHeadersToRemove: string[];
 
   /**
-   * Specifies a list of HTTP headers that should be added to each request
-   * routed by the HTTP connection manager. Headers specified at this level are
-   * applied after headers from any enclosed :ref:`envoy_v3_api_msg_config.route.v3.VirtualHost` or
-   * :ref:`envoy_v3_api_msg_config.route.v3.RouteAction`. For more information, including details on
-   * header value syntax, see the documentation on :ref:`custom request headers
-   * <config_http_conn_man_headers_custom_request_headers>`.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValueOption request_headers_to_add = 6;
    */
   requestHeadersToAdd: HeaderValueOption[];
 
   /**
-   * Specifies a list of HTTP headers that should be removed from each request
-   * routed by the HTTP connection manager.
-   *
    * @generated from field: repeated string request_headers_to_remove = 8;
    */
   requestHeadersToRemove: string[];
 
   /**
-   * Headers mutations at all levels are evaluated, if specified. By default, the order is from most
-   * specific (i.e. route entry level) to least specific (i.e. route configuration level). Later header
-   * mutations may override earlier mutations.
-   * This order can be reversed by setting this field to true. In other words, most specific level mutation
-   * is evaluated last.
-   *
-   *
    * @generated from field: bool most_specific_header_mutations_wins = 10;
    */
   mostSpecificHeaderMutationsWins: boolean;
 
   /**
-   * An optional boolean that specifies whether the clusters that the route
-   * table refers to will be validated by the cluster manager. If set to true
-   * and a route refers to a non-existent cluster, the route table will not
-   * load. If set to false and a route refers to a non-existent cluster, the
-   * route table will load and the router filter will return a 404 if the route
-   * is selected at runtime. This setting defaults to true if the route table
-   * is statically defined via the :ref:`route_config
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.route_config>`
-   * option. This setting default to false if the route table is loaded dynamically via the
-   * :ref:`rds
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.rds>`
-   * option. Users may wish to override the default behavior in certain cases (for example when
-   * using CDS with a static route table).
-   *
    * @generated from field: google.protobuf.BoolValue validate_clusters = 7;
    */
   validateClusters?: boolean | undefined;
 
   /**
-   * The maximum bytes of the response :ref:`direct response body
-   * <envoy_v3_api_field_config.route.v3.DirectResponseAction.body>` size. If not specified the default
-   * is 4096.
-   *
-   * .. warning::
-   *
-   *   Envoy currently holds the content of :ref:`direct response body
-   *   <envoy_v3_api_field_config.route.v3.DirectResponseAction.body>` in memory. Be careful setting
-   *   this to be larger than the default 4KB, since the allocated memory for direct response body
-   *   is not subject to data plane buffering controls.
-   *
-   *
    * @generated from field: google.protobuf.UInt32Value max_direct_response_body_size_bytes = 11;
    */
   maxDirectResponseBodySizeBytes?: number | undefined;
 
   /**
-   * A list of plugins and their configurations which may be used by a
-   * :ref:`cluster specifier plugin name <envoy_v3_api_field_config.route.v3.RouteAction.cluster_specifier_plugin>`
-   * within the route. All ``extension.name`` fields in this list must be unique.
-   *
    * @generated from field: repeated envoy.config.route.v3.ClusterSpecifierPlugin cluster_specifier_plugins = 12;
    */
   clusterSpecifierPlugins: ClusterSpecifierPlugin[];
 
   /**
-   * Specify a set of default request mirroring policies which apply to all routes under its virtual hosts.
-   * Note that policies are not merged, the most specific non-empty one becomes the mirror policies.
-   *
    * @generated from field: repeated envoy.config.route.v3.RouteAction.RequestMirrorPolicy request_mirror_policies = 13;
    */
   requestMirrorPolicies: RouteAction_RequestMirrorPolicy[];
 
   /**
-   * By default, port in :authority header (if any) is used in host matching.
-   * With this option enabled, Envoy will ignore the port number in the :authority header (if any) when picking VirtualHost.
-   * NOTE: this option will not strip the port number (if any) contained in route config
-   * :ref:`envoy_v3_api_msg_config.route.v3.VirtualHost`.domains field.
-   *
    * @generated from field: bool ignore_port_in_host_matching = 14;
    */
   ignorePortInHostMatching: boolean;
 
   /**
-   * Ignore path-parameters in path-matching.
-   * Before RFC3986, URI were like(RFC1808): <scheme>://<net_loc>/<path>;<params>?<query>#<fragment>
-   * Envoy by default takes ":path" as "<path>;<params>".
-   * For users who want to only match path on the "<path>" portion, this option should be true.
-   *
    * @generated from field: bool ignore_path_parameters_in_path_matching = 15;
    */
   ignorePathParametersInPathMatching: boolean;
 
   /**
-   * This field can be used to provide RouteConfiguration level per filter config. The key should match the
-   * :ref:`filter config name
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpFilter.name>`.
-   * See :ref:`Http filter route specific config <arch_overview_http_filters_per_filter_config>`
-   * for details.
-   * [#comment: An entry's value may be wrapped in a
-   * :ref:`FilterConfig<envoy_v3_api_msg_config.route.v3.FilterConfig>`
-   * message to specify additional options.]
-   *
    * @generated from field: map<string, google.protobuf.Any> typed_per_filter_config = 16;
    */
   typedPerFilterConfig: { [key: string]: Any };
 
   /**
-   * The metadata field can be used to provide additional information
-   * about the route configuration. It can be used for configuration, stats, and logging.
-   * The metadata should go under the filter namespace that will need it.
-   * For instance, if the metadata is intended for the Router filter,
-   * the filter name should be specified as ``envoy.filters.http.router``.
-   *
    * @generated from field: envoy.config.core.v3.Metadata metadata = 17;
    */
   metadata?: Metadata | undefined;
@@ -221,8 +115,6 @@ export declare const RouteConfigurationSchema: GenMessage<RouteConfiguration>;
  */
 export declare type Vhds = Message<"envoy.config.route.v3.Vhds"> & {
   /**
-   * Configuration source specifier for VHDS.
-   *
    * @generated from field: envoy.config.core.v3.ConfigSource config_source = 1;
    */
   configSource?: ConfigSource | undefined;

@@ -12,106 +12,30 @@ import type { RouteConfiguration } from "./route_pb.js";
 export declare const file_envoy_config_route_v3_scoped_route: GenFile;
 
 /**
- * Specifies a routing scope, which associates a
- * :ref:`Key<envoy_v3_api_msg_config.route.v3.ScopedRouteConfiguration.Key>` to a
- * :ref:`envoy_v3_api_msg_config.route.v3.RouteConfiguration`.
- * The :ref:`envoy_v3_api_msg_config.route.v3.RouteConfiguration` can be obtained dynamically
- * via RDS (:ref:`route_configuration_name<envoy_v3_api_field_config.route.v3.ScopedRouteConfiguration.route_configuration_name>`)
- * or specified inline (:ref:`route_configuration<envoy_v3_api_field_config.route.v3.ScopedRouteConfiguration.route_configuration>`).
- *
- * The HTTP connection manager builds up a table consisting of these Key to
- * RouteConfiguration mappings, and looks up the RouteConfiguration to use per
- * request according to the algorithm specified in the
- * :ref:`scope_key_builder<envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.ScopedRoutes.scope_key_builder>`
- * assigned to the HttpConnectionManager.
- *
- * For example, with the following configurations (in YAML):
- *
- * HttpConnectionManager config:
- *
- * .. code::
- *
- *   ...
- *   scoped_routes:
- *     name: foo-scoped-routes
- *     scope_key_builder:
- *       fragments:
- *         - header_value_extractor:
- *             name: X-Route-Selector
- *             element_separator: ","
- *             element:
- *               separator: =
- *               key: vip
- *
- * ScopedRouteConfiguration resources (specified statically via
- * :ref:`scoped_route_configurations_list<envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.ScopedRoutes.scoped_route_configurations_list>`
- * or obtained dynamically via SRDS):
- *
- * .. code::
- *
- *  (1)
- *   name: route-scope1
- *   route_configuration_name: route-config1
- *   key:
- *      fragments:
- *        - string_key: 172.10.10.20
- *
- *  (2)
- *   name: route-scope2
- *   route_configuration_name: route-config2
- *   key:
- *     fragments:
- *       - string_key: 172.20.20.30
- *
- * A request from a client such as:
- *
- * .. code::
- *
- *     GET / HTTP/1.1
- *     Host: foo.com
- *     X-Route-Selector: vip=172.10.10.20
- *
- * would result in the routing table defined by the ``route-config1``
- * RouteConfiguration being assigned to the HTTP request/stream.
- *
- * [#next-free-field: 6]
- *
  * @generated from message envoy.config.route.v3.ScopedRouteConfiguration
  */
 export declare type ScopedRouteConfiguration = Message<"envoy.config.route.v3.ScopedRouteConfiguration"> & {
   /**
-   * Whether the RouteConfiguration should be loaded on demand.
-   *
    * @generated from field: bool on_demand = 4;
    */
   onDemand: boolean;
 
   /**
-   * The name assigned to the routing scope.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The resource name to use for a :ref:`envoy_v3_api_msg_service.discovery.v3.DiscoveryRequest` to an
-   * RDS server to fetch the :ref:`envoy_v3_api_msg_config.route.v3.RouteConfiguration` associated
-   * with this scope.
-   *
    * @generated from field: string route_configuration_name = 2;
    */
   routeConfigurationName: string;
 
   /**
-   * The :ref:`envoy_v3_api_msg_config.route.v3.RouteConfiguration` associated with the scope.
-   *
    * @generated from field: envoy.config.route.v3.RouteConfiguration route_configuration = 5;
    */
   routeConfiguration?: RouteConfiguration | undefined;
 
   /**
-   * The key to match against.
-   *
    * @generated from field: envoy.config.route.v3.ScopedRouteConfiguration.Key key = 3;
    */
   key?: ScopedRouteConfiguration_Key | undefined;
@@ -124,20 +48,10 @@ export declare type ScopedRouteConfiguration = Message<"envoy.config.route.v3.Sc
 export declare const ScopedRouteConfigurationSchema: GenMessage<ScopedRouteConfiguration>;
 
 /**
- * Specifies a key which is matched against the output of the
- * :ref:`scope_key_builder<envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.ScopedRoutes.scope_key_builder>`
- * specified in the HttpConnectionManager. The matching is done per HTTP
- * request and is dependent on the order of the fragments contained in the
- * Key.
- *
  * @generated from message envoy.config.route.v3.ScopedRouteConfiguration.Key
  */
 export declare type ScopedRouteConfiguration_Key = Message<"envoy.config.route.v3.ScopedRouteConfiguration.Key"> & {
   /**
-   * The ordered set of fragments to match against. The order must match the
-   * fragments in the corresponding
-   * :ref:`scope_key_builder<envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.ScopedRoutes.scope_key_builder>`.
-   *
    * @generated from field: repeated envoy.config.route.v3.ScopedRouteConfiguration.Key.Fragment fragments = 1;
    */
   fragments: ScopedRouteConfiguration_Key_Fragment[];
@@ -158,8 +72,6 @@ export declare type ScopedRouteConfiguration_Key_Fragment = Message<"envoy.confi
    */
   type: {
     /**
-     * A string to match against.
-     *
      * @generated from field: string string_key = 1;
      */
     value: string;

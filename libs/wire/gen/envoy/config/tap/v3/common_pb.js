@@ -83,11 +83,6 @@ export const OutputSink_FormatSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_tap_v3_common, 5, 0);
 
 /**
- * Output format. All output is in the form of one or more :ref:`TraceWrapper
- * <envoy_v3_api_msg_data.tap.v3.TraceWrapper>` messages. This enumeration indicates
- * how those messages are written. Note that not all sinks support all output formats. See
- * individual sink documentation for more information.
- *
  * @generated from enum envoy.config.tap.v3.OutputSink.Format
  */
 export const OutputSink_Format = /*@__PURE__*/

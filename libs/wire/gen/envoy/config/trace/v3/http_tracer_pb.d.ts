@@ -12,22 +12,10 @@ import type { Any } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_config_trace_v3_http_tracer: GenFile;
 
 /**
- * The tracing configuration specifies settings for an HTTP tracer provider used by Envoy.
- *
- * Envoy may support other tracers in the future, but right now the HTTP tracer is the only one
- * supported.
- *
- * .. attention::
- *
- *   Use of this message type has been deprecated in favor of direct use of
- *   :ref:`Tracing.Http <envoy_v3_api_msg_config.trace.v3.Tracing.Http>`.
- *
  * @generated from message envoy.config.trace.v3.Tracing
  */
 export declare type Tracing = Message<"envoy.config.trace.v3.Tracing"> & {
   /**
-   * Provides configuration for the HTTP tracer.
-   *
    * @generated from field: envoy.config.trace.v3.Tracing.Http http = 1;
    */
   http?: Tracing_Http | undefined;
@@ -40,29 +28,15 @@ export declare type Tracing = Message<"envoy.config.trace.v3.Tracing"> & {
 export declare const TracingSchema: GenMessage<Tracing>;
 
 /**
- * Configuration for an HTTP tracer provider used by Envoy.
- *
- * The configuration is defined by the
- * :ref:`HttpConnectionManager.Tracing <envoy_v3_api_msg_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing>`
- * :ref:`provider <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing.provider>`
- * field.
- *
  * @generated from message envoy.config.trace.v3.Tracing.Http
  */
 export declare type Tracing_Http = Message<"envoy.config.trace.v3.Tracing.Http"> & {
   /**
-   * The name of the HTTP trace driver to instantiate. The name must match a
-   * supported HTTP trace driver.
-   * See the :ref:`extensions listed in typed_config below <extension_category_envoy.tracers>` for the default list of the HTTP trace driver.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Trace driver specific configuration which must be set according to the driver being instantiated.
-   * [#extension-category: envoy.tracers]
-   *
    * @generated from oneof envoy.config.trace.v3.Tracing.Http.config_type
    */
   configType: {

@@ -30,8 +30,6 @@ export const ZipkinConfig_CollectorEndpointVersionSchema = /*@__PURE__*/
   enumDesc(file_envoy_config_trace_v3_zipkin, 0, 0);
 
 /**
- * Available Zipkin collector endpoint versions.
- *
  * @generated from enum envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion
  */
 export const ZipkinConfig_CollectorEndpointVersion = /*@__PURE__*/

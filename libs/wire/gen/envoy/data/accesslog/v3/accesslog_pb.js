@@ -38,8 +38,6 @@ export const HTTPAccessLogEntry_HTTPVersionSchema = /*@__PURE__*/
   enumDesc(file_envoy_data_accesslog_v3_accesslog, 1, 0);
 
 /**
- * HTTP version
- *
  * @generated from enum envoy.data.accesslog.v3.HTTPAccessLogEntry.HTTPVersion
  */
 export const HTTPAccessLogEntry_HTTPVersion = /*@__PURE__*/
@@ -80,8 +78,6 @@ export const ResponseFlags_Unauthorized_ReasonSchema = /*@__PURE__*/
   enumDesc(file_envoy_data_accesslog_v3_accesslog, 4, 0, 0);
 
 /**
- * Reasons why the request was unauthorized
- *
  * @generated from enum envoy.data.accesslog.v3.ResponseFlags.Unauthorized.Reason
  */
 export const ResponseFlags_Unauthorized_Reason = /*@__PURE__*/

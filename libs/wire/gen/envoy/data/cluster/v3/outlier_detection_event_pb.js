@@ -49,8 +49,6 @@ export const OutlierEjectionTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_data_cluster_v3_outlier_detection_event, 0);
 
 /**
- * Type of ejection that took place
- *
  * @generated from enum envoy.data.cluster.v3.OutlierEjectionType
  */
 export const OutlierEjectionType = /*@__PURE__*/
@@ -63,8 +61,6 @@ export const ActionSchema = /*@__PURE__*/
   enumDesc(file_envoy_data_cluster_v3_outlier_detection_event, 1);
 
 /**
- * Represents possible action applied to upstream host
- *
  * @generated from enum envoy.data.cluster.v3.Action
  */
 export const Action = /*@__PURE__*/

@@ -12,9 +12,6 @@ import type { Address } from "../../../config/core/v3/address_pb.js";
 export declare const file_envoy_data_tap_v3_common: GenFile;
 
 /**
- * Wrapper for tapped body data. This includes HTTP request/response body, transport socket received
- * and transmitted data, etc.
- *
  * @generated from message envoy.data.tap.v3.Body
  */
 export declare type Body = Message<"envoy.data.tap.v3.Body"> & {
@@ -23,19 +20,12 @@ export declare type Body = Message<"envoy.data.tap.v3.Body"> & {
    */
   bodyType: {
     /**
-     * Body data as bytes. By default, tap body data will be present in this field, as the proto
-     * ``bytes`` type can contain any valid byte.
-     *
      * @generated from field: bytes as_bytes = 1;
      */
     value: Uint8Array;
     case: "asBytes";
   } | {
     /**
-     * Body data as string. This field is only used when the :ref:`JSON_BODY_AS_STRING
-     * <envoy_v3_api_enum_value_config.tap.v3.OutputSink.Format.JSON_BODY_AS_STRING>` sink
-     * format type is selected. See the documentation for that option for why this is useful.
-     *
      * @generated from field: string as_string = 2;
      */
     value: string;
@@ -43,12 +33,6 @@ export declare type Body = Message<"envoy.data.tap.v3.Body"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Specifies whether body data has been truncated to fit within the specified
-   * :ref:`max_buffered_rx_bytes
-   * <envoy_v3_api_field_config.tap.v3.OutputConfig.max_buffered_rx_bytes>` and
-   * :ref:`max_buffered_tx_bytes
-   * <envoy_v3_api_field_config.tap.v3.OutputConfig.max_buffered_tx_bytes>` settings.
-   *
    * @generated from field: bool truncated = 3;
    */
   truncated: boolean;
@@ -61,21 +45,15 @@ export declare type Body = Message<"envoy.data.tap.v3.Body"> & {
 export declare const BodySchema: GenMessage<Body>;
 
 /**
- * Connection properties.
- *
  * @generated from message envoy.data.tap.v3.Connection
  */
 export declare type Connection = Message<"envoy.data.tap.v3.Connection"> & {
   /**
-   * Local address.
-   *
    * @generated from field: envoy.config.core.v3.Address local_address = 1;
    */
   localAddress?: Address | undefined;
 
   /**
-   * Remote address.
-   *
    * @generated from field: envoy.config.core.v3.Address remote_address = 2;
    */
   remoteAddress?: Address | undefined;

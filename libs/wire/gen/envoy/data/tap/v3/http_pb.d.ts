@@ -14,28 +14,20 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_data_tap_v3_http: GenFile;
 
 /**
- * A fully buffered HTTP trace message.
- *
  * @generated from message envoy.data.tap.v3.HttpBufferedTrace
  */
 export declare type HttpBufferedTrace = Message<"envoy.data.tap.v3.HttpBufferedTrace"> & {
   /**
-   * Request message.
-   *
    * @generated from field: envoy.data.tap.v3.HttpBufferedTrace.Message request = 1;
    */
   request?: HttpBufferedTrace_Message | undefined;
 
   /**
-   * Response message.
-   *
    * @generated from field: envoy.data.tap.v3.HttpBufferedTrace.Message response = 2;
    */
   response?: HttpBufferedTrace_Message | undefined;
 
   /**
-   * downstream connection
-   *
    * @generated from field: envoy.data.tap.v3.Connection downstream_connection = 3;
    */
   downstreamConnection?: Connection | undefined;
@@ -48,35 +40,25 @@ export declare type HttpBufferedTrace = Message<"envoy.data.tap.v3.HttpBufferedT
 export declare const HttpBufferedTraceSchema: GenMessage<HttpBufferedTrace>;
 
 /**
- * HTTP message wrapper.
- *
  * @generated from message envoy.data.tap.v3.HttpBufferedTrace.Message
  */
 export declare type HttpBufferedTrace_Message = Message<"envoy.data.tap.v3.HttpBufferedTrace.Message"> & {
   /**
-   * Message headers.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValue headers = 1;
    */
   headers: HeaderValue[];
 
   /**
-   * Message body.
-   *
    * @generated from field: envoy.data.tap.v3.Body body = 2;
    */
   body?: Body | undefined;
 
   /**
-   * Message trailers.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValue trailers = 3;
    */
   trailers: HeaderValue[];
 
   /**
-   * The timestamp after receiving the message headers.
-   *
    * @generated from field: google.protobuf.Timestamp headers_received_time = 4;
    */
   headersReceivedTime?: Timestamp | undefined;
@@ -89,16 +71,10 @@ export declare type HttpBufferedTrace_Message = Message<"envoy.data.tap.v3.HttpB
 export declare const HttpBufferedTrace_MessageSchema: GenMessage<HttpBufferedTrace_Message>;
 
 /**
- * A streamed HTTP trace segment. Multiple segments make up a full trace.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.data.tap.v3.HttpStreamedTraceSegment
  */
 export declare type HttpStreamedTraceSegment = Message<"envoy.data.tap.v3.HttpStreamedTraceSegment"> & {
   /**
-   * Trace ID unique to the originating Envoy only. Trace IDs can repeat and should not be used
-   * for long term stable uniqueness.
-   *
    * @generated from field: uint64 trace_id = 1;
    */
   traceId: bigint;
@@ -108,48 +84,36 @@ export declare type HttpStreamedTraceSegment = Message<"envoy.data.tap.v3.HttpSt
    */
   messagePiece: {
     /**
-     * Request headers.
-     *
      * @generated from field: envoy.config.core.v3.HeaderMap request_headers = 2;
      */
     value: HeaderMap;
     case: "requestHeaders";
   } | {
     /**
-     * Request body chunk.
-     *
      * @generated from field: envoy.data.tap.v3.Body request_body_chunk = 3;
      */
     value: Body;
     case: "requestBodyChunk";
   } | {
     /**
-     * Request trailers.
-     *
      * @generated from field: envoy.config.core.v3.HeaderMap request_trailers = 4;
      */
     value: HeaderMap;
     case: "requestTrailers";
   } | {
     /**
-     * Response headers.
-     *
      * @generated from field: envoy.config.core.v3.HeaderMap response_headers = 5;
      */
     value: HeaderMap;
     case: "responseHeaders";
   } | {
     /**
-     * Response body chunk.
-     *
      * @generated from field: envoy.data.tap.v3.Body response_body_chunk = 6;
      */
     value: Body;
     case: "responseBodyChunk";
   } | {
     /**
-     * Response trailers.
-     *
      * @generated from field: envoy.config.core.v3.HeaderMap response_trailers = 7;
      */
     value: HeaderMap;

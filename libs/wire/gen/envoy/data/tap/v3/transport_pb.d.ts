@@ -13,21 +13,15 @@ import type { Body, Connection } from "./common_pb.js";
 export declare const file_envoy_data_tap_v3_transport: GenFile;
 
 /**
- * Event in a socket trace.
- *
  * @generated from message envoy.data.tap.v3.SocketEvent
  */
 export declare type SocketEvent = Message<"envoy.data.tap.v3.SocketEvent"> & {
   /**
-   * Timestamp for event.
-   *
    * @generated from field: google.protobuf.Timestamp timestamp = 1;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * Read or write with content as bytes string.
-   *
    * @generated from oneof envoy.data.tap.v3.SocketEvent.event_selector
    */
   eventSelector: {
@@ -58,16 +52,10 @@ export declare type SocketEvent = Message<"envoy.data.tap.v3.SocketEvent"> & {
 export declare const SocketEventSchema: GenMessage<SocketEvent>;
 
 /**
- * Data read by Envoy from the transport socket.
- *
- * TODO(htuch): Half-close for reads.
- *
  * @generated from message envoy.data.tap.v3.SocketEvent.Read
  */
 export declare type SocketEvent_Read = Message<"envoy.data.tap.v3.SocketEvent.Read"> & {
   /**
-   * Binary data read.
-   *
    * @generated from field: envoy.data.tap.v3.Body data = 1;
    */
   data?: Body | undefined;
@@ -80,21 +68,15 @@ export declare type SocketEvent_Read = Message<"envoy.data.tap.v3.SocketEvent.Re
 export declare const SocketEvent_ReadSchema: GenMessage<SocketEvent_Read>;
 
 /**
- * Data written by Envoy to the transport socket.
- *
  * @generated from message envoy.data.tap.v3.SocketEvent.Write
  */
 export declare type SocketEvent_Write = Message<"envoy.data.tap.v3.SocketEvent.Write"> & {
   /**
-   * Binary data written.
-   *
    * @generated from field: envoy.data.tap.v3.Body data = 1;
    */
   data?: Body | undefined;
 
   /**
-   * Stream was half closed after this write.
-   *
    * @generated from field: bool end_stream = 2;
    */
   endStream: boolean;
@@ -107,10 +89,6 @@ export declare type SocketEvent_Write = Message<"envoy.data.tap.v3.SocketEvent.W
 export declare const SocketEvent_WriteSchema: GenMessage<SocketEvent_Write>;
 
 /**
- * The connection was closed.
- *
- * TODO(mattklein123): Close event type.
- *
  * @generated from message envoy.data.tap.v3.SocketEvent.Closed
  */
 export declare type SocketEvent_Closed = Message<"envoy.data.tap.v3.SocketEvent.Closed"> & {
@@ -123,46 +101,30 @@ export declare type SocketEvent_Closed = Message<"envoy.data.tap.v3.SocketEvent.
 export declare const SocketEvent_ClosedSchema: GenMessage<SocketEvent_Closed>;
 
 /**
- * Sequence of read/write events that constitute a buffered trace on a socket.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.data.tap.v3.SocketBufferedTrace
  */
 export declare type SocketBufferedTrace = Message<"envoy.data.tap.v3.SocketBufferedTrace"> & {
   /**
-   * Trace ID unique to the originating Envoy only. Trace IDs can repeat and should not be used
-   * for long term stable uniqueness. Matches connection IDs used in Envoy logs.
-   *
    * @generated from field: uint64 trace_id = 1;
    */
   traceId: bigint;
 
   /**
-   * Connection properties.
-   *
    * @generated from field: envoy.data.tap.v3.Connection connection = 2;
    */
   connection?: Connection | undefined;
 
   /**
-   * Sequence of observed events.
-   *
    * @generated from field: repeated envoy.data.tap.v3.SocketEvent events = 3;
    */
   events: SocketEvent[];
 
   /**
-   * Set to true if read events were truncated due to the :ref:`max_buffered_rx_bytes
-   * <envoy_v3_api_field_config.tap.v3.OutputConfig.max_buffered_rx_bytes>` setting.
-   *
    * @generated from field: bool read_truncated = 4;
    */
   readTruncated: boolean;
 
   /**
-   * Set to true if write events were truncated due to the :ref:`max_buffered_tx_bytes
-   * <envoy_v3_api_field_config.tap.v3.OutputConfig.max_buffered_tx_bytes>` setting.
-   *
    * @generated from field: bool write_truncated = 5;
    */
   writeTruncated: boolean;
@@ -175,15 +137,10 @@ export declare type SocketBufferedTrace = Message<"envoy.data.tap.v3.SocketBuffe
 export declare const SocketBufferedTraceSchema: GenMessage<SocketBufferedTrace>;
 
 /**
- * A streamed socket trace segment. Multiple segments make up a full trace.
- *
  * @generated from message envoy.data.tap.v3.SocketStreamedTraceSegment
  */
 export declare type SocketStreamedTraceSegment = Message<"envoy.data.tap.v3.SocketStreamedTraceSegment"> & {
   /**
-   * Trace ID unique to the originating Envoy only. Trace IDs can repeat and should not be used
-   * for long term stable uniqueness. Matches connection IDs used in Envoy logs.
-   *
    * @generated from field: uint64 trace_id = 1;
    */
   traceId: bigint;
@@ -193,16 +150,12 @@ export declare type SocketStreamedTraceSegment = Message<"envoy.data.tap.v3.Sock
    */
   messagePiece: {
     /**
-     * Connection properties.
-     *
      * @generated from field: envoy.data.tap.v3.Connection connection = 2;
      */
     value: Connection;
     case: "connection";
   } | {
     /**
-     * Socket event.
-     *
      * @generated from field: envoy.data.tap.v3.SocketEvent event = 3;
      */
     value: SocketEvent;

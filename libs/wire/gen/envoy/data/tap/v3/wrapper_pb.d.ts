@@ -13,9 +13,6 @@ import type { SocketBufferedTrace, SocketStreamedTraceSegment } from "./transpor
 export declare const file_envoy_data_tap_v3_wrapper: GenFile;
 
 /**
- * Wrapper for all fully buffered and streamed tap traces that Envoy emits. This is required for
- * sending traces over gRPC APIs or more easily persisting binary messages to files.
- *
  * @generated from message envoy.data.tap.v3.TraceWrapper
  */
 export declare type TraceWrapper = Message<"envoy.data.tap.v3.TraceWrapper"> & {
@@ -24,32 +21,24 @@ export declare type TraceWrapper = Message<"envoy.data.tap.v3.TraceWrapper"> & {
    */
   trace: {
     /**
-     * An HTTP buffered tap trace.
-     *
      * @generated from field: envoy.data.tap.v3.HttpBufferedTrace http_buffered_trace = 1;
      */
     value: HttpBufferedTrace;
     case: "httpBufferedTrace";
   } | {
     /**
-     * An HTTP streamed tap trace segment.
-     *
      * @generated from field: envoy.data.tap.v3.HttpStreamedTraceSegment http_streamed_trace_segment = 2;
      */
     value: HttpStreamedTraceSegment;
     case: "httpStreamedTraceSegment";
   } | {
     /**
-     * A socket buffered tap trace.
-     *
      * @generated from field: envoy.data.tap.v3.SocketBufferedTrace socket_buffered_trace = 3;
      */
     value: SocketBufferedTrace;
     case: "socketBufferedTrace";
   } | {
     /**
-     * A socket streamed tap trace segment.
-     *
      * @generated from field: envoy.data.tap.v3.SocketStreamedTraceSegment socket_streamed_trace_segment = 4;
      */
     value: SocketStreamedTraceSegment;

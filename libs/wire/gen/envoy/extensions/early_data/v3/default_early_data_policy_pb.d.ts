@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_early_data_v3_default_early_data_policy: GenFile;
 
 /**
- * [#extension: envoy.route.early_data_policy.default]
- * The default rule to allow/disallow a request to be sent as early data. It's an empty config now. Configuring it will disallow any request to be sent over early data.
- *
  * @generated from message envoy.extensions.early_data.v3.DefaultEarlyDataPolicy
  */
 export declare type DefaultEarlyDataPolicy = Message<"envoy.extensions.early_data.v3.DefaultEarlyDataPolicy"> & {

@@ -11,14 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_regex_engines_v3_google_re2: GenFile;
 
 /**
- * Google's `RE2 <https://github.com/google/re2>`_ regex engine. The regex string must adhere to
- * the documented `syntax <https://github.com/google/re2/wiki/Syntax>`_. The engine is designed
- * to complete execution in linear time as well as limit the amount of memory used.
- *
- * Envoy emits two stats for tracking the program size of regexes: the histogram ``re2.program_size``,
- * which records the program size, and the counter ``re2.exceeded_warn_level``, which is incremented
- * each time the program size exceeds the warn level threshold.
- *
  * @generated from message envoy.extensions.regex_engines.v3.GoogleRE2
  */
 export declare type GoogleRE2 = Message<"envoy.extensions.regex_engines.v3.GoogleRE2"> & {

@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_udp_packet_writer_v3_udp_default_writer_factory: GenFile;
 
 /**
- * Configuration for the default UDP packet writer factory which simply
- * uses the kernel's sendmsg() to send UDP packets.
- *
  * @generated from message envoy.extensions.udp_packet_writer.v3.UdpDefaultWriterFactory
  */
 export declare type UdpDefaultWriterFactory = Message<"envoy.extensions.udp_packet_writer.v3.UdpDefaultWriterFactory"> & {

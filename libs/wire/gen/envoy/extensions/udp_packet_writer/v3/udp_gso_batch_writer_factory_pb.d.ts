@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_udp_packet_writer_v3_udp_gso_batch_writer_factory: GenFile;
 
 /**
- * Configuration for the UDP GSO batch packet writer factory.
- *
  * @generated from message envoy.extensions.udp_packet_writer.v3.UdpGsoBatchWriterFactory
  */
 export declare type UdpGsoBatchWriterFactory = Message<"envoy.extensions.udp_packet_writer.v3.UdpGsoBatchWriterFactory"> & {

@@ -19,8 +19,6 @@ export declare const file_envoy_service_auth_v3_external_auth: GenFile;
  */
 export declare type CheckRequest = Message<"envoy.service.auth.v3.CheckRequest"> & {
   /**
-   * The request attributes.
-   *
    * @generated from field: envoy.service.auth.v3.AttributeContext attributes = 1;
    */
   attributes?: AttributeContext | undefined;
@@ -33,32 +31,20 @@ export declare type CheckRequest = Message<"envoy.service.auth.v3.CheckRequest">
 export declare const CheckRequestSchema: GenMessage<CheckRequest>;
 
 /**
- * HTTP attributes for a denied response.
- *
  * @generated from message envoy.service.auth.v3.DeniedHttpResponse
  */
 export declare type DeniedHttpResponse = Message<"envoy.service.auth.v3.DeniedHttpResponse"> & {
   /**
-   * This field allows the authorization service to send an HTTP response status code to the
-   * downstream client. If not set, Envoy sends ``403 Forbidden`` HTTP status code by default.
-   *
    * @generated from field: envoy.type.v3.HttpStatus status = 1;
    */
   status?: HttpStatus | undefined;
 
   /**
-   * This field allows the authorization service to send HTTP response headers
-   * to the downstream client. Note that the :ref:`append field in HeaderValueOption <envoy_v3_api_field_config.core.v3.HeaderValueOption.append>` defaults to
-   * false when used in this message.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValueOption headers = 2;
    */
   headers: HeaderValueOption[];
 
   /**
-   * This field allows the authorization service to send a response body data
-   * to the downstream client.
-   *
    * @generated from field: string body = 3;
    */
   body: string;
@@ -71,79 +57,36 @@ export declare type DeniedHttpResponse = Message<"envoy.service.auth.v3.DeniedHt
 export declare const DeniedHttpResponseSchema: GenMessage<DeniedHttpResponse>;
 
 /**
- * HTTP attributes for an OK response.
- * [#next-free-field: 9]
- *
  * @generated from message envoy.service.auth.v3.OkHttpResponse
  */
 export declare type OkHttpResponse = Message<"envoy.service.auth.v3.OkHttpResponse"> & {
   /**
-   * HTTP entity headers in addition to the original request headers. This allows the authorization
-   * service to append, to add or to override headers from the original request before
-   * dispatching it to the upstream. Note that the :ref:`append field in HeaderValueOption <envoy_v3_api_field_config.core.v3.HeaderValueOption.append>` defaults to
-   * false when used in this message. By setting the ``append`` field to ``true``,
-   * the filter will append the correspondent header value to the matched request header.
-   * By leaving ``append`` as false, the filter will either add a new header, or override an existing
-   * one if there is a match.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValueOption headers = 2;
    */
   headers: HeaderValueOption[];
 
   /**
-   * HTTP entity headers to remove from the original request before dispatching
-   * it to the upstream. This allows the authorization service to act on auth
-   * related headers (like ``Authorization``), process them, and consume them.
-   * Under this model, the upstream will either receive the request (if it's
-   * authorized) or not receive it (if it's not), but will not see headers
-   * containing authorization credentials.
-   *
-   * Pseudo headers (such as ``:authority``, ``:method``, ``:path`` etc), as well as
-   * the header ``Host``, may not be removed as that would make the request
-   * malformed. If mentioned in ``headers_to_remove`` these special headers will
-   * be ignored.
-   *
-   * When using the HTTP service this must instead be set by the HTTP
-   * authorization service as a comma separated list like so:
-   * ``x-envoy-auth-headers-to-remove: one-auth-header, another-auth-header``.
-   *
    * @generated from field: repeated string headers_to_remove = 5;
    */
   headersToRemove: string[];
 
   /**
-   * This field has been deprecated in favor of :ref:`CheckResponse.dynamic_metadata
-   * <envoy_v3_api_field_service.auth.v3.CheckResponse.dynamic_metadata>`. Until it is removed,
-   * setting this field overrides :ref:`CheckResponse.dynamic_metadata
-   * <envoy_v3_api_field_service.auth.v3.CheckResponse.dynamic_metadata>`.
-   *
    * @generated from field: google.protobuf.Struct dynamic_metadata = 3 [deprecated = true];
    * @deprecated
    */
   dynamicMetadata?: JsonObject | undefined;
 
   /**
-   * This field allows the authorization service to send HTTP response headers
-   * to the downstream client on success. Note that the :ref:`append field in HeaderValueOption <envoy_v3_api_field_config.core.v3.HeaderValueOption.append>`
-   * defaults to false when used in this message.
-   *
    * @generated from field: repeated envoy.config.core.v3.HeaderValueOption response_headers_to_add = 6;
    */
   responseHeadersToAdd: HeaderValueOption[];
 
   /**
-   * This field allows the authorization service to set (and overwrite) query
-   * string parameters on the original request before it is sent upstream.
-   *
    * @generated from field: repeated envoy.config.core.v3.QueryParameter query_parameters_to_set = 7;
    */
   queryParametersToSet: QueryParameter[];
 
   /**
-   * This field allows the authorization service to specify which query parameters
-   * should be removed from the original request before it is sent upstream. Each
-   * element in this list is a case-sensitive query parameter name to be removed.
-   *
    * @generated from field: repeated string query_parameters_to_remove = 8;
    */
   queryParametersToRemove: string[];
@@ -156,39 +99,25 @@ export declare type OkHttpResponse = Message<"envoy.service.auth.v3.OkHttpRespon
 export declare const OkHttpResponseSchema: GenMessage<OkHttpResponse>;
 
 /**
- * Intended for gRPC and Network Authorization servers ``only``.
- *
  * @generated from message envoy.service.auth.v3.CheckResponse
  */
 export declare type CheckResponse = Message<"envoy.service.auth.v3.CheckResponse"> & {
   /**
-   * Status ``OK`` allows the request. Any other status indicates the request should be denied, and
-   * for HTTP filter, if not overridden by :ref:`denied HTTP response status <envoy_v3_api_field_service.auth.v3.DeniedHttpResponse.status>`
-   * Envoy sends ``403 Forbidden`` HTTP status code by default.
-   *
    * @generated from field: google.rpc.Status status = 1;
    */
   status?: Status | undefined;
 
   /**
-   * An message that contains HTTP response attributes. This message is
-   * used when the authorization service needs to send custom responses to the
-   * downstream client or, to modify/add request headers being dispatched to the upstream.
-   *
    * @generated from oneof envoy.service.auth.v3.CheckResponse.http_response
    */
   httpResponse: {
     /**
-     * Supplies http attributes for a denied response.
-     *
      * @generated from field: envoy.service.auth.v3.DeniedHttpResponse denied_response = 2;
      */
     value: DeniedHttpResponse;
     case: "deniedResponse";
   } | {
     /**
-     * Supplies http attributes for an ok response.
-     *
      * @generated from field: envoy.service.auth.v3.OkHttpResponse ok_response = 3;
      */
     value: OkHttpResponse;
@@ -196,13 +125,6 @@ export declare type CheckResponse = Message<"envoy.service.auth.v3.CheckResponse
   } | { case: undefined; value?: undefined };
 
   /**
-   * Optional response metadata that will be emitted as dynamic metadata to be consumed by the next
-   * filter. This metadata lives in a namespace specified by the canonical name of extension filter
-   * that requires it:
-   *
-   * - :ref:`envoy.filters.http.ext_authz <config_http_filters_ext_authz_dynamic_metadata>` for HTTP filter.
-   * - :ref:`envoy.filters.network.ext_authz <config_network_filters_ext_authz_dynamic_metadata>` for network filter.
-   *
    * @generated from field: google.protobuf.Struct dynamic_metadata = 4;
    */
   dynamicMetadata?: JsonObject | undefined;
@@ -215,16 +137,10 @@ export declare type CheckResponse = Message<"envoy.service.auth.v3.CheckResponse
 export declare const CheckResponseSchema: GenMessage<CheckResponse>;
 
 /**
- * A generic interface for performing authorization check on incoming
- * requests to a networked service.
- *
  * @generated from service envoy.service.auth.v3.Authorization
  */
 export declare const Authorization: GenService<{
   /**
-   * Performs authorization check based on the attributes associated with the
-   * incoming request, and returns status `OK` or not `OK`.
-   *
    * @generated from rpc envoy.service.auth.v3.Authorization.Check
    */
   check: {

@@ -47,9 +47,6 @@ export const CheckResponseSchema = /*@__PURE__*/
   messageDesc(file_envoy_service_auth_v3_external_auth, 3);
 
 /**
- * A generic interface for performing authorization check on incoming
- * requests to a networked service.
- *
  * @generated from service envoy.service.auth.v3.Authorization
  */
 export const Authorization = /*@__PURE__*/

@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_cluster_v3_cds: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221 and protoxform to upgrade the file.
- *
  * @generated from message envoy.service.cluster.v3.CdsDummy
  */
 export declare type CdsDummy = Message<"envoy.service.cluster.v3.CdsDummy"> & {
@@ -27,8 +24,6 @@ export declare type CdsDummy = Message<"envoy.service.cluster.v3.CdsDummy"> & {
 export declare const CdsDummySchema: GenMessage<CdsDummy>;
 
 /**
- * Return list of all clusters this proxy will load balance to.
- *
  * @generated from service envoy.service.cluster.v3.ClusterDiscoveryService
  */
 export declare const ClusterDiscoveryService: GenService<{

@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_discovery_v3_ads: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221
- *
  * @generated from message envoy.service.discovery.v3.AdsDummy
  */
 export declare type AdsDummy = Message<"envoy.service.discovery.v3.AdsDummy"> & {
@@ -27,19 +24,10 @@ export declare type AdsDummy = Message<"envoy.service.discovery.v3.AdsDummy"> & 
 export declare const AdsDummySchema: GenMessage<AdsDummy>;
 
 /**
- * See https://github.com/envoyproxy/envoy-api#apis for a description of the role of
- * ADS and how it is intended to be used by a management server. ADS requests
- * have the same structure as their singleton xDS counterparts, but can
- * multiplex many resource types on a single stream. The type_url in the
- * DiscoveryRequest/DiscoveryResponse provides sufficient information to recover
- * the multiplexed singleton APIs at the Envoy instance and management server.
- *
  * @generated from service envoy.service.discovery.v3.AggregatedDiscoveryService
  */
 export declare const AggregatedDiscoveryService: GenService<{
   /**
-   * This is a gRPC-only API.
-   *
    * @generated from rpc envoy.service.discovery.v3.AggregatedDiscoveryService.StreamAggregatedResources
    */
   streamAggregatedResources: {

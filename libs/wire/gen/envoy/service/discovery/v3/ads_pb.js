@@ -21,13 +21,6 @@ export const AdsDummySchema = /*@__PURE__*/
   messageDesc(file_envoy_service_discovery_v3_ads, 0);
 
 /**
- * See https://github.com/envoyproxy/envoy-api#apis for a description of the role of
- * ADS and how it is intended to be used by a management server. ADS requests
- * have the same structure as their singleton xDS counterparts, but can
- * multiplex many resource types on a single stream. The type_url in the
- * DiscoveryRequest/DiscoveryResponse provides sufficient information to recover
- * the multiplexed singleton APIs at the Envoy instance and management server.
- *
  * @generated from service envoy.service.discovery.v3.AggregatedDiscoveryService
  */
 export const AggregatedDiscoveryService = /*@__PURE__*/

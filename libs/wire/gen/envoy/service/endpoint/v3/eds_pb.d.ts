@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_endpoint_v3_eds: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221 and protoxform to upgrade the file.
- *
  * @generated from message envoy.service.endpoint.v3.EdsDummy
  */
 export declare type EdsDummy = Message<"envoy.service.endpoint.v3.EdsDummy"> & {
@@ -31,9 +28,6 @@ export declare const EdsDummySchema: GenMessage<EdsDummy>;
  */
 export declare const EndpointDiscoveryService: GenService<{
   /**
-   * The resource_names field in DiscoveryRequest specifies a list of clusters
-   * to subscribe to updates for.
-   *
    * @generated from rpc envoy.service.endpoint.v3.EndpointDiscoveryService.StreamEndpoints
    */
   streamEndpoints: {

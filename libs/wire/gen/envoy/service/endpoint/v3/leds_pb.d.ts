@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from "
 export declare const file_envoy_service_endpoint_v3_leds: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221 and protoxform to upgrade the file.
- *
  * @generated from message envoy.service.endpoint.v3.LedsDummy
  */
 export declare type LedsDummy = Message<"envoy.service.endpoint.v3.LedsDummy"> & {
@@ -31,9 +28,6 @@ export declare const LedsDummySchema: GenMessage<LedsDummy>;
  */
 export declare const LocalityEndpointDiscoveryService: GenService<{
   /**
-   * The resource_names_subscribe resource_names_unsubscribe fields in DeltaDiscoveryRequest
-   * specify a list of glob collections to subscribe to updates for.
-   *
    * @generated from rpc envoy.service.endpoint.v3.LocalityEndpointDiscoveryService.DeltaLocalityEndpoints
    */
   deltaLocalityEndpoints: {

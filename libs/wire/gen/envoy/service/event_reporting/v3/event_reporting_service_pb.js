@@ -37,10 +37,6 @@ export const StreamEventsResponseSchema = /*@__PURE__*/
   messageDesc(file_envoy_service_event_reporting_v3_event_reporting_service, 1);
 
 /**
- * [#not-implemented-hide:]
- * Service for streaming different types of events from Envoy to a server. The examples of
- * such events may be health check or outlier detection events.
- *
  * @generated from service envoy.service.event_reporting.v3.EventReportingService
  */
 export const EventReportingService = /*@__PURE__*/

@@ -12,10 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_extension_v3_config_discovery: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue
- * with importing services: https://github.com/google/protobuf/issues/4221 and
- * protoxform to upgrade the file.
- *
  * @generated from message envoy.service.extension.v3.EcdsDummy
  */
 export declare type EcdsDummy = Message<"envoy.service.extension.v3.EcdsDummy"> & {
@@ -28,8 +24,6 @@ export declare type EcdsDummy = Message<"envoy.service.extension.v3.EcdsDummy"> 
 export declare const EcdsDummySchema: GenMessage<EcdsDummy>;
 
 /**
- * Return extension configurations.
- *
  * @generated from service envoy.service.extension.v3.ExtensionConfigDiscoveryService
  */
 export declare const ExtensionConfigDiscoveryService: GenService<{

@@ -22,8 +22,6 @@ export const EcdsDummySchema = /*@__PURE__*/
   messageDesc(file_envoy_service_extension_v3_config_discovery, 0);
 
 /**
- * Return extension configurations.
- *
  * @generated from service envoy.service.extension.v3.ExtensionConfigDiscoveryService
  */
 export const ExtensionConfigDiscoveryService = /*@__PURE__*/

@@ -34,9 +34,6 @@ export const Capability_ProtocolSchema = /*@__PURE__*/
   enumDesc(file_envoy_service_health_v3_hds, 0, 0);
 
 /**
- * Different Envoy instances may have different capabilities (e.g. Redis)
- * and/or have ports enabled for different protocols.
- *
  * @generated from enum envoy.service.health.v3.Capability.Protocol
  */
 export const Capability_Protocol = /*@__PURE__*/
@@ -113,12 +110,6 @@ export const HdsDummySchema = /*@__PURE__*/
   messageDesc(file_envoy_service_health_v3_hds, 10);
 
 /**
- * HDS is Health Discovery Service. It compliments Envoy’s health checking
- * service by designating this Envoy to be a healthchecker for a subset of hosts
- * in the cluster. The status of these health checks will be reported to the
- * management server, where it can be aggregated etc and redistributed back to
- * Envoy through EDS.
- *
  * @generated from service envoy.service.health.v3.HealthDiscoveryService
  */
 export const HealthDiscoveryService = /*@__PURE__*/

@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_listener_v3_lds: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221 and protoxform to upgrade the file.
- *
  * @generated from message envoy.service.listener.v3.LdsDummy
  */
 export declare type LdsDummy = Message<"envoy.service.listener.v3.LdsDummy"> & {
@@ -27,11 +24,6 @@ export declare type LdsDummy = Message<"envoy.service.listener.v3.LdsDummy"> & {
 export declare const LdsDummySchema: GenMessage<LdsDummy>;
 
 /**
- * The Envoy instance initiates an RPC at startup to discover a list of
- * listeners. Updates are delivered via streaming from the LDS server and
- * consist of a complete update of all listeners. Existing connections will be
- * allowed to drain from listeners that are no longer present.
- *
  * @generated from service envoy.service.listener.v3.ListenerDiscoveryService
  */
 export declare const ListenerDiscoveryService: GenService<{

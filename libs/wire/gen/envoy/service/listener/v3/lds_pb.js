@@ -23,11 +23,6 @@ export const LdsDummySchema = /*@__PURE__*/
   messageDesc(file_envoy_service_listener_v3_lds, 0);
 
 /**
- * The Envoy instance initiates an RPC at startup to discover a list of
- * listeners. Updates are delivered via streaming from the LDS server and
- * consist of a complete update of all listeners. Existing connections will be
- * allowed to drain from listeners that are no longer present.
- *
  * @generated from service envoy.service.listener.v3.ListenerDiscoveryService
  */
 export const ListenerDiscoveryService = /*@__PURE__*/

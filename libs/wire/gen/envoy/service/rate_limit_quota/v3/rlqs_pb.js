@@ -65,8 +65,6 @@ export const BucketIdSchema = /*@__PURE__*/
   messageDesc(file_envoy_service_rate_limit_quota_v3_rlqs, 2);
 
 /**
- * Defines the Rate Limit Quota Service (RLQS).
- *
  * @generated from service envoy.service.rate_limit_quota.v3.RateLimitQuotaService
  */
 export const RateLimitQuotaService = /*@__PURE__*/

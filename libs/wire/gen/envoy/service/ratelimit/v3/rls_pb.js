@@ -44,9 +44,6 @@ export const RateLimitResponse_RateLimit_UnitSchema = /*@__PURE__*/
   enumDesc(file_envoy_service_ratelimit_v3_rls, 1, 0, 0);
 
 /**
- * Identifies the unit of of time for rate limit.
- * [#comment: replace by envoy/type/v3/ratelimit_unit.proto in v4]
- *
  * @generated from enum envoy.service.ratelimit.v3.RateLimitResponse.RateLimit.Unit
  */
 export const RateLimitResponse_RateLimit_Unit = /*@__PURE__*/

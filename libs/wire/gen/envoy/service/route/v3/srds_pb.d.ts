@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_route_v3_srds: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221 and protoxform to upgrade the file.
- *
  * @generated from message envoy.service.route.v3.SrdsDummy
  */
 export declare type SrdsDummy = Message<"envoy.service.route.v3.SrdsDummy"> & {
@@ -27,14 +24,6 @@ export declare type SrdsDummy = Message<"envoy.service.route.v3.SrdsDummy"> & {
 export declare const SrdsDummySchema: GenMessage<SrdsDummy>;
 
 /**
- * The Scoped Routes Discovery Service (SRDS) API distributes
- * :ref:`ScopedRouteConfiguration<envoy_v3_api_msg.ScopedRouteConfiguration>`
- * resources. Each ScopedRouteConfiguration resource represents a "routing
- * scope" containing a mapping that allows the HTTP connection manager to
- * dynamically assign a routing table (specified via a
- * :ref:`RouteConfiguration<envoy_v3_api_msg_config.route.v3.RouteConfiguration>` message) to each
- * HTTP request.
- *
  * @generated from service envoy.service.route.v3.ScopedRoutesDiscoveryService
  */
 export declare const ScopedRoutesDiscoveryService: GenService<{

@@ -23,14 +23,6 @@ export const SrdsDummySchema = /*@__PURE__*/
   messageDesc(file_envoy_service_route_v3_srds, 0);
 
 /**
- * The Scoped Routes Discovery Service (SRDS) API distributes
- * :ref:`ScopedRouteConfiguration<envoy_v3_api_msg.ScopedRouteConfiguration>`
- * resources. Each ScopedRouteConfiguration resource represents a "routing
- * scope" containing a mapping that allows the HTTP connection manager to
- * dynamically assign a routing table (specified via a
- * :ref:`RouteConfiguration<envoy_v3_api_msg_config.route.v3.RouteConfiguration>` message) to each
- * HTTP request.
- *
  * @generated from service envoy.service.route.v3.ScopedRoutesDiscoveryService
  */
 export const ScopedRoutesDiscoveryService = /*@__PURE__*/

@@ -12,9 +12,6 @@ import type { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema, Discove
 export declare const file_envoy_service_runtime_v3_rtds: GenFile;
 
 /**
- * [#not-implemented-hide:] Not configuration. Workaround c++ protobuf issue with importing
- * services: https://github.com/google/protobuf/issues/4221
- *
  * @generated from message envoy.service.runtime.v3.RtdsDummy
  */
 export declare type RtdsDummy = Message<"envoy.service.runtime.v3.RtdsDummy"> & {
@@ -27,15 +24,10 @@ export declare type RtdsDummy = Message<"envoy.service.runtime.v3.RtdsDummy"> & 
 export declare const RtdsDummySchema: GenMessage<RtdsDummy>;
 
 /**
- * RTDS resource type. This describes a layer in the runtime virtual filesystem.
- *
  * @generated from message envoy.service.runtime.v3.Runtime
  */
 export declare type Runtime = Message<"envoy.service.runtime.v3.Runtime"> & {
   /**
-   * Runtime resource name. This makes the Runtime a self-describing xDS
-   * resource.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
@@ -53,8 +45,6 @@ export declare type Runtime = Message<"envoy.service.runtime.v3.Runtime"> & {
 export declare const RuntimeSchema: GenMessage<Runtime>;
 
 /**
- * Discovery service for Runtime resources.
- *
  * @generated from service envoy.service.runtime.v3.RuntimeDiscoveryService
  */
 export declare const RuntimeDiscoveryService: GenService<{

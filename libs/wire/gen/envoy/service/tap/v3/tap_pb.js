@@ -37,9 +37,6 @@ export const StreamTapsResponseSchema = /*@__PURE__*/
   messageDesc(file_envoy_service_tap_v3_tap, 1);
 
 /**
- * [#not-implemented-hide:] A tap service to receive incoming taps. Envoy will call
- * StreamTaps to deliver captured taps to the server
- *
  * @generated from service envoy.service.tap.v3.TapSinkService
  */
 export const TapSinkService = /*@__PURE__*/

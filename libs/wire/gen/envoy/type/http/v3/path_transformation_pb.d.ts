@@ -15,8 +15,6 @@ export declare const file_envoy_type_http_v3_path_transformation: GenFile;
  */
 export declare type PathTransformation = Message<"envoy.type.http.v3.PathTransformation"> & {
   /**
-   * A list of operations to apply. Transformations will be performed in the order that they appear.
-   *
    * @generated from field: repeated envoy.type.http.v3.PathTransformation.Operation operations = 1;
    */
   operations: PathTransformation_Operation[];
@@ -29,8 +27,6 @@ export declare type PathTransformation = Message<"envoy.type.http.v3.PathTransfo
 export declare const PathTransformationSchema: GenMessage<PathTransformation>;
 
 /**
- * A type of operation to alter text.
- *
  * @generated from message envoy.type.http.v3.PathTransformation.Operation
  */
 export declare type PathTransformation_Operation = Message<"envoy.type.http.v3.PathTransformation.Operation"> & {
@@ -39,16 +35,12 @@ export declare type PathTransformation_Operation = Message<"envoy.type.http.v3.P
    */
   operationSpecifier: {
     /**
-     * Enable path normalization per RFC 3986.
-     *
      * @generated from field: envoy.type.http.v3.PathTransformation.Operation.NormalizePathRFC3986 normalize_path_rfc_3986 = 2;
      */
     value: PathTransformation_Operation_NormalizePathRFC3986;
     case: "normalizePathRfc3986";
   } | {
     /**
-     * Enable merging adjacent slashes.
-     *
      * @generated from field: envoy.type.http.v3.PathTransformation.Operation.MergeSlashes merge_slashes = 3;
      */
     value: PathTransformation_Operation_MergeSlashes;
@@ -63,14 +55,6 @@ export declare type PathTransformation_Operation = Message<"envoy.type.http.v3.P
 export declare const PathTransformation_OperationSchema: GenMessage<PathTransformation_Operation>;
 
 /**
- * Should text be normalized according to RFC 3986? This typically is used for path headers
- * before any processing of requests by HTTP filters or routing. This applies percent-encoded
- * normalization and path segment normalization. Fails on characters disallowed in URLs
- * (e.g. NULLs). See `Normalization and Comparison
- * <https://tools.ietf.org/html/rfc3986#section-6>`_ for details of normalization. Note that
- * this options does not perform `case normalization
- * <https://tools.ietf.org/html/rfc3986#section-6.2.2.1>`_
- *
  * @generated from message envoy.type.http.v3.PathTransformation.Operation.NormalizePathRFC3986
  */
 export declare type PathTransformation_Operation_NormalizePathRFC3986 = Message<"envoy.type.http.v3.PathTransformation.Operation.NormalizePathRFC3986"> & {
@@ -83,13 +67,6 @@ export declare type PathTransformation_Operation_NormalizePathRFC3986 = Message<
 export declare const PathTransformation_Operation_NormalizePathRFC3986Schema: GenMessage<PathTransformation_Operation_NormalizePathRFC3986>;
 
 /**
- * Determines if adjacent slashes are merged into one. A common use case is for a request path
- * header. Using this option in ``:ref: PathNormalizationOptions
- * <envoy_v3_api_msg_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.PathNormalizationOptions>``
- * will allow incoming requests with path ``//dir///file`` to match against route with ``prefix``
- * match set to ``/dir``. When using for header transformations, note that slash merging is not
- * part of `HTTP spec <https://tools.ietf.org/html/rfc3986>`_ and is provided for convenience.
- *
  * @generated from message envoy.type.http.v3.PathTransformation.Operation.MergeSlashes
  */
 export declare type PathTransformation_Operation_MergeSlashes = Message<"envoy.type.http.v3.PathTransformation.Operation.MergeSlashes"> & {

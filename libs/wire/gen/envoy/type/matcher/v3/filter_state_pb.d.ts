@@ -12,14 +12,10 @@ import type { StringMatcher } from "./string_pb.js";
 export declare const file_envoy_type_matcher_v3_filter_state: GenFile;
 
 /**
- * FilterStateMatcher provides a general interface for matching the filter state objects.
- *
  * @generated from message envoy.type.matcher.v3.FilterStateMatcher
  */
 export declare type FilterStateMatcher = Message<"envoy.type.matcher.v3.FilterStateMatcher"> & {
   /**
-   * The filter state key to retrieve the object.
-   *
    * @generated from field: string key = 1;
    */
   key: string;
@@ -29,8 +25,6 @@ export declare type FilterStateMatcher = Message<"envoy.type.matcher.v3.FilterSt
    */
   matcher: {
     /**
-     * Matches the filter state object as a string value.
-     *
      * @generated from field: envoy.type.matcher.v3.StringMatcher string_match = 2;
      */
     value: StringMatcher;

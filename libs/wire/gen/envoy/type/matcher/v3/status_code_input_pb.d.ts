@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_matcher_v3_status_code_input: GenFile;
 
 /**
- * Match input indicates that matching should be done on the response status
- * code.
- *
  * @generated from message envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput
  */
 export declare type HttpResponseStatusCodeMatchInput = Message<"envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"> & {
@@ -26,9 +23,6 @@ export declare type HttpResponseStatusCodeMatchInput = Message<"envoy.type.match
 export declare const HttpResponseStatusCodeMatchInputSchema: GenMessage<HttpResponseStatusCodeMatchInput>;
 
 /**
- * Match input indicates that the matching should be done on the class of the
- * response status code. For eg: 1xx, 2xx, 3xx, 4xx or 5xx.
- *
  * @generated from message envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput
  */
 export declare type HttpResponseStatusCodeClassMatchInput = Message<"envoy.type.matcher.v3.HttpResponseStatusCodeClassMatchInput"> & {

@@ -13,9 +13,6 @@ import type { TypedExtensionConfig } from "../../../../xds/core/v3/extension_pb.
 export declare const file_envoy_type_matcher_v3_string: GenFile;
 
 /**
- * Specifies the way to match a string.
- * [#next-free-field: 9]
- *
  * @generated from message envoy.type.matcher.v3.StringMatcher
  */
 export declare type StringMatcher = Message<"envoy.type.matcher.v3.StringMatcher"> & {
@@ -24,68 +21,36 @@ export declare type StringMatcher = Message<"envoy.type.matcher.v3.StringMatcher
    */
   matchPattern: {
     /**
-     * The input string must match exactly the string specified here.
-     *
-     * Examples:
-     *
-     * * ``abc`` only matches the value ``abc``.
-     *
      * @generated from field: string exact = 1;
      */
     value: string;
     case: "exact";
   } | {
     /**
-     * The input string must have the prefix specified here.
-     * Note: empty prefix is not allowed, please use regex instead.
-     *
-     * Examples:
-     *
-     * * ``abc`` matches the value ``abc.xyz``
-     *
      * @generated from field: string prefix = 2;
      */
     value: string;
     case: "prefix";
   } | {
     /**
-     * The input string must have the suffix specified here.
-     * Note: empty prefix is not allowed, please use regex instead.
-     *
-     * Examples:
-     *
-     * * ``abc`` matches the value ``xyz.abc``
-     *
      * @generated from field: string suffix = 3;
      */
     value: string;
     case: "suffix";
   } | {
     /**
-     * The input string must match the regular expression specified here.
-     *
      * @generated from field: envoy.type.matcher.v3.RegexMatcher safe_regex = 5;
      */
     value: RegexMatcher;
     case: "safeRegex";
   } | {
     /**
-     * The input string must have the substring specified here.
-     * Note: empty contains match is not allowed, please use regex instead.
-     *
-     * Examples:
-     *
-     * * ``abc`` matches the value ``xyz.abc.def``
-     *
      * @generated from field: string contains = 7;
      */
     value: string;
     case: "contains";
   } | {
     /**
-     * Use an extension as the matcher type.
-     * [#extension-category: envoy.string_matcher]
-     *
      * @generated from field: xds.core.v3.TypedExtensionConfig custom = 8;
      */
     value: TypedExtensionConfig;
@@ -93,10 +58,6 @@ export declare type StringMatcher = Message<"envoy.type.matcher.v3.StringMatcher
   } | { case: undefined; value?: undefined };
 
   /**
-   * If true, indicates the exact/prefix/suffix/contains matching should be case insensitive. This
-   * has no effect for the safe_regex match.
-   * For example, the matcher ``data`` will match both input string ``Data`` and ``data`` if set to true.
-   *
    * @generated from field: bool ignore_case = 6;
    */
   ignoreCase: boolean;
@@ -109,8 +70,6 @@ export declare type StringMatcher = Message<"envoy.type.matcher.v3.StringMatcher
 export declare const StringMatcherSchema: GenMessage<StringMatcher>;
 
 /**
- * Specifies a list of ways to match a string.
- *
  * @generated from message envoy.type.matcher.v3.ListStringMatcher
  */
 export declare type ListStringMatcher = Message<"envoy.type.matcher.v3.ListStringMatcher"> & {

@@ -13,76 +13,50 @@ import type { StringMatcher } from "./string_pb.js";
 export declare const file_envoy_type_matcher_v3_value: GenFile;
 
 /**
- * Specifies the way to match a ProtobufWkt::Value. Primitive values and ListValue are supported.
- * StructValue is not supported and is always not matched.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.type.matcher.v3.ValueMatcher
  */
 export declare type ValueMatcher = Message<"envoy.type.matcher.v3.ValueMatcher"> & {
   /**
-   * Specifies how to match a value.
-   *
    * @generated from oneof envoy.type.matcher.v3.ValueMatcher.match_pattern
    */
   matchPattern: {
     /**
-     * If specified, a match occurs if and only if the target value is a NullValue.
-     *
      * @generated from field: envoy.type.matcher.v3.ValueMatcher.NullMatch null_match = 1;
      */
     value: ValueMatcher_NullMatch;
     case: "nullMatch";
   } | {
     /**
-     * If specified, a match occurs if and only if the target value is a double value and is
-     * matched to this field.
-     *
      * @generated from field: envoy.type.matcher.v3.DoubleMatcher double_match = 2;
      */
     value: DoubleMatcher;
     case: "doubleMatch";
   } | {
     /**
-     * If specified, a match occurs if and only if the target value is a string value and is
-     * matched to this field.
-     *
      * @generated from field: envoy.type.matcher.v3.StringMatcher string_match = 3;
      */
     value: StringMatcher;
     case: "stringMatch";
   } | {
     /**
-     * If specified, a match occurs if and only if the target value is a bool value and is equal
-     * to this field.
-     *
      * @generated from field: bool bool_match = 4;
      */
     value: boolean;
     case: "boolMatch";
   } | {
     /**
-     * If specified, value match will be performed based on whether the path is referring to a
-     * valid primitive value in the metadata. If the path is referring to a non-primitive value,
-     * the result is always not matched.
-     *
      * @generated from field: bool present_match = 5;
      */
     value: boolean;
     case: "presentMatch";
   } | {
     /**
-     * If specified, a match occurs if and only if the target value is a list value and
-     * is matched to this field.
-     *
      * @generated from field: envoy.type.matcher.v3.ListMatcher list_match = 6;
      */
     value: ListMatcher;
     case: "listMatch";
   } | {
     /**
-     * If specified, a match occurs if and only if any of the alternatives in the match accept the value.
-     *
      * @generated from field: envoy.type.matcher.v3.OrMatcher or_match = 7;
      */
     value: OrMatcher;
@@ -97,8 +71,6 @@ export declare type ValueMatcher = Message<"envoy.type.matcher.v3.ValueMatcher">
 export declare const ValueMatcherSchema: GenMessage<ValueMatcher>;
 
 /**
- * NullMatch is an empty message to specify a null value.
- *
  * @generated from message envoy.type.matcher.v3.ValueMatcher.NullMatch
  */
 export declare type ValueMatcher_NullMatch = Message<"envoy.type.matcher.v3.ValueMatcher.NullMatch"> & {
@@ -111,8 +83,6 @@ export declare type ValueMatcher_NullMatch = Message<"envoy.type.matcher.v3.Valu
 export declare const ValueMatcher_NullMatchSchema: GenMessage<ValueMatcher_NullMatch>;
 
 /**
- * Specifies the way to match a list value.
- *
  * @generated from message envoy.type.matcher.v3.ListMatcher
  */
 export declare type ListMatcher = Message<"envoy.type.matcher.v3.ListMatcher"> & {
@@ -121,8 +91,6 @@ export declare type ListMatcher = Message<"envoy.type.matcher.v3.ListMatcher"> &
    */
   matchPattern: {
     /**
-     * If specified, at least one of the values in the list must match the value specified.
-     *
      * @generated from field: envoy.type.matcher.v3.ValueMatcher one_of = 1;
      */
     value: ValueMatcher;
@@ -137,8 +105,6 @@ export declare type ListMatcher = Message<"envoy.type.matcher.v3.ListMatcher"> &
 export declare const ListMatcherSchema: GenMessage<ListMatcher>;
 
 /**
- * Specifies a list of alternatives for the match.
- *
  * @generated from message envoy.type.matcher.v3.OrMatcher
  */
 export declare type OrMatcher = Message<"envoy.type.matcher.v3.OrMatcher"> & {

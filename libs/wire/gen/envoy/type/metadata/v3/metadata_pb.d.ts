@@ -11,49 +11,15 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_type_metadata_v3_metadata: GenFile;
 
 /**
- * MetadataKey provides a general interface using ``key`` and ``path`` to retrieve value from
- * :ref:`Metadata <envoy_v3_api_msg_config.core.v3.Metadata>`.
- *
- * For example, for the following Metadata:
- *
- * .. code-block:: yaml
- *
- *    filter_metadata:
- *      envoy.xxx:
- *        prop:
- *          foo: bar
- *          xyz:
- *            hello: envoy
- *
- * The following MetadataKey will retrieve a string value "bar" from the Metadata.
- *
- * .. code-block:: yaml
- *
- *    key: envoy.xxx
- *    path:
- *    - key: prop
- *    - key: foo
- *
- *
  * @generated from message envoy.type.metadata.v3.MetadataKey
  */
 export declare type MetadataKey = Message<"envoy.type.metadata.v3.MetadataKey"> & {
   /**
-   * The key name of Metadata to retrieve the Struct from the metadata.
-   * Typically, it represents a builtin subsystem or custom extension.
-   *
    * @generated from field: string key = 1;
    */
   key: string;
 
   /**
-   * The path to retrieve the Value from the Struct. It can be a prefix or a full path,
-   * e.g. ``[prop, xyz]`` for a struct or ``[prop, foo]`` for a string in the example,
-   * which depends on the particular scenario.
-   *
-   * Note: Due to that only the key type segment is supported, the path can not specify a list
-   * unless the list is the last segment.
-   *
    * @generated from field: repeated envoy.type.metadata.v3.MetadataKey.PathSegment path = 2;
    */
   path: MetadataKey_PathSegment[];
@@ -66,9 +32,6 @@ export declare type MetadataKey = Message<"envoy.type.metadata.v3.MetadataKey"> 
 export declare const MetadataKeySchema: GenMessage<MetadataKey>;
 
 /**
- * Specifies the segment in a path to retrieve value from Metadata.
- * Currently it is only supported to specify the key, i.e. field name, as one segment of a path.
- *
  * @generated from message envoy.type.metadata.v3.MetadataKey.PathSegment
  */
 export declare type MetadataKey_PathSegment = Message<"envoy.type.metadata.v3.MetadataKey.PathSegment"> & {
@@ -77,8 +40,6 @@ export declare type MetadataKey_PathSegment = Message<"envoy.type.metadata.v3.Me
    */
   segment: {
     /**
-     * If specified, use the key to retrieve the value in a Struct.
-     *
      * @generated from field: string key = 1;
      */
     value: string;
@@ -93,8 +54,6 @@ export declare type MetadataKey_PathSegment = Message<"envoy.type.metadata.v3.Me
 export declare const MetadataKey_PathSegmentSchema: GenMessage<MetadataKey_PathSegment>;
 
 /**
- * Describes what kind of metadata.
- *
  * @generated from message envoy.type.metadata.v3.MetadataKind
  */
 export declare type MetadataKind = Message<"envoy.type.metadata.v3.MetadataKind"> & {
@@ -103,32 +62,24 @@ export declare type MetadataKind = Message<"envoy.type.metadata.v3.MetadataKind"
    */
   kind: {
     /**
-     * Request kind of metadata.
-     *
      * @generated from field: envoy.type.metadata.v3.MetadataKind.Request request = 1;
      */
     value: MetadataKind_Request;
     case: "request";
   } | {
     /**
-     * Route kind of metadata.
-     *
      * @generated from field: envoy.type.metadata.v3.MetadataKind.Route route = 2;
      */
     value: MetadataKind_Route;
     case: "route";
   } | {
     /**
-     * Cluster kind of metadata.
-     *
      * @generated from field: envoy.type.metadata.v3.MetadataKind.Cluster cluster = 3;
      */
     value: MetadataKind_Cluster;
     case: "cluster";
   } | {
     /**
-     * Host kind of metadata.
-     *
      * @generated from field: envoy.type.metadata.v3.MetadataKind.Host host = 4;
      */
     value: MetadataKind_Host;
@@ -143,8 +94,6 @@ export declare type MetadataKind = Message<"envoy.type.metadata.v3.MetadataKind"
 export declare const MetadataKindSchema: GenMessage<MetadataKind>;
 
 /**
- * Represents dynamic metadata associated with the request.
- *
  * @generated from message envoy.type.metadata.v3.MetadataKind.Request
  */
 export declare type MetadataKind_Request = Message<"envoy.type.metadata.v3.MetadataKind.Request"> & {
@@ -157,8 +106,6 @@ export declare type MetadataKind_Request = Message<"envoy.type.metadata.v3.Metad
 export declare const MetadataKind_RequestSchema: GenMessage<MetadataKind_Request>;
 
 /**
- * Represents metadata from :ref:`the route<envoy_v3_api_field_config.route.v3.Route.metadata>`.
- *
  * @generated from message envoy.type.metadata.v3.MetadataKind.Route
  */
 export declare type MetadataKind_Route = Message<"envoy.type.metadata.v3.MetadataKind.Route"> & {
@@ -171,8 +118,6 @@ export declare type MetadataKind_Route = Message<"envoy.type.metadata.v3.Metadat
 export declare const MetadataKind_RouteSchema: GenMessage<MetadataKind_Route>;
 
 /**
- * Represents metadata from :ref:`the upstream cluster<envoy_v3_api_field_config.cluster.v3.Cluster.metadata>`.
- *
  * @generated from message envoy.type.metadata.v3.MetadataKind.Cluster
  */
 export declare type MetadataKind_Cluster = Message<"envoy.type.metadata.v3.MetadataKind.Cluster"> & {
@@ -185,9 +130,6 @@ export declare type MetadataKind_Cluster = Message<"envoy.type.metadata.v3.Metad
 export declare const MetadataKind_ClusterSchema: GenMessage<MetadataKind_Cluster>;
 
 /**
- * Represents metadata from :ref:`the upstream
- * host<envoy_v3_api_field_config.endpoint.v3.LbEndpoint.metadata>`.
- *
  * @generated from message envoy.type.metadata.v3.MetadataKind.Host
  */
 export declare type MetadataKind_Host = Message<"envoy.type.metadata.v3.MetadataKind.Host"> & {

@@ -12,23 +12,10 @@ import type { Matcher_OnMatch } from "./matcher_pb.js";
 export declare const file_xds_type_matcher_v3_domain: GenFile;
 
 /**
- * Matches a fully qualified server name against a set of domain
- * names with optional wildcards.
- *
  * @generated from message xds.type.matcher.v3.ServerNameMatcher
  */
 export declare type ServerNameMatcher = Message<"xds.type.matcher.v3.ServerNameMatcher"> & {
   /**
-   * Match a server name by multiple domain matchers. Each domain, exact or
-   * wildcard, must appear at most once across all the domain matchers.
-   *
-   * The server name will be matched against all wildcard domains starting from
-   * the longest suffix, i.e. ``www.example.com`` input will be first matched
-   * against ``www.example.com``, then ``*.example.com``, then ``*.com``, then
-   * ``*``, until the associated matcher action accepts the input. Note that
-   * wildcards must be on a dot border, and values like ``*w.example.com`` are
-   * invalid.
-   *
    * @generated from field: repeated xds.type.matcher.v3.ServerNameMatcher.DomainMatcher domain_matchers = 1;
    */
   domainMatchers: ServerNameMatcher_DomainMatcher[];
@@ -41,26 +28,15 @@ export declare type ServerNameMatcher = Message<"xds.type.matcher.v3.ServerNameM
 export declare const ServerNameMatcherSchema: GenMessage<ServerNameMatcher>;
 
 /**
- * Specifies a set of exact and wildcard domains and a match action. The
- * wildcard symbol ``*`` must appear at most once as the left-most part of
- * the domain on a dot border. The wildcard matches one or more non-empty
- * domain parts.
- *
  * @generated from message xds.type.matcher.v3.ServerNameMatcher.DomainMatcher
  */
 export declare type ServerNameMatcher_DomainMatcher = Message<"xds.type.matcher.v3.ServerNameMatcher.DomainMatcher"> & {
   /**
-   * A non-empty set of domain names with optional wildcards, e.g.
-   * ``www.example.com``, ``*.com``, or ``*``.
-   *
    * @generated from field: repeated string domains = 1;
    */
   domains: string[];
 
   /**
-   * Match action to apply when the server name matches any of the domain
-   * names in the matcher.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher.OnMatch on_match = 2;
    */
   onMatch?: Matcher_OnMatch | undefined;

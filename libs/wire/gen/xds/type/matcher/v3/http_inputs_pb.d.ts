@@ -11,17 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_xds_type_matcher_v3_http_inputs: GenFile;
 
 /**
- * Specifies that matching should be performed on the set of :ref:`HTTP attributes
- * <arch_overview_attributes>`.
- *
- * The attributes will be exposed via `Common Expression Language
- * <https://github.com/google/cel-spec>`_ runtime to associated CEL matcher.
- *
- * Refer to :ref:`Unified Matcher API <envoy_v3_api_msg_.xds.type.matcher.v3.Matcher>` documentation
- * for usage details.
- *
- * [#comment:TODO(sergiitk): When implemented, add the extension tag.]
- *
  * @generated from message xds.type.matcher.v3.HttpAttributesCelMatchInput
  */
 export declare type HttpAttributesCelMatchInput = Message<"xds.type.matcher.v3.HttpAttributesCelMatchInput"> & {

@@ -13,16 +13,10 @@ import type { Matcher_OnMatch } from "./matcher_pb.js";
 export declare const file_xds_type_matcher_v3_range: GenFile;
 
 /**
- * Specifies a set of ranges for matching an int64 number and the associated
- * match actions.
- *
  * @generated from message xds.type.matcher.v3.Int64RangeMatcher
  */
 export declare type Int64RangeMatcher = Message<"xds.type.matcher.v3.Int64RangeMatcher"> & {
   /**
-   * Match a number by a list of number ranges. If multiple ranges contain the
-   * input number, then the first action in this list is taken.
-   *
    * @generated from field: repeated xds.type.matcher.v3.Int64RangeMatcher.RangeMatcher range_matchers = 1;
    */
   rangeMatchers: Int64RangeMatcher_RangeMatcher[];
@@ -35,21 +29,15 @@ export declare type Int64RangeMatcher = Message<"xds.type.matcher.v3.Int64RangeM
 export declare const Int64RangeMatcherSchema: GenMessage<Int64RangeMatcher>;
 
 /**
- * Specifies a list of number ranges and a match action.
- *
  * @generated from message xds.type.matcher.v3.Int64RangeMatcher.RangeMatcher
  */
 export declare type Int64RangeMatcher_RangeMatcher = Message<"xds.type.matcher.v3.Int64RangeMatcher.RangeMatcher"> & {
   /**
-   * A non-empty set of int64 ranges.
-   *
    * @generated from field: repeated xds.type.v3.Int64Range ranges = 1;
    */
   ranges: Int64Range[];
 
   /**
-   * Match action to apply when the input number is within one of the ranges.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher.OnMatch on_match = 2;
    */
   onMatch?: Matcher_OnMatch | undefined;
@@ -62,16 +50,10 @@ export declare type Int64RangeMatcher_RangeMatcher = Message<"xds.type.matcher.v
 export declare const Int64RangeMatcher_RangeMatcherSchema: GenMessage<Int64RangeMatcher_RangeMatcher>;
 
 /**
- * Specifies a set of ranges for matching an int32 number and the associated
- * match actions.
- *
  * @generated from message xds.type.matcher.v3.Int32RangeMatcher
  */
 export declare type Int32RangeMatcher = Message<"xds.type.matcher.v3.Int32RangeMatcher"> & {
   /**
-   * Match a number by a list of number ranges. If multiple ranges contain the
-   * input number, then the first action in this list is taken.
-   *
    * @generated from field: repeated xds.type.matcher.v3.Int32RangeMatcher.RangeMatcher range_matchers = 1;
    */
   rangeMatchers: Int32RangeMatcher_RangeMatcher[];
@@ -84,21 +66,15 @@ export declare type Int32RangeMatcher = Message<"xds.type.matcher.v3.Int32RangeM
 export declare const Int32RangeMatcherSchema: GenMessage<Int32RangeMatcher>;
 
 /**
- * Specifies a list of number ranges and a match action.
- *
  * @generated from message xds.type.matcher.v3.Int32RangeMatcher.RangeMatcher
  */
 export declare type Int32RangeMatcher_RangeMatcher = Message<"xds.type.matcher.v3.Int32RangeMatcher.RangeMatcher"> & {
   /**
-   * A non-empty set of int32 ranges.
-   *
    * @generated from field: repeated xds.type.v3.Int32Range ranges = 1;
    */
   ranges: Int32Range[];
 
   /**
-   * Match action to apply when the input number is within one of the ranges.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher.OnMatch on_match = 2;
    */
   onMatch?: Matcher_OnMatch | undefined;
@@ -111,16 +87,10 @@ export declare type Int32RangeMatcher_RangeMatcher = Message<"xds.type.matcher.v
 export declare const Int32RangeMatcher_RangeMatcherSchema: GenMessage<Int32RangeMatcher_RangeMatcher>;
 
 /**
- * Specifies a set of ranges for matching a double number and the associated
- * match actions.
- *
  * @generated from message xds.type.matcher.v3.DoubleRangeMatcher
  */
 export declare type DoubleRangeMatcher = Message<"xds.type.matcher.v3.DoubleRangeMatcher"> & {
   /**
-   * Match a number by a list of number ranges. If multiple ranges contain the
-   * input number, then the first action in this list is taken.
-   *
    * @generated from field: repeated xds.type.matcher.v3.DoubleRangeMatcher.RangeMatcher range_matchers = 1;
    */
   rangeMatchers: DoubleRangeMatcher_RangeMatcher[];
@@ -133,21 +103,15 @@ export declare type DoubleRangeMatcher = Message<"xds.type.matcher.v3.DoubleRang
 export declare const DoubleRangeMatcherSchema: GenMessage<DoubleRangeMatcher>;
 
 /**
- * Specifies a list of number ranges and a match action.
- *
  * @generated from message xds.type.matcher.v3.DoubleRangeMatcher.RangeMatcher
  */
 export declare type DoubleRangeMatcher_RangeMatcher = Message<"xds.type.matcher.v3.DoubleRangeMatcher.RangeMatcher"> & {
   /**
-   * A non-empty set of double ranges.
-   *
    * @generated from field: repeated xds.type.v3.DoubleRange ranges = 1;
    */
   ranges: DoubleRange[];
 
   /**
-   * Match action to apply when the input number is within one of the ranges.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher.OnMatch on_match = 2;
    */
   onMatch?: Matcher_OnMatch | undefined;

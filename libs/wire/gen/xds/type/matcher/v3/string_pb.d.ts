@@ -12,9 +12,6 @@ import type { RegexMatcher } from "./regex_pb.js";
 export declare const file_xds_type_matcher_v3_string: GenFile;
 
 /**
- * Specifies the way to match a string.
- * [#next-free-field: 8]
- *
  * @generated from message xds.type.matcher.v3.StringMatcher
  */
 export declare type StringMatcher = Message<"xds.type.matcher.v3.StringMatcher"> & {
@@ -23,59 +20,30 @@ export declare type StringMatcher = Message<"xds.type.matcher.v3.StringMatcher">
    */
   matchPattern: {
     /**
-     * The input string must match exactly the string specified here.
-     *
-     * Examples:
-     *
-     * * *abc* only matches the value *abc*.
-     *
      * @generated from field: string exact = 1;
      */
     value: string;
     case: "exact";
   } | {
     /**
-     * The input string must have the prefix specified here.
-     * Note: empty prefix is not allowed, please use regex instead.
-     *
-     * Examples:
-     *
-     * * *abc* matches the value *abc.xyz*
-     *
      * @generated from field: string prefix = 2;
      */
     value: string;
     case: "prefix";
   } | {
     /**
-     * The input string must have the suffix specified here.
-     * Note: empty prefix is not allowed, please use regex instead.
-     *
-     * Examples:
-     *
-     * * *abc* matches the value *xyz.abc*
-     *
      * @generated from field: string suffix = 3;
      */
     value: string;
     case: "suffix";
   } | {
     /**
-     * The input string must match the regular expression specified here.
-     *
      * @generated from field: xds.type.matcher.v3.RegexMatcher safe_regex = 5;
      */
     value: RegexMatcher;
     case: "safeRegex";
   } | {
     /**
-     * The input string must have the substring specified here.
-     * Note: empty contains match is not allowed, please use regex instead.
-     *
-     * Examples:
-     *
-     * * *abc* matches the value *xyz.abc.def*
-     *
      * @generated from field: string contains = 7;
      */
     value: string;
@@ -83,10 +51,6 @@ export declare type StringMatcher = Message<"xds.type.matcher.v3.StringMatcher">
   } | { case: undefined; value?: undefined };
 
   /**
-   * If true, indicates the exact/prefix/suffix matching should be case insensitive. This has no
-   * effect for the safe_regex match.
-   * For example, the matcher *data* will match both input string *Data* and *data* if set to true.
-   *
    * @generated from field: bool ignore_case = 6;
    */
   ignoreCase: boolean;
@@ -99,8 +63,6 @@ export declare type StringMatcher = Message<"xds.type.matcher.v3.StringMatcher">
 export declare const StringMatcherSchema: GenMessage<StringMatcher>;
 
 /**
- * Specifies a list of ways to match a string.
- *
  * @generated from message xds.type.matcher.v3.ListStringMatcher
  */
 export declare type ListStringMatcher = Message<"xds.type.matcher.v3.ListStringMatcher"> & {

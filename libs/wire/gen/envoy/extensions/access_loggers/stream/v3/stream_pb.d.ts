@@ -12,10 +12,6 @@ import type { SubstitutionFormatString } from "../../../../config/core/v3/substi
 export declare const file_envoy_extensions_access_loggers_stream_v3_stream: GenFile;
 
 /**
- * Custom configuration for an :ref:`AccessLog <envoy_v3_api_msg_config.accesslog.v3.AccessLog>`
- * that writes log entries directly to the operating system's standard output.
- * [#extension: envoy.access_loggers.stdout]
- *
  * @generated from message envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
  */
 export declare type StdoutAccessLog = Message<"envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"> & {
@@ -24,9 +20,6 @@ export declare type StdoutAccessLog = Message<"envoy.extensions.access_loggers.s
    */
   accessLogFormat: {
     /**
-     * Configuration to form access log data and format.
-     * If not specified, use :ref:`default format <config_access_log_default_format>`.
-     *
      * @generated from field: envoy.config.core.v3.SubstitutionFormatString log_format = 1;
      */
     value: SubstitutionFormatString;
@@ -41,10 +34,6 @@ export declare type StdoutAccessLog = Message<"envoy.extensions.access_loggers.s
 export declare const StdoutAccessLogSchema: GenMessage<StdoutAccessLog>;
 
 /**
- * Custom configuration for an :ref:`AccessLog <envoy_v3_api_msg_config.accesslog.v3.AccessLog>`
- * that writes log entries directly to the operating system's standard error.
- * [#extension: envoy.access_loggers.stderr]
- *
  * @generated from message envoy.extensions.access_loggers.stream.v3.StderrAccessLog
  */
 export declare type StderrAccessLog = Message<"envoy.extensions.access_loggers.stream.v3.StderrAccessLog"> & {
@@ -53,9 +42,6 @@ export declare type StderrAccessLog = Message<"envoy.extensions.access_loggers.s
    */
   accessLogFormat: {
     /**
-     * Configuration to form access log data and format.
-     * If not specified, use :ref:`default format <config_access_log_default_format>`.
-     *
      * @generated from field: envoy.config.core.v3.SubstitutionFormatString log_format = 1;
      */
     value: SubstitutionFormatString;

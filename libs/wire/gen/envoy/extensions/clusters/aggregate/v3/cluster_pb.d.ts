@@ -11,17 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_clusters_aggregate_v3_cluster: GenFile;
 
 /**
- * Configuration for the aggregate cluster. See the :ref:`architecture overview
- * <arch_overview_aggregate_cluster>` for more information.
- * [#extension: envoy.clusters.aggregate]
- *
  * @generated from message envoy.extensions.clusters.aggregate.v3.ClusterConfig
  */
 export declare type ClusterConfig = Message<"envoy.extensions.clusters.aggregate.v3.ClusterConfig"> & {
   /**
-   * Load balancing clusters in aggregate cluster. Clusters are prioritized based on the order they
-   * appear in this list.
-   *
    * @generated from field: repeated string clusters = 1;
    */
   clusters: string[];

@@ -11,18 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_common_async_files_v3_async_file_manager: GenFile;
 
 /**
- * Configuration to instantiate or select a singleton ``AsyncFileManager``.
- *
  * @generated from message envoy.extensions.common.async_files.v3.AsyncFileManagerConfig
  */
 export declare type AsyncFileManagerConfig = Message<"envoy.extensions.common.async_files.v3.AsyncFileManagerConfig"> & {
   /**
-   * An optional identifier for the manager. An empty string is a valid identifier
-   * for a common, default ``AsyncFileManager``.
-   *
-   * Reusing the same id with different configurations in the same envoy instance
-   * is an error.
-   *
    * @generated from field: string id = 1;
    */
   id: string;
@@ -32,8 +24,6 @@ export declare type AsyncFileManagerConfig = Message<"envoy.extensions.common.as
    */
   managerType: {
     /**
-     * Configuration for a thread-pool based async file manager.
-     *
      * @generated from field: envoy.extensions.common.async_files.v3.AsyncFileManagerConfig.ThreadPool thread_pool = 2;
      */
     value: AsyncFileManagerConfig_ThreadPool;
@@ -52,10 +42,6 @@ export declare const AsyncFileManagerConfigSchema: GenMessage<AsyncFileManagerCo
  */
 export declare type AsyncFileManagerConfig_ThreadPool = Message<"envoy.extensions.common.async_files.v3.AsyncFileManagerConfig.ThreadPool"> & {
   /**
-   * The number of threads to use. If unset or zero, will default to the number
-   * of concurrent threads the hardware supports. This default is subject to
-   * change if performance analysis suggests it.
-   *
    * @generated from field: uint32 thread_count = 1;
    */
   threadCount: number;

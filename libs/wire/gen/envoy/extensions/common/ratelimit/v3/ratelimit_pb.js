@@ -57,8 +57,6 @@ export const XRateLimitHeadersRFCVersionSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_common_ratelimit_v3_ratelimit, 0);
 
 /**
- * Defines the version of the standard to use for X-RateLimit headers.
- *
  * @generated from enum envoy.extensions.common.ratelimit.v3.XRateLimitHeadersRFCVersion
  */
 export const XRateLimitHeadersRFCVersion = /*@__PURE__*/

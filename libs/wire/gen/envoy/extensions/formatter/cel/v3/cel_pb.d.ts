@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_formatter_cel_v3_cel: GenFile;
 
 /**
- * Configuration for the CEL formatter.
- *
  * @generated from message envoy.extensions.formatter.cel.v3.Cel
  */
 export declare type Cel = Message<"envoy.extensions.formatter.cel.v3.Cel"> & {

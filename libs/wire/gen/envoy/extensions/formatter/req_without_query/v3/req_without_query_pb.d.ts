@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_formatter_req_without_query_v3_req_without_query: GenFile;
 
 /**
- * Configuration for the request without query formatter.
- *
  * @generated from message envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery
  */
 export declare type ReqWithoutQuery = Message<"envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"> & {

@@ -15,8 +15,6 @@ export declare const file_envoy_extensions_geoip_providers_common_v3_common: Gen
  */
 export declare type CommonGeoipProviderConfig = Message<"envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig"> & {
   /**
-   * Configuration for geolocation headers to add to request.
-   *
    * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd geo_headers_to_add = 1;
    */
   geoHeadersToAdd?: CommonGeoipProviderConfig_GeolocationHeadersToAdd | undefined;
@@ -29,78 +27,50 @@ export declare type CommonGeoipProviderConfig = Message<"envoy.extensions.geoip_
 export declare const CommonGeoipProviderConfigSchema: GenMessage<CommonGeoipProviderConfig>;
 
 /**
- * The set of geolocation headers to add to request. If any of the configured headers is present
- * in the incoming request, it will be overridden by the :ref:`Geoip filter <config_http_filters_geoip>`.
- * [#next-free-field: 10]
- *
  * @generated from message envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd
  */
 export declare type CommonGeoipProviderConfig_GeolocationHeadersToAdd = Message<"envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd"> & {
   /**
-   * If set, the header will be used to populate the country ISO code associated with the IP address.
-   *
    * @generated from field: string country = 1;
    */
   country: string;
 
   /**
-   * If set, the header will be used to populate the city associated with the IP address.
-   *
    * @generated from field: string city = 2;
    */
   city: string;
 
   /**
-   * If set, the header will be used to populate the region ISO code associated with the IP address.
-   * The least specific subdivision will be selected as region value.
-   *
    * @generated from field: string region = 3;
    */
   region: string;
 
   /**
-   * If set, the header will be used to populate the ASN associated with the IP address.
-   *
    * @generated from field: string asn = 4;
    */
   asn: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to any type of anonymization network (e.g. VPN, public proxy etc)
-   * and header will be populated with the check result. Header value will be set to either "true" or "false" depending on the check result.
-   *
    * @generated from field: string is_anon = 5;
    */
   isAnon: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a VPN and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
    * @generated from field: string anon_vpn = 6;
    */
   anonVpn: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a hosting provider and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
    * @generated from field: string anon_hosting = 7;
    */
   anonHosting: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a TOR exit node and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
    * @generated from field: string anon_tor = 8;
    */
   anonTor: string;
 
   /**
-   * If set, the IP address will be checked if it belongs to a public proxy and header will be populated with the check result.
-   * Header value will be set to either "true" or "false" depending on the check result.
-   *
    * @generated from field: string anon_proxy = 9;
    */
   anonProxy: string;

@@ -16,32 +16,21 @@ export declare const file_envoy_extensions_geoip_providers_maxmind_v3_maxmind: G
  */
 export declare type MaxMindConfig = Message<"envoy.extensions.geoip_providers.maxmind.v3.MaxMindConfig"> & {
   /**
-   * Full file path to the Maxmind city database, e.g. /etc/GeoLite2-City.mmdb.
-   * Database file is expected to have .mmdb extension.
-   *
    * @generated from field: string city_db_path = 1;
    */
   cityDbPath: string;
 
   /**
-   * Full file path to the Maxmind ASN database, e.g. /etc/GeoLite2-ASN.mmdb.
-   * Database file is expected to have .mmdb extension.
-   *
    * @generated from field: string isp_db_path = 2;
    */
   ispDbPath: string;
 
   /**
-   * Full file path to the Maxmind anonymous IP database, e.g. /etc/GeoIP2-Anonymous-IP.mmdb.
-   * Database file is expected to have .mmdb extension.
-   *
    * @generated from field: string anon_db_path = 3;
    */
   anonDbPath: string;
 
   /**
-   * Common provider configuration that specifies which geolocation headers will be populated with geolocation data.
-   *
    * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig common_provider_config = 4;
    */
   commonProviderConfig?: CommonGeoipProviderConfig | undefined;

@@ -15,11 +15,6 @@ export declare const file_envoy_extensions_health_checkers_redis_v3_redis: GenFi
  */
 export declare type Redis = Message<"envoy.extensions.health_checkers.redis.v3.Redis"> & {
   /**
-   * If set, optionally perform ``EXISTS <key>`` instead of ``PING``. A return value
-   * from Redis of 0 (does not exist) is considered a passing healthcheck. A return value other
-   * than 0 is considered a failure. This allows the user to mark a Redis instance for maintenance
-   * by setting the specified key to any value and waiting for traffic to drain.
-   *
    * @generated from field: string key = 1;
    */
   key: string;

@@ -11,17 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_internal_redirect_allow_listed_routes_v3_allow_listed_routes_config: GenFile;
 
 /**
- * An internal redirect predicate that accepts only explicitly allowed target routes.
- * [#extension: envoy.internal_redirect_predicates.allow_listed_routes]
- *
  * @generated from message envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig
  */
 export declare type AllowListedRoutesConfig = Message<"envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig"> & {
   /**
-   * The list of routes that's allowed as redirect target by this predicate,
-   * identified by the route's :ref:`name <envoy_v3_api_field_config.route.v3.Route.route>`.
-   * Empty route names are not allowed.
-   *
    * @generated from field: repeated string allowed_route_names = 1;
    */
   allowedRouteNames: string[];

@@ -12,31 +12,20 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_key_value_file_based_v3_config: GenFile;
 
 /**
- * [#extension: envoy.key_value.file_based]
- * This is configuration to flush a key value store out to disk.
- *
  * @generated from message envoy.extensions.key_value.file_based.v3.FileBasedKeyValueStoreConfig
  */
 export declare type FileBasedKeyValueStoreConfig = Message<"envoy.extensions.key_value.file_based.v3.FileBasedKeyValueStoreConfig"> & {
   /**
-   * The filename to read the keys and values from, and write the keys and
-   * values to.
-   *
    * @generated from field: string filename = 1;
    */
   filename: string;
 
   /**
-   * The interval at which the key value store should be flushed to the file.
-   *
    * @generated from field: google.protobuf.Duration flush_interval = 2;
    */
   flushInterval?: Duration | undefined;
 
   /**
-   * The maximum number of entries to cache, or 0 to allow for unlimited entries.
-   * Defaults to 1000 if not present.
-   *
    * @generated from field: google.protobuf.UInt32Value max_entries = 3;
    */
   maxEntries?: number | undefined;

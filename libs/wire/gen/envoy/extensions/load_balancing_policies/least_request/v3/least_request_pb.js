@@ -30,9 +30,6 @@ export const LeastRequest_SelectionMethodSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_load_balancing_policies_least_request_v3_least_request, 0, 0);
 
 /**
- * Available methods for selecting the host set from which to return the host with the
- * fewest active requests.
- *
  * @generated from enum envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest.SelectionMethod
  */
 export const LeastRequest_SelectionMethod = /*@__PURE__*/

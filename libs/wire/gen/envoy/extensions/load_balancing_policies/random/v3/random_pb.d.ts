@@ -12,16 +12,10 @@ import type { LocalityLbConfig } from "../../common/v3/common_pb.js";
 export declare const file_envoy_extensions_load_balancing_policies_random_v3_random: GenFile;
 
 /**
- * This configuration allows the built-in Random LB policy to be configured via the LB policy
- * extension point. See the :ref:`load balancing architecture overview
- * <arch_overview_load_balancing_types>` for more information.
- *
  * @generated from message envoy.extensions.load_balancing_policies.random.v3.Random
  */
 export declare type Random = Message<"envoy.extensions.load_balancing_policies.random.v3.Random"> & {
   /**
-   * Configuration for local zone aware load balancing or locality weighted load balancing.
-   *
    * @generated from field: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig locality_lb_config = 1;
    */
   localityLbConfig?: LocalityLbConfig | undefined;

@@ -29,8 +29,6 @@ export const RingHash_HashFunctionSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_load_balancing_policies_ring_hash_v3_ring_hash, 0, 0);
 
 /**
- * The hash function used to hash hosts onto the ketama ring.
- *
  * @generated from enum envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash.HashFunction
  */
 export const RingHash_HashFunction = /*@__PURE__*/

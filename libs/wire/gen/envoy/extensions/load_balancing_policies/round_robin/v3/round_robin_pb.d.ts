@@ -12,24 +12,15 @@ import type { LocalityLbConfig, SlowStartConfig } from "../../common/v3/common_p
 export declare const file_envoy_extensions_load_balancing_policies_round_robin_v3_round_robin: GenFile;
 
 /**
- * This configuration allows the built-in ROUND_ROBIN LB policy to be configured via the LB policy
- * extension point. See the :ref:`load balancing architecture overview
- * <arch_overview_load_balancing_types>` for more information.
- *
  * @generated from message envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin
  */
 export declare type RoundRobin = Message<"envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin"> & {
   /**
-   * Configuration for slow start mode.
-   * If this configuration is not set, slow start will not be not enabled.
-   *
    * @generated from field: envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig slow_start_config = 1;
    */
   slowStartConfig?: SlowStartConfig | undefined;
 
   /**
-   * Configuration for local zone aware load balancing or locality weighted load balancing.
-   *
    * @generated from field: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig locality_lb_config = 2;
    */
   localityLbConfig?: LocalityLbConfig | undefined;

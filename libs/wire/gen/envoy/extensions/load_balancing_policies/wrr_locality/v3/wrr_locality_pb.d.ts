@@ -12,15 +12,10 @@ import type { LoadBalancingPolicy } from "../../../../config/cluster/v3/cluster_
 export declare const file_envoy_extensions_load_balancing_policies_wrr_locality_v3_wrr_locality: GenFile;
 
 /**
- * Configuration for the wrr_locality LB policy. See the :ref:`load balancing architecture overview
- * <arch_overview_load_balancing_types>` for more information.
- *
  * @generated from message envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality
  */
 export declare type WrrLocality = Message<"envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality"> & {
   /**
-   * The child LB policy to create for endpoint-picking within the chosen locality.
-   *
    * @generated from field: envoy.config.cluster.v3.LoadBalancingPolicy endpoint_picking_policy = 1;
    */
   endpointPickingPolicy?: LoadBalancingPolicy | undefined;

@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_network_socket_interface_v3_default_socket_interface: GenFile;
 
 /**
- * Configuration for default socket interface that relies on OS dependent syscall to create
- * sockets.
- *
  * @generated from message envoy.extensions.network.socket_interface.v3.DefaultSocketInterface
  */
 export declare type DefaultSocketInterface = Message<"envoy.extensions.network.socket_interface.v3.DefaultSocketInterface"> & {

@@ -12,10 +12,6 @@ import type { Int32Range } from "../../../../type/v3/range_pb.js";
 export declare const file_envoy_extensions_outlier_detection_monitors_common_v3_error_types: GenFile;
 
 /**
- * [#protodoc-title: Outlier detection error buckets]
- * Error bucket for HTTP codes.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.extensions.outlier_detection_monitors.common.v3.HttpErrors
  */
 export declare type HttpErrors = Message<"envoy.extensions.outlier_detection_monitors.common.v3.HttpErrors"> & {
@@ -32,9 +28,6 @@ export declare type HttpErrors = Message<"envoy.extensions.outlier_detection_mon
 export declare const HttpErrorsSchema: GenMessage<HttpErrors>;
 
 /**
- * Error bucket for locally originated errors.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.extensions.outlier_detection_monitors.common.v3.LocalOriginErrors
  */
 export declare type LocalOriginErrors = Message<"envoy.extensions.outlier_detection_monitors.common.v3.LocalOriginErrors"> & {
@@ -47,10 +40,6 @@ export declare type LocalOriginErrors = Message<"envoy.extensions.outlier_detect
 export declare const LocalOriginErrorsSchema: GenMessage<LocalOriginErrors>;
 
 /**
- * Error bucket for database errors.
- * Sub-parameters may be added later, like malformed response, error on write, etc.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.extensions.outlier_detection_monitors.common.v3.DatabaseErrors
  */
 export declare type DatabaseErrors = Message<"envoy.extensions.outlier_detection_monitors.common.v3.DatabaseErrors"> & {
@@ -63,29 +52,20 @@ export declare type DatabaseErrors = Message<"envoy.extensions.outlier_detection
 export declare const DatabaseErrorsSchema: GenMessage<DatabaseErrors>;
 
 /**
- * Union of possible error buckets.
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.extensions.outlier_detection_monitors.common.v3.ErrorBuckets
  */
 export declare type ErrorBuckets = Message<"envoy.extensions.outlier_detection_monitors.common.v3.ErrorBuckets"> & {
   /**
-   * List of buckets "catching" HTTP codes.
-   *
    * @generated from field: repeated envoy.extensions.outlier_detection_monitors.common.v3.HttpErrors http_errors = 1;
    */
   httpErrors: HttpErrors[];
 
   /**
-   * List of buckets "catching" locally originated errors.
-   *
    * @generated from field: repeated envoy.extensions.outlier_detection_monitors.common.v3.LocalOriginErrors local_origin_errors = 2;
    */
   localOriginErrors: LocalOriginErrors[];
 
   /**
-   * List of buckets "catching" database errors.
-   *
    * @generated from field: repeated envoy.extensions.outlier_detection_monitors.common.v3.DatabaseErrors database_errors = 3;
    */
   databaseErrors: DatabaseErrors[];

@@ -12,29 +12,15 @@ import type { Expr } from "../../../../../google/api/expr/v1alpha1/syntax_pb.js"
 export declare const file_envoy_extensions_rate_limit_descriptors_expr_v3_expr: GenFile;
 
 /**
- * The following descriptor entry is appended with a value computed
- * from a symbolic Common Expression Language expression.
- * See :ref:`attributes <arch_overview_attributes>` for the set of
- * available attributes.
- *
- * .. code-block:: cpp
- *
- *   ("<descriptor_key>", "<expression_value>")
- *
  * @generated from message envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor
  */
 export declare type Descriptor = Message<"envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor"> & {
   /**
-   * The key to use in the descriptor entry.
-   *
    * @generated from field: string descriptor_key = 1;
    */
   descriptorKey: string;
 
   /**
-   * If set to true, Envoy skips the descriptor if the expression evaluates to an error.
-   * By default, the rate limit is not applied when an expression produces an error.
-   *
    * @generated from field: bool skip_if_error = 2;
    */
   skipIfError: boolean;
@@ -44,16 +30,12 @@ export declare type Descriptor = Message<"envoy.extensions.rate_limit_descriptor
    */
   exprSpecifier: {
     /**
-     * Expression in a text form, e.g. "connection.requested_server_name".
-     *
      * @generated from field: string text = 3;
      */
     value: string;
     case: "text";
   } | {
     /**
-     * Parsed expression in AST form.
-     *
      * @generated from field: google.api.expr.v1alpha1.Expr parsed = 4;
      */
     value: Expr;

@@ -11,15 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_resource_monitors_downstream_connections_v3_downstream_connections: GenFile;
 
 /**
- * The downstream connections resource monitor tracks the global number of open downstream connections.
- *
  * @generated from message envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig
  */
 export declare type DownstreamConnectionsConfig = Message<"envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"> & {
   /**
-   * Maximum threshold for global open downstream connections, defaults to 0.
-   * If monitor is enabled in Overload manager api, this field should be explicitly configured with value greater than 0.
-   *
    * @generated from field: int64 max_active_downstream_connections = 1;
    */
   maxActiveDownstreamConnections: bigint;

@@ -11,10 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_resource_monitors_fixed_heap_v3_fixed_heap: GenFile;
 
 /**
- * The fixed heap resource monitor reports the Envoy process memory pressure, computed as a
- * fraction of currently reserved heap memory divided by a statically configured maximum
- * specified in the FixedHeapConfig.
- *
  * @generated from message envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig
  */
 export declare type FixedHeapConfig = Message<"envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig"> & {

@@ -12,8 +12,6 @@ import type { GrpcService } from "../../../../config/core/v3/grpc_service_pb.js"
 export declare const file_envoy_extensions_stat_sinks_open_telemetry_v3_open_telemetry: GenFile;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig
  */
 export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig"> & {
@@ -22,8 +20,6 @@ export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telem
    */
   protocolSpecifier: {
     /**
-     * The upstream gRPC cluster that implements the OTLP/gRPC collector.
-     *
      * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
      */
     value: GrpcService;
@@ -31,44 +27,26 @@ export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telem
   } | { case: undefined; value?: undefined };
 
   /**
-   * If set to true, counters will be emitted as deltas, and the OTLP message will have
-   * ``AGGREGATION_TEMPORALITY_DELTA`` set as AggregationTemporality.
-   *
    * @generated from field: bool report_counters_as_deltas = 2;
    */
   reportCountersAsDeltas: boolean;
 
   /**
-   * If set to true, histograms will be emitted as deltas, and the OTLP message will have
-   * ``AGGREGATION_TEMPORALITY_DELTA`` set as AggregationTemporality.
-   *
    * @generated from field: bool report_histograms_as_deltas = 3;
    */
   reportHistogramsAsDeltas: boolean;
 
   /**
-   * If set to true, metrics will have their tags emitted as OTLP attributes, which may
-   * contain values used by the tag extractor or additional tags added during stats creation.
-   * Otherwise, no attributes will be associated with the export message. Default value is true.
-   *
    * @generated from field: google.protobuf.BoolValue emit_tags_as_attributes = 4;
    */
   emitTagsAsAttributes?: boolean | undefined;
 
   /**
-   * If set to true, metric names will be represented as the tag extracted name instead
-   * of the full metric name. Default value is true.
-   *
    * @generated from field: google.protobuf.BoolValue use_tag_extracted_name = 5;
    */
   useTagExtractedName?: boolean | undefined;
 
   /**
-   * If set, emitted stats names will be prepended with a prefix, so full stat name will be
-   * <prefix>.<stats_name>. For example, if the stat name is "foo.bar" and prefix is
-   * "pre", the full stat name will be "pre.foo.bar". If this field is not set, there is no
-   * prefix added. According to the example, the full stat name will remain "foo.bar".
-   *
    * @generated from field: string prefix = 6;
    */
   prefix: string;

@@ -13,21 +13,15 @@ import type { TransportSocket } from "../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_transport_sockets_proxy_protocol_v3_upstream_proxy_protocol: GenFile;
 
 /**
- * Configuration for PROXY protocol socket
- *
  * @generated from message envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport
  */
 export declare type ProxyProtocolUpstreamTransport = Message<"envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"> & {
   /**
-   * The PROXY protocol settings
-   *
    * @generated from field: envoy.config.core.v3.ProxyProtocolConfig config = 1;
    */
   config?: ProxyProtocolConfig | undefined;
 
   /**
-   * The underlying transport socket being wrapped.
-   *
    * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2;
    */
   transportSocket?: TransportSocket | undefined;

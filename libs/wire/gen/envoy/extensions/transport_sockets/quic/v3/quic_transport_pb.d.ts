@@ -12,8 +12,6 @@ import type { DownstreamTlsContext, UpstreamTlsContext } from "../../tls/v3/tls_
 export declare const file_envoy_extensions_transport_sockets_quic_v3_quic_transport: GenFile;
 
 /**
- * Configuration for Downstream QUIC transport socket. This provides Google's implementation of Google QUIC and IETF QUIC to Envoy.
- *
  * @generated from message envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport
  */
 export declare type QuicDownstreamTransport = Message<"envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport"> & {
@@ -23,9 +21,6 @@ export declare type QuicDownstreamTransport = Message<"envoy.extensions.transpor
   downstreamTlsContext?: DownstreamTlsContext | undefined;
 
   /**
-   * If false, QUIC will tell TLS to reject any early data and to stop issuing 0-RTT credentials with resumption session tickets. This will prevent clients from sending 0-RTT requests.
-   * Default to true.
-   *
    * @generated from field: google.protobuf.BoolValue enable_early_data = 2;
    */
   enableEarlyData?: boolean | undefined;
@@ -38,8 +33,6 @@ export declare type QuicDownstreamTransport = Message<"envoy.extensions.transpor
 export declare const QuicDownstreamTransportSchema: GenMessage<QuicDownstreamTransport>;
 
 /**
- * Configuration for Upstream QUIC transport socket. This provides Google's implementation of Google QUIC and IETF QUIC to Envoy.
- *
  * @generated from message envoy.extensions.transport_sockets.quic.v3.QuicUpstreamTransport
  */
 export declare type QuicUpstreamTransport = Message<"envoy.extensions.transport_sockets.quic.v3.QuicUpstreamTransport"> & {

@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer: GenFile;
 
 /**
- * Configuration for raw buffer transport socket.
- *
  * @generated from message envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer
  */
 export declare type RawBuffer = Message<"envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"> & {

@@ -13,22 +13,15 @@ import type { TransportSocket } from "../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_transport_sockets_tap_v3_tap: GenFile;
 
 /**
- * Configuration for tap transport socket. This wraps another transport socket, providing the
- * ability to interpose and record in plain text any traffic that is surfaced to Envoy.
- *
  * @generated from message envoy.extensions.transport_sockets.tap.v3.Tap
  */
 export declare type Tap = Message<"envoy.extensions.transport_sockets.tap.v3.Tap"> & {
   /**
-   * Common configuration for the tap transport socket.
-   *
    * @generated from field: envoy.extensions.common.tap.v3.CommonExtensionConfig common_config = 1;
    */
   commonConfig?: CommonExtensionConfig | undefined;
 
   /**
-   * The underlying transport socket being wrapped.
-   *
    * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2;
    */
   transportSocket?: TransportSocket | undefined;

@@ -81,9 +81,6 @@ export const SubjectAltNameMatcher_SanTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_transport_sockets_tls_v3_common, 5, 0);
 
 /**
- * Indicates the choice of GeneralName as defined in section 4.2.1.5 of RFC 5280 to match
- * against.
- *
  * @generated from enum envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher.SanType
  */
 export const SubjectAltNameMatcher_SanType = /*@__PURE__*/
@@ -110,8 +107,6 @@ export const CertificateValidationContext_TrustChainVerificationSchema = /*@__PU
   enumDesc(file_envoy_extensions_transport_sockets_tls_v3_common, 6, 0);
 
 /**
- * Peer certificate verification mode.
- *
  * @generated from enum envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext.TrustChainVerification
  */
 export const CertificateValidationContext_TrustChainVerification = /*@__PURE__*/

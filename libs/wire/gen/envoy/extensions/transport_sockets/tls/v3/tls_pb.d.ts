@@ -16,59 +16,30 @@ import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_
 export declare const file_envoy_extensions_transport_sockets_tls_v3_tls: GenFile;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
  */
 export declare type UpstreamTlsContext = Message<"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"> & {
   /**
-   * Common TLS context settings.
-   *
-   * .. attention::
-   *
-   *   Server certificate verification is not enabled by default. Configure
-   *   :ref:`trusted_ca<envoy_v3_api_field_extensions.transport_sockets.tls.v3.CertificateValidationContext.trusted_ca>` to enable
-   *   verification.
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext common_tls_context = 1;
    */
   commonTlsContext?: CommonTlsContext | undefined;
 
   /**
-   * SNI string to use when creating TLS backend connections.
-   *
    * @generated from field: string sni = 2;
    */
   sni: string;
 
   /**
-   * If true, server-initiated TLS renegotiation will be allowed.
-   *
-   * .. attention::
-   *
-   *   TLS renegotiation is considered insecure and shouldn't be used unless absolutely necessary.
-   *
    * @generated from field: bool allow_renegotiation = 3;
    */
   allowRenegotiation: boolean;
 
   /**
-   * Maximum number of session keys (Pre-Shared Keys for TLSv1.3+, Session IDs and Session Tickets
-   * for TLSv1.2 and older) to store for the purpose of session resumption.
-   *
-   * Defaults to 1, setting this to 0 disables session resumption.
-   *
    * @generated from field: google.protobuf.UInt32Value max_session_keys = 4;
    */
   maxSessionKeys?: number | undefined;
 
   /**
-   * This field is used to control the enforcement, whereby the handshake will fail if the keyUsage extension
-   * is present and incompatible with the TLS usage. Currently, the default value is false (i.e., enforcement off)
-   * but it is expected to be changed to true by default in a future release.
-   * ``ssl.was_key_usage_invalid`` in :ref:`listener metrics <config_listener_stats>` will be set for certificate
-   * configurations that would fail if this option were set to true.
-   *
    * @generated from field: google.protobuf.BoolValue enforce_rsa_key_usage = 5;
    */
   enforceRsaKeyUsage?: boolean | undefined;
@@ -81,30 +52,20 @@ export declare type UpstreamTlsContext = Message<"envoy.extensions.transport_soc
 export declare const UpstreamTlsContextSchema: GenMessage<UpstreamTlsContext>;
 
 /**
- * [#next-free-field: 11]
- *
  * @generated from message envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
  */
 export declare type DownstreamTlsContext = Message<"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"> & {
   /**
-   * Common TLS context settings.
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext common_tls_context = 1;
    */
   commonTlsContext?: CommonTlsContext | undefined;
 
   /**
-   * If specified, Envoy will reject connections without a valid client
-   * certificate.
-   *
    * @generated from field: google.protobuf.BoolValue require_client_certificate = 2;
    */
   requireClientCertificate?: boolean | undefined;
 
   /**
-   * If specified, Envoy will reject connections without a valid and matching SNI.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: google.protobuf.BoolValue require_sni = 3;
    */
   requireSni?: boolean | undefined;
@@ -114,31 +75,18 @@ export declare type DownstreamTlsContext = Message<"envoy.extensions.transport_s
    */
   sessionTicketKeysType: {
     /**
-     * TLS session ticket key settings.
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys session_ticket_keys = 4;
      */
     value: TlsSessionTicketKeys;
     case: "sessionTicketKeys";
   } | {
     /**
-     * Config for fetching TLS session ticket keys via SDS API.
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig session_ticket_keys_sds_secret_config = 5;
      */
     value: SdsSecretConfig;
     case: "sessionTicketKeysSdsSecretConfig";
   } | {
     /**
-     * Config for controlling stateless TLS session resumption: setting this to true will cause the TLS
-     * server to not issue TLS session tickets for the purposes of stateless TLS session resumption.
-     * If set to false, the TLS server will issue TLS session tickets and encrypt/decrypt them using
-     * the keys specified through either :ref:`session_ticket_keys <envoy_v3_api_field_extensions.transport_sockets.tls.v3.DownstreamTlsContext.session_ticket_keys>`
-     * or :ref:`session_ticket_keys_sds_secret_config <envoy_v3_api_field_extensions.transport_sockets.tls.v3.DownstreamTlsContext.session_ticket_keys_sds_secret_config>`.
-     * If this config is set to false and no keys are explicitly configured, the TLS server will issue
-     * TLS session tickets and encrypt/decrypt them using an internally-generated and managed key, with the
-     * implication that sessions cannot be resumed across hot restarts or on different hosts.
-     *
      * @generated from field: bool disable_stateless_session_resumption = 7;
      */
     value: boolean;
@@ -146,36 +94,21 @@ export declare type DownstreamTlsContext = Message<"envoy.extensions.transport_s
   } | { case: undefined; value?: undefined };
 
   /**
-   * If set to true, the TLS server will not maintain a session cache of TLS sessions. (This is
-   * relevant only for TLSv1.2 and earlier.)
-   *
    * @generated from field: bool disable_stateful_session_resumption = 10;
    */
   disableStatefulSessionResumption: boolean;
 
   /**
-   * If specified, ``session_timeout`` will change the maximum lifetime (in seconds) of the TLS session.
-   * Currently this value is used as a hint for the `TLS session ticket lifetime (for TLSv1.2) <https://tools.ietf.org/html/rfc5077#section-5.6>`_.
-   * Only seconds can be specified (fractional seconds are ignored).
-   *
    * @generated from field: google.protobuf.Duration session_timeout = 6;
    */
   sessionTimeout?: Duration | undefined;
 
   /**
-   * Config for whether to use certificates if they do not have
-   * an accompanying OCSP response or if the response expires at runtime.
-   * Defaults to LENIENT_STAPLING
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext.OcspStaplePolicy ocsp_staple_policy = 8;
    */
   ocspStaplePolicy: DownstreamTlsContext_OcspStaplePolicy;
 
   /**
-   * Multiple certificates are allowed in Downstream transport socket to serve different SNI.
-   * If the client provides SNI but no such cert matched, it will decide to full scan certificates or not based on this config.
-   * Defaults to false. See more details in :ref:`Multiple TLS certificates <arch_overview_ssl_cert_select>`.
-   *
    * @generated from field: google.protobuf.BoolValue full_scan_certs_on_sni_mismatch = 9;
    */
   fullScanCertsOnSniMismatch?: boolean | undefined;
@@ -192,33 +125,16 @@ export declare const DownstreamTlsContextSchema: GenMessage<DownstreamTlsContext
  */
 export enum DownstreamTlsContext_OcspStaplePolicy {
   /**
-   * OCSP responses are optional. If an OCSP response is absent
-   * or expired, the associated certificate will be used for
-   * connections without an OCSP staple.
-   *
    * @generated from enum value: LENIENT_STAPLING = 0;
    */
   LENIENT_STAPLING = 0,
 
   /**
-   * OCSP responses are optional. If an OCSP response is absent,
-   * the associated certificate will be used without an
-   * OCSP staple. If a response is provided but is expired,
-   * the associated certificate will not be used for
-   * subsequent connections. If no suitable certificate is found,
-   * the connection is rejected.
-   *
    * @generated from enum value: STRICT_STAPLING = 1;
    */
   STRICT_STAPLING = 1,
 
   /**
-   * OCSP responses are required. Configuration will fail if
-   * a certificate is provided without an OCSP response. If a
-   * response expires, the associated certificate will not be
-   * used connections. If no suitable certificate is found, the
-   * connection is rejected.
-   *
    * @generated from enum value: MUST_STAPLE = 2;
    */
   MUST_STAPLE = 2,
@@ -230,31 +146,20 @@ export enum DownstreamTlsContext_OcspStaplePolicy {
 export declare const DownstreamTlsContext_OcspStaplePolicySchema: GenEnum<DownstreamTlsContext_OcspStaplePolicy>;
 
 /**
- * TLS key log configuration.
- * The key log file format is "format used by NSS for its SSLKEYLOGFILE debugging output" (text taken from openssl man page)
- *
  * @generated from message envoy.extensions.transport_sockets.tls.v3.TlsKeyLog
  */
 export declare type TlsKeyLog = Message<"envoy.extensions.transport_sockets.tls.v3.TlsKeyLog"> & {
   /**
-   * The path to save the TLS key log.
-   *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * The local IP address that will be used to filter the connection which should save the TLS key log
-   * If it is not set, any local IP address  will be matched.
-   *
    * @generated from field: repeated envoy.config.core.v3.CidrRange local_address_range = 2;
    */
   localAddressRange: CidrRange[];
 
   /**
-   * The remote IP address that will be used to filter the connection which should save the TLS key log
-   * If it is not set, any remote IP address will be matched.
-   *
    * @generated from field: repeated envoy.config.core.v3.CidrRange remote_address_range = 3;
    */
   remoteAddressRange: CidrRange[];
@@ -267,69 +172,36 @@ export declare type TlsKeyLog = Message<"envoy.extensions.transport_sockets.tls.
 export declare const TlsKeyLogSchema: GenMessage<TlsKeyLog>;
 
 /**
- * TLS context shared by both client and server TLS contexts.
- * [#next-free-field: 16]
- *
  * @generated from message envoy.extensions.transport_sockets.tls.v3.CommonTlsContext
  */
 export declare type CommonTlsContext = Message<"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext"> & {
   /**
-   * TLS protocol versions, cipher suites etc.
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.TlsParameters tls_params = 1;
    */
   tlsParams?: TlsParameters | undefined;
 
   /**
-   * Only a single TLS certificate is supported in client contexts. In server contexts,
-   * :ref:`Multiple TLS certificates <arch_overview_ssl_cert_select>` can be associated with the
-   * same context to allow both RSA and ECDSA certificates and support SNI-based selection.
-   *
-   * If ``tls_certificate_provider_instance`` is set, this field is ignored.
-   * If this field is set, ``tls_certificate_sds_secret_configs`` is ignored.
-   *
    * @generated from field: repeated envoy.extensions.transport_sockets.tls.v3.TlsCertificate tls_certificates = 2;
    */
   tlsCertificates: TlsCertificate[];
 
   /**
-   * Configs for fetching TLS certificates via SDS API. Note SDS API allows certificates to be
-   * fetched/refreshed over the network asynchronously with respect to the TLS handshake.
-   *
-   * The same number and types of certificates as :ref:`tls_certificates <envoy_v3_api_field_extensions.transport_sockets.tls.v3.CommonTlsContext.tls_certificates>`
-   * are valid in the the certificates fetched through this setting.
-   *
-   * If ``tls_certificates`` or ``tls_certificate_provider_instance`` are set, this field
-   * is ignored.
-   *
    * @generated from field: repeated envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig tls_certificate_sds_secret_configs = 6;
    */
   tlsCertificateSdsSecretConfigs: SdsSecretConfig[];
 
   /**
-   * Certificate provider instance for fetching TLS certs.
-   *
-   * If this field is set, ``tls_certificates`` and ``tls_certificate_provider_instance``
-   * are ignored.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance tls_certificate_provider_instance = 14;
    */
   tlsCertificateProviderInstance?: CertificateProviderPluginInstance | undefined;
 
   /**
-   * Certificate provider for fetching TLS certificates.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider tls_certificate_certificate_provider = 9 [deprecated = true];
    * @deprecated
    */
   tlsCertificateCertificateProvider?: CommonTlsContext_CertificateProvider | undefined;
 
   /**
-   * Certificate provider instance for fetching TLS certificates.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProviderInstance tls_certificate_certificate_provider_instance = 11 [deprecated = true];
    * @deprecated
    */
@@ -340,40 +212,24 @@ export declare type CommonTlsContext = Message<"envoy.extensions.transport_socke
    */
   validationContextType: {
     /**
-     * How to validate peer certificates.
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext validation_context = 3;
      */
     value: CertificateValidationContext;
     case: "validationContext";
   } | {
     /**
-     * Config for fetching validation context via SDS API. Note SDS API allows certificates to be
-     * fetched/refreshed over the network asynchronously with respect to the TLS handshake.
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig validation_context_sds_secret_config = 7;
      */
     value: SdsSecretConfig;
     case: "validationContextSdsSecretConfig";
   } | {
     /**
-     * Combined certificate validation context holds a default CertificateValidationContext
-     * and SDS config. When SDS server returns dynamic CertificateValidationContext, both dynamic
-     * and default CertificateValidationContext are merged into a new CertificateValidationContext
-     * for validation. This merge is done by Message::MergeFrom(), so dynamic
-     * CertificateValidationContext overwrites singular fields in default
-     * CertificateValidationContext, and concatenates repeated fields to default
-     * CertificateValidationContext, and logical OR is applied to boolean fields.
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext combined_validation_context = 8;
      */
     value: CommonTlsContext_CombinedCertificateValidationContext;
     case: "combinedValidationContext";
   } | {
     /**
-     * Certificate provider for fetching validation context.
-     * [#not-implemented-hide:]
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider validation_context_certificate_provider = 10 [deprecated = true];
      * @deprecated
      */
@@ -381,9 +237,6 @@ export declare type CommonTlsContext = Message<"envoy.extensions.transport_socke
     case: "validationContextCertificateProvider";
   } | {
     /**
-     * Certificate provider instance for fetching validation context.
-     * [#not-implemented-hide:]
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProviderInstance validation_context_certificate_provider_instance = 12 [deprecated = true];
      * @deprecated
      */
@@ -392,32 +245,16 @@ export declare type CommonTlsContext = Message<"envoy.extensions.transport_socke
   } | { case: undefined; value?: undefined };
 
   /**
-   * Supplies the list of ALPN protocols that the listener should expose. In
-   * practice this is likely to be set to one of two values (see the
-   * :ref:`codec_type
-   * <envoy_v3_api_field_extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.codec_type>`
-   * parameter in the HTTP connection manager for more information):
-   *
-   * * "h2,http/1.1" If the listener is going to support both HTTP/2 and HTTP/1.1.
-   * * "http/1.1" If the listener is only going to support HTTP/1.1.
-   *
-   * There is no default for this parameter. If empty, Envoy will not expose ALPN.
-   *
    * @generated from field: repeated string alpn_protocols = 4;
    */
   alpnProtocols: string[];
 
   /**
-   * Custom TLS handshaker. If empty, defaults to native TLS handshaking
-   * behavior.
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig custom_handshaker = 13;
    */
   customHandshaker?: TypedExtensionConfig | undefined;
 
   /**
-   * TLS key log configuration
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.TlsKeyLog key_log = 15;
    */
   keyLog?: TlsKeyLog | undefined;
@@ -430,34 +267,15 @@ export declare type CommonTlsContext = Message<"envoy.extensions.transport_socke
 export declare const CommonTlsContextSchema: GenMessage<CommonTlsContext>;
 
 /**
- * Config for Certificate provider to get certificates. This provider should allow certificates to be
- * fetched/refreshed over the network asynchronously with respect to the TLS handshake.
- *
- * DEPRECATED: This message is not currently used, but if we ever do need it, we will want to
- * move it out of CommonTlsContext and into common.proto, similar to the existing
- * CertificateProviderPluginInstance message.
- *
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider
  */
 export declare type CommonTlsContext_CertificateProvider = Message<"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider"> & {
   /**
-   * opaque name used to specify certificate instances or types. For example, "ROOTCA" to specify
-   * a root-certificate (validation context) or "TLS" to specify a new tls-certificate.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Provider specific config.
-   * Note: an implementation is expected to dedup multiple instances of the same config
-   * to maintain a single certificate-provider instance. The sharing can happen, for
-   * example, among multiple clusters or between the tls_certificate and validation_context
-   * certificate providers of a cluster.
-   * This config could be supplied inline or (in future) a named xDS resource.
-   *
    * @generated from oneof envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider.config
    */
   config: {
@@ -476,37 +294,15 @@ export declare type CommonTlsContext_CertificateProvider = Message<"envoy.extens
 export declare const CommonTlsContext_CertificateProviderSchema: GenMessage<CommonTlsContext_CertificateProvider>;
 
 /**
- * Similar to CertificateProvider above, but allows the provider instances to be configured on
- * the client side instead of being sent from the control plane.
- *
- * DEPRECATED: This message was moved outside of CommonTlsContext
- * and now lives in common.proto.
- *
- * [#not-implemented-hide:]
- *
  * @generated from message envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProviderInstance
  */
 export declare type CommonTlsContext_CertificateProviderInstance = Message<"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProviderInstance"> & {
   /**
-   * Provider instance name. This name must be defined in the client's configuration (e.g., a
-   * bootstrap file) to correspond to a provider instance (i.e., the same data in the typed_config
-   * field that would be sent in the CertificateProvider message if the config was sent by the
-   * control plane). If not present, defaults to "default".
-   *
-   * Instance names should generally be defined not in terms of the underlying provider
-   * implementation (e.g., "file_watcher") but rather in terms of the function of the
-   * certificates (e.g., "foo_deployment_identity").
-   *
    * @generated from field: string instance_name = 1;
    */
   instanceName: string;
 
   /**
-   * Opaque name used to specify certificate instances or types. For example, "ROOTCA" to specify
-   * a root-certificate (validation context) or "example.com" to specify a certificate for a
-   * particular domain. Not all provider instances will actually use this field, so the value
-   * defaults to the empty string.
-   *
    * @generated from field: string certificate_name = 2;
    */
   certificateName: string;
@@ -523,35 +319,22 @@ export declare const CommonTlsContext_CertificateProviderInstanceSchema: GenMess
  */
 export declare type CommonTlsContext_CombinedCertificateValidationContext = Message<"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext"> & {
   /**
-   * How to validate peer certificates.
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext default_validation_context = 1;
    */
   defaultValidationContext?: CertificateValidationContext | undefined;
 
   /**
-   * Config for fetching validation context via SDS API. Note SDS API allows certificates to be
-   * fetched/refreshed over the network asynchronously with respect to the TLS handshake.
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig validation_context_sds_secret_config = 2;
    */
   validationContextSdsSecretConfig?: SdsSecretConfig | undefined;
 
   /**
-   * Certificate provider for fetching CA certs. This will populate the
-   * ``default_validation_context.trusted_ca`` field.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider validation_context_certificate_provider = 3 [deprecated = true];
    * @deprecated
    */
   validationContextCertificateProvider?: CommonTlsContext_CertificateProvider | undefined;
 
   /**
-   * Certificate provider instance for fetching CA certs. This will populate the
-   * ``default_validation_context.trusted_ca`` field.
-   * [#not-implemented-hide:]
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProviderInstance validation_context_certificate_provider_instance = 4 [deprecated = true];
    * @deprecated
    */

@@ -15,16 +15,11 @@ export declare const file_envoy_extensions_compression_brotli_decompressor_v3_br
  */
 export declare type Brotli = Message<"envoy.extensions.compression.brotli.decompressor.v3.Brotli"> & {
   /**
-   * If true, disables "canny" ring buffer allocation strategy.
-   * Ring buffer is allocated according to window size, despite the real size of the content.
-   *
    * @generated from field: bool disable_ring_buffer_reallocation = 1;
    */
   disableRingBufferReallocation: boolean;
 
   /**
-   * Value for decompressor's next output buffer. If not set, defaults to 4096.
-   *
    * @generated from field: google.protobuf.UInt32Value chunk_size = 2;
    */
   chunkSize?: number | undefined;

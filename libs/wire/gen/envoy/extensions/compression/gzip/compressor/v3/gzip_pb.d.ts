@@ -11,59 +11,30 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_compression_gzip_compressor_v3_gzip: GenFile;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.compression.gzip.compressor.v3.Gzip
  */
 export declare type Gzip = Message<"envoy.extensions.compression.gzip.compressor.v3.Gzip"> & {
   /**
-   * Value from 1 to 9 that controls the amount of internal memory used by zlib. Higher values
-   * use more memory, but are faster and produce better compression results. The default value is 5.
-   *
    * @generated from field: google.protobuf.UInt32Value memory_level = 1;
    */
   memoryLevel?: number | undefined;
 
   /**
-   * A value used for selecting the zlib compression level. This setting will affect speed and
-   * amount of compression applied to the content. "BEST_COMPRESSION" provides higher compression
-   * at the cost of higher latency and is equal to "COMPRESSION_LEVEL_9". "BEST_SPEED" provides
-   * lower compression with minimum impact on response time, the same as "COMPRESSION_LEVEL_1".
-   * "DEFAULT_COMPRESSION" provides an optimal result between speed and compression. According
-   * to zlib's manual this level gives the same result as "COMPRESSION_LEVEL_6".
-   * This field will be set to "DEFAULT_COMPRESSION" if not specified.
-   *
    * @generated from field: envoy.extensions.compression.gzip.compressor.v3.Gzip.CompressionLevel compression_level = 2;
    */
   compressionLevel: Gzip_CompressionLevel;
 
   /**
-   * A value used for selecting the zlib compression strategy which is directly related to the
-   * characteristics of the content. Most of the time "DEFAULT_STRATEGY" will be the best choice,
-   * which is also the default value for the parameter, though there are situations when
-   * changing this parameter might produce better results. For example, run-length encoding (RLE)
-   * is typically used when the content is known for having sequences which same data occurs many
-   * consecutive times. For more information about each strategy, please refer to zlib manual.
-   *
    * @generated from field: envoy.extensions.compression.gzip.compressor.v3.Gzip.CompressionStrategy compression_strategy = 3;
    */
   compressionStrategy: Gzip_CompressionStrategy;
 
   /**
-   * Value from 9 to 15 that represents the base two logarithmic of the compressor's window size.
-   * Larger window results in better compression at the expense of memory usage. The default is 12
-   * which will produce a 4096 bytes window. For more details about this parameter, please refer to
-   * zlib manual > deflateInit2.
-   *
    * @generated from field: google.protobuf.UInt32Value window_bits = 4;
    */
   windowBits?: number | undefined;
 
   /**
-   * Value for Zlib's next output buffer. If not set, defaults to 4096.
-   * See https://www.zlib.net/manual.html for more details. Also see
-   * https://github.com/envoyproxy/envoy/issues/8448 for context on this filter's performance.
-   *
    * @generated from field: google.protobuf.UInt32Value chunk_size = 5;
    */
   chunkSize?: number | undefined;
@@ -76,9 +47,6 @@ export declare type Gzip = Message<"envoy.extensions.compression.gzip.compressor
 export declare const GzipSchema: GenMessage<Gzip>;
 
 /**
- * All the values of this enumeration translate directly to zlib's compression strategies.
- * For more information about each strategy, please refer to zlib manual.
- *
  * @generated from enum envoy.extensions.compression.gzip.compressor.v3.Gzip.CompressionStrategy
  */
 export enum Gzip_CompressionStrategy {

@@ -27,9 +27,6 @@ export const Gzip_CompressionStrategySchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_compression_gzip_compressor_v3_gzip, 0, 0);
 
 /**
- * All the values of this enumeration translate directly to zlib's compression strategies.
- * For more information about each strategy, please refer to zlib manual.
- *
  * @generated from enum envoy.extensions.compression.gzip.compressor.v3.Gzip.CompressionStrategy
  */
 export const Gzip_CompressionStrategy = /*@__PURE__*/

@@ -12,55 +12,30 @@ import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 export declare const file_envoy_extensions_compression_zstd_compressor_v3_zstd: GenFile;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.compression.zstd.compressor.v3.Zstd
  */
 export declare type Zstd = Message<"envoy.extensions.compression.zstd.compressor.v3.Zstd"> & {
   /**
-   * Set compression parameters according to pre-defined compression level table.
-   * Note that exact compression parameters are dynamically determined,
-   * depending on both compression level and source content size (when known).
-   * Value 0 means default, and default level is 3.
-   * Setting a level does not automatically set all other compression parameters
-   * to default. Setting this will however eventually dynamically impact the compression
-   * parameters which have not been manually set. The manually set
-   * ones will 'stick'.
-   *
    * @generated from field: google.protobuf.UInt32Value compression_level = 1;
    */
   compressionLevel?: number | undefined;
 
   /**
-   * A 32-bits checksum of content is written at end of frame. If not set, defaults to false.
-   *
    * @generated from field: bool enable_checksum = 2;
    */
   enableChecksum: boolean;
 
   /**
-   * The higher the value of selected strategy, the more complex it is,
-   * resulting in stronger and slower compression.
-   * Special: value 0 means "use default strategy".
-   *
    * @generated from field: envoy.extensions.compression.zstd.compressor.v3.Zstd.Strategy strategy = 3;
    */
   strategy: Zstd_Strategy;
 
   /**
-   * A dictionary for compression. Zstd offers dictionary compression, which greatly improves
-   * efficiency on small files and messages. Each dictionary will be generated with a dictionary ID
-   * that can be used to search the same dictionary during decompression.
-   * Please refer to `zstd manual <https://github.com/facebook/zstd/blob/dev/programs/zstd.1.md#dictionary-builder>`_
-   * to train a specific dictionary for compression.
-   *
    * @generated from field: envoy.config.core.v3.DataSource dictionary = 4;
    */
   dictionary?: DataSource | undefined;
 
   /**
-   * Value for compressor's next output buffer. If not set, defaults to 4096.
-   *
    * @generated from field: google.protobuf.UInt32Value chunk_size = 5;
    */
   chunkSize?: number | undefined;
@@ -73,8 +48,6 @@ export declare type Zstd = Message<"envoy.extensions.compression.zstd.compressor
 export declare const ZstdSchema: GenMessage<Zstd>;
 
 /**
- * Reference to http://facebook.github.io/zstd/zstd_manual.html
- *
  * @generated from enum envoy.extensions.compression.zstd.compressor.v3.Zstd.Strategy
  */
 export enum Zstd_Strategy {

@@ -28,8 +28,6 @@ export const Zstd_StrategySchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_compression_zstd_compressor_v3_zstd, 0, 0);
 
 /**
- * Reference to http://facebook.github.io/zstd/zstd_manual.html
- *
  * @generated from enum envoy.extensions.compression.zstd.compressor.v3.Zstd.Strategy
  */
 export const Zstd_Strategy = /*@__PURE__*/

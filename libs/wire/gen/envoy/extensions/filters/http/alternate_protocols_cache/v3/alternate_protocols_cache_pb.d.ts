@@ -12,16 +12,10 @@ import type { AlternateProtocolsCacheOptions } from "../../../../../config/core/
 export declare const file_envoy_extensions_filters_http_alternate_protocols_cache_v3_alternate_protocols_cache: GenFile;
 
 /**
- * Configuration for the alternate protocols cache HTTP filter.
- * [#extension: envoy.filters.http.alternate_protocols_cache]
- *
  * @generated from message envoy.extensions.filters.http.alternate_protocols_cache.v3.FilterConfig
  */
 export declare type FilterConfig = Message<"envoy.extensions.filters.http.alternate_protocols_cache.v3.FilterConfig"> & {
   /**
-   * This field is ignored: the alternate protocols cache filter will use the
-   * cache for the cluster the request is routed to.
-   *
    * @generated from field: envoy.config.core.v3.AlternateProtocolsCacheOptions alternate_protocols_cache_options = 1 [deprecated = true];
    * @deprecated
    */

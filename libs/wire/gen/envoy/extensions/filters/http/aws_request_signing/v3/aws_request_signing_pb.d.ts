@@ -13,100 +13,40 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_aws_request_signing_v3_aws_request_signing: GenFile;
 
 /**
- * Top level configuration for the AWS request signing filter.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning
  */
 export declare type AwsRequestSigning = Message<"envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning"> & {
   /**
-   * The `service namespace
-   * <https://docs.aws.amazon.com/general/latest/gr/aws-arns-and-namespaces.html#genref-aws-service-namespaces>`_
-   * of the HTTP endpoint.
-   *
-   * Example: s3
-   *
    * @generated from field: string service_name = 1;
    */
   serviceName: string;
 
   /**
-   * Optional region string. If region is not provided, the region will be retrieved from the environment
-   * or AWS configuration files. See :ref:`config_http_filters_aws_request_signing_region` for more details.
-   *
-   * When signing_algorithm is set to ``AWS_SIGV4`` the region is a standard AWS `region <https://docs.aws.amazon.com/general/latest/gr/rande.html>`_ string for the service
-   * hosting the HTTP endpoint.
-   *
-   * Example: us-west-2
-   *
-   * When signing_algorithm is set to ``AWS_SIGV4A`` the region is used as a region set.
-   *
-   * A region set is a comma separated list of AWS regions, such as ``us-east-1,us-east-2`` or wildcard ``*``
-   * or even region strings containing wildcards such as ``us-east-*``
-   *
-   * Example: '*'
-   *
-   * By configuring a region set, a SigV4A signed request can be sent to multiple regions, rather than being
-   * valid for only a single region destination.
-   *
    * @generated from field: string region = 2;
    */
   region: string;
 
   /**
-   * Indicates that before signing headers, the host header will be swapped with
-   * this value. If not set or empty, the original host header value
-   * will be used and no rewrite will happen.
-   *
-   * Note: this rewrite affects both signing and host header forwarding. However, this
-   * option shouldn't be used with
-   * :ref:`HCM host rewrite <envoy_v3_api_field_config.route.v3.RouteAction.host_rewrite_literal>` given that the
-   * value set here would be used for signing whereas the value set in the HCM would be used
-   * for host header forwarding which is not the desired outcome.
-   *
    * @generated from field: string host_rewrite = 3;
    */
   hostRewrite: string;
 
   /**
-   * Instead of buffering the request to calculate the payload hash, use the literal string ``UNSIGNED-PAYLOAD``
-   * to calculate the payload hash. Not all services support this option. See the `S3
-   * <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>`_ policy for details.
-   *
    * @generated from field: bool use_unsigned_payload = 4;
    */
   useUnsignedPayload: boolean;
 
   /**
-   * A list of request header string matchers that will be excluded from signing. The excluded header can be matched by
-   * any patterns defined in the StringMatcher proto (e.g. exact string, prefix, regex, etc).
-   *
-   * Example:
-   * match_excluded_headers:
-   * - prefix: x-envoy
-   * - exact: foo
-   * - exact: bar
-   * When applied, all headers that start with "x-envoy" and headers "foo" and "bar" will not be signed.
-   *
    * @generated from field: repeated envoy.type.matcher.v3.StringMatcher match_excluded_headers = 5;
    */
   matchExcludedHeaders: StringMatcher[];
 
   /**
-   * Optional Signing algorithm specifier, either ``AWS_SIGV4`` or ``AWS_SIGV4A``, defaulting to ``AWS_SIGV4``.
-   *
    * @generated from field: envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning.SigningAlgorithm signing_algorithm = 6;
    */
   signingAlgorithm: AwsRequestSigning_SigningAlgorithm;
 
   /**
-   * If set, use the query string to store output of SigV4 or SigV4A calculation, rather than HTTP headers. The ``Authorization`` header will not be modified if ``query_string``
-   * is configured.
-   *
-   * Example:
-   * query_string: {}
-   *
-   *
    * @generated from field: envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning.QueryString query_string = 7;
    */
   queryString?: AwsRequestSigning_QueryString | undefined;
@@ -123,10 +63,6 @@ export declare const AwsRequestSigningSchema: GenMessage<AwsRequestSigning>;
  */
 export declare type AwsRequestSigning_QueryString = Message<"envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning.QueryString"> & {
   /**
-   * Optional expiration time for the query string parameters. As query string parameter based requests are replayable, in effect representing
-   * an API call that has already been authenticated, it is recommended to keep this expiration time as short as feasible.
-   * This value will default to 5 seconds and has a maximum value of 3600 seconds (1 hour).
-   *
    * @generated from field: google.protobuf.Duration expiration_time = 1;
    */
   expirationTime?: Duration | undefined;
@@ -143,15 +79,11 @@ export declare const AwsRequestSigning_QueryStringSchema: GenMessage<AwsRequestS
  */
 export enum AwsRequestSigning_SigningAlgorithm {
   /**
-   * Use SigV4 for signing
-   *
    * @generated from enum value: AWS_SIGV4 = 0;
    */
   AWS_SIGV4 = 0,
 
   /**
-   * Use SigV4A for signing
-   *
    * @generated from enum value: AWS_SIGV4A = 1;
    */
   AWS_SIGV4A = 1,
@@ -167,16 +99,11 @@ export declare const AwsRequestSigning_SigningAlgorithmSchema: GenEnum<AwsReques
  */
 export declare type AwsRequestSigningPerRoute = Message<"envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigningPerRoute"> & {
   /**
-   * Override the global configuration of the filter with this new config.
-   * This overrides the entire message of AwsRequestSigning and not at field level.
-   *
    * @generated from field: envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning aws_request_signing = 1;
    */
   awsRequestSigning?: AwsRequestSigning | undefined;
 
   /**
-   * The human readable prefix to use when emitting stats.
-   *
    * @generated from field: string stat_prefix = 2;
    */
   statPrefix: string;

@@ -28,9 +28,6 @@ export const BandwidthLimit_EnableModeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_bandwidth_limit_v3_bandwidth_limit, 0, 0);
 
 /**
- * Defines the mode for the bandwidth limit filter.
- * Values represent bitmask.
- *
  * @generated from enum envoy.extensions.filters.http.bandwidth_limit.v3.BandwidthLimit.EnableMode
  */
 export const BandwidthLimit_EnableMode = /*@__PURE__*/

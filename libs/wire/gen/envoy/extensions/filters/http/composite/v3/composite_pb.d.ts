@@ -14,17 +14,6 @@ import type { RuntimeFractionalPercent } from "../../../../../config/core/v3/bas
 export declare const file_envoy_extensions_filters_http_composite_v3_composite: GenFile;
 
 /**
- * :ref:`Composite filter <config_http_filters_composite>` config. The composite filter config
- * allows delegating filter handling to another filter as determined by matching on the request
- * headers. This makes it possible to use different filters or filter configurations based on the
- * incoming request.
- *
- * This is intended to be used with
- * :ref:`ExtensionWithMatcher <envoy_v3_api_msg_extensions.common.matching.v3.ExtensionWithMatcher>`
- * where a match tree is specified that indicates (via
- * :ref:`ExecuteFilterAction <envoy_v3_api_msg_extensions.filters.http.composite.v3.ExecuteFilterAction>`)
- * which filter configuration to create and delegate to.
- *
  * @generated from message envoy.extensions.filters.http.composite.v3.Composite
  */
 export declare type Composite = Message<"envoy.extensions.filters.http.composite.v3.Composite"> & {
@@ -37,23 +26,15 @@ export declare type Composite = Message<"envoy.extensions.filters.http.composite
 export declare const CompositeSchema: GenMessage<Composite>;
 
 /**
- * Configuration for an extension configuration discovery service with name.
- *
  * @generated from message envoy.extensions.filters.http.composite.v3.DynamicConfig
  */
 export declare type DynamicConfig = Message<"envoy.extensions.filters.http.composite.v3.DynamicConfig"> & {
   /**
-   * The name of the extension configuration. It also serves as a resource name in ExtensionConfigDS.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Configuration source specifier for an extension configuration discovery
-   * service. In case of a failure and without the default configuration,
-   * 500(Internal Server Error) will be returned.
-   *
    * @generated from field: envoy.config.core.v3.ExtensionConfigSource config_discovery = 2;
    */
   configDiscovery?: ExtensionConfigSource | undefined;
@@ -66,39 +47,20 @@ export declare type DynamicConfig = Message<"envoy.extensions.filters.http.compo
 export declare const DynamicConfigSchema: GenMessage<DynamicConfig>;
 
 /**
- * Composite match action (see :ref:`matching docs <arch_overview_matching_api>` for more info on match actions).
- * This specifies the filter configuration of the filter that the composite filter should delegate filter interactions to.
- *
  * @generated from message envoy.extensions.filters.http.composite.v3.ExecuteFilterAction
  */
 export declare type ExecuteFilterAction = Message<"envoy.extensions.filters.http.composite.v3.ExecuteFilterAction"> & {
   /**
-   * Filter specific configuration which depends on the filter being
-   * instantiated. See the supported filters for further documentation.
-   * Only one of ``typed_config`` or ``dynamic_config`` can be set.
-   * [#extension-category: envoy.filters.http]
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig typed_config = 1;
    */
   typedConfig?: TypedExtensionConfig | undefined;
 
   /**
-   * Dynamic configuration of filter obtained via extension configuration discovery service.
-   * Only one of ``typed_config`` or ``dynamic_config`` can be set.
-   *
    * @generated from field: envoy.extensions.filters.http.composite.v3.DynamicConfig dynamic_config = 2;
    */
   dynamicConfig?: DynamicConfig | undefined;
 
   /**
-   * Probability of the action execution. If not specified, this is 100%.
-   * This allows sampling behavior for the configured actions.
-   * For example, if
-   * :ref:`default_value <envoy_v3_api_field_config.core.v3.RuntimeFractionalPercent.default_value>`
-   * under the ``sample_percent`` is configured with 30%, a dice roll with that
-   * probability is done. The underline action will only be executed if the
-   * dice roll returns positive. Otherwise, the action is skipped.
-   *
    * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent sample_percent = 3;
    */
   samplePercent?: RuntimeFractionalPercent | undefined;

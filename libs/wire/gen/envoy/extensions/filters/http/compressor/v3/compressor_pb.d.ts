@@ -13,103 +13,55 @@ import type { TypedExtensionConfig } from "../../../../../config/core/v3/extensi
 export declare const file_envoy_extensions_filters_http_compressor_v3_compressor: GenFile;
 
 /**
- * [#next-free-field: 10]
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.Compressor
  */
 export declare type Compressor = Message<"envoy.extensions.filters.http.compressor.v3.Compressor"> & {
   /**
-   * Minimum response length, in bytes, which will trigger compression. The default value is 30.
-   *
    * @generated from field: google.protobuf.UInt32Value content_length = 1 [deprecated = true];
    * @deprecated
    */
   contentLength?: number | undefined;
 
   /**
-   * Set of strings that allows specifying which mime-types yield compression; e.g.,
-   * application/json, text/html, etc. When this field is not defined, compression will be applied
-   * to the following mime-types: "application/javascript", "application/json",
-   * "application/xhtml+xml", "image/svg+xml", "text/css", "text/html", "text/plain", "text/xml"
-   * and their synonyms.
-   *
    * @generated from field: repeated string content_type = 2 [deprecated = true];
    * @deprecated
    */
   contentType: string[];
 
   /**
-   * If true, disables compression when the response contains an etag header. When it is false, the
-   * filter will preserve weak etags and remove the ones that require strong validation.
-   *
    * @generated from field: bool disable_on_etag_header = 3 [deprecated = true];
    * @deprecated
    */
   disableOnEtagHeader: boolean;
 
   /**
-   * If true, removes accept-encoding from the request headers before dispatching it to the upstream
-   * so that responses do not get compressed before reaching the filter.
-   *
-   * .. attention::
-   *
-   *    To avoid interfering with other compression filters in the same chain use this option in
-   *    the filter closest to the upstream.
-   *
    * @generated from field: bool remove_accept_encoding_header = 4 [deprecated = true];
    * @deprecated
    */
   removeAcceptEncodingHeader: boolean;
 
   /**
-   * Runtime flag that controls whether the filter is enabled or not. If set to false, the
-   * filter will operate as a pass-through filter, unless overridden by
-   * CompressorPerRoute. If not specified, defaults to enabled.
-   *
    * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag runtime_enabled = 5 [deprecated = true];
    * @deprecated
    */
   runtimeEnabled?: RuntimeFeatureFlag | undefined;
 
   /**
-   * A compressor library to use for compression. Currently only
-   * :ref:`envoy.compression.gzip.compressor<envoy_v3_api_msg_extensions.compression.gzip.compressor.v3.Gzip>`
-   * is included in Envoy.
-   * [#extension-category: envoy.compression.compressor]
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig compressor_library = 6;
    */
   compressorLibrary?: TypedExtensionConfig | undefined;
 
   /**
-   * Configuration for request compression. Compression is disabled by default if left empty.
-   *
    * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig request_direction_config = 7;
    */
   requestDirectionConfig?: Compressor_RequestDirectionConfig | undefined;
 
   /**
-   * Configuration for response compression. Compression is enabled by default if left empty.
-   *
-   * .. attention::
-   *
-   *    If the field is not empty then the duplicate deprecated fields of the ``Compressor`` message,
-   *    such as ``content_length``, ``content_type``, ``disable_on_etag_header``,
-   *    ``remove_accept_encoding_header`` and ``runtime_enabled``, are ignored.
-   *
-   *    Also all the statistics related to response compression will be rooted in
-   *    ``<stat_prefix>.compressor.<compressor_library.name>.<compressor_library_stat_prefix>.response.*``
-   *    instead of
-   *    ``<stat_prefix>.compressor.<compressor_library.name>.<compressor_library_stat_prefix>.*``.
-   *
    * @generated from field: envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig response_direction_config = 8;
    */
   responseDirectionConfig?: Compressor_ResponseDirectionConfig | undefined;
 
   /**
-   * If true, chooses this compressor first to do compression when the q-values in ``Accept-Encoding`` are same.
-   * The last compressor which enables choose_first will be chosen if multiple compressor filters in the chain have choose_first as true.
-   *
    * @generated from field: bool choose_first = 9;
    */
   chooseFirst: boolean;
@@ -126,30 +78,16 @@ export declare const CompressorSchema: GenMessage<Compressor>;
  */
 export declare type Compressor_CommonDirectionConfig = Message<"envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig"> & {
   /**
-   * Runtime flag that controls whether compression is enabled or not for the direction this
-   * common config is put in. If set to false, the filter will operate as a pass-through filter
-   * in the chosen direction, unless overridden by CompressorPerRoute.
-   * If the field is omitted, the filter will be enabled.
-   *
    * @generated from field: envoy.config.core.v3.RuntimeFeatureFlag enabled = 1;
    */
   enabled?: RuntimeFeatureFlag | undefined;
 
   /**
-   * Minimum value of Content-Length header of request or response messages (depending on the direction
-   * this common config is put in), in bytes, which will trigger compression. The default value is 30.
-   *
    * @generated from field: google.protobuf.UInt32Value min_content_length = 2;
    */
   minContentLength?: number | undefined;
 
   /**
-   * Set of strings that allows specifying which mime-types yield compression; e.g.,
-   * application/json, text/html, etc. When this field is not defined, compression will be applied
-   * to the following mime-types: "application/javascript", "application/json",
-   * "application/xhtml+xml", "image/svg+xml", "text/css", "text/html", "text/plain", "text/xml"
-   * and their synonyms.
-   *
    * @generated from field: repeated string content_type = 3;
    */
   contentType: string[];
@@ -162,8 +100,6 @@ export declare type Compressor_CommonDirectionConfig = Message<"envoy.extensions
 export declare const Compressor_CommonDirectionConfigSchema: GenMessage<Compressor_CommonDirectionConfig>;
 
 /**
- * Configuration for filter behavior on the request direction.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig
  */
 export declare type Compressor_RequestDirectionConfig = Message<"envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig"> & {
@@ -180,8 +116,6 @@ export declare type Compressor_RequestDirectionConfig = Message<"envoy.extension
 export declare const Compressor_RequestDirectionConfigSchema: GenMessage<Compressor_RequestDirectionConfig>;
 
 /**
- * Configuration for filter behavior on the response direction.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig
  */
 export declare type Compressor_ResponseDirectionConfig = Message<"envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig"> & {
@@ -191,22 +125,11 @@ export declare type Compressor_ResponseDirectionConfig = Message<"envoy.extensio
   commonConfig?: Compressor_CommonDirectionConfig | undefined;
 
   /**
-   * If true, disables compression when the response contains an etag header. When it is false, the
-   * filter will preserve weak etags and remove the ones that require strong validation.
-   *
    * @generated from field: bool disable_on_etag_header = 2;
    */
   disableOnEtagHeader: boolean;
 
   /**
-   * If true, removes accept-encoding from the request headers before dispatching it to the upstream
-   * so that responses do not get compressed before reaching the filter.
-   *
-   * .. attention::
-   *
-   *    To avoid interfering with other compression filters in the same chain use this option in
-   *    the filter closest to the upstream.
-   *
    * @generated from field: bool remove_accept_encoding_header = 3;
    */
   removeAcceptEncodingHeader: boolean;
@@ -219,16 +142,10 @@ export declare type Compressor_ResponseDirectionConfig = Message<"envoy.extensio
 export declare const Compressor_ResponseDirectionConfigSchema: GenMessage<Compressor_ResponseDirectionConfig>;
 
 /**
- * Per-route overrides of ``ResponseDirectionConfig``. Anything added here should be optional,
- * to allow overriding arbitrary subsets of configuration. Omitted fields must have no effect.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides
  */
 export declare type ResponseDirectionOverrides = Message<"envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides"> & {
   /**
-   * If set, overrides the filter-level
-   * :ref:`remove_accept_encoding_header<envoy_v3_api_field_extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig.remove_accept_encoding_header>`.
-   *
    * @generated from field: google.protobuf.BoolValue remove_accept_encoding_header = 1;
    */
   removeAcceptEncodingHeader?: boolean | undefined;
@@ -241,16 +158,10 @@ export declare type ResponseDirectionOverrides = Message<"envoy.extensions.filte
 export declare const ResponseDirectionOverridesSchema: GenMessage<ResponseDirectionOverrides>;
 
 /**
- * Per-route overrides. As per-route overrides are needed, they should be
- * added here, mirroring the structure of ``Compressor``. All fields should be
- * optional, to allow overriding arbitrary subsets of configuration.
- *
  * @generated from message envoy.extensions.filters.http.compressor.v3.CompressorOverrides
  */
 export declare type CompressorOverrides = Message<"envoy.extensions.filters.http.compressor.v3.CompressorOverrides"> & {
   /**
-   * If present, response compression is enabled.
-   *
    * @generated from field: envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides response_direction_config = 1;
    */
   responseDirectionConfig?: ResponseDirectionOverrides | undefined;
@@ -271,17 +182,12 @@ export declare type CompressorPerRoute = Message<"envoy.extensions.filters.http.
    */
   override: {
     /**
-     * If set, the filter will operate as a pass-through filter.
-     * Overrides Compressor.runtime_enabled and CommonDirectionConfig.enabled.
-     *
      * @generated from field: bool disabled = 1;
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * Per-route overrides. Fields set here will override corresponding fields in ``Compressor``.
-     *
      * @generated from field: envoy.extensions.filters.http.compressor.v3.CompressorOverrides overrides = 2;
      */
     value: CompressorOverrides;

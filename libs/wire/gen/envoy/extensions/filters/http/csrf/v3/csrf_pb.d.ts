@@ -13,47 +13,20 @@ import type { StringMatcher } from "../../../../../type/matcher/v3/string_pb.js"
 export declare const file_envoy_extensions_filters_http_csrf_v3_csrf: GenFile;
 
 /**
- * CSRF filter config.
- *
  * @generated from message envoy.extensions.filters.http.csrf.v3.CsrfPolicy
  */
 export declare type CsrfPolicy = Message<"envoy.extensions.filters.http.csrf.v3.CsrfPolicy"> & {
   /**
-   * Specifies the % of requests for which the CSRF filter is enabled.
-   *
-   * If :ref:`runtime_key <envoy_v3_api_field_config.core.v3.RuntimeFractionalPercent.runtime_key>` is specified,
-   * Envoy will lookup the runtime key to get the percentage of requests to filter.
-   *
-   * .. note::
-   *
-   *   This field defaults to 100/:ref:`HUNDRED
-   *   <envoy_v3_api_enum_type.v3.FractionalPercent.DenominatorType>`.
-   *
    * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent filter_enabled = 1;
    */
   filterEnabled?: RuntimeFractionalPercent | undefined;
 
   /**
-   * Specifies that CSRF policies will be evaluated and tracked, but not enforced.
-   *
-   * This is intended to be used when ``filter_enabled`` is off and will be ignored otherwise.
-   *
-   * If :ref:`runtime_key <envoy_v3_api_field_config.core.v3.RuntimeFractionalPercent.runtime_key>` is specified,
-   * Envoy will lookup the runtime key to get the percentage of requests for which it will evaluate
-   * and track the request's ``Origin`` and ``Destination`` to determine if it's valid, but will not
-   * enforce any policies.
-   *
    * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent shadow_enabled = 2;
    */
   shadowEnabled?: RuntimeFractionalPercent | undefined;
 
   /**
-   * Specifies additional source origins that will be allowed in addition to
-   * the destination origin.
-   *
-   * More information on how this can be configured via runtime can be found
-   * :ref:`here <csrf-configuration>`.
-   *
    * @generated from field: repeated envoy.type.matcher.v3.StringMatcher additional_origins = 3;
    */
   additionalOrigins: StringMatcher[];

@@ -33,9 +33,6 @@ export const ExternalProcessor_RouteCacheActionSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ext_proc_v3_ext_proc, 0, 0);
 
 /**
- * Describes the route cache action to be taken when an external processor response
- * is received in response to request headers.
- *
  * @generated from enum envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor.RouteCacheAction
  */
 export const ExternalProcessor_RouteCacheAction = /*@__PURE__*/

@@ -26,8 +26,6 @@ export const ProcessingMode_HeaderSendModeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ext_proc_v3_processing_mode, 0, 0);
 
 /**
- * Control how headers and trailers are handled
- *
  * @generated from enum envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.HeaderSendMode
  */
 export const ProcessingMode_HeaderSendMode = /*@__PURE__*/
@@ -40,24 +38,6 @@ export const ProcessingMode_BodySendModeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ext_proc_v3_processing_mode, 0, 1);
 
 /**
- * Control how the request and response bodies are handled
- * When body mutation by external processor is enabled, ext_proc filter will always remove
- * the content length header in three cases below because content length can not be guaranteed
- * to be set correctly:
- * 1) STREAMED BodySendMode: header processing completes before body mutation comes back.
- * 2) BUFFERED_PARTIAL BodySendMode: body is buffered and could be injected in different phases.
- * 3) BUFFERED BodySendMode + SKIP HeaderSendMode: header processing (e.g., update content-length) is skipped.
- *
- * In Envoy's http1 codec implementation, removing content length will enable chunked transfer
- * encoding whenever feasible. The recipient (either client or server) must be able
- * to parse and decode the chunked transfer coding.
- * (see `details in RFC9112 <https://tools.ietf.org/html/rfc9112#section-7.1>`_).
- *
- * In BUFFERED BodySendMode + SEND HeaderSendMode, content length header is allowed but it is
- * external processor's responsibility to set the content length correctly matched to the length
- * of mutated body. If they don't match, the corresponding body mutation will be rejected and
- * local reply will be sent with an error message.
- *
  * @generated from enum envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode
  */
 export const ProcessingMode_BodySendMode = /*@__PURE__*/

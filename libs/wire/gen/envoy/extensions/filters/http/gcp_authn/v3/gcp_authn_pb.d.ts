@@ -14,64 +14,36 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_http_gcp_authn_v3_gcp_authn: GenFile;
 
 /**
- * Filter configuration.
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig
  */
 export declare type GcpAuthnFilterConfig = Message<"envoy.extensions.filters.http.gcp_authn.v3.GcpAuthnFilterConfig"> & {
   /**
-   * The HTTP URI to fetch tokens from GCE Metadata Server(https://cloud.google.com/compute/docs/metadata/overview).
-   * The URL format is "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity?audience=[AUDIENCE]"
-   *
-   * This field is deprecated because it does not match the API surface provided by the google auth libraries.
-   * Control planes should not attempt to override the metadata server URI.
-   * The cluster and timeout can be configured using the ``cluster`` and ``timeout`` fields instead.
-   * For backward compatibility, the cluster and timeout configured in this field will be used
-   * if the new ``cluster`` and ``timeout`` fields are not set.
-   *
    * @generated from field: envoy.config.core.v3.HttpUri http_uri = 1 [deprecated = true];
    * @deprecated
    */
   httpUri?: HttpUri | undefined;
 
   /**
-   * Retry policy for fetching tokens.
-   * Not supported by all data planes.
-   *
    * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 2;
    */
   retryPolicy?: RetryPolicy | undefined;
 
   /**
-   * Token cache configuration. This field is optional.
-   *
    * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.TokenCacheConfig cache_config = 3;
    */
   cacheConfig?: TokenCacheConfig | undefined;
 
   /**
-   * Request header location to extract the token. By default (i.e. if this field is not specified), the token
-   * is extracted to the Authorization HTTP header, in the format "Authorization: Bearer <token>".
-   * Not supported by all data planes.
-   *
    * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.TokenHeader token_header = 4;
    */
   tokenHeader?: TokenHeader | undefined;
 
   /**
-   * Cluster to send traffic to the GCE metadata server. Not supported
-   * by all data planes; a data plane may instead have its own mechanism
-   * for contacting the metadata server.
-   *
    * @generated from field: string cluster = 5;
    */
   cluster: string;
 
   /**
-   * Timeout for fetching the tokens from the GCE metadata server.
-   * Not supported by all data planes.
-   *
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
   timeout?: Duration | undefined;
@@ -84,9 +56,6 @@ export declare type GcpAuthnFilterConfig = Message<"envoy.extensions.filters.htt
 export declare const GcpAuthnFilterConfigSchema: GenMessage<GcpAuthnFilterConfig>;
 
 /**
- * Audience is the URL of the receiving service that performs token authentication.
- * It will be provided to the filter through cluster's typed_filter_metadata.
- *
  * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience
  */
 export declare type Audience = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience"> & {
@@ -103,15 +72,10 @@ export declare type Audience = Message<"envoy.extensions.filters.http.gcp_authn.
 export declare const AudienceSchema: GenMessage<Audience>;
 
 /**
- * Token Cache configuration.
- *
  * @generated from message envoy.extensions.filters.http.gcp_authn.v3.TokenCacheConfig
  */
 export declare type TokenCacheConfig = Message<"envoy.extensions.filters.http.gcp_authn.v3.TokenCacheConfig"> & {
   /**
-   * The number of cache entries. The maximum number of entries is INT64_MAX as it is constrained by underlying cache implementation.
-   * Default value 0 (i.e., proto3 defaults) disables the cache by default. Other default values will enable the cache.
-   *
    * @generated from field: google.protobuf.UInt64Value cache_size = 1;
    */
   cacheSize?: bigint | undefined;
@@ -128,17 +92,11 @@ export declare const TokenCacheConfigSchema: GenMessage<TokenCacheConfig>;
  */
 export declare type TokenHeader = Message<"envoy.extensions.filters.http.gcp_authn.v3.TokenHeader"> & {
   /**
-   * The HTTP header's name.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The header's prefix. The format is "value_prefix<token>"
-   * For example, for "Authorization: Bearer <token>", value_prefix="Bearer " with a space at the
-   * end.
-   *
    * @generated from field: string value_prefix = 2;
    */
   valuePrefix: string;

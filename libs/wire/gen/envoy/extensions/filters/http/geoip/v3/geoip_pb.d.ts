@@ -16,22 +16,11 @@ export declare const file_envoy_extensions_filters_http_geoip_v3_geoip: GenFile;
  */
 export declare type Geoip = Message<"envoy.extensions.filters.http.geoip.v3.Geoip"> & {
   /**
-   * If set, the :ref:`xff_num_trusted_hops <envoy_v3_api_field_extensions.filters.http.geoip.v3.Geoip.XffConfig.xff_num_trusted_hops>` field will be used to determine
-   * trusted client address from ``x-forwarded-for`` header.
-   * Otherwise, the immediate downstream connection source address will be used.
-   * [#next-free-field: 2]
-   *
    * @generated from field: envoy.extensions.filters.http.geoip.v3.Geoip.XffConfig xff_config = 1;
    */
   xffConfig?: Geoip_XffConfig | undefined;
 
   /**
-   * Geoip driver specific configuration which depends on the driver being instantiated.
-   * See the geoip drivers for examples:
-   *
-   * - :ref:`MaxMindConfig <envoy_v3_api_msg_extensions.geoip_providers.maxmind.v3.MaxMindConfig>`
-   * [#extension-category: envoy.geoip_providers]
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig provider = 3;
    */
   provider?: TypedExtensionConfig | undefined;
@@ -48,12 +37,6 @@ export declare const GeoipSchema: GenMessage<Geoip>;
  */
 export declare type Geoip_XffConfig = Message<"envoy.extensions.filters.http.geoip.v3.Geoip.XffConfig"> & {
   /**
-   * The number of additional ingress proxy hops from the right side of the
-   * :ref:`config_http_conn_man_headers_x-forwarded-for` HTTP header to trust when
-   * determining the origin client's IP address. The default is zero if this option
-   * is not specified. See the documentation for
-   * :ref:`config_http_conn_man_headers_x-forwarded-for` for more information.
-   *
    * @generated from field: uint32 xff_num_trusted_hops = 1;
    */
   xffNumTrustedHops: number;

@@ -16,23 +16,11 @@ export declare const file_envoy_extensions_filters_http_grpc_field_extraction_v3
  */
 export declare type GrpcFieldExtractionConfig = Message<"envoy.extensions.filters.http.grpc_field_extraction.v3.GrpcFieldExtractionConfig"> & {
   /**
-   * The proto descriptor set binary for the gRPC services.
-   *
-   * It could be passed by a local file through ``Datasource.filename`` or embedded in the
-   * ``Datasource.inline_bytes``.
-   *
    * @generated from field: envoy.config.core.v3.DataSource descriptor_set = 1;
    */
   descriptorSet?: DataSource | undefined;
 
   /**
-   * Specify the extraction info.
-   * The key is the fully qualified gRPC method name.
-   * ``${package}.${Service}.${Method}``, like
-   * ``endpoints.examples.bookstore.BookStore.GetShelf``
-   *
-   * The value is the field extractions for individual gRPC method.
-   *
    * @generated from field: map<string, envoy.extensions.filters.http.grpc_field_extraction.v3.FieldExtractions> extractions_by_method = 2;
    */
   extractionsByMethod: { [key: string]: FieldExtractions };
@@ -45,32 +33,10 @@ export declare type GrpcFieldExtractionConfig = Message<"envoy.extensions.filter
 export declare const GrpcFieldExtractionConfigSchema: GenMessage<GrpcFieldExtractionConfig>;
 
 /**
- * This message can be used to support per route config approach later even
- * though the Istio doesn't support that so far.
- *
  * @generated from message envoy.extensions.filters.http.grpc_field_extraction.v3.FieldExtractions
  */
 export declare type FieldExtractions = Message<"envoy.extensions.filters.http.grpc_field_extraction.v3.FieldExtractions"> & {
   /**
-   * The field extractions for requests.
-   * The key is the field path within the grpc request.
-   * For example, we can define ``foo.bar.name`` if we want to extract
-   * ``Request.foo.bar.name``.
-   *
-   * .. code-block:: proto
-   *
-   *  message Request {
-   *    Foo foo = 1;
-   *  }
-   *
-   *  message Foo {
-   *    Bar bar = 1;
-   *  }
-   *
-   *  message Bar {
-   *    string name = 1;
-   *  }
-   *
    * @generated from field: map<string, envoy.extensions.filters.http.grpc_field_extraction.v3.RequestFieldValueDisposition> request_field_extractions = 1;
    */
   requestFieldExtractions: { [key: string]: RequestFieldValueDisposition };
@@ -91,10 +57,6 @@ export declare type RequestFieldValueDisposition = Message<"envoy.extensions.fil
    */
   disposition: {
     /**
-     * The dynamic metadata namespace. If empty, "envoy.filters.http.grpc_field_extraction" will be used by default.
-     *
-     * Unimplemented. Uses "envoy.filters.http.grpc_field_extraction" for now.
-     *
      * @generated from field: string dynamic_metadata = 1;
      */
     value: string;

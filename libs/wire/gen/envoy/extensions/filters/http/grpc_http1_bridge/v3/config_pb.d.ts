@@ -11,25 +11,15 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_http_grpc_http1_bridge_v3_config: GenFile;
 
 /**
- * gRPC HTTP/1.1 Bridge filter config.
- *
  * @generated from message envoy.extensions.filters.http.grpc_http1_bridge.v3.Config
  */
 export declare type Config = Message<"envoy.extensions.filters.http.grpc_http1_bridge.v3.Config"> & {
   /**
-   * If true then requests with content type set to ``application/x-protobuf`` will be automatically converted to gRPC.
-   * This works by prepending the payload data with the gRPC header frame, as defined by the wiring format, and
-   * Content-Type will be updated accordingly before sending the request.
-   * For the requests that went through this upgrade the filter will also strip the frame before forwarding the
-   * response to the client.
-   *
    * @generated from field: bool upgrade_protobuf_to_grpc = 1;
    */
   upgradeProtobufToGrpc: boolean;
 
   /**
-   * If true then query parameters in request's URL path will be removed.
-   *
    * @generated from field: bool ignore_query_parameters = 2;
    */
   ignoreQueryParameters: boolean;

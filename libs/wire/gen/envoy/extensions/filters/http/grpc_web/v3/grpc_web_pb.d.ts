@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_filters_http_grpc_web_v3_grpc_web: GenFile;
 
 /**
- * gRPC Web filter config.
- *
  * @generated from message envoy.extensions.filters.http.grpc_web.v3.GrpcWeb
  */
 export declare type GrpcWeb = Message<"envoy.extensions.filters.http.grpc_web.v3.GrpcWeb"> & {

@@ -16,15 +16,11 @@ export declare const file_envoy_extensions_filters_http_header_mutation_v3_heade
  */
 export declare type Mutations = Message<"envoy.extensions.filters.http.header_mutation.v3.Mutations"> & {
   /**
-   * The request mutations are applied before the request is forwarded to the upstream cluster.
-   *
    * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation request_mutations = 1;
    */
   requestMutations: HeaderMutation$1[];
 
   /**
-   * The response mutations are applied before the response is sent to the downstream client.
-   *
    * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation response_mutations = 2;
    */
   responseMutations: HeaderMutation$1[];
@@ -37,8 +33,6 @@ export declare type Mutations = Message<"envoy.extensions.filters.http.header_mu
 export declare const MutationsSchema: GenMessage<Mutations>;
 
 /**
- * Per route configuration for the header mutation filter.
- *
  * @generated from message envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute
  */
 export declare type HeaderMutationPerRoute = Message<"envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"> & {
@@ -55,9 +49,6 @@ export declare type HeaderMutationPerRoute = Message<"envoy.extensions.filters.h
 export declare const HeaderMutationPerRouteSchema: GenMessage<HeaderMutationPerRoute>;
 
 /**
- * Configuration for the header mutation filter. The mutation rules in the filter configuration will
- * always be applied first and then the per-route mutation rules, if both are specified.
- *
  * @generated from message envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
  */
 export declare type HeaderMutation = Message<"envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"> & {
@@ -67,13 +58,6 @@ export declare type HeaderMutation = Message<"envoy.extensions.filters.http.head
   mutations?: Mutations | undefined;
 
   /**
-   * If per route HeaderMutationPerRoute config is configured at multiple route levels, header mutations
-   * at all specified levels are evaluated. By default, the order is from most specific (i.e. route entry level)
-   * to least specific (i.e. route configuration level). Later header mutations may override earlier mutations.
-   *
-   * This order can be reversed by setting this field to true. In other words, most specific level mutation
-   * is evaluated last.
-   *
    * @generated from field: bool most_specific_header_mutations_wins = 2;
    */
   mostSpecificHeaderMutationsWins: boolean;

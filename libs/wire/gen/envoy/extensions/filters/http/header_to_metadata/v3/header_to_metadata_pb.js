@@ -55,8 +55,6 @@ export const Config_ValueEncodeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_header_to_metadata_v3_header_to_metadata, 0, 1);
 
 /**
- * ValueEncode defines the encoding algorithm.
- *
  * @generated from enum envoy.extensions.filters.http.header_to_metadata.v3.Config.ValueEncode
  */
 export const Config_ValueEncode = /*@__PURE__*/

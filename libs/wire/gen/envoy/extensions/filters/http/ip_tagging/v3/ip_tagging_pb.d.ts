@@ -16,17 +16,11 @@ export declare const file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging
  */
 export declare type IPTagging = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging"> & {
   /**
-   * The type of request the filter should apply to.
-   *
    * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType request_type = 1;
    */
   requestType: IPTagging_RequestType;
 
   /**
-   * [#comment:TODO(ccaraman): Extend functionality to load IP tags from file system.
-   * Tracked by issue https://github.com/envoyproxy/envoy/issues/2695]
-   * The set of IP tags for the filter.
-   *
    * @generated from field: repeated envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag ip_tags = 4;
    */
   ipTags: IPTagging_IPTag[];
@@ -39,22 +33,15 @@ export declare type IPTagging = Message<"envoy.extensions.filters.http.ip_taggin
 export declare const IPTaggingSchema: GenMessage<IPTagging>;
 
 /**
- * Supplies the IP tag name and the IP address subnets.
- *
  * @generated from message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag
  */
 export declare type IPTagging_IPTag = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag"> & {
   /**
-   * Specifies the IP tag name to apply.
-   *
    * @generated from field: string ip_tag_name = 1;
    */
   ipTagName: string;
 
   /**
-   * A list of IP address subnets that will be tagged with
-   * ip_tag_name. Both IPv4 and IPv6 are supported.
-   *
    * @generated from field: repeated envoy.config.core.v3.CidrRange ip_list = 2;
    */
   ipList: CidrRange[];
@@ -67,33 +54,20 @@ export declare type IPTagging_IPTag = Message<"envoy.extensions.filters.http.ip_
 export declare const IPTagging_IPTagSchema: GenMessage<IPTagging_IPTag>;
 
 /**
- * The type of requests the filter should apply to. The supported types
- * are internal, external or both. The
- * :ref:`x-forwarded-for<config_http_conn_man_headers_x-forwarded-for_internal_origin>` header is
- * used to determine if a request is internal and will result in
- * :ref:`x-envoy-internal<config_http_conn_man_headers_x-envoy-internal>`
- * being set. The filter defaults to both, and it will apply to all request types.
- *
  * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType
  */
 export enum IPTagging_RequestType {
   /**
-   * Both external and internal requests will be tagged. This is the default value.
-   *
    * @generated from enum value: BOTH = 0;
    */
   BOTH = 0,
 
   /**
-   * Only internal requests will be tagged.
-   *
    * @generated from enum value: INTERNAL = 1;
    */
   INTERNAL = 1,
 
   /**
-   * Only external requests will be tagged.
-   *
    * @generated from enum value: EXTERNAL = 2;
    */
   EXTERNAL = 2,

@@ -35,13 +35,6 @@ export const IPTagging_RequestTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ip_tagging_v3_ip_tagging, 0, 0);
 
 /**
- * The type of requests the filter should apply to. The supported types
- * are internal, external or both. The
- * :ref:`x-forwarded-for<config_http_conn_man_headers_x-forwarded-for_internal_origin>` header is
- * used to determine if a request is internal and will result in
- * :ref:`x-envoy-internal<config_http_conn_man_headers_x-envoy-internal>`
- * being set. The filter defaults to both, and it will apply to all request types.
- *
  * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType
  */
 export const IPTagging_RequestType = /*@__PURE__*/

@@ -16,73 +16,22 @@ export declare const file_envoy_extensions_filters_http_lua_v3_lua: GenFile;
  */
 export declare type Lua = Message<"envoy.extensions.filters.http.lua.v3.Lua"> & {
   /**
-   * The Lua code that Envoy will execute. This can be a very small script that
-   * further loads code from disk if desired. Note that if JSON configuration is used, the code must
-   * be properly escaped. YAML configuration may be easier to read since YAML supports multi-line
-   * strings so complex scripts can be easily expressed inline in the configuration.
-   *
-   * This field is deprecated. Please use
-   * :ref:`default_source_code <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.default_source_code>`.
-   * Only one of :ref:`inline_code <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.inline_code>`
-   * or :ref:`default_source_code <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.default_source_code>`
-   * can be set for the Lua filter.
-   *
    * @generated from field: string inline_code = 1 [deprecated = true];
    * @deprecated
    */
   inlineCode: string;
 
   /**
-   * Map of named Lua source codes that can be referenced in :ref:`LuaPerRoute
-   * <envoy_v3_api_msg_extensions.filters.http.lua.v3.LuaPerRoute>`. The Lua source codes can be
-   * loaded from inline string or local files.
-   *
-   * Example:
-   *
-   * .. code-block:: yaml
-   *
-   *   source_codes:
-   *     hello.lua:
-   *       inline_string: |
-   *         function envoy_on_response(response_handle)
-   *           -- Do something.
-   *         end
-   *     world.lua:
-   *       filename: /etc/lua/world.lua
-   *
-   *
    * @generated from field: map<string, envoy.config.core.v3.DataSource> source_codes = 2;
    */
   sourceCodes: { [key: string]: DataSource };
 
   /**
-   * The default Lua code that Envoy will execute. If no per route config is provided
-   * for the request, this Lua code will be applied.
-   *
    * @generated from field: envoy.config.core.v3.DataSource default_source_code = 3;
    */
   defaultSourceCode?: DataSource | undefined;
 
   /**
-   * Optional additional prefix to use when emitting statistics. By default
-   * metrics are emitted in *.lua.* namespace. If multiple lua filters are
-   * configured in a filter chain, the stats from each filter instance can
-   * be emitted using custom stat prefix to distinguish emitted
-   * statistics. For example:
-   *
-   * .. code-block:: yaml
-   *
-   *   http_filters:
-   *     - name: envoy.filters.http.lua
-   *       typed_config:
-   *         "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
-   *         stat_prefix: foo_script # This emits lua.foo_script.errors etc.
-   *     - name: envoy.filters.http.lua
-   *       typed_config:
-   *         "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
-   *         stat_prefix: bar_script # This emits lua.bar_script.errors etc.
-   *
-   *
    * @generated from field: string stat_prefix = 4;
    */
   statPrefix: string;
@@ -103,26 +52,18 @@ export declare type LuaPerRoute = Message<"envoy.extensions.filters.http.lua.v3.
    */
   override: {
     /**
-     * Disable the Lua filter for this particular vhost or route. If disabled is specified in
-     * multiple per-filter-configs, the most specific one will be used.
-     *
      * @generated from field: bool disabled = 1;
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * A name of a Lua source code stored in
-     * :ref:`Lua.source_codes <envoy_v3_api_field_extensions.filters.http.lua.v3.Lua.source_codes>`.
-     *
      * @generated from field: string name = 2;
      */
     value: string;
     case: "name";
   } | {
     /**
-     * A configured per-route Lua source code that can be served by RDS or provided inline.
-     *
      * @generated from field: envoy.config.core.v3.DataSource source_code = 3;
      */
     value: DataSource;

@@ -20,28 +20,20 @@ export declare const file_envoy_extensions_filters_http_oauth2_v3_oauth: GenFile
  */
 export declare type OAuth2Credentials = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials"> & {
   /**
-   * The client_id to be used in the authorize calls. This value will be URL encoded when sent to the OAuth server.
-   *
    * @generated from field: string client_id = 1;
    */
   clientId: string;
 
   /**
-   * The secret used to retrieve the access token. This value will be URL encoded when sent to the OAuth server.
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig token_secret = 2;
    */
   tokenSecret?: SdsSecretConfig | undefined;
 
   /**
-   * Configures how the secret token should be created.
-   *
    * @generated from oneof envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.token_formation
    */
   tokenFormation: {
     /**
-     * If present, the secret token will be a HMAC using the provided secret.
-     *
      * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig hmac_secret = 3;
      */
     value: SdsSecretConfig;
@@ -49,8 +41,6 @@ export declare type OAuth2Credentials = Message<"envoy.extensions.filters.http.o
   } | { case: undefined; value?: undefined };
 
   /**
-   * The cookie names used in OAuth filters flow.
-   *
    * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames cookie_names = 4;
    */
   cookieNames?: OAuth2Credentials_CookieNames | undefined;
@@ -63,46 +53,30 @@ export declare type OAuth2Credentials = Message<"envoy.extensions.filters.http.o
 export declare const OAuth2CredentialsSchema: GenMessage<OAuth2Credentials>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames
  */
 export declare type OAuth2Credentials_CookieNames = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames"> & {
   /**
-   * Cookie name to hold OAuth bearer token value. When the authentication server validates the
-   * client and returns an authorization token back to the OAuth filter, no matter what format
-   * that token is, if :ref:`forward_bearer_token <envoy_v3_api_field_extensions.filters.http.oauth2.v3.OAuth2Config.forward_bearer_token>`
-   * is set to true the filter will send over the bearer token as a cookie with this name to the
-   * upstream. Defaults to ``BearerToken``.
-   *
    * @generated from field: string bearer_token = 1;
    */
   bearerToken: string;
 
   /**
-   * Cookie name to hold OAuth HMAC value. Defaults to ``OauthHMAC``.
-   *
    * @generated from field: string oauth_hmac = 2;
    */
   oauthHmac: string;
 
   /**
-   * Cookie name to hold OAuth expiry value. Defaults to ``OauthExpires``.
-   *
    * @generated from field: string oauth_expires = 3;
    */
   oauthExpires: string;
 
   /**
-   * Cookie name to hold the id token. Defaults to ``IdToken``.
-   *
    * @generated from field: string id_token = 4;
    */
   idToken: string;
 
   /**
-   * Cookie name to hold the refresh token. Defaults to ``RefreshToken``.
-   *
    * @generated from field: string refresh_token = 5;
    */
   refreshToken: string;
@@ -115,153 +89,90 @@ export declare type OAuth2Credentials_CookieNames = Message<"envoy.extensions.fi
 export declare const OAuth2Credentials_CookieNamesSchema: GenMessage<OAuth2Credentials_CookieNames>;
 
 /**
- * OAuth config
- *
- * [#next-free-field: 18]
- *
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2Config
  */
 export declare type OAuth2Config = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2Config"> & {
   /**
-   * Endpoint on the authorization server to retrieve the access token from.
-   *
    * @generated from field: envoy.config.core.v3.HttpUri token_endpoint = 1;
    */
   tokenEndpoint?: HttpUri | undefined;
 
   /**
-   * The endpoint redirect to for authorization in response to unauthorized requests.
-   *
    * @generated from field: string authorization_endpoint = 2;
    */
   authorizationEndpoint: string;
 
   /**
-   * Credentials used for OAuth.
-   *
    * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials credentials = 3;
    */
   credentials?: OAuth2Credentials | undefined;
 
   /**
-   * The redirect URI passed to the authorization endpoint. Supports header formatting
-   * tokens. For more information, including details on header value syntax, see the
-   * documentation on :ref:`custom request headers <config_http_conn_man_headers_custom_request_headers>`.
-   *
-   * This URI should not contain any query parameters.
-   *
    * @generated from field: string redirect_uri = 4;
    */
   redirectUri: string;
 
   /**
-   * Matching criteria used to determine whether a path appears to be the result of a redirect from the authorization server.
-   *
    * @generated from field: envoy.type.matcher.v3.PathMatcher redirect_path_matcher = 5;
    */
   redirectPathMatcher?: PathMatcher | undefined;
 
   /**
-   * The path to sign a user out, clearing their credential cookies.
-   *
    * @generated from field: envoy.type.matcher.v3.PathMatcher signout_path = 6;
    */
   signoutPath?: PathMatcher | undefined;
 
   /**
-   * Forward the OAuth token as a Bearer to upstream web service.
-   *
    * @generated from field: bool forward_bearer_token = 7;
    */
   forwardBearerToken: boolean;
 
   /**
-   * If set to true, preserve the existing authorization header.
-   * By default Envoy strips the existing authorization header before forwarding upstream.
-   * Can not be set to true if forward_bearer_token is already set to true.
-   * Default value is false.
-   *
    * @generated from field: bool preserve_authorization_header = 16;
    */
   preserveAuthorizationHeader: boolean;
 
   /**
-   * Any request that matches any of the provided matchers will be passed through without OAuth validation.
-   *
    * @generated from field: repeated envoy.config.route.v3.HeaderMatcher pass_through_matcher = 8;
    */
   passThroughMatcher: HeaderMatcher[];
 
   /**
-   * Optional list of OAuth scopes to be claimed in the authorization request. If not specified,
-   * defaults to "user" scope.
-   * OAuth RFC https://tools.ietf.org/html/rfc6749#section-3.3
-   *
    * @generated from field: repeated string auth_scopes = 9;
    */
   authScopes: string[];
 
   /**
-   * Optional resource parameter for authorization request
-   * RFC: https://tools.ietf.org/html/rfc8707
-   *
    * @generated from field: repeated string resources = 10;
    */
   resources: string[];
 
   /**
-   * Defines how ``client_id`` and ``client_secret`` are sent in OAuth client to OAuth server requests.
-   * RFC https://datatracker.ietf.org/doc/html/rfc6749#section-2.3.1
-   *
    * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config.AuthType auth_type = 11;
    */
   authType: OAuth2Config_AuthType;
 
   /**
-   * If set to true, allows automatic access token refresh using the associated refresh token (see
-   * `RFC 6749 section 6 <https://datatracker.ietf.org/doc/html/rfc6749#section-6>`_), provided that the OAuth server supports that.
-   * Default value is false.
-   *
    * @generated from field: google.protobuf.BoolValue use_refresh_token = 12;
    */
   useRefreshToken?: boolean | undefined;
 
   /**
-   * The default lifetime in seconds of the access token, if omitted by the authorization server.
-   *
-   * If this value is not set, it will default to ``0s``. In this case, the expiry must be set by
-   * the authorization server or the OAuth flow will fail.
-   *
    * @generated from field: google.protobuf.Duration default_expires_in = 13;
    */
   defaultExpiresIn?: Duration | undefined;
 
   /**
-   * Any request that matches any of the provided matchers won't be redirected to OAuth server when tokens are not valid.
-   * Automatic access token refresh will be performed for these requests, if enabled.
-   * This behavior can be useful for AJAX requests.
-   *
    * @generated from field: repeated envoy.config.route.v3.HeaderMatcher deny_redirect_matcher = 14;
    */
   denyRedirectMatcher: HeaderMatcher[];
 
   /**
-   * The default lifetime in seconds of the refresh token, if the exp (expiration time) claim is omitted in the refresh token or the refresh token is not JWT.
-   *
-   * If this value is not set, it will default to ``604800s``. In this case, the cookie with the refresh token will be expired
-   * in a week.
-   * This setting is only considered if ``use_refresh_token`` is set to true, otherwise the authorization server expiration or ``defaul_expires_in`` is used.
-   *
    * @generated from field: google.protobuf.Duration default_refresh_token_expires_in = 15;
    */
   defaultRefreshTokenExpiresIn?: Duration | undefined;
 
   /**
-   * If set to true, Envoy will not set a cookie for ID Token even if one is received from the Identity Provider. This may be useful in cases where the ID
-   * Token is too large for HTTP cookies (longer than 4096 characters). Enabling this option will only disable setting the cookie response header, the filter
-   * will still process incoming ID Tokens as part of the HMAC if they are there. This is to ensure compatibility while switching this setting on. Future
-   * sessions would not set the IdToken cookie header.
-   *
    * @generated from field: bool disable_id_token_set_cookie = 17;
    */
   disableIdTokenSetCookie: boolean;
@@ -278,16 +189,11 @@ export declare const OAuth2ConfigSchema: GenMessage<OAuth2Config>;
  */
 export enum OAuth2Config_AuthType {
   /**
-   * The ``client_id`` and ``client_secret`` will be sent in the URL encoded request body.
-   * This type should only be used when Auth server does not support Basic authentication.
-   *
    * @generated from enum value: URL_ENCODED_BODY = 0;
    */
   URL_ENCODED_BODY = 0,
 
   /**
-   * The ``client_id`` and ``client_secret`` will be sent using HTTP Basic authentication scheme.
-   *
    * @generated from enum value: BASIC_AUTH = 1;
    */
   BASIC_AUTH = 1,
@@ -299,14 +205,10 @@ export enum OAuth2Config_AuthType {
 export declare const OAuth2Config_AuthTypeSchema: GenEnum<OAuth2Config_AuthType>;
 
 /**
- * Filter config.
- *
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2
  */
 export declare type OAuth2 = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2"> & {
   /**
-   * Leave this empty to disable OAuth2 for a specific route, using per filter config.
-   *
    * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config config = 1;
    */
   config?: OAuth2Config | undefined;

@@ -16,26 +16,16 @@ export declare const file_envoy_extensions_filters_http_proto_message_logging_v3
  */
 export declare type ProtoMessageLoggingConfig = Message<"envoy.extensions.filters.http.proto_message_logging.v3.ProtoMessageLoggingConfig"> & {
   /**
-   * The proto descriptor set binary for the gRPC services.
-   *
    * @generated from oneof envoy.extensions.filters.http.proto_message_logging.v3.ProtoMessageLoggingConfig.descriptor_set
    */
   descriptorSet: {
     /**
-     * It could be passed by a local file through ``Datasource.filename`` or
-     * embedded in the ``Datasource.inline_bytes``.
-     *
      * @generated from field: envoy.config.core.v3.DataSource data_source = 1;
      */
     value: DataSource;
     case: "dataSource";
   } | {
     /**
-     * Unimplemented, the key of proto descriptor TypedMetadata.
-     * Among filters depending on the proto descriptor, we can have a TypedMetadata
-     * for proto descriptors, so that these filters can share one copy of proto
-     * descriptor in memory.
-     *
      * @generated from field: string proto_descriptor_typed_metadata = 2;
      */
     value: string;
@@ -48,13 +38,6 @@ export declare type ProtoMessageLoggingConfig = Message<"envoy.extensions.filter
   mode: ProtoMessageLoggingConfig_LogMode;
 
   /**
-   * Specify the message logging info.
-   * The key is the fully qualified gRPC method name.
-   * ``${package}.${Service}.${Method}``, like
-   * ``endpoints.examples.bookstore.BookStore.GetShelf``
-   *
-   * The value is the message logging information for individual gRPC methods.
-   *
    * @generated from field: map<string, envoy.extensions.filters.http.proto_message_logging.v3.MethodLogging> logging_by_method = 4;
    */
   loggingByMethod: { [key: string]: MethodLogging };
@@ -76,10 +59,6 @@ export enum ProtoMessageLoggingConfig_LogMode {
   LogMode_UNSPECIFIED = 0,
 
   /**
-   * The filter will log the first and the last message for
-   * for streaming cases, containing
-   * client-side streaming, server-side streaming or bi-directional streaming.
-   *
    * @generated from enum value: FIRST_AND_LAST = 1;
    */
   FIRST_AND_LAST = 1,
@@ -91,22 +70,15 @@ export enum ProtoMessageLoggingConfig_LogMode {
 export declare const ProtoMessageLoggingConfig_LogModeSchema: GenEnum<ProtoMessageLoggingConfig_LogMode>;
 
 /**
- * This message can be used to support per route config approach later even
- * though the Istio doesn't support that so far.
- *
  * @generated from message envoy.extensions.filters.http.proto_message_logging.v3.MethodLogging
  */
 export declare type MethodLogging = Message<"envoy.extensions.filters.http.proto_message_logging.v3.MethodLogging"> & {
   /**
-   * The mapping of field path to its LogDirective for request messages
-   *
    * @generated from field: map<string, envoy.extensions.filters.http.proto_message_logging.v3.MethodLogging.LogDirective> request_logging_by_field = 2;
    */
   requestLoggingByField: { [key: string]: MethodLogging_LogDirective };
 
   /**
-   * The mapping of field path to its LogDirective for response messages
-   *
    * @generated from field: map<string, envoy.extensions.filters.http.proto_message_logging.v3.MethodLogging.LogDirective> response_logging_by_field = 3;
    */
   responseLoggingByField: { [key: string]: MethodLogging_LogDirective };
@@ -128,16 +100,11 @@ export enum MethodLogging_LogDirective {
   LogDirective_UNSPECIFIED = 0,
 
   /**
-   * The value of this field will be logged.
-   *
    * @generated from enum value: LOG = 1;
    */
   LOG = 1,
 
   /**
-   * It should be only annotated on Message type fields so if the field isn't
-   * empty, an empty Struct will be logged.
-   *
    * @generated from enum value: LOG_REDACT = 2;
    */
   LOG_REDACT = 2,

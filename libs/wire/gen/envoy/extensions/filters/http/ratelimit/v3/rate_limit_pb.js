@@ -34,10 +34,6 @@ export const RateLimit_XRateLimitHeadersRFCVersionSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 0, 0);
 
 /**
- * Defines the version of the standard to use for X-RateLimit headers.
- *
- * [#next-major-version: unify with local ratelimit, should use common.ratelimit.v3.XRateLimitHeadersRFCVersion instead.]
- *
  * @generated from enum envoy.extensions.filters.http.ratelimit.v3.RateLimit.XRateLimitHeadersRFCVersion
  */
 export const RateLimit_XRateLimitHeadersRFCVersion = /*@__PURE__*/
@@ -146,8 +142,6 @@ export const RateLimitPerRoute_VhRateLimitsOptionsSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 2, 0);
 
 /**
- * [#next-major-version: unify with local ratelimit, should use common.ratelimit.v3.VhRateLimitsOptions instead.]
- *
  * @generated from enum envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.VhRateLimitsOptions
  */
 export const RateLimitPerRoute_VhRateLimitsOptions = /*@__PURE__*/
@@ -160,9 +154,6 @@ export const RateLimitPerRoute_OverrideOptionsSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 2, 1);
 
 /**
- * The override option determines how the filter handles the cases where there is an override config at a more specific level than this one (from least to most specific: virtual host, route, cluster weight).
- * [#not-implemented-hide:]
- *
  * @generated from enum envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.OverrideOptions
  */
 export const RateLimitPerRoute_OverrideOptions = /*@__PURE__*/

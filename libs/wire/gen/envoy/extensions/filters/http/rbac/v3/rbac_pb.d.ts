@@ -13,72 +13,40 @@ import type { Matcher } from "../../../../../../xds/type/matcher/v3/matcher_pb.j
 export declare const file_envoy_extensions_filters_http_rbac_v3_rbac: GenFile;
 
 /**
- * RBAC filter config.
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.filters.http.rbac.v3.RBAC
  */
 export declare type RBAC = Message<"envoy.extensions.filters.http.rbac.v3.RBAC"> & {
   /**
-   * Specify the RBAC rules to be applied globally.
-   * If absent, no enforcing RBAC policy will be applied.
-   * If present and empty, DENY.
-   * If both rules and matcher are configured, rules will be ignored.
-   *
    * @generated from field: envoy.config.rbac.v3.RBAC rules = 1;
    */
   rules?: RBAC$1 | undefined;
 
   /**
-   * If specified, rules will emit stats with the given prefix.
-   * This is useful to distinguish the stat when there are more than 1 RBAC filter configured with
-   * rules.
-   *
    * @generated from field: string rules_stat_prefix = 6;
    */
   rulesStatPrefix: string;
 
   /**
-   * The match tree to use when resolving RBAC action for incoming requests. Requests do not
-   * match any matcher will be denied.
-   * If absent, no enforcing RBAC matcher will be applied.
-   * If present and empty, deny all requests.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher matcher = 4;
    */
   matcher?: Matcher | undefined;
 
   /**
-   * Shadow rules are not enforced by the filter (i.e., returning a 403)
-   * but will emit stats and logs and can be used for rule testing.
-   * If absent, no shadow RBAC policy will be applied.
-   * If both shadow rules and shadow matcher are configured, shadow rules will be ignored.
-   *
    * @generated from field: envoy.config.rbac.v3.RBAC shadow_rules = 2;
    */
   shadowRules?: RBAC$1 | undefined;
 
   /**
-   * The match tree to use for emitting stats and logs which can be used for rule testing for
-   * incoming requests.
-   * If absent, no shadow matcher will be applied.
-   *
    * @generated from field: xds.type.matcher.v3.Matcher shadow_matcher = 5;
    */
   shadowMatcher?: Matcher | undefined;
 
   /**
-   * If specified, shadow rules will emit stats with the given prefix.
-   * This is useful to distinguish the stat when there are more than 1 RBAC filter configured with
-   * shadow rules.
-   *
    * @generated from field: string shadow_rules_stat_prefix = 3;
    */
   shadowRulesStatPrefix: string;
 
   /**
-   * If track_per_rule_stats is true, counters will be published for each rule and shadow rule.
-   *
    * @generated from field: bool track_per_rule_stats = 7;
    */
   trackPerRuleStats: boolean;
@@ -95,9 +63,6 @@ export declare const RBACSchema: GenMessage<RBAC>;
  */
 export declare type RBACPerRoute = Message<"envoy.extensions.filters.http.rbac.v3.RBACPerRoute"> & {
   /**
-   * Override the global configuration of the filter with this new config.
-   * If absent, the global RBAC policy will be disabled for this route.
-   *
    * @generated from field: envoy.extensions.filters.http.rbac.v3.RBAC rbac = 2;
    */
   rbac?: RBAC | undefined;

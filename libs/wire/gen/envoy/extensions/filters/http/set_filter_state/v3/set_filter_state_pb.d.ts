@@ -16,9 +16,6 @@ export declare const file_envoy_extensions_filters_http_set_filter_state_v3_set_
  */
 export declare type Config = Message<"envoy.extensions.filters.http.set_filter_state.v3.Config"> & {
   /**
-   * A sequence of the filter state values to apply in the specified order
-   * when a new request is received.
-   *
    * @generated from field: repeated envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue on_request_headers = 1;
    */
   onRequestHeaders: FilterStateValue[];

@@ -16,36 +16,21 @@ export declare const file_envoy_extensions_filters_http_set_metadata_v3_set_meta
  */
 export declare type Metadata = Message<"envoy.extensions.filters.http.set_metadata.v3.Metadata"> & {
   /**
-   * The metadata namespace.
-   *
    * @generated from field: string metadata_namespace = 1;
    */
   metadataNamespace: string;
 
   /**
-   * Allow the filter to overwrite or merge with an existing value in the namespace.
-   *
    * @generated from field: bool allow_overwrite = 2;
    */
   allowOverwrite: boolean;
 
   /**
-   * The value to place at the namespace. If ``allow_overwrite``, this will
-   * overwrite or merge with any existing values in that namespace. See
-   * :ref:`the filter documentation <config_http_filters_set_metadata>` for
-   * more information on how this value is merged with potentially existing
-   * ones if ``allow_overwrite`` is configured. Only one of ``value`` and
-   * ``typed_value`` may be set.
-   *
    * @generated from field: google.protobuf.Struct value = 3;
    */
   value?: JsonObject | undefined;
 
   /**
-   * The value to place at the namespace. If ``allow_overwrite``, this will
-   * overwrite any existing values in that namespace. Only one of ``value`` and
-   * ``typed_value`` may be set.
-   *
    * @generated from field: google.protobuf.Any typed_value = 4;
    */
   typedValue?: Any | undefined;
@@ -62,29 +47,18 @@ export declare const MetadataSchema: GenMessage<Metadata>;
  */
 export declare type Config = Message<"envoy.extensions.filters.http.set_metadata.v3.Config"> & {
   /**
-   * The metadata namespace.
-   * This field is deprecated; please use ``metadata`` as replacement.
-   *
    * @generated from field: string metadata_namespace = 1 [deprecated = true];
    * @deprecated
    */
   metadataNamespace: string;
 
   /**
-   * The untyped value to update the dynamic metadata namespace with. See
-   * :ref:`the filter documentation <config_http_filters_set_metadata>` for
-   * more information on how this value is merged with potentially existing
-   * ones.
-   * This field is deprecated; please use ``metadata`` as replacement.
-   *
    * @generated from field: google.protobuf.Struct value = 2 [deprecated = true];
    * @deprecated
    */
   value?: JsonObject | undefined;
 
   /**
-   * Defines changes to be made to dynamic metadata.
-   *
    * @generated from field: repeated envoy.extensions.filters.http.set_metadata.v3.Metadata metadata = 3;
    */
   metadata: Metadata[];

@@ -16,19 +16,11 @@ export declare const file_envoy_extensions_filters_http_stateful_session_v3_stat
  */
 export declare type StatefulSession = Message<"envoy.extensions.filters.http.stateful_session.v3.StatefulSession"> & {
   /**
-   * Specific implementation of session state. This session state will be used to store and
-   * get address of the upstream host to which the session is assigned.
-   *
-   * [#extension-category: envoy.http.stateful_session]
-   *
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig session_state = 1;
    */
   sessionState?: TypedExtensionConfig | undefined;
 
   /**
-   * If set to True, the HTTP request must be routed to the requested destination.
-   * If the requested destination is not available, Envoy returns 503. Defaults to False.
-   *
    * @generated from field: bool strict = 2;
    */
   strict: boolean;
@@ -49,17 +41,12 @@ export declare type StatefulSessionPerRoute = Message<"envoy.extensions.filters.
    */
   override: {
     /**
-     * Disable the stateful session filter for this particular vhost or route. If disabled is
-     * specified in multiple per-filter-configs, the most specific one will be used.
-     *
      * @generated from field: bool disabled = 1;
      */
     value: boolean;
     case: "disabled";
   } | {
     /**
-     * Per-route stateful session configuration that can be served by RDS or static route table.
-     *
      * @generated from field: envoy.extensions.filters.http.stateful_session.v3.StatefulSession stateful_session = 2;
      */
     value: StatefulSession;

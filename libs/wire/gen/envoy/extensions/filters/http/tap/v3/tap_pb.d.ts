@@ -12,30 +12,20 @@ import type { CommonExtensionConfig } from "../../../../common/tap/v3/common_pb.
 export declare const file_envoy_extensions_filters_http_tap_v3_tap: GenFile;
 
 /**
- * Top level configuration for the tap filter.
- *
  * @generated from message envoy.extensions.filters.http.tap.v3.Tap
  */
 export declare type Tap = Message<"envoy.extensions.filters.http.tap.v3.Tap"> & {
   /**
-   * Common configuration for the HTTP tap filter.
-   *
    * @generated from field: envoy.extensions.common.tap.v3.CommonExtensionConfig common_config = 1;
    */
   commonConfig?: CommonExtensionConfig | undefined;
 
   /**
-   * Indicates whether HTTP tap filter records the time stamp for request/response headers.
-   * Request headers time stamp is stored after receiving request headers.
-   * Response headers time stamp is stored after receiving response headers.
-   *
    * @generated from field: bool record_headers_received_time = 2;
    */
   recordHeadersReceivedTime: boolean;
 
   /**
-   * Indicates whether report downstream connection info
-   *
    * @generated from field: bool record_downstream_connection = 3;
    */
   recordDownstreamConnection: boolean;

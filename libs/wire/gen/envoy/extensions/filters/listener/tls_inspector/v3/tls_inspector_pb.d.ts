@@ -15,19 +15,11 @@ export declare const file_envoy_extensions_filters_listener_tls_inspector_v3_tls
  */
 export declare type TlsInspector = Message<"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"> & {
   /**
-   * Populate ``JA3`` fingerprint hash using data from the TLS Client Hello packet. Default is false.
-   *
    * @generated from field: google.protobuf.BoolValue enable_ja3_fingerprinting = 1;
    */
   enableJa3Fingerprinting?: boolean | undefined;
 
   /**
-   * The size in bytes of the initial buffer requested by the tls_inspector.
-   * If the filter needs to read additional bytes from the socket, the
-   * filter will double the buffer up to it's default maximum of 64KiB.
-   * If this size is not defined, defaults to maximum 64KiB that the
-   * tls inspector will consume.
-   *
    * @generated from field: google.protobuf.UInt32Value initial_read_buffer_size = 2;
    */
   initialReadBufferSize?: number | undefined;

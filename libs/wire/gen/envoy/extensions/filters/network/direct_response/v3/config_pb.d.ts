@@ -16,8 +16,6 @@ export declare const file_envoy_extensions_filters_network_direct_response_v3_co
  */
 export declare type Config = Message<"envoy.extensions.filters.network.direct_response.v3.Config"> & {
   /**
-   * Response data as a data source.
-   *
    * @generated from field: envoy.config.core.v3.DataSource response = 1;
    */
   response?: DataSource | undefined;

@@ -18,18 +18,11 @@ export declare const file_envoy_extensions_filters_network_dubbo_proxy_v3_dubbo_
  */
 export declare type Drds = Message<"envoy.extensions.filters.network.dubbo_proxy.v3.Drds"> & {
   /**
-   * Configuration source specifier.
-   * In case of ``api_config_source`` only aggregated ``api_type`` is supported.
-   *
    * @generated from field: envoy.config.core.v3.ConfigSource config_source = 1;
    */
   configSource?: ConfigSource | undefined;
 
   /**
-   * The name of the multiple route configuration. This allows to use different multiple route
-   * configurations. Tells which multiple route configuration should be fetched from the configuration
-   * source. Leave unspecified is also valid and means the unnamed multiple route configuration.
-   *
    * @generated from field: string route_config_name = 2;
    */
   routeConfigName: string;
@@ -42,39 +35,25 @@ export declare type Drds = Message<"envoy.extensions.filters.network.dubbo_proxy
 export declare const DrdsSchema: GenMessage<Drds>;
 
 /**
- * [#next-free-field: 8]
- *
  * @generated from message envoy.extensions.filters.network.dubbo_proxy.v3.DubboProxy
  */
 export declare type DubboProxy = Message<"envoy.extensions.filters.network.dubbo_proxy.v3.DubboProxy"> & {
   /**
-   * The human readable prefix to use when emitting statistics.
-   *
    * @generated from field: string stat_prefix = 1;
    */
   statPrefix: string;
 
   /**
-   * Configure the protocol used.
-   *
    * @generated from field: envoy.extensions.filters.network.dubbo_proxy.v3.ProtocolType protocol_type = 2;
    */
   protocolType: ProtocolType;
 
   /**
-   * Configure the serialization protocol used.
-   *
    * @generated from field: envoy.extensions.filters.network.dubbo_proxy.v3.SerializationType serialization_type = 3;
    */
   serializationType: SerializationType;
 
   /**
-   * The route table for the connection manager is static and is specified in this property.
-   *
-   * .. note::
-   *
-   *   This field is deprecated. Please use ``drds`` or ``multiple_route_config`` first.
-   *
    * @generated from field: repeated envoy.extensions.filters.network.dubbo_proxy.v3.RouteConfiguration route_config = 4 [deprecated = true];
    * @deprecated
    */
@@ -85,8 +64,6 @@ export declare type DubboProxy = Message<"envoy.extensions.filters.network.dubbo
    */
   routeSpecifier: {
     /**
-     * Use xDS to fetch the route configuration. It is invalid to define both ``route_config`` and ``drds``.
-     *
      * @generated from field: envoy.extensions.filters.network.dubbo_proxy.v3.Drds drds = 6;
      */
     value: Drds;
@@ -100,11 +77,6 @@ export declare type DubboProxy = Message<"envoy.extensions.filters.network.dubbo
   } | { case: undefined; value?: undefined };
 
   /**
-   * A list of individual Dubbo filters that make up the filter chain for requests made to the
-   * Dubbo proxy. Order matters as the filters are processed sequentially. For backwards
-   * compatibility, if no dubbo_filters are specified, a default Dubbo router filter
-   * (``envoy.filters.dubbo.router``) is used.
-   *
    * @generated from field: repeated envoy.extensions.filters.network.dubbo_proxy.v3.DubboFilter dubbo_filters = 5;
    */
   dubboFilters: DubboFilter[];
@@ -117,23 +89,15 @@ export declare type DubboProxy = Message<"envoy.extensions.filters.network.dubbo
 export declare const DubboProxySchema: GenMessage<DubboProxy>;
 
 /**
- * DubboFilter configures a Dubbo filter.
- *
  * @generated from message envoy.extensions.filters.network.dubbo_proxy.v3.DubboFilter
  */
 export declare type DubboFilter = Message<"envoy.extensions.filters.network.dubbo_proxy.v3.DubboFilter"> & {
   /**
-   * The name of the filter to instantiate. The name must match a supported
-   * filter.
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Filter specific configuration which depends on the filter being
-   * instantiated. See the supported filters for further documentation.
-   *
    * @generated from field: google.protobuf.Any config = 2;
    */
   config?: Any | undefined;
@@ -146,14 +110,10 @@ export declare type DubboFilter = Message<"envoy.extensions.filters.network.dubb
 export declare const DubboFilterSchema: GenMessage<DubboFilter>;
 
 /**
- * Dubbo Protocol types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.dubbo_proxy.v3.ProtocolType
  */
 export enum ProtocolType {
   /**
-   * the default protocol.
-   *
    * @generated from enum value: Dubbo = 0;
    */
   Dubbo = 0,
@@ -165,14 +125,10 @@ export enum ProtocolType {
 export declare const ProtocolTypeSchema: GenEnum<ProtocolType>;
 
 /**
- * Dubbo Serialization types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.dubbo_proxy.v3.SerializationType
  */
 export enum SerializationType {
   /**
-   * the default serialization protocol.
-   *
    * @generated from enum value: Hessian2 = 0;
    */
   Hessian2 = 0,

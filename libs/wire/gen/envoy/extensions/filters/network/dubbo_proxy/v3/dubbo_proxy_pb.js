@@ -46,8 +46,6 @@ export const ProtocolTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_network_dubbo_proxy_v3_dubbo_proxy, 0);
 
 /**
- * Dubbo Protocol types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.dubbo_proxy.v3.ProtocolType
  */
 export const ProtocolType = /*@__PURE__*/
@@ -60,8 +58,6 @@ export const SerializationTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_network_dubbo_proxy_v3_dubbo_proxy, 1);
 
 /**
- * Dubbo Serialization types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.dubbo_proxy.v3.SerializationType
  */
 export const SerializationType = /*@__PURE__*/

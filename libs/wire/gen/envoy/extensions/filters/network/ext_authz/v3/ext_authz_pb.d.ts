@@ -14,81 +14,45 @@ import type { MetadataMatcher } from "../../../../../type/matcher/v3/metadata_pb
 export declare const file_envoy_extensions_filters_network_ext_authz_v3_ext_authz: GenFile;
 
 /**
- * External Authorization filter calls out to an external service over the
- * gRPC Authorization API defined by
- * :ref:`CheckRequest <envoy_v3_api_msg_service.auth.v3.CheckRequest>`.
- * A failed check will cause this filter to close the TCP connection.
- * [#next-free-field: 9]
- *
  * @generated from message envoy.extensions.filters.network.ext_authz.v3.ExtAuthz
  */
 export declare type ExtAuthz = Message<"envoy.extensions.filters.network.ext_authz.v3.ExtAuthz"> & {
   /**
-   * The prefix to use when emitting statistics.
-   *
    * @generated from field: string stat_prefix = 1;
    */
   statPrefix: string;
 
   /**
-   * The external authorization gRPC service configuration.
-   * The default timeout is set to 200ms by this filter.
-   *
    * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 2;
    */
   grpcService?: GrpcService | undefined;
 
   /**
-   * The filter's behaviour in case the external authorization service does
-   * not respond back. When it is set to true, Envoy will also allow traffic in case of
-   * communication failure between authorization service and the proxy.
-   * Defaults to false.
-   *
    * @generated from field: bool failure_mode_allow = 3;
    */
   failureModeAllow: boolean;
 
   /**
-   * Specifies if the peer certificate is sent to the external service.
-   *
-   * When this field is true, Envoy will include the peer X.509 certificate, if available, in the
-   * :ref:`certificate<envoy_v3_api_field_service.auth.v3.AttributeContext.Peer.certificate>`.
-   *
    * @generated from field: bool include_peer_certificate = 4;
    */
   includePeerCertificate: boolean;
 
   /**
-   * API version for ext_authz transport protocol. This describes the ext_authz gRPC endpoint and
-   * version of Check{Request,Response} used on the wire.
-   *
    * @generated from field: envoy.config.core.v3.ApiVersion transport_api_version = 5;
    */
   transportApiVersion: ApiVersion;
 
   /**
-   * Specifies if the filter is enabled with metadata matcher.
-   * If this field is not specified, the filter will be enabled for all requests.
-   *
    * @generated from field: envoy.type.matcher.v3.MetadataMatcher filter_enabled_metadata = 6;
    */
   filterEnabledMetadata?: MetadataMatcher | undefined;
 
   /**
-   * Optional labels that will be passed to :ref:`labels<envoy_v3_api_field_service.auth.v3.AttributeContext.Peer.labels>` in
-   * :ref:`destination<envoy_v3_api_field_service.auth.v3.AttributeContext.destination>`.
-   * The labels will be read from :ref:`metadata<envoy_v3_api_msg_config.core.v3.Node>` with the specified key.
-   *
    * @generated from field: string bootstrap_metadata_labels_key = 7;
    */
   bootstrapMetadataLabelsKey: string;
 
   /**
-   * Specifies if the TLS session level details like SNI are sent to the external service.
-   *
-   * When this field is true, Envoy will include the SNI name used for TLSClientHello, if available, in the
-   * :ref:`tls_session<envoy_v3_api_field_service.auth.v3.AttributeContext.tls_session>`.
-   *
    * @generated from field: bool include_tls_session = 8;
    */
   includeTlsSession: boolean;

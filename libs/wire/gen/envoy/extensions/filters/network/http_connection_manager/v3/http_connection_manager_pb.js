@@ -129,9 +129,6 @@ export const HttpConnectionManager_ForwardClientCertDetailsSchema = /*@__PURE__*
   enumDesc(file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager, 0, 2);
 
 /**
- * How to handle the :ref:`config_http_conn_man_headers_x-forwarded-client-cert` (XFCC) HTTP
- * header.
- *
  * @generated from enum envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertDetails
  */
 export const HttpConnectionManager_ForwardClientCertDetails = /*@__PURE__*/
@@ -144,9 +141,6 @@ export const HttpConnectionManager_PathWithEscapedSlashesActionSchema = /*@__PUR
   enumDesc(file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager, 0, 3);
 
 /**
- * Determines the action for request that contain %2F, %2f, %5C or %5c sequences in the URI path.
- * This operation occurs before URL normalization and the merge slashes transformations if they were enabled.
- *
  * @generated from enum envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.PathWithEscapedSlashesAction
  */
 export const HttpConnectionManager_PathWithEscapedSlashesAction = /*@__PURE__*/

@@ -40,11 +40,6 @@ export const RedisProxy_ConnPoolSettings_ReadPolicySchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_network_redis_proxy_v3_redis_proxy, 0, 0, 0);
 
 /**
- * ReadPolicy controls how Envoy routes read commands to Redis nodes. This is currently
- * supported for Redis Cluster. All ReadPolicy settings except MASTER may return stale data
- * because replication is asynchronous and requires some delay. You need to ensure that your
- * application can tolerate stale data.
- *
  * @generated from enum envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ConnPoolSettings.ReadPolicy
  */
 export const RedisProxy_ConnPoolSettings_ReadPolicy = /*@__PURE__*/

@@ -16,9 +16,6 @@ export declare const file_envoy_extensions_filters_network_set_filter_state_v3_s
  */
 export declare type Config = Message<"envoy.extensions.filters.network.set_filter_state.v3.Config"> & {
   /**
-   * A sequence of the filter state values to apply in the specified order
-   * when a new connection is received.
-   *
    * @generated from field: repeated envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue on_new_connection = 1;
    */
   onNewConnection: FilterStateValue[];

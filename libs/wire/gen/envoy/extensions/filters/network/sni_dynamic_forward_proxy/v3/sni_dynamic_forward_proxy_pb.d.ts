@@ -12,22 +12,10 @@ import type { DnsCacheConfig } from "../../../../common/dynamic_forward_proxy/v3
 export declare const file_envoy_extensions_filters_network_sni_dynamic_forward_proxy_v3_sni_dynamic_forward_proxy: GenFile;
 
 /**
- * Configuration for the SNI-based dynamic forward proxy filter. See the
- * :ref:`architecture overview <arch_overview_http_dynamic_forward_proxy>` for
- * more information. Note this filter must be configured along with
- * :ref:`TLS inspector listener filter <config_listener_filters_tls_inspector>`
- * to work.
- * [#extension: envoy.filters.network.sni_dynamic_forward_proxy]
- *
  * @generated from message envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig
  */
 export declare type FilterConfig = Message<"envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig"> & {
   /**
-   * The DNS cache configuration that the filter will attach to. Note this
-   * configuration must match that of associated :ref:`dynamic forward proxy
-   * cluster configuration
-   * <envoy_v3_api_field_extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig.dns_cache_config>`.
-   *
    * @generated from field: envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig dns_cache_config = 1;
    */
   dnsCacheConfig?: DnsCacheConfig | undefined;
@@ -37,8 +25,6 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.network.sni
    */
   portSpecifier: {
     /**
-     * The port number to connect to the upstream.
-     *
      * @generated from field: uint32 port_value = 2;
      */
     value: number;

@@ -19,18 +19,11 @@ export declare const file_envoy_extensions_filters_network_thrift_proxy_v3_thrif
  */
 export declare type Trds = Message<"envoy.extensions.filters.network.thrift_proxy.v3.Trds"> & {
   /**
-   * Configuration source specifier.
-   * In case of ``api_config_source`` only aggregated ``api_type`` is supported.
-   *
    * @generated from field: envoy.config.core.v3.ConfigSource config_source = 1;
    */
   configSource?: ConfigSource | undefined;
 
   /**
-   * The name of the route configuration. This allows to use different route
-   * configurations. Tells which route configuration should be fetched from the configuration source.
-   * Leave unspecified is also valid and means the unnamed route configuration.
-   *
    * @generated from field: string route_config_name = 2;
    */
   routeConfigName: string;
@@ -43,92 +36,55 @@ export declare type Trds = Message<"envoy.extensions.filters.network.thrift_prox
 export declare const TrdsSchema: GenMessage<Trds>;
 
 /**
- * [#next-free-field: 11]
- *
  * @generated from message envoy.extensions.filters.network.thrift_proxy.v3.ThriftProxy
  */
 export declare type ThriftProxy = Message<"envoy.extensions.filters.network.thrift_proxy.v3.ThriftProxy"> & {
   /**
-   * Supplies the type of transport that the Thrift proxy should use. Defaults to
-   * :ref:`AUTO_TRANSPORT<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.TransportType.AUTO_TRANSPORT>`.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.TransportType transport = 2;
    */
   transport: TransportType;
 
   /**
-   * Supplies the type of protocol that the Thrift proxy should use. Defaults to
-   * :ref:`AUTO_PROTOCOL<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.ProtocolType.AUTO_PROTOCOL>`.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.ProtocolType protocol = 3;
    */
   protocol: ProtocolType;
 
   /**
-   * The human readable prefix to use when emitting statistics.
-   *
    * @generated from field: string stat_prefix = 1;
    */
   statPrefix: string;
 
   /**
-   * The route table for the connection manager is static and is specified in this property.
-   * It is invalid to define both ``route_config`` and ``trds``.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.RouteConfiguration route_config = 4;
    */
   routeConfig?: RouteConfiguration | undefined;
 
   /**
-   * Use xDS to fetch the route configuration. It is invalid to define both ``route_config`` and ``trds``.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.Trds trds = 8;
    */
   trds?: Trds | undefined;
 
   /**
-   * A list of individual Thrift filters that make up the filter chain for requests made to the
-   * Thrift proxy. Order matters as the filters are processed sequentially. For backwards
-   * compatibility, if no thrift_filters are specified, a default Thrift router filter
-   * (``envoy.filters.thrift.router``) is used.
-   * [#extension-category: envoy.thrift_proxy.filters]
-   *
    * @generated from field: repeated envoy.extensions.filters.network.thrift_proxy.v3.ThriftFilter thrift_filters = 5;
    */
   thriftFilters: ThriftFilter[];
 
   /**
-   * If set to true, Envoy will try to skip decode data after metadata in the Thrift message.
-   * This mode will only work if the upstream and downstream protocols are the same and the transports
-   * are Framed or Header, and the protocol is not Twitter. Otherwise Envoy will
-   * fallback to decode the data.
-   *
    * @generated from field: bool payload_passthrough = 6;
    */
   payloadPassthrough: boolean;
 
   /**
-   * Optional maximum requests for a single downstream connection. If not specified, there is no limit.
-   *
    * @generated from field: google.protobuf.UInt32Value max_requests_per_connection = 7;
    */
   maxRequestsPerConnection?: number | undefined;
 
   /**
-   * Configuration for :ref:`access logs <arch_overview_access_logs>`
-   * emitted by Thrift proxy.
-   *
    * @generated from field: repeated envoy.config.accesslog.v3.AccessLog access_log = 9;
    */
   accessLog: AccessLog[];
 
   /**
-   * If set to true, Envoy will preserve the case of Thrift header keys instead of serializing them to
-   * lower case as per the default behavior. Note that NUL, CR and LF characters will also be preserved
-   * as mandated by the Thrift spec.
-   *
-   * More info: https://github.com/apache/thrift/commit/e165fa3c85d00cb984f4d9635ed60909a1266ce1.
-   *
    * @generated from field: bool header_keys_preserve_case = 10;
    */
   headerKeysPreserveCase: boolean;
@@ -141,27 +97,15 @@ export declare type ThriftProxy = Message<"envoy.extensions.filters.network.thri
 export declare const ThriftProxySchema: GenMessage<ThriftProxy>;
 
 /**
- * ThriftFilter configures a Thrift filter.
- *
  * @generated from message envoy.extensions.filters.network.thrift_proxy.v3.ThriftFilter
  */
 export declare type ThriftFilter = Message<"envoy.extensions.filters.network.thrift_proxy.v3.ThriftFilter"> & {
   /**
-   * The name of the filter to instantiate. The name must match a supported
-   * filter. The built-in filters are:
-   *
-   * [#comment:TODO(zuercher): Auto generate the following list]
-   * * :ref:`envoy.filters.thrift.router <config_thrift_filters_router>`
-   * * :ref:`envoy.filters.thrift.rate_limit <config_thrift_filters_rate_limit>`
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Filter specific configuration which depends on the filter being instantiated. See the supported
-   * filters for further documentation.
-   *
    * @generated from oneof envoy.extensions.filters.network.thrift_proxy.v3.ThriftFilter.config_type
    */
   configType: {
@@ -180,30 +124,15 @@ export declare type ThriftFilter = Message<"envoy.extensions.filters.network.thr
 export declare const ThriftFilterSchema: GenMessage<ThriftFilter>;
 
 /**
- * ThriftProtocolOptions specifies Thrift upstream protocol options. This object is used in
- * in
- * :ref:`typed_extension_protocol_options<envoy_v3_api_field_config.cluster.v3.Cluster.typed_extension_protocol_options>`,
- * keyed by the name ``envoy.filters.network.thrift_proxy``.
- *
  * @generated from message envoy.extensions.filters.network.thrift_proxy.v3.ThriftProtocolOptions
  */
 export declare type ThriftProtocolOptions = Message<"envoy.extensions.filters.network.thrift_proxy.v3.ThriftProtocolOptions"> & {
   /**
-   * Supplies the type of transport that the Thrift proxy should use for upstream connections.
-   * Selecting
-   * :ref:`AUTO_TRANSPORT<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.TransportType.AUTO_TRANSPORT>`,
-   * which is the default, causes the proxy to use the same transport as the downstream connection.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.TransportType transport = 1;
    */
   transport: TransportType;
 
   /**
-   * Supplies the type of protocol that the Thrift proxy should use for upstream connections.
-   * Selecting
-   * :ref:`AUTO_PROTOCOL<envoy_v3_api_enum_value_extensions.filters.network.thrift_proxy.v3.ProtocolType.AUTO_PROTOCOL>`,
-   * which is the default, causes the proxy to use the same protocol as the downstream connection.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.v3.ProtocolType protocol = 2;
    */
   protocol: ProtocolType;
@@ -216,37 +145,25 @@ export declare type ThriftProtocolOptions = Message<"envoy.extensions.filters.ne
 export declare const ThriftProtocolOptionsSchema: GenMessage<ThriftProtocolOptions>;
 
 /**
- * Thrift transport types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.thrift_proxy.v3.TransportType
  */
 export enum TransportType {
   /**
-   * For downstream connections, the Thrift proxy will attempt to determine which transport to use.
-   * For upstream connections, the Thrift proxy will use same transport as the downstream
-   * connection.
-   *
    * @generated from enum value: AUTO_TRANSPORT = 0;
    */
   AUTO_TRANSPORT = 0,
 
   /**
-   * The Thrift proxy will use the Thrift framed transport.
-   *
    * @generated from enum value: FRAMED = 1;
    */
   FRAMED = 1,
 
   /**
-   * The Thrift proxy will use the Thrift unframed transport.
-   *
    * @generated from enum value: UNFRAMED = 2;
    */
   UNFRAMED = 2,
 
   /**
-   * The Thrift proxy will assume the client is using the Thrift header transport.
-   *
    * @generated from enum value: HEADER = 3;
    */
   HEADER = 3,
@@ -258,45 +175,30 @@ export enum TransportType {
 export declare const TransportTypeSchema: GenEnum<TransportType>;
 
 /**
- * Thrift Protocol types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.thrift_proxy.v3.ProtocolType
  */
 export enum ProtocolType {
   /**
-   * For downstream connections, the Thrift proxy will attempt to determine which protocol to use.
-   * Note that the older, non-strict (or lax) binary protocol is not included in automatic protocol
-   * detection. For upstream connections, the Thrift proxy will use the same protocol as the
-   * downstream connection.
-   *
    * @generated from enum value: AUTO_PROTOCOL = 0;
    */
   AUTO_PROTOCOL = 0,
 
   /**
-   * The Thrift proxy will use the Thrift binary protocol.
-   *
    * @generated from enum value: BINARY = 1;
    */
   BINARY = 1,
 
   /**
-   * The Thrift proxy will use Thrift non-strict binary protocol.
-   *
    * @generated from enum value: LAX_BINARY = 2;
    */
   LAX_BINARY = 2,
 
   /**
-   * The Thrift proxy will use the Thrift compact protocol.
-   *
    * @generated from enum value: COMPACT = 3;
    */
   COMPACT = 3,
 
   /**
-   * The Thrift proxy will use the Thrift "Twitter" protocol implemented by the finagle library.
-   *
    * @generated from enum value: TWITTER = 4 [deprecated = true];
    * @deprecated
    */

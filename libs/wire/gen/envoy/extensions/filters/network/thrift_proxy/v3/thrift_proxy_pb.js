@@ -54,8 +54,6 @@ export const TransportTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_network_thrift_proxy_v3_thrift_proxy, 0);
 
 /**
- * Thrift transport types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.thrift_proxy.v3.TransportType
  */
 export const TransportType = /*@__PURE__*/
@@ -68,8 +66,6 @@ export const ProtocolTypeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_network_thrift_proxy_v3_thrift_proxy, 1);
 
 /**
- * Thrift Protocol types supported by Envoy.
- *
  * @generated from enum envoy.extensions.filters.network.thrift_proxy.v3.ProtocolType
  */
 export const ProtocolType = /*@__PURE__*/

@@ -16,8 +16,6 @@ export declare const file_envoy_extensions_filters_network_wasm_v3_wasm: GenFile
  */
 export declare type Wasm = Message<"envoy.extensions.filters.network.wasm.v3.Wasm"> & {
   /**
-   * General Plugin configuration.
-   *
    * @generated from field: envoy.extensions.wasm.v3.PluginConfig config = 1;
    */
   config?: PluginConfig | undefined;

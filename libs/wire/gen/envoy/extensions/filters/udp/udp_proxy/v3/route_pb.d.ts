@@ -15,8 +15,6 @@ export declare const file_envoy_extensions_filters_udp_udp_proxy_v3_route: GenFi
  */
 export declare type Route = Message<"envoy.extensions.filters.udp.udp_proxy.v3.Route"> & {
   /**
-   * Indicates the upstream cluster to which the request should be routed.
-   *
    * @generated from field: string cluster = 1;
    */
   cluster: string;

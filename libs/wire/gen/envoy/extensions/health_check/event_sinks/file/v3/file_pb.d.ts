@@ -11,15 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_health_check_event_sinks_file_v3_file: GenFile;
 
 /**
- * Health check event file sink.
- * The health check event will be converted to JSON.
- *
  * @generated from message envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink
  */
 export declare type HealthCheckEventFileSink = Message<"envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"> & {
   /**
-   * Specifies the path to the health check event log.
-   *
    * @generated from field: string event_log_path = 1;
    */
   eventLogPath: string;

@@ -11,8 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_http_cache_simple_http_cache_v3_config: GenFile;
 
 /**
- * [#extension: envoy.extensions.http.cache.simple]
- *
  * @generated from message envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig
  */
 export declare type SimpleHttpCacheConfig = Message<"envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig"> & {

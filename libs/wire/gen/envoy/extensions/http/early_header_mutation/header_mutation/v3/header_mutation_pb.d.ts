@@ -12,8 +12,6 @@ import type { HeaderMutation as HeaderMutation$1 } from "../../../../../config/c
 export declare const file_envoy_extensions_http_early_header_mutation_header_mutation_v3_header_mutation: GenFile;
 
 /**
- * This extension allows for early header mutation by the substitution formatter.
- *
  * @generated from message envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
  */
 export declare type HeaderMutation = Message<"envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"> & {

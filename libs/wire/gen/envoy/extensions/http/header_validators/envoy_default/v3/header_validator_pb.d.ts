@@ -11,22 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_http_header_validators_envoy_default_v3_header_validator: GenFile;
 
 /**
- * This extension validates that HTTP request and response headers are well formed according to respective RFCs.
- *
- * #. HTTP/1 header map validity according to `RFC 7230 section 3.2 <https://datatracker.ietf.org/doc/html/rfc7230#section-3.2>`_
- * #. Syntax of HTTP/1 request target URI and response status
- * #. HTTP/2 header map validity according to `RFC 7540 section 8.1.2 <https://datatracker.ietf.org/doc/html/rfc7540#section-8.1.2>`_
- * #. Syntax of HTTP/2 pseudo headers
- * #. HTTP/3 header map validity according to `RFC 9114 section 4.3  <https://www.rfc-editor.org/rfc/rfc9114.html>`_
- * #. Syntax of HTTP/3 pseudo headers
- * #. Syntax of Content-Length and Transfer-Encoding
- * #. Validation of HTTP/1 requests with both ``Content-Length`` and ``Transfer-Encoding`` headers
- * #. Normalization of the URI path according to `Normalization and Comparison <https://datatracker.ietf.org/doc/html/rfc3986#section-6>`_
- *    without `case normalization <https://datatracker.ietf.org/doc/html/rfc3986#section-6.2.2.1>`_
- *
- * [#comment:TODO(yanavlasov): Put #extension: envoy.http.header_validators.envoy_default after it is not hidden any more]
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig
  */
 export declare type HeaderValidatorConfig = Message<"envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig"> & {
@@ -36,39 +20,21 @@ export declare type HeaderValidatorConfig = Message<"envoy.extensions.http.heade
   http1ProtocolOptions?: HeaderValidatorConfig_Http1ProtocolOptions | undefined;
 
   /**
-   * The URI path normalization options.
-   * By default Envoy normalizes URI path using the default values of the :ref:`UriPathNormalizationOptions
-   * <envoy_v3_api_msg_extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.UriPathNormalizationOptions>`.
-   * URI path transformations specified by the ``uri_path_normalization_options`` configuration can be applied to a portion
-   * of requests by setting the ``envoy_default_header_validator.uri_path_transformations`` runtime value.
-   * Caution: disabling path normalization may lead to path confusion vulnerabilities in access control or incorrect service
-   * selection.
-   *
    * @generated from field: envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.UriPathNormalizationOptions uri_path_normalization_options = 2;
    */
   uriPathNormalizationOptions?: HeaderValidatorConfig_UriPathNormalizationOptions | undefined;
 
   /**
-   * Restrict HTTP methods to these defined in the `RFC 7231 section 4.1 <https://datatracker.ietf.org/doc/html/rfc7231#section-4.1>`_
-   * Envoy will respond with 400 to requests with disallowed methods.
-   * By default methods with arbitrary names are accepted.
-   *
    * @generated from field: bool restrict_http_methods = 3;
    */
   restrictHttpMethods: boolean;
 
   /**
-   * Action to take when a client request with a header name containing underscore characters is received.
-   * If this setting is not specified, the value defaults to ALLOW.
-   *
    * @generated from field: envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.HeadersWithUnderscoresAction headers_with_underscores_action = 4;
    */
   headersWithUnderscoresAction: HeaderValidatorConfig_HeadersWithUnderscoresAction;
 
   /**
-   * Allow requests with fragment in URL path and strip the fragment before request processing.
-   * By default Envoy rejects requests with fragment in URL path.
-   *
    * @generated from field: bool strip_fragment_from_path = 5;
    */
   stripFragmentFromPath: boolean;
@@ -85,43 +51,16 @@ export declare const HeaderValidatorConfigSchema: GenMessage<HeaderValidatorConf
  */
 export declare type HeaderValidatorConfig_UriPathNormalizationOptions = Message<"envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.UriPathNormalizationOptions"> & {
   /**
-   * Should paths be normalized according to RFC 3986?
-   * This operation overwrites the original request URI path and the new path is used for processing of
-   * the request by HTTP filters and proxied to the upstream service.
-   * Envoy will respond with 400 to requests with malformed paths that fail path normalization.
-   * The default behavior is to normalize the path.
-   * This value may be overridden by the runtime variable
-   * :ref:`http_connection_manager.normalize_path<config_http_conn_man_runtime_normalize_path>`.
-   * See `Normalization and Comparison <https://datatracker.ietf.org/doc/html/rfc3986#section-6>`_
-   * for details of normalization.
-   * Note that Envoy does not perform
-   * `case normalization <https://datatracker.ietf.org/doc/html/rfc3986#section-6.2.2.1>`_
-   * URI path normalization can be applied to a portion of requests by setting the
-   * ``envoy_default_header_validator.path_normalization`` runtime value.
-   *
    * @generated from field: bool skip_path_normalization = 1;
    */
   skipPathNormalization: boolean;
 
   /**
-   * Determines if adjacent slashes in the path are merged into one.
-   * This operation overwrites the original request URI path and the new path is used for processing of
-   * the request by HTTP filters and proxied to the upstream service.
-   * Setting this option to true will cause incoming requests with path ``//dir///file`` to not match against
-   * route with ``prefix`` match set to ``/dir``. Defaults to ``false``. Note that slash merging is not part of
-   * `HTTP spec <https://datatracker.ietf.org/doc/html/rfc3986>`_ and is provided for convenience.
-   * Merging of slashes in URI path can be applied to a portion of requests by setting the
-   * ``envoy_default_header_validator.merge_slashes`` runtime value.
-   *
    * @generated from field: bool skip_merging_slashes = 2;
    */
   skipMergingSlashes: boolean;
 
   /**
-   * The action to take when request URL path contains escaped slash sequences (``%2F``, ``%2f``, ``%5C`` and ``%5c``).
-   * This operation may overwrite the original request URI path and the new path is used for processing of
-   * the request by HTTP filters and proxied to the upstream service.
-   *
    * @generated from field: envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.UriPathNormalizationOptions.PathWithEscapedSlashesAction path_with_escaped_slashes_action = 3;
    */
   pathWithEscapedSlashesAction: HeaderValidatorConfig_UriPathNormalizationOptions_PathWithEscapedSlashesAction;
@@ -134,54 +73,30 @@ export declare type HeaderValidatorConfig_UriPathNormalizationOptions = Message<
 export declare const HeaderValidatorConfig_UriPathNormalizationOptionsSchema: GenMessage<HeaderValidatorConfig_UriPathNormalizationOptions>;
 
 /**
- * Determines the action for requests that contain ``%2F``, ``%2f``, ``%5C`` or ``%5c`` sequences in the URI path.
- * This operation occurs before URL normalization and the merge slashes transformations if they were enabled.
- *
  * @generated from enum envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.UriPathNormalizationOptions.PathWithEscapedSlashesAction
  */
 export enum HeaderValidatorConfig_UriPathNormalizationOptions_PathWithEscapedSlashesAction {
   /**
-   * Default behavior specific to implementation (i.e. Envoy) of this configuration option.
-   * Envoy, by default, takes the ``KEEP_UNCHANGED`` action.
-   * NOTE: the implementation may change the default behavior at-will.
-   *
    * @generated from enum value: IMPLEMENTATION_SPECIFIC_DEFAULT = 0;
    */
   IMPLEMENTATION_SPECIFIC_DEFAULT = 0,
 
   /**
-   * Keep escaped slashes.
-   *
    * @generated from enum value: KEEP_UNCHANGED = 1;
    */
   KEEP_UNCHANGED = 1,
 
   /**
-   * Reject client request with the 400 status. gRPC requests will be rejected with the ``INTERNAL`` (13) error code.
-   * The ``http#.downstream_rq_failed_path_normalization`` counter is incremented for each rejected request.
-   *
    * @generated from enum value: REJECT_REQUEST = 2;
    */
   REJECT_REQUEST = 2,
 
   /**
-   * Unescape ``%2F`` and ``%5C`` sequences and redirect the request to the new path if these sequences were present.
-   * The redirect occurs after path normalization and merge slashes transformations if they were configured.
-   * NOTE: gRPC requests will be rejected with the ``INTERNAL`` (13) error code.
-   * This option minimizes possibility of path confusion exploits by forcing request with unescaped slashes to
-   * traverse all parties: downstream client, intermediate proxies, Envoy and upstream server.
-   * The ``http#.downstream_rq_redirected_with_normalized_path`` counter is incremented for each
-   * redirected request.
-   *
    * @generated from enum value: UNESCAPE_AND_REDIRECT = 3;
    */
   UNESCAPE_AND_REDIRECT = 3,
 
   /**
-   * Unescape ``%2F`` and ``%5C`` sequences.
-   * Note: this option should not be enabled if intermediaries perform path based access control as
-   * it may lead to path confusion vulnerabilities.
-   *
    * @generated from enum value: UNESCAPE_AND_FORWARD = 4;
    */
   UNESCAPE_AND_FORWARD = 4,
@@ -197,15 +112,6 @@ export declare const HeaderValidatorConfig_UriPathNormalizationOptions_PathWithE
  */
 export declare type HeaderValidatorConfig_Http1ProtocolOptions = Message<"envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.Http1ProtocolOptions"> & {
   /**
-   * Allows Envoy to process HTTP/1 requests/responses with both ``Content-Length`` and ``Transfer-Encoding``
-   * headers set. By default such messages are rejected, but if option is enabled - Envoy will
-   * remove the ``Content-Length`` header and process the message.
-   * See `RFC7230, sec. 3.3.3 <https://datatracker.ietf.org/doc/html/rfc7230#section-3.3.3>`_ for details.
-   *
-   * .. attention::
-   *   Enabling this option might lead to request smuggling vulnerabilities, especially if traffic
-   *   is proxied via multiple layers of proxies.
-   *
    * @generated from field: bool allow_chunked_length = 1;
    */
   allowChunkedLength: boolean;
@@ -218,38 +124,20 @@ export declare type HeaderValidatorConfig_Http1ProtocolOptions = Message<"envoy.
 export declare const HeaderValidatorConfig_Http1ProtocolOptionsSchema: GenMessage<HeaderValidatorConfig_Http1ProtocolOptions>;
 
 /**
- * Action to take when Envoy receives client request with header names containing underscore
- * characters.
- * Underscore character is allowed in header names by the RFC-7230 and this behavior is implemented
- * as a security measure due to systems that treat '_' and '-' as interchangeable. Envoy by default allows client request headers with underscore
- * characters.
- *
  * @generated from enum envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.HeadersWithUnderscoresAction
  */
 export enum HeaderValidatorConfig_HeadersWithUnderscoresAction {
   /**
-   * Allow headers with underscores. This is the default behavior.
-   *
    * @generated from enum value: ALLOW = 0;
    */
   ALLOW = 0,
 
   /**
-   * Reject client request. HTTP/1 requests are rejected with the 400 status. HTTP/2 requests
-   * end with the stream reset. The
-   * :ref:`httpN.requests_rejected_with_underscores_in_headers <config_http_conn_man_stats_per_codec>` counter
-   * is incremented for each rejected request.
-   *
    * @generated from enum value: REJECT_REQUEST = 1;
    */
   REJECT_REQUEST = 1,
 
   /**
-   * Drop the client header with name containing underscores. The header is dropped before the filter chain is
-   * invoked and as such filters will not see dropped headers. The
-   * :ref:`httpN.dropped_headers_with_underscores <config_http_conn_man_stats_per_codec>` is incremented for
-   * each dropped header.
-   *
    * @generated from enum value: DROP_HEADER = 2;
    */
   DROP_HEADER = 2,

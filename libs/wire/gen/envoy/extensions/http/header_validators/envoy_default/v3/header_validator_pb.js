@@ -33,9 +33,6 @@ export const HeaderValidatorConfig_UriPathNormalizationOptions_PathWithEscapedSl
   enumDesc(file_envoy_extensions_http_header_validators_envoy_default_v3_header_validator, 0, 0, 0);
 
 /**
- * Determines the action for requests that contain ``%2F``, ``%2f``, ``%5C`` or ``%5c`` sequences in the URI path.
- * This operation occurs before URL normalization and the merge slashes transformations if they were enabled.
- *
  * @generated from enum envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.UriPathNormalizationOptions.PathWithEscapedSlashesAction
  */
 export const HeaderValidatorConfig_UriPathNormalizationOptions_PathWithEscapedSlashesAction = /*@__PURE__*/
@@ -55,12 +52,6 @@ export const HeaderValidatorConfig_HeadersWithUnderscoresActionSchema = /*@__PUR
   enumDesc(file_envoy_extensions_http_header_validators_envoy_default_v3_header_validator, 0, 0);
 
 /**
- * Action to take when Envoy receives client request with header names containing underscore
- * characters.
- * Underscore character is allowed in header names by the RFC-7230 and this behavior is implemented
- * as a security measure due to systems that treat '_' and '-' as interchangeable. Envoy by default allows client request headers with underscore
- * characters.
- *
  * @generated from enum envoy.extensions.http.header_validators.envoy_default.v3.HeaderValidatorConfig.HeadersWithUnderscoresAction
  */
 export const HeaderValidatorConfig_HeadersWithUnderscoresAction = /*@__PURE__*/

@@ -14,26 +14,15 @@ import type { SdsSecretConfig } from "../../../../transport_sockets/tls/v3/secre
 export declare const file_envoy_extensions_http_injected_credentials_oauth2_v3_oauth2: GenFile;
 
 /**
- * OAuth2 extension can be used to retrieve an OAuth2 access token from an authorization server and inject it into the
- * proxied requests.
- * Currently, only the Client Credentials Grant flow is supported.
- * The access token will be injected into the request headers using the ``Authorization`` header as a bearer token.
- *
  * @generated from message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2
  */
 export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2"> & {
   /**
-   * Endpoint on the authorization server to retrieve the access token from.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-3.2) for details.
-   *
    * @generated from field: envoy.config.core.v3.HttpUri token_endpoint = 1;
    */
   tokenEndpoint?: HttpUri | undefined;
 
   /**
-   * Optional list of OAuth scopes to be claimed in the authorization request.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-4.4.2) for details.
-   *
    * @generated from field: repeated string scopes = 2;
    */
   scopes: string[];
@@ -43,9 +32,6 @@ export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials
    */
   flowType: {
     /**
-     * Client Credentials Grant.
-     * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-4.4) for details.
-     *
      * @generated from field: envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials client_credentials = 3;
      */
     value: OAuth2_ClientCredentials;
@@ -53,9 +39,6 @@ export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials
   } | { case: undefined; value?: undefined };
 
   /**
-   * The interval between two successive retries to fetch token from Identity Provider. Default is 2 secs.
-   * The interval must be at least 1 second.
-   *
    * @generated from field: google.protobuf.Duration token_fetch_retry_interval = 4;
    */
   tokenFetchRetryInterval?: Duration | undefined;
@@ -68,32 +51,20 @@ export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials
 export declare const OAuth2Schema: GenMessage<OAuth2>;
 
 /**
- * Credentials to authenticate client to the authorization server.
- * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3) for details.
- *
  * @generated from message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials
  */
 export declare type OAuth2_ClientCredentials = Message<"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.ClientCredentials"> & {
   /**
-   * Client ID.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1) for details.
-   *
    * @generated from field: string client_id = 1;
    */
   clientId: string;
 
   /**
-   * Client secret.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1) for details.
-   *
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig client_secret = 2;
    */
   clientSecret?: SdsSecretConfig | undefined;
 
   /**
-   * The method to use when sending credentials to the authorization server.
-   * Refer to [RFC 6749: The OAuth 2.0 Authorization Framework](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1) for details.
-   *
    * @generated from field: envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.AuthType auth_type = 3;
    */
   authType: OAuth2_AuthType;
@@ -110,16 +81,11 @@ export declare const OAuth2_ClientCredentialsSchema: GenMessage<OAuth2_ClientCre
  */
 export enum OAuth2_AuthType {
   /**
-   * The ``client_id`` and ``client_secret`` will be sent using HTTP Basic authentication scheme.
-   *
    * @generated from enum value: BASIC_AUTH = 0;
    */
   BASIC_AUTH = 0,
 
   /**
-   * The ``client_id`` and ``client_secret`` will be sent in the URL encoded request body.
-   * This type should only be used when Auth server does not support Basic authentication.
-   *
    * @generated from enum value: URL_ENCODED_BODY = 1;
    */
   URL_ENCODED_BODY = 1,

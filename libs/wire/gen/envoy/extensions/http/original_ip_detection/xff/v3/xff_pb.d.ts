@@ -11,21 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_http_original_ip_detection_xff_v3_xff: GenFile;
 
 /**
- * This extension allows for the original downstream remote IP to be detected
- * by reading the :ref:`config_http_conn_man_headers_x-forwarded-for` header.
- *
- * [#extension: envoy.http.original_ip_detection.xff]
- *
  * @generated from message envoy.extensions.http.original_ip_detection.xff.v3.XffConfig
  */
 export declare type XffConfig = Message<"envoy.extensions.http.original_ip_detection.xff.v3.XffConfig"> & {
   /**
-   * The number of additional ingress proxy hops from the right side of the
-   * :ref:`config_http_conn_man_headers_x-forwarded-for` HTTP header to trust when
-   * determining the origin client's IP address. The default is zero if this option
-   * is not specified. See the documentation for
-   * :ref:`config_http_conn_man_headers_x-forwarded-for` for more information.
-   *
    * @generated from field: uint32 xff_num_trusted_hops = 1;
    */
   xffNumTrustedHops: number;

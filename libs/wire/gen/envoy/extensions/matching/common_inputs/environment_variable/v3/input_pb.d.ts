@@ -11,14 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_matching_common_inputs_environment_variable_v3_input: GenFile;
 
 /**
- * Reads an environment variable to provide an input for matching.
- *
  * @generated from message envoy.extensions.matching.common_inputs.environment_variable.v3.Config
  */
 export declare type Config = Message<"envoy.extensions.matching.common_inputs.environment_variable.v3.Config"> & {
   /**
-   * Name of the environment variable to read from.
-   *
    * @generated from field: string name = 1;
    */
   name: string;

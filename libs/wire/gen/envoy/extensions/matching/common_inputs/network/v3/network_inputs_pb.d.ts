@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_matching_common_inputs_network_v3_network_inputs: GenFile;
 
 /**
- * Specifies that matching should be performed by the destination IP address.
- * [#extension: envoy.matching.inputs.destination_ip]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput
  */
 export declare type DestinationIPInput = Message<"envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput"> & {
@@ -26,9 +23,6 @@ export declare type DestinationIPInput = Message<"envoy.extensions.matching.comm
 export declare const DestinationIPInputSchema: GenMessage<DestinationIPInput>;
 
 /**
- * Specifies that matching should be performed by the destination port.
- * [#extension: envoy.matching.inputs.destination_port]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput
  */
 export declare type DestinationPortInput = Message<"envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput"> & {
@@ -41,9 +35,6 @@ export declare type DestinationPortInput = Message<"envoy.extensions.matching.co
 export declare const DestinationPortInputSchema: GenMessage<DestinationPortInput>;
 
 /**
- * Specifies that matching should be performed by the source IP address.
- * [#extension: envoy.matching.inputs.source_ip]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.SourceIPInput
  */
 export declare type SourceIPInput = Message<"envoy.extensions.matching.common_inputs.network.v3.SourceIPInput"> & {
@@ -56,9 +47,6 @@ export declare type SourceIPInput = Message<"envoy.extensions.matching.common_in
 export declare const SourceIPInputSchema: GenMessage<SourceIPInput>;
 
 /**
- * Specifies that matching should be performed by the source port.
- * [#extension: envoy.matching.inputs.source_port]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.SourcePortInput
  */
 export declare type SourcePortInput = Message<"envoy.extensions.matching.common_inputs.network.v3.SourcePortInput"> & {
@@ -71,12 +59,6 @@ export declare type SourcePortInput = Message<"envoy.extensions.matching.common_
 export declare const SourcePortInputSchema: GenMessage<SourcePortInput>;
 
 /**
- * Input that matches by the directly connected source IP address (this
- * will only be different from the source IP address when using a listener
- * filter that overrides the source address, such as the :ref:`Proxy Protocol
- * listener filter <config_listener_filters_proxy_protocol>`).
- * [#extension: envoy.matching.inputs.direct_source_ip]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput
  */
 export declare type DirectSourceIPInput = Message<"envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput"> & {
@@ -89,12 +71,6 @@ export declare type DirectSourceIPInput = Message<"envoy.extensions.matching.com
 export declare const DirectSourceIPInputSchema: GenMessage<DirectSourceIPInput>;
 
 /**
- * Input that matches by the source IP type.
- * Specifies the source IP match type. The values include:
- *
- * * ``local`` - matches a connection originating from the same host,
- * [#extension: envoy.matching.inputs.source_type]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput
  */
 export declare type SourceTypeInput = Message<"envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput"> & {
@@ -107,12 +83,6 @@ export declare type SourceTypeInput = Message<"envoy.extensions.matching.common_
 export declare const SourceTypeInputSchema: GenMessage<SourceTypeInput>;
 
 /**
- * Input that matches by the requested server name (e.g. SNI in TLS).
- *
- * :ref:`TLS Inspector <config_listener_filters_tls_inspector>` provides the requested server name based on SNI,
- * when TLS protocol is detected.
- * [#extension: envoy.matching.inputs.server_name]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.ServerNameInput
  */
 export declare type ServerNameInput = Message<"envoy.extensions.matching.common_inputs.network.v3.ServerNameInput"> & {
@@ -125,15 +95,6 @@ export declare type ServerNameInput = Message<"envoy.extensions.matching.common_
 export declare const ServerNameInputSchema: GenMessage<ServerNameInput>;
 
 /**
- * Input that matches by the transport protocol.
- *
- * Suggested values include:
- *
- * * ``raw_buffer`` - default, used when no transport protocol is detected,
- * * ``tls`` - set by :ref:`envoy.filters.listener.tls_inspector <config_listener_filters_tls_inspector>`
- *   when TLS protocol is detected.
- * [#extension: envoy.matching.inputs.transport_protocol]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput
  */
 export declare type TransportProtocolInput = Message<"envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput"> & {
@@ -146,33 +107,6 @@ export declare type TransportProtocolInput = Message<"envoy.extensions.matching.
 export declare const TransportProtocolInputSchema: GenMessage<TransportProtocolInput>;
 
 /**
- * List of quoted and comma-separated requested application protocols. The list consists of a
- * single negotiated application protocol once the network stream is established.
- *
- * Examples:
- *
- * * ``'h2','http/1.1'``
- * * ``'h2c'``
- *
- * Suggested values in the list include:
- *
- * * ``http/1.1`` - set by :ref:`envoy.filters.listener.tls_inspector
- *   <config_listener_filters_tls_inspector>` and :ref:`envoy.filters.listener.http_inspector
- *   <config_listener_filters_http_inspector>`,
- * * ``h2`` - set by :ref:`envoy.filters.listener.tls_inspector <config_listener_filters_tls_inspector>`
- * * ``h2c`` - set by :ref:`envoy.filters.listener.http_inspector <config_listener_filters_http_inspector>`
- *
- * .. attention::
- *
- *   Currently, :ref:`TLS Inspector <config_listener_filters_tls_inspector>` provides
- *   application protocol detection based on the requested
- *   `ALPN <https://en.wikipedia.org/wiki/Application-Layer_Protocol_Negotiation>`_ values.
- *
- *   However, the use of ALPN is pretty much limited to the HTTP/2 traffic on the Internet,
- *   and matching on values other than ``h2`` is going to lead to a lot of false negatives,
- *   unless all connecting clients are known to use ALPN.
- * [#extension: envoy.matching.inputs.application_protocol]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput
  */
 export declare type ApplicationProtocolInput = Message<"envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput"> & {
@@ -185,10 +119,6 @@ export declare type ApplicationProtocolInput = Message<"envoy.extensions.matchin
 export declare const ApplicationProtocolInputSchema: GenMessage<ApplicationProtocolInput>;
 
 /**
- * Input that matches by a specific filter state key.
- * The value of the provided filter state key will be the raw string representation of the filter state object
- * [#extension: envoy.matching.inputs.filter_state]
- *
  * @generated from message envoy.extensions.matching.common_inputs.network.v3.FilterStateInput
  */
 export declare type FilterStateInput = Message<"envoy.extensions.matching.common_inputs.network.v3.FilterStateInput"> & {

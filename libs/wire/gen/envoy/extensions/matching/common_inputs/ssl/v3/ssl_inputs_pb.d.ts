@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_matching_common_inputs_ssl_v3_ssl_inputs: GenFile;
 
 /**
- * List of comma-delimited URIs in the SAN field of the peer certificate for a downstream.
- * [#extension: envoy.matching.inputs.uri_san]
- *
  * @generated from message envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput
  */
 export declare type UriSanInput = Message<"envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput"> & {
@@ -26,9 +23,6 @@ export declare type UriSanInput = Message<"envoy.extensions.matching.common_inpu
 export declare const UriSanInputSchema: GenMessage<UriSanInput>;
 
 /**
- * List of comma-delimited DNS entries in the SAN field of the peer certificate for a downstream.
- * [#extension: envoy.matching.inputs.dns_san]
- *
  * @generated from message envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput
  */
 export declare type DnsSanInput = Message<"envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput"> & {
@@ -41,10 +35,6 @@ export declare type DnsSanInput = Message<"envoy.extensions.matching.common_inpu
 export declare const DnsSanInputSchema: GenMessage<DnsSanInput>;
 
 /**
- * Input that matches the subject field of the peer certificate in RFC 2253 format for a
- * downstream.
- * [#extension: envoy.matching.inputs.subject]
- *
  * @generated from message envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput
  */
 export declare type SubjectInput = Message<"envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput"> & {

@@ -13,55 +13,30 @@ import type { DnsResolverOptions } from "../../../../../config/core/v3/resolver_
 export declare const file_envoy_extensions_network_dns_resolver_cares_v3_cares_dns_resolver: GenFile;
 
 /**
- * Configuration for c-ares DNS resolver.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
  */
 export declare type CaresDnsResolverConfig = Message<"envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"> & {
   /**
-   * A list of dns resolver addresses.
-   * :ref:`use_resolvers_as_fallback<envoy_v3_api_field_extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig.use_resolvers_as_fallback>`
-   * below dictates if the DNS client should override system defaults or only use the provided
-   * resolvers if the system defaults are not available, i.e., as a fallback.
-   *
    * @generated from field: repeated envoy.config.core.v3.Address resolvers = 1;
    */
   resolvers: Address[];
 
   /**
-   * If true use the resolvers listed in the
-   * :ref:`resolvers<envoy_v3_api_field_extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig.resolvers>`
-   * field only if c-ares is unable to obtain a
-   * nameserver from the system (e.g., /etc/resolv.conf).
-   * Otherwise, the resolvers listed in the resolvers list will override the default system
-   * resolvers. Defaults to false.
-   *
    * @generated from field: bool use_resolvers_as_fallback = 3;
    */
   useResolversAsFallback: boolean;
 
   /**
-   * The resolver will query available network interfaces and determine if there are no available
-   * interfaces for a given IP family. It will then filter these addresses from the results it
-   * presents. e.g., if there are no available IPv4 network interfaces, the resolver will not
-   * provide IPv4 addresses.
-   *
    * @generated from field: bool filter_unroutable_families = 4;
    */
   filterUnroutableFamilies: boolean;
 
   /**
-   * Configuration of DNS resolver option flags which control the behavior of the DNS resolver.
-   *
    * @generated from field: envoy.config.core.v3.DnsResolverOptions dns_resolver_options = 2;
    */
   dnsResolverOptions?: DnsResolverOptions | undefined;
 
   /**
-   * This option allows for number of UDP based DNS queries to be capped. Note, this
-   * is only applicable to c-ares DNS resolver currently.
-   *
    * @generated from field: google.protobuf.UInt32Value udp_max_queries = 5;
    */
   udpMaxQueries?: number | undefined;

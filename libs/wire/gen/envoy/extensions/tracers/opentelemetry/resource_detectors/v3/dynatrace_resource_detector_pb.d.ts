@@ -11,16 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_tracers_opentelemetry_resource_detectors_v3_dynatrace_resource_detector: GenFile;
 
 /**
- * Configuration for the Dynatrace Resource Detector extension.
- * The resource detector reads from the Dynatrace enrichment files
- * and adds host/process related attributes to the OpenTelemetry resource.
- *
- * See:
- *
- * `Enrich ingested data with Dynatrace-specific dimensions <https://docs.dynatrace.com/docs/shortlink/enrichment-files>`_
- *
- * [#extension: envoy.tracers.opentelemetry.resource_detectors.dynatrace]
- *
  * @generated from message envoy.extensions.tracers.opentelemetry.resource_detectors.v3.DynatraceResourceDetectorConfig
  */
 export declare type DynatraceResourceDetectorConfig = Message<"envoy.extensions.tracers.opentelemetry.resource_detectors.v3.DynatraceResourceDetectorConfig"> & {

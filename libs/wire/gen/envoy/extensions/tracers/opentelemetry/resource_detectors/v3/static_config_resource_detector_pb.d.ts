@@ -11,18 +11,10 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_tracers_opentelemetry_resource_detectors_v3_static_config_resource_detector: GenFile;
 
 /**
- * Configuration for the Static Resource detector extension.
- * The resource detector uses static config for resource attribute,
- * as per the OpenTelemetry specification.
- *
- * [#extension: envoy.tracers.opentelemetry.resource_detectors.static_config]
- *
  * @generated from message envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig
  */
 export declare type StaticConfigResourceDetectorConfig = Message<"envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig"> & {
   /**
-   * Custom Resource attributes to be included.
-   *
    * @generated from field: map<string, string> attributes = 1;
    */
   attributes: { [key: string]: string };

@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_upstreams_http_http_v3_http_connection_pool: GenFile;
 
 /**
- * A connection pool which forwards downstream HTTP as HTTP to upstream.
- * [#extension: envoy.upstreams.http.http]
- *
  * @generated from message envoy.extensions.upstreams.http.http.v3.HttpConnectionPoolProto
  */
 export declare type HttpConnectionPoolProto = Message<"envoy.extensions.upstreams.http.http.v3.HttpConnectionPoolProto"> & {

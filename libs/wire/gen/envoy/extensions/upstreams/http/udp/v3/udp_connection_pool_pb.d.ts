@@ -11,9 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_upstreams_http_udp_v3_udp_connection_pool: GenFile;
 
 /**
- * A connection pool which forwards downstream HTTP as UDP to upstream,
- * [#extension: envoy.upstreams.http.udp]
- *
  * @generated from message envoy.extensions.upstreams.http.udp.v3.UdpConnectionPoolProto
  */
 export declare type UdpConnectionPoolProto = Message<"envoy.extensions.upstreams.http.udp.v3.UdpConnectionPoolProto"> & {

@@ -11,10 +11,6 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_envoy_extensions_upstreams_tcp_generic_v3_generic_connection_pool: GenFile;
 
 /**
- * A connection pool which forwards downstream TCP as TCP or HTTP to upstream,
- * based on CONNECT configuration.
- * [#extension: envoy.upstreams.tcp.generic]
- *
  * @generated from message envoy.extensions.upstreams.tcp.generic.v3.GenericConnectionPoolProto
  */
 export declare type GenericConnectionPoolProto = Message<"envoy.extensions.upstreams.tcp.generic.v3.GenericConnectionPoolProto"> & {

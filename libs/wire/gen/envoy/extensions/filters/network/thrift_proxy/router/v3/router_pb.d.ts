@@ -15,8 +15,6 @@ export declare const file_envoy_extensions_filters_network_thrift_proxy_router_v
  */
 export declare type Router = Message<"envoy.extensions.filters.network.thrift_proxy.router.v3.Router"> & {
   /**
-   * Close downstream connection in case of routing or upstream connection problem. Default: true
-   *
    * @generated from field: google.protobuf.BoolValue close_downstream_on_upstream_error = 1;
    */
   closeDownstreamOnUpstreamError?: boolean | undefined;

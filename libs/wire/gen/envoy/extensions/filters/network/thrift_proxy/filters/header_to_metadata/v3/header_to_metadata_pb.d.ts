@@ -16,8 +16,6 @@ export declare const file_envoy_extensions_filters_network_thrift_proxy_filters_
  */
 export declare type HeaderToMetadata = Message<"envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata"> & {
   /**
-   * The list of rules to apply to requests.
-   *
    * @generated from field: repeated envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.Rule request_rules = 1;
    */
   requestRules: HeaderToMetadata_Rule[];
@@ -30,21 +28,15 @@ export declare type HeaderToMetadata = Message<"envoy.extensions.filters.network
 export declare const HeaderToMetadataSchema: GenMessage<HeaderToMetadata>;
 
 /**
- * [#next-free-field: 7]
- *
  * @generated from message envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.KeyValuePair
  */
 export declare type HeaderToMetadata_KeyValuePair = Message<"envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.KeyValuePair"> & {
   /**
-   * The namespace — if this is empty, the filter's namespace will be used.
-   *
    * @generated from field: string metadata_namespace = 1;
    */
   metadataNamespace: string;
 
   /**
-   * The key to use within the namespace.
-   *
    * @generated from field: string key = 2;
    */
   key: string;
@@ -54,24 +46,12 @@ export declare type HeaderToMetadata_KeyValuePair = Message<"envoy.extensions.fi
    */
   valueType: {
     /**
-     * The value to pair with the given key.
-     *
-     * When used for on_present case, if value is non-empty it'll be used instead
-     * of the header value. If both are empty, the header value is used as-is.
-     *
-     * When used for on_missing case, a non-empty value must be provided.
-     *
      * @generated from field: string value = 3;
      */
     value: string;
     case: "value";
   } | {
     /**
-     * If present, the header's value will be matched and substituted with this.
-     * If there is no match or substitution, the header value is used as-is.
-     *
-     * This is only used for on_present.
-     *
      * @generated from field: envoy.type.matcher.v3.RegexMatchAndSubstitute regex_value_rewrite = 4;
      */
     value: RegexMatchAndSubstitute;
@@ -79,16 +59,11 @@ export declare type HeaderToMetadata_KeyValuePair = Message<"envoy.extensions.fi
   } | { case: undefined; value?: undefined };
 
   /**
-   * The value's type — defaults to string.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.ValueType type = 5;
    */
   type: HeaderToMetadata_ValueType;
 
   /**
-   * How is the value encoded, default is NONE (not encoded).
-   * The value will be decoded accordingly before storing to metadata.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.ValueEncode encode = 6;
    */
   encode: HeaderToMetadata_ValueEncode;
@@ -101,45 +76,25 @@ export declare type HeaderToMetadata_KeyValuePair = Message<"envoy.extensions.fi
 export declare const HeaderToMetadata_KeyValuePairSchema: GenMessage<HeaderToMetadata_KeyValuePair>;
 
 /**
- * A Rule defines what metadata to apply when a header is present or missing.
- *
  * @generated from message envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.Rule
  */
 export declare type HeaderToMetadata_Rule = Message<"envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.Rule"> & {
   /**
-   * Specifies that a match will be performed on the value of a header.
-   *
-   * The header to be extracted.
-   *
    * @generated from field: string header = 1;
    */
   header: string;
 
   /**
-   * If the header is present, apply this metadata KeyValuePair.
-   *
-   * If the value in the KeyValuePair is non-empty, it'll be used instead
-   * of the header value.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.KeyValuePair on_present = 2;
    */
   onPresent?: HeaderToMetadata_KeyValuePair | undefined;
 
   /**
-   * If the header is not present, apply this metadata KeyValuePair.
-   *
-   * The value in the KeyValuePair must be set, since it'll be used in lieu
-   * of the missing header value.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.KeyValuePair on_missing = 3;
    */
   onMissing?: HeaderToMetadata_KeyValuePair | undefined;
 
   /**
-   * Whether or not to remove the header after a rule is applied.
-   *
-   * This prevents headers from leaking.
-   *
    * @generated from field: bool remove = 4;
    */
   remove: boolean;
@@ -166,9 +121,6 @@ export enum HeaderToMetadata_ValueType {
   NUMBER = 1,
 
   /**
-   * The value is a serialized `protobuf.Value
-   * <https://github.com/protocolbuffers/protobuf/blob/master/src/google/protobuf/struct.proto#L62>`_.
-   *
    * @generated from enum value: PROTOBUF_VALUE = 2;
    */
   PROTOBUF_VALUE = 2,
@@ -180,23 +132,15 @@ export enum HeaderToMetadata_ValueType {
 export declare const HeaderToMetadata_ValueTypeSchema: GenEnum<HeaderToMetadata_ValueType>;
 
 /**
- * ValueEncode defines the encoding algorithm.
- *
  * @generated from enum envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.ValueEncode
  */
 export enum HeaderToMetadata_ValueEncode {
   /**
-   * The value is not encoded.
-   *
    * @generated from enum value: NONE = 0;
    */
   NONE = 0,
 
   /**
-   * The value is encoded in `Base64 <https://tools.ietf.org/html/rfc4648#section-4>`_.
-   * Note: this is mostly used for STRING and PROTOBUF_VALUE to escape the
-   * non-ASCII characters in the header.
-   *
    * @generated from enum value: BASE64 = 1;
    */
   BASE64 = 1,

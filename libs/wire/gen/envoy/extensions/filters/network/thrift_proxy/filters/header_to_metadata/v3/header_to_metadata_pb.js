@@ -53,8 +53,6 @@ export const HeaderToMetadata_ValueEncodeSchema = /*@__PURE__*/
   enumDesc(file_envoy_extensions_filters_network_thrift_proxy_filters_header_to_metadata_v3_header_to_metadata, 0, 1);
 
 /**
- * ValueEncode defines the encoding algorithm.
- *
  * @generated from enum envoy.extensions.filters.network.thrift_proxy.filters.header_to_metadata.v3.HeaderToMetadata.ValueEncode
  */
 export const HeaderToMetadata_ValueEncode = /*@__PURE__*/

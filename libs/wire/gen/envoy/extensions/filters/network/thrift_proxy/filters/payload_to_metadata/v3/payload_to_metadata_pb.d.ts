@@ -16,8 +16,6 @@ export declare const file_envoy_extensions_filters_network_thrift_proxy_filters_
  */
 export declare type PayloadToMetadata = Message<"envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata"> & {
   /**
-   * The list of rules to apply to requests.
-   *
    * @generated from field: repeated envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.Rule request_rules = 1;
    */
   requestRules: PayloadToMetadata_Rule[];
@@ -30,21 +28,15 @@ export declare type PayloadToMetadata = Message<"envoy.extensions.filters.networ
 export declare const PayloadToMetadataSchema: GenMessage<PayloadToMetadata>;
 
 /**
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.KeyValuePair
  */
 export declare type PayloadToMetadata_KeyValuePair = Message<"envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.KeyValuePair"> & {
   /**
-   * The namespace — if this is empty, the filter's namespace will be used.
-   *
    * @generated from field: string metadata_namespace = 1;
    */
   metadataNamespace: string;
 
   /**
-   * The key to use within the namespace.
-   *
    * @generated from field: string key = 2;
    */
   key: string;
@@ -54,24 +46,12 @@ export declare type PayloadToMetadata_KeyValuePair = Message<"envoy.extensions.f
    */
   valueType: {
     /**
-     * The value to pair with the given key.
-     *
-     * When used for on_present case, if value is non-empty it'll be used instead
-     * of the field value. If both are empty, the field value is used as-is.
-     *
-     * When used for on_missing case, a non-empty value must be provided.
-     *
      * @generated from field: string value = 3;
      */
     value: string;
     case: "value";
   } | {
     /**
-     * If present, the header's value will be matched and substituted with this.
-     * If there is no match or substitution, the field value is used as-is.
-     *
-     * This is only used for on_present.
-     *
      * @generated from field: envoy.type.matcher.v3.RegexMatchAndSubstitute regex_value_rewrite = 4;
      */
     value: RegexMatchAndSubstitute;
@@ -79,8 +59,6 @@ export declare type PayloadToMetadata_KeyValuePair = Message<"envoy.extensions.f
   } | { case: undefined; value?: undefined };
 
   /**
-   * The value's type — defaults to string.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.ValueType type = 5;
    */
   type: PayloadToMetadata_ValueType;
@@ -93,9 +71,6 @@ export declare type PayloadToMetadata_KeyValuePair = Message<"envoy.extensions.f
 export declare const PayloadToMetadata_KeyValuePairSchema: GenMessage<PayloadToMetadata_KeyValuePair>;
 
 /**
- * A Rule defines what metadata to apply when a field is present or missing.
- * [#next-free-field: 6]
- *
  * @generated from message envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.Rule
  */
 export declare type PayloadToMetadata_Rule = Message<"envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.Rule"> & {
@@ -104,19 +79,12 @@ export declare type PayloadToMetadata_Rule = Message<"envoy.extensions.filters.n
    */
   matchSpecifier: {
     /**
-     * If specified, the route must exactly match the request method name. As a special case,
-     * an empty string matches any request method name.
-     *
      * @generated from field: string method_name = 1;
      */
     value: string;
     case: "methodName";
   } | {
     /**
-     * If specified, the route must have the service name as the request method name prefix.
-     * As a special case, an empty string matches any service name. Only relevant when service
-     * multiplexing.
-     *
      * @generated from field: string service_name = 2;
      */
     value: string;
@@ -124,25 +92,16 @@ export declare type PayloadToMetadata_Rule = Message<"envoy.extensions.filters.n
   } | { case: undefined; value?: undefined };
 
   /**
-   * Specifies that a match will be performed on the value of a field.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.FieldSelector field_selector = 3;
    */
   fieldSelector?: PayloadToMetadata_FieldSelector | undefined;
 
   /**
-   * If the field is present, apply this metadata KeyValuePair.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.KeyValuePair on_present = 4;
    */
   onPresent?: PayloadToMetadata_KeyValuePair | undefined;
 
   /**
-   * If the field is missing, apply this metadata KeyValuePair.
-   *
-   * The value in the KeyValuePair must be set, since it'll be used in lieu
-   * of the missing field value.
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.KeyValuePair on_missing = 5;
    */
   onMissing?: PayloadToMetadata_KeyValuePair | undefined;
@@ -159,22 +118,16 @@ export declare const PayloadToMetadata_RuleSchema: GenMessage<PayloadToMetadata_
  */
 export declare type PayloadToMetadata_FieldSelector = Message<"envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.FieldSelector"> & {
   /**
-   * field name to log
-   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * field id to match
-   *
    * @generated from field: int32 id = 2;
    */
   id: number;
 
   /**
-   * next node of the field selector
-   *
    * @generated from field: envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata.FieldSelector child = 3;
    */
   child?: PayloadToMetadata_FieldSelector | undefined;
