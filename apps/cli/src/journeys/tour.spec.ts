@@ -45,7 +45,7 @@ withPeer('corpus', (corpus) => {
 
     it('serves the page, with all three versions of the reviews in turn', async () => {
       expect((await fetchPage(ingress)).status).toBe(200);
-      expect(await versionsOf(30)).toEqual(new Set(['v1', 'v2', 'v3']));
+      expect(await versionsOf(60)).toEqual(new Set(['v1', 'v2', 'v3']));
     });
 
     it('bookinfo-gateway: the page stays reachable through the gateway, other paths do not', async () => {
@@ -55,7 +55,7 @@ withPeer('corpus', (corpus) => {
 
     it('destination-rule-all: subsets exist, traffic stays as it was', async () => {
       await applied('destination-rule-all', async () => (await fetchPage(ingress)).status === 200);
-      expect(await versionsOf(30)).toEqual(new Set(['v1', 'v2', 'v3']));
+      expect(await versionsOf(60)).toEqual(new Set(['v1', 'v2', 'v3']));
     });
 
     it('virtual-service-all-v1: only v1 answers', async () => {
