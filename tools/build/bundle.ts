@@ -1,6 +1,6 @@
 /**
  * Bundles the command line with every service into dist/flotilla.mjs, one file, and the proxy's worker into
- * dist/proxy-worker.mjs. What is loaded by `import()` stays lazy inside the file.
+ * dist/proxy-worker.mjs; and each service by itself, for images, into dist/services. What is loaded by `import()` stays lazy inside the file.
  *
  *   node tools/build/bundle.ts              build
  *   node tools/build/bundle.ts --if-stale   build unless the bundle is as new as its sources
@@ -28,6 +28,11 @@ const { metafile } = await build({
   entryPoints: {
     flotilla: join(root, 'apps/cli/src/main.ts'),
     'proxy-worker': join(root, 'apps/proxy/src/worker-main.ts'),
+    'services/citadel': join(root, 'apps/citadel/src/main.ts'),
+    'services/galley': join(root, 'apps/galley/src/main.ts'),
+    'services/pilot': join(root, 'apps/pilot/src/main.ts'),
+    'services/proxy': join(root, 'apps/proxy/src/main.ts'),
+    'services/proxy-worker': join(root, 'apps/proxy/src/worker-main.ts'),
   },
   outdir: output,
   outExtension: { '.js': '.mjs' },

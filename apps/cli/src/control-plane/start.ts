@@ -5,16 +5,14 @@ import { openLocalIdentity } from '@flotilla/identity';
 import { formatFinding } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { openTelemetry } from '@flotilla/observe/telemetry';
-import { DEFAULT_REGISTRATION, startPilot } from '@flotilla/pilot';
+import { DEFAULT_REGISTRATION, loadMeshConfig, startPilot } from '@flotilla/pilot';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
 import { compileAdminPolicy } from './admin-token.ts';
+import { CONTROL_PLANE_IDENTITY } from './control-plane-identity.ts';
 import { openDataDirectory } from './data-directory.ts';
-import { loadMeshConfig } from './mesh-config.ts';
-import { operationsPages } from './operations-pages.ts';
 
-/** Identity of the control plane's own servers, Istio's name for it. */
-const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'istiod' } as const;
+import { operationsPages } from './operations-pages.ts';
 
 // One machine, a handful of proxies: waiting long for more changes would only delay what the user looks at.
 const EMBEDDED_DEBOUNCE = { quietMs: 5, maxMs: 100 } as const;
