@@ -1,1 +1,1 @@
-export {};
+export { compileAdminPolicy, type AdminPolicyOptions } from './access.ts';
