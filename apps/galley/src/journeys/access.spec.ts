@@ -54,7 +54,7 @@ beforeAll(async () => {
       return createClient(GalleyService, transport);
     };
     return new Map([
-      ['admin token', client(null, 'open sesame')],
+      ['admin token', client(null, 'open-sesame')],
       ['wrong token', client(null, 'guessed')],
       ['admin', client(admin, null)],
       ['pilot', client(pilot, null)],
@@ -71,7 +71,7 @@ beforeEach(async () => {
     bus: createInProcessBus(),
     directories: [],
     access: compileAccess({
-      assertAdmin: compileAdminPolicy({ adminToken: 'open sesame', admins: [ADMIN] }),
+      assertAdmin: compileAdminPolicy({ adminToken: 'open-sesame', admins: [ADMIN] }),
       registrars: [PILOT],
     }),
     logger: silentLogger,
