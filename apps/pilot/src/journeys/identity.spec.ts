@@ -174,8 +174,9 @@ describe('a workload is registered', () => {
     const after = await start(galley, { graceMs: 20, orphanGraceMs: 300 });
     await connect(after, certificate).has('CDS', 'BlackHoleCluster');
     await entries(galley, 'default/by-hand', ENTRY);
-    // Two writes here, one removal by pilot, and nothing about the proxy that came back.
-    expect(galley.version).toBe(gone + 3);
+    // Two writes here, one removal by pilot, and the new controller of the proxy that came back.
+    expect(galley.version).toBe(gone + 4);
+    expect(galley.controller(ENTRY)).toBe(after.pilot.id);
   });
 
   test('again at once when somebody else removes or changes its entry', async () => {
