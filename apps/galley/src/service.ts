@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { createInProcessBus } from '@flotilla/bus';
 import { serveRpc } from '@flotilla/rpc/server';
-import { compileAdminPolicy, openServiceIdentity, type Service } from '@flotilla/service';
+import { compileAdminPolicy, controlPlaneIdentity, openServiceIdentity, type Service } from '@flotilla/service';
 import { FlotillaError } from '@flotilla/runtime';
+import { compileAccess } from './serve/access.ts';
 import { galleySettings } from './settings.ts';
 import { startGalley } from './start.ts';
 
@@ -24,7 +25,11 @@ export const galleyService: Service<typeof galleySettings> = {
       bus,
       directories: settings.config,
       changeLogLimit: settings.changeLogLimit,
-      authorise: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }),
+      access: compileAccess({
+        assertAdmin: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }),
+        registrars:
+          settings.registrars.length > 0 ? settings.registrars : [controlPlaneIdentity(settings.trustDomain, 'pilot')],
+      }),
       logger,
       clock,
     });

@@ -1,5 +1,6 @@
 import { serveRpc } from '@flotilla/rpc/server';
-import { controlPlaneIdentity, openServiceIdentity, type Service } from '@flotilla/service';
+import { createInProcessMembership } from '@flotilla/bus';
+import { compileAdminPolicy, controlPlaneIdentity, openServiceIdentity, type Service } from '@flotilla/service';
 import { FlotillaError } from '@flotilla/runtime';
 import { openGalleys } from './ingest/galleys.ts';
 import { createWatchBus } from './ingest/watch-bus.ts';
@@ -26,10 +27,13 @@ export const pilotService: Service<typeof pilotSettings> = {
     stop.push('connection to galley', () => galley.close());
     const bus = createWatchBus({ galley, clock, random, logger });
     stop.push('bus', () => bus.close());
+    const membership = createInProcessMembership();
+    stop.push('membership', () => membership.close());
     const configured = readiness.gate(`waiting for the configuration from ${settings.galley.join(', ')}`);
     const pilot = await startPilot({
       galley,
       bus,
+      membership,
       xds: settings.xds,
       xdsTls: settings.xdsTls,
       identity,
@@ -37,6 +41,7 @@ export const pilotService: Service<typeof pilotSettings> = {
       meshConfig,
       domainSuffix: settings.domainSuffix,
       debounce: { quietMs: settings.debounceQuiet, maxMs: settings.debounceMax },
+      access: { read: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }) },
       telemetry,
       logger,
       clock,
