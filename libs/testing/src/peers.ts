@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
 
 /** Programs and data from outside the repository that some tests work against. */
-export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus';
+export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'grpcurl' | 'corpus';
 
 interface PeerFacts {
   /** Environment variable that names it; wins over the search. */
@@ -27,6 +28,12 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     find: () => onPath('chromium') ?? onPath('google-chrome'),
   },
   curl: { variable: 'FLOTILLA_CURL', howToGet: 'install curl', find: () => onPath('curl') },
+  grpcurl: {
+    variable: 'FLOTILLA_GRPCURL',
+    howToGet:
+      'go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest, which ~/go/bin is searched for; or name it in FLOTILLA_GRPCURL',
+    find: () => onPath('grpcurl') ?? inFolder(join(homedir(), 'go/bin'), 'grpcurl'),
+  },
   corpus: {
     variable: 'FLOTILLA_CORPUS',
     howToGet: "put Istio's samples beside the checkout in ../shared/corpus, or name their folder in FLOTILLA_CORPUS",

@@ -9,6 +9,7 @@ import { createHealthStatus, routeHealth, type HealthStatus } from './health.ts'
 import { DEFAULT_MAX_CONCURRENT_STREAMS, DEFAULT_MAX_MESSAGE_BYTES } from './limits.ts';
 import { createPlaintextServer } from './listen-plaintext.ts';
 import { createTlsServer, type ServerTls } from './listen-tls.ts';
+import { routeReflection } from './reflection.ts';
 import { createRouter, type Routes } from './router.ts';
 
 export interface ServeRpcOptions {
@@ -46,7 +47,8 @@ export interface RpcServer {
 }
 
 /**
- * Serves calls over the Connect, gRPC and gRPC-Web protocols on one port, with `grpc.health.v1` beside them. Deadlines
+ * Serves calls over the Connect, gRPC and gRPC-Web protocols on one port, with `grpc.health.v1` and server reflection
+ * beside them. Deadlines
  * and errors are those of the protocols; a `FlotillaError` thrown by a handler is mapped by `toConnectError`.
  * Throws `system` when the address cannot be had.
  */
@@ -68,6 +70,7 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     },
   });
   routeHealth(router, health);
+  routeReflection(router);
 
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
