@@ -7,10 +7,10 @@ import { startGalley } from '@flotilla/galley';
 import { openLocalIdentity } from '@flotilla/identity';
 import { silentLogger } from '@flotilla/observe';
 import { type Routes, type RpcServer, serveRpc } from '@flotilla/rpc';
+import { compileAdminPolicy } from '@flotilla/service';
 import { StopStack, systemClock } from '@flotilla/runtime';
 import { PilotService, SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileAdminPolicy } from '../control-plane/admin-token.ts';
 import { type CommandResult, runFlotilla } from './mesh.ts';
 
 const SERVICE = 'apiVersion: v1\nkind: Service\nmetadata: { name: db }\nspec: { ports: [{ name: tcp, port: 5432 }] }\n';
@@ -29,16 +29,16 @@ describe('the command line against separate services', () => {
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'flotilla-services-'));
     stop.push('scratch', () => rmSync(scratch, { recursive: true, force: true }));
-    const authorise = compileAdminPolicy('secret');
+    const assertAdmin = compileAdminPolicy({ adminToken: 'secret', admins: [] });
     const common = { logger: silentLogger, clock: systemClock };
     mkdirSync(join(scratch, 'citadel'));
     const authority = await startCitadel({
       ...common,
-      dataDir: join(scratch, 'citadel'),
+      keys: { directory: join(scratch, 'citadel') },
       trustDomain: 'shop.example',
       defaultTtlMs: 3_600_000,
       maxTtlMs: 3_600_000,
-      authoriseAdmin: authorise,
+      authoriseAdmin: assertAdmin,
     });
     stop.push('citadel', () => authority.close());
     const bus = createInProcessBus();
@@ -48,7 +48,13 @@ describe('the command line against separate services', () => {
       store: { kind: 'sqlite', path: join(scratch, 'store.sqlite') },
       bus,
       directories: [],
-      authorise,
+      access: {
+        read: assertAdmin,
+        write(caller) {
+          assertAdmin(caller);
+          return 'anything';
+        },
+      },
     });
     stop.push('galley', () => config.close());
     const serve = async (serviceAccount: string, routes: Routes) => {
@@ -74,6 +80,7 @@ describe('the command line against separate services', () => {
           async listProxies() {
             return {
               version: BigInt(config.version()),
+              pilotId: `pilot-of-${workload}`,
               proxies: [
                 {
                   nodeId: `sidecar~10.0.0.1~${workload}.default~default.svc.cluster.local`,
@@ -122,8 +129,8 @@ describe('the command line against separate services', () => {
     const [headings, ...rows] = stdout.trimEnd().split('\n');
     expect(headings).toMatch(/^PROXY .* PILOT$/);
     expect(rows).toEqual([
-      expect.stringMatching(new RegExp(`^details-v1.default .*SYNCED.* ${pilots[0]?.url}$`)),
-      expect.stringMatching(new RegExp(`^reviews-v1.default .*SYNCED.* ${pilots[1]?.url}$`)),
+      expect.stringMatching(new RegExp(`^details-v1.default .*SYNCED.* pilot-of-details-v1 at ${pilots[0]?.url}$`)),
+      expect.stringMatching(new RegExp(`^reviews-v1.default .*SYNCED.* pilot-of-reviews-v1 at ${pilots[1]?.url}$`)),
     ]);
   });
 
@@ -143,7 +150,12 @@ describe('the command line against separate services', () => {
   });
 
   it.each<[string, Record<string, string>, number, RegExp]>([
-    ['a wrong token', { FLOTILLA_ADMIN_TOKEN: 'guessed' }, 1, /needs its admin token\n {2}.*--token/],
+    [
+      'a wrong token',
+      { FLOTILLA_ADMIN_TOKEN: 'guessed' },
+      1,
+      /the admin token is not that of this mesh\n {2}.*--token/,
+    ],
     [
       'another trust domain',
       { FLOTILLA_TRUST_DOMAIN: 'cluster.local' },
@@ -155,7 +167,7 @@ describe('the command line against separate services', () => {
       'a roots file that is not there',
       { FLOTILLA_CA_ROOTS: '/nowhere.pem' },
       2,
-      /--ca-roots: cannot read \/nowhere.pem/,
+      /FLOTILLA_CA_ROOTS: ENOENT.*nowhere.pem/,
     ],
   ])('says what to do about %s', async (_, more, code, text) => {
     const result = await run(['apply', '-f', join(scratch, 'db.yaml')], more);

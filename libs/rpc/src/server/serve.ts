@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { compressionGzip } from '@connectrpc/connect-node';
-import type { Tracer } from '@opentelemetry/api';
+import type { Meter, Tracer } from '@opentelemetry/api';
 import { FlotillaError, formatAddress, systemClock, type Clock, type SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { createNodeHandler, type NodeHandler } from './handler.ts';
@@ -21,6 +21,8 @@ export interface ServeRpcOptions {
   readonly logger: Logger;
   /** Makes a span of every call. */
   readonly tracer?: Tracer;
+  /** Counts every call, as `grpc_server_handled_total`. */
+  readonly meter?: Meter;
   readonly clock?: Clock;
   /** What `grpc.health.v1` says; by default serving until `close`. */
   readonly health?: HealthStatus;
@@ -62,6 +64,7 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     logger,
     closing: closing.signal,
     tracer: options.tracer ?? null,
+    meter: options.meter ?? null,
     options: {
       acceptCompression: [compressionGzip],
       readMaxBytes: maxMessageBytes,

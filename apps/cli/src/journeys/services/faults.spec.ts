@@ -178,7 +178,7 @@ describe('a service that waits', () => {
       ...['--token-key-file', secret('token-key.pem')],
     ]);
     await expect.poll(() => isReady(url), { timeout: 20_000 }).toBe(true);
-    expect((await fetchText(`${url}/metrics`)).text).toContain('target_info');
+    expect((await fetchText(`${url}/metrics`)).text).toContain('process_resident_memory_bytes');
     expect(await waiting.end('SIGTERM')).toBe(0);
     expect(waiting.log.map(({ msg }) => msg)).toEqual(expect.arrayContaining(['ready', 'stopping']));
   });
