@@ -3,7 +3,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
 
 /** Programs and data from outside the repository that some tests work against. */
-export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus';
+export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus' | 'redis-server';
 
 interface PeerFacts {
   /** Environment variable that names it; wins over the search. */
@@ -27,6 +27,11 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     find: () => onPath('chromium') ?? onPath('google-chrome'),
   },
   curl: { variable: 'FLOTILLA_CURL', howToGet: 'install curl', find: () => onPath('curl') },
+  'redis-server': {
+    variable: 'FLOTILLA_REDIS',
+    howToGet: 'apt-get install redis-server, or name one in FLOTILLA_REDIS',
+    find: () => onPath('redis-server'),
+  },
   corpus: {
     variable: 'FLOTILLA_CORPUS',
     howToGet: "put Istio's samples beside the checkout in ../shared/corpus, or name their folder in FLOTILLA_CORPUS",
