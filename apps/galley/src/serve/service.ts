@@ -16,6 +16,7 @@ import type { ConfigWriter } from '../write/config-writer.ts';
 import { deleteResources } from '../write/delete.ts';
 import type { DeleteOptions } from '../write/delete.ts';
 import { changesFrom } from './changes.ts';
+import type { Changes, Since } from './changes.ts';
 import { appliedToWire, reportToWire } from './wire.ts';
 
 /** Decides whether a caller may change the configuration. Throws `unauthenticated` or `forbidden` when not. */
@@ -97,25 +98,30 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
         return { report: reportToWire(reportOf(decoded, set, !request.standalone)) };
       }),
 
-    listChanges: (request) => answer(() => changesFrom(store, Number(request.sinceVersion))),
+    listChanges: (request) => answer(() => changesFrom(store, writer, sinceOf(request))),
 
-    watch: (request, context) => watch(writer, store, Number(request.sinceVersion), context),
+    watch: (request, context) => watch(writer, store, sinceOf(request), context),
   };
 }
 
 async function* watch(
   writer: ConfigWriter,
   store: ConfigStore,
-  sinceVersion: number,
+  from: Since,
   context: HandlerContext,
-): AsyncGenerator<Awaited<ReturnType<typeof changesFrom>>> {
-  let since = sinceVersion;
+): AsyncGenerator<Changes> {
+  let since = from;
   while (!context.signal.aborted) {
-    const changes = await answer(() => changesFrom(store, since));
+    const changes = await answer(() => changesFrom(store, writer, since));
     yield changes;
-    since = Number(changes.version);
-    await answer(() => writer.waitBeyond(since, context.signal));
+    const reached = { epoch: changes.epoch, version: Number(changes.version) };
+    since = reached;
+    await answer(() => writer.waitBeyond(reached, context.signal));
   }
+}
+
+function sinceOf(request: { readonly sinceEpoch: string; readonly sinceVersion: bigint }): Since {
+  return { epoch: request.sinceEpoch, version: Number(request.sinceVersion) };
 }
 
 /** Runs a handler's work and gives its failure the form of an RPC error, with the report of a refused write. */
