@@ -13,11 +13,11 @@ export interface KeptClientOptions<C extends Redis | Cluster> {
   readonly random: Random;
 }
 
-const RETRY = { baseMs: 50, maxMs: 2_000 };
+const RETRY = { baseMs: 20, maxMs: 1_000 };
 // Keeps the silence timeout of the connection at work while nobody asks for anything.
 const PING_EVERY_MS = 5_000;
 // What breaks sooner than that was no success.
-const STEADY_MS = 1_000;
+const STEADY_MS = 100;
 
 /**
  * Keeps one client connected until closed:
@@ -59,22 +59,20 @@ export class KeptClient<C extends Redis | Cluster> {
   }
 
   async #run(): Promise<void> {
-    const { clock, onDown } = this.#options;
+    const { onDown } = this.#options;
     // Whoever opened it first has the connection in hands, then hears of it.
     await Promise.resolve();
     while (!this.#isClosed) {
-      const startedMs = clock.monotonicMs();
       const reason = await this.#round();
       if (this.#isClosed) return;
       onDown(reason);
-      if (clock.monotonicMs() - startedMs > STEADY_MS) this.#backoff.reset();
       await this.#pause(this.#backoff.nextMs());
     }
   }
 
   /** Resolves with why it ended. */
   async #round(): Promise<unknown> {
-    const { open, prepare, onConnected } = this.#options;
+    const { open, prepare, onConnected, clock } = this.#options;
     let reason: unknown = new Error('the connection was closed');
     let client: C;
     try {
@@ -104,8 +102,10 @@ export class KeptClient<C extends Redis | Cluster> {
     }
     this.#connected = client;
     const ping = this.#keepPinging(client);
+    const sinceMs = clock.monotonicMs();
     onConnected(client);
     await ended;
+    if (clock.monotonicMs() - sinceMs > STEADY_MS) this.#backoff.reset();
     ping.cancel();
     this.#connected = null;
     return reason;

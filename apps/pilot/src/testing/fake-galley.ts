@@ -1,9 +1,11 @@
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
-import { createInProcessBus, type VersionBus } from '@flotilla/bus';
+import { createInProcessBus, type InProcessBus } from '@flotilla/bus';
 import { formatKey, keyFromWire, type ResourceKey } from '@flotilla/model';
 import { createInMemoryTransport } from '@flotilla/rpc';
 import { GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { readResources } from './documents.ts';
+
+const EPOCH = 'fake';
 
 /**
  * Galley as pilot sees it, without validation and storage: a versioned set of resources behind `GalleyService`, with its
@@ -11,7 +13,7 @@ import { readResources } from './documents.ts';
  */
 export class FakeGalley {
   readonly transport: Transport;
-  readonly bus: VersionBus = createInProcessBus();
+  readonly bus: InProcessBus = createInProcessBus();
   readonly #resources = new Map<string, Resource>();
   readonly #log: { readonly version: number; readonly key: ResourceKey }[] = [];
   #version = 0;
@@ -61,7 +63,7 @@ export class FakeGalley {
       this.#log.push({ version: this.#version, key });
       return key;
     });
-    void this.bus.publish({ version: this.#version, keys });
+    void this.bus.publish({ epoch: EPOCH, version: this.#version, keys });
   }
 
   remove(...keys: ResourceKey[]): void {
@@ -70,7 +72,7 @@ export class FakeGalley {
       this.#resources.delete(formatKey(key));
       this.#log.push({ version: this.#version, key });
     }
-    void this.bus.publish({ version: this.#version, keys });
+    void this.bus.publish({ epoch: EPOCH, version: this.#version, keys });
   }
 
   #mustBeThere(): void {
@@ -82,10 +84,11 @@ export class FakeGalley {
     const version = BigInt(this.#version);
     if (since === 0) {
       const changes = [...this.#resources.values()].map((resource) => ({ key: resource.key, resource, version }));
-      return { version, snapshot: true, changes };
+      return { epoch: EPOCH, version, snapshot: true, changes };
     }
     const changed = new Map(this.#log.filter((entry) => entry.version > since).map(({ key }) => [formatKey(key), key]));
     return {
+      epoch: EPOCH,
       version,
       snapshot: false,
       changes: [...changed].map(([id, key]) => ({ key, resource: this.#resources.get(id), version })),
