@@ -4,3 +4,4 @@ export type { WriteScope } from './write/scope.ts';
 export { validateDocuments, type ValidateDocumentsOptions } from './validate-documents.ts';
 export type { TextDocument } from './decode/decode-documents.ts';
 export { galleyService } from './service.ts';
+export type { StoreOptions } from './store/open-store.ts';

@@ -1,3 +1,4 @@
+import { redisServiceSettings } from '@flotilla/redis';
 import { identitySettings, spiffeIdSetting } from '@flotilla/service';
 import * as settings from '@flotilla/service/settings';
 
@@ -5,8 +6,12 @@ import * as settings from '@flotilla/service/settings';
 export const galleySettings = {
   listen: settings.address({ description: 'the API, over mutual TLS', standard: '0.0.0.0:9901' }),
   ...identitySettings({ namespace: 'istio-system', serviceAccount: 'galley' }),
+  ...redisServiceSettings,
   data: settings.optional(
-    settings.path({ description: 'keep the store here, in a file, for a galley that is alone', form: 'directory' }),
+    settings.path({
+      description: 'in place of Redis: keep the store here, in a file, for a galley that is alone',
+      form: 'directory',
+    }),
   ),
   config: settings.list(settings.path({ description: 'directory of YAML to read and watch', form: 'directory' })),
   changeLogLimit: settings.integer({

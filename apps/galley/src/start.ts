@@ -1,21 +1,24 @@
 import type { ConnectRouter, Transport } from '@connectrpc/connect';
 import type { VersionBus } from '@flotilla/bus';
 import type { Finding } from '@flotilla/model';
-import type { Logger } from '@flotilla/observe';
+import type { Logger, Telemetry } from '@flotilla/observe';
 import { createInMemoryTransport } from '@flotilla/rpc';
-import { StopStack } from '@flotilla/runtime';
+import { FlotillaError, StopStack } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { analyseAll, identityOf } from './analyse/analyse.ts';
 import type { AccessPolicy } from './serve/access.ts';
+import { galleyMetrics, noMetrics } from './metrics.ts';
 import { createGalleyService } from './serve/service.ts';
 import { openDirectorySource } from './sources/directory/directory-source.ts';
 import type { DirectorySource } from './sources/directory/directory-source.ts';
-import { openSqliteStore } from './store/sqlite.ts';
+import { openStore } from './store/open-store.ts';
+import type { StoreOptions } from './store/open-store.ts';
 import { ConfigWriter } from './write/config-writer.ts';
+import { followStore } from './write/follow-store.ts';
 
 export interface GalleyOptions {
-  readonly store: { readonly kind: 'sqlite'; readonly path: string };
+  readonly store: StoreOptions;
   /** Not closed by galley. */
   readonly bus: VersionBus;
   /** Directories of YAML files to read and watch. */
@@ -26,6 +29,9 @@ export interface GalleyOptions {
   readonly clock: Clock;
   /** How many changes the store keeps for replicas that catch up. */
   readonly changeLogLimit?: number;
+  readonly telemetry?: Telemetry;
+  /** Ends waiting for a store that is away. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Galley {
@@ -45,32 +51,54 @@ export interface Galley {
 }
 
 /**
- * Starts galley: opens the store, takes in the directories, and is ready to serve. Throws `system` or `invalid` when
- * the store or a directory cannot be used. Faults inside files do not stop it; `findings` tells them.
+ * Starts galley: opens the store, takes in the directories, and is ready to serve. Waits for a store that is away.
+ * Throws `system` or `invalid` when the store or a directory cannot be used, and `unavailable` when it shall wait no
+ * longer. Faults inside files do not stop it; `findings` tells them.
  */
 export async function startGalley(options: GalleyOptions): Promise<Galley> {
+  for (;;) {
+    if (options.store.kind === 'redis') await options.store.connection.waitUntilReady(options.signal);
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      // It went away again meanwhile.
+      if (options.store.kind !== 'redis' || FlotillaError.from(error).code !== 'unavailable') throw error;
+      options.logger.warn('galley starts again', { error: FlotillaError.from(error) });
+    }
+  }
+}
+
+async function startOnce(options: GalleyOptions): Promise<Galley> {
   const { bus, logger, clock } = options;
   const stop = new StopStack();
   try {
-    const store = openSqliteStore({
-      path: options.store.path,
-      ...(options.changeLogLimit === undefined ? {} : { changeLogLimit: options.changeLogLimit }),
-    });
+    const store = await openStore(options.store, options.changeLogLimit);
     stop.push('store', () => store.close());
-    const writer = await ConfigWriter.open({ store, bus, logger });
+    let metrics = noMetrics;
+    const onCommit = (changes: number): void => metrics.committed(changes);
+    const writer = await ConfigWriter.open({ store, bus, logger, onCommit });
     stop.push('writer', () => writer.close());
-    // Other processes on the same store announce what they commit.
-    stop.push(
-      'bus subscription',
-      await bus.subscribe(({ version }) => {
-        if (version > writer.version) writer.refresh().catch((error: unknown) => logRefresh(logger, error));
-      }),
-    );
+    stop.push('following', await followStore({ writer, bus, store: options.store, clock, logger }));
     const sources: DirectorySource[] = [];
     for (const directory of options.directories) {
       const source = await openDirectorySource({ directory, defaultNamespace: 'default', writer, clock, logger });
       stop.push(`directory ${directory}`, () => source.close());
       sources.push(source);
+    }
+    if (options.store.kind === 'redis') {
+      // What a file asked for while the store was away is written now, and not at the next look at the directory.
+      const { connection } = options.store;
+      const end = connection.subscribe((isConnected) => {
+        if (isConnected) for (const source of sources) void source.rescan();
+      });
+      stop.push('retry of directories', end);
+    }
+    if (options.telemetry !== undefined) {
+      metrics = galleyMetrics(options.telemetry.meter, {
+        version: () => writer.version,
+        resources: () => writer.set.size,
+        errors: () => allFindings(writer, sources).filter(({ severity }) => severity === 'error').length,
+      });
     }
     const service = createGalleyService({
       writer,
@@ -101,8 +129,4 @@ function allFindings(writer: ConfigWriter, sources: readonly DirectorySource[]):
   const known = new Set(fromFiles.map(identityOf));
   const cross = analyseAll({ set: writer.set, isWholeMesh: true }).map(({ finding }) => finding);
   return [...fromFiles, ...cross.filter((finding) => !known.has(identityOf(finding)))];
-}
-
-function logRefresh(logger: Logger, error: unknown): void {
-  logger.warn('galley cannot catch up with its store', { error: String(error) });
 }

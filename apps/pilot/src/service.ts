@@ -1,6 +1,21 @@
 import { serveRpc } from '@flotilla/rpc/server';
-import { createInProcessMembership } from '@flotilla/bus';
-import { compileAdminPolicy, controlPlaneIdentity, openServiceIdentity, type Service } from '@flotilla/service';
+import {
+  createInProcessMembership,
+  createRedisBus,
+  createRedisMembership,
+  type Membership,
+  type VersionBus,
+} from '@flotilla/bus';
+import { openRedis, redisSettingsOf } from '@flotilla/redis';
+import type { Transport } from '@connectrpc/connect';
+import {
+  compileAdminPolicy,
+  controlPlaneIdentity,
+  openServiceIdentity,
+  type Service,
+  type ServiceContext,
+  type SettingsOf,
+} from '@flotilla/service';
 import { FlotillaError } from '@flotilla/runtime';
 import { openGalleys } from './ingest/galleys.ts';
 import { createWatchBus } from './ingest/watch-bus.ts';
@@ -25,10 +40,7 @@ export const pilotService: Service<typeof pilotSettings> = {
     const spiffeId = settings.galleyIdentity ?? controlPlaneIdentity(trustDomain, 'galley');
     const galley = openGalleys([first, ...more], { identity, spiffeId });
     stop.push('connection to galley', () => galley.close());
-    const bus = createWatchBus({ galley, clock, random, logger });
-    stop.push('bus', () => bus.close());
-    const membership = createInProcessMembership();
-    stop.push('membership', () => membership.close());
+    const { bus, membership } = openCompany(context, galley);
     const configured = readiness.gate(`waiting for the configuration from ${settings.galley.join(', ')}`);
     const pilot = await startPilot({
       galley,
@@ -62,3 +74,29 @@ export const pilotService: Service<typeof pilotSettings> = {
     logger.info('API and xDS', { api: server.url, xdsTls: pilot.xdsTls, xds: pilot.xds });
   },
 };
+
+/**
+ * How this pilot hears of versions, and which other pilots live: by Redis; without it, by galley's stream, and then it is
+ * the only pilot.
+ */
+function openCompany(
+  { settings, logger, stop, clock, random }: ServiceContext<SettingsOf<typeof pilotSettings>>,
+  galley: Transport,
+): { readonly bus: VersionBus; readonly membership: Membership } {
+  const redis = redisSettingsOf(settings);
+  const open = <T extends { close(): Promise<void> }>(name: string, part: T): T => {
+    stop.push(name, () => part.close());
+    return part;
+  };
+  if (redis === null) {
+    return {
+      bus: open('bus', createWatchBus({ galley, clock, random, logger })),
+      membership: open('membership', createInProcessMembership()),
+    };
+  }
+  const connection = open('connection to Redis', openRedis({ settings: redis, logger, clock, random }));
+  return {
+    bus: open('bus', createRedisBus({ connection, logger })),
+    membership: open('membership', createRedisMembership({ connection, logger, clock })),
+  };
+}

@@ -1,3 +1,4 @@
+import { redisServiceSettings } from '@flotilla/redis';
 import { identitySettings, spiffeIdSetting } from '@flotilla/service';
 import * as settings from '@flotilla/service/settings';
 
@@ -13,6 +14,7 @@ export const pilotSettings = {
   galleyIdentity: settings.optional(
     spiffeIdSetting('identity of galley; default: galley in istio-system of the trust domain'),
   ),
+  ...redisServiceSettings,
   meshConfig: settings.optional(
     settings.path({ description: "Istio's MeshConfig as YAML; default: Istio's defaults" }),
   ),

@@ -1,4 +1,7 @@
 import { createInProcessBus } from './in-process.ts';
 import { versionBusSuite } from './version-bus.suite.ts';
 
-versionBusSuite(async () => createInProcessBus());
+versionBusSuite({
+  make: async () => createInProcessBus(),
+  interrupt: (bus, during) => bus.interrupt(during),
+});

@@ -1,32 +1,39 @@
 import { FlotillaError } from '@flotilla/runtime';
-import type { VersionAnnouncement, VersionBus, VersionListener } from './version-bus.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type { GapListener, VersionAnnouncement, VersionBus, VersionListener } from './version-bus.ts';
 
-/** The bus of the embedded mesh, where galley and pilot share a process. Listeners hear in the order of publishing. */
-export function createInProcessBus(): VersionBus {
-  return new InProcessBus();
+export interface InProcessBus extends VersionBus {
+  /** Does what a connection does that broke and is back: announcements of a while are lost. For tests. */
+  interrupt(whileCutOff: () => Promise<void>): Promise<void>;
 }
 
-class InProcessBus implements VersionBus {
-  readonly #subscriptions = new Set<{ readonly listener: VersionListener }>();
+/** The bus of the embedded mesh, where galley and pilot share a process. Listeners hear in the order of publishing. */
+export function createInProcessBus(): InProcessBus {
+  return new DirectBus();
+}
+
+class DirectBus implements InProcessBus {
+  readonly #subscriptions = new Subscriptions();
+  #isCutOff = false;
   #isClosed = false;
 
-  async publish(announcement: VersionAnnouncement): Promise<void> {
+  async publish({ epoch, version, keys }: VersionAnnouncement): Promise<void> {
     this.#assertOpen();
+    if (this.#isCutOff) return;
     // Frozen, since all listeners get the same object.
-    const frozen = Object.freeze({ version: announcement.version, keys: Object.freeze([...announcement.keys]) });
-    for (const subscription of [...this.#subscriptions]) {
-      // Not within the publisher's call: a listener must neither delay it nor see its half-done work.
-      queueMicrotask(() => {
-        if (this.#subscriptions.has(subscription)) hear(subscription.listener, frozen);
-      });
-    }
+    this.#subscriptions.tell(Object.freeze({ epoch, version, keys: Object.freeze([...keys]) }));
   }
 
-  async subscribe(listener: VersionListener): Promise<() => void> {
+  async subscribe(listener: VersionListener, onGap?: GapListener): Promise<() => void> {
     this.#assertOpen();
-    const subscription = { listener };
-    this.#subscriptions.add(subscription);
-    return () => void this.#subscriptions.delete(subscription);
+    return this.#subscriptions.add(listener, onGap);
+  }
+
+  async interrupt(whileCutOff: () => Promise<void>): Promise<void> {
+    this.#isCutOff = true;
+    await whileCutOff();
+    this.#isCutOff = false;
+    this.#subscriptions.tellGap();
   }
 
   async close(): Promise<void> {
@@ -36,14 +43,5 @@ class InProcessBus implements VersionBus {
 
   #assertOpen(): void {
     if (this.#isClosed) throw new FlotillaError('unavailable', 'the version bus is closed');
-  }
-}
-
-function hear(listener: VersionListener, announcement: VersionAnnouncement): void {
-  try {
-    listener(announcement);
-  } catch (error) {
-    // As Node treats a throwing event listener, but without stopping the other listeners: reported as a warning.
-    process.emitWarning(error instanceof Error ? error : new Error(String(error)), 'VersionBusListener');
   }
 }

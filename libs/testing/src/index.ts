@@ -1,1 +1,2 @@
 export { findPeer, withPeer, type PeerName } from './peers.ts';
+export { startRedisServer, type RedisServer, type RedisServerOptions } from './redis-server.ts';

@@ -4,7 +4,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
 
 /** Programs and data from outside the repository that some tests work against. */
-export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'grpcurl' | 'corpus';
+export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'grpcurl' | 'redis-server' | 'corpus';
 
 interface PeerFacts {
   /** Environment variable that names it; wins over the search. */
@@ -33,6 +33,11 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     howToGet:
       'go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest, which ~/go/bin is searched for; or name it in FLOTILLA_GRPCURL',
     find: () => onPath('grpcurl') ?? inFolder(join(homedir(), 'go/bin'), 'grpcurl'),
+  },
+  'redis-server': {
+    variable: 'FLOTILLA_REDIS',
+    howToGet: 'apt-get install redis-server, or name one in FLOTILLA_REDIS',
+    find: () => onPath('redis-server'),
   },
   corpus: {
     variable: 'FLOTILLA_CORPUS',

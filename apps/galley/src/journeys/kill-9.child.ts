@@ -2,10 +2,10 @@
 import { openSqliteStore } from '../store/sqlite.ts';
 
 const store = openSqliteStore({ path: process.argv[2] ?? '' });
-let version = await store.version();
+let revision = await store.revision();
 for (;;) {
   const resource = {
-    key: { group: '', kind: 'ServiceAccount', namespace: 'default', name: `a${version + 1}` },
+    key: { group: '', kind: 'ServiceAccount', namespace: 'default', name: `a${revision.version + 1}` },
     apiVersion: 'v1',
     labels: {},
     annotations: {},
@@ -14,6 +14,6 @@ for (;;) {
     resourceVersion: 0,
     createdAtMs: 1,
   };
-  ({ version } = await store.commit([{ type: 'put', resource, owner: 'api' }], version));
-  process.stdout.write(`${version}\n`);
+  revision = await store.commit([{ type: 'put', resource, owner: 'api' }], revision);
+  process.stdout.write(`${revision.version}\n`);
 }

@@ -16,6 +16,7 @@ import { deleteResources } from '../write/delete.ts';
 import type { DeleteOptions } from '../write/delete.ts';
 import type { AccessPolicy } from './access.ts';
 import { changesFrom } from './changes.ts';
+import type { Changes, Since } from './changes.ts';
 import { appliedToWire, reportToWire } from './wire.ts';
 
 export interface GalleyServiceOptions {
@@ -103,12 +104,12 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
     listChanges: (request, context) =>
       answer(() => {
         access.read(callerOf(context));
-        return changesFrom(store, Number(request.sinceVersion));
+        return changesFrom(store, writer, sinceOf(request));
       }),
 
     watch: async function* (request, context) {
       await answer(() => access.read(callerOf(context)));
-      yield* watch(writer, store, Number(request.sinceVersion), context);
+      yield* watch(writer, store, sinceOf(request), context);
     },
   };
 }
@@ -116,16 +117,21 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
 async function* watch(
   writer: ConfigWriter,
   store: ConfigStore,
-  sinceVersion: number,
+  from: Since,
   context: HandlerContext,
-): AsyncGenerator<Awaited<ReturnType<typeof changesFrom>>> {
-  let since = sinceVersion;
+): AsyncGenerator<Changes> {
+  let since = from;
   while (!context.signal.aborted) {
-    const changes = await answer(() => changesFrom(store, since));
+    const changes = await answer(() => changesFrom(store, writer, since));
     yield changes;
-    since = Number(changes.version);
-    await answer(() => writer.waitBeyond(since, context.signal));
+    const reached = { epoch: changes.epoch, version: Number(changes.version) };
+    since = reached;
+    await answer(() => writer.waitBeyond(reached, context.signal));
   }
+}
+
+function sinceOf(request: { readonly sinceEpoch: string; readonly sinceVersion: bigint }): Since {
+  return { epoch: request.sinceEpoch, version: Number(request.sinceVersion) };
 }
 
 /** Runs a handler's work and gives its failure the form of an RPC error, with the report of a refused write. */

@@ -1,3 +1,4 @@
+import { FlotillaError } from '@flotilla/runtime';
 import type { Resource, ResourceKey } from '@flotilla/model';
 
 /** A resource as the store keeps it. */
@@ -13,16 +14,21 @@ export type StoreChange =
   /** Of a resource that does not exist: nothing. */
   | { readonly type: 'delete'; readonly key: ResourceKey };
 
-/** The whole set at one version. */
-export interface Snapshot {
+/** A state of the set. Two of one epoch are equal when their versions are; of two epochs nothing is known. */
+export interface Revision {
+  /** Names the life of the store: made by chance when it is created. A store that lost its data begins another. */
+  readonly epoch: string;
+  /** Counts up by one for each commit; 0 for an empty store. */
   readonly version: number;
+}
+
+/** The whole set at one version. */
+export interface Snapshot extends Revision {
   readonly resources: readonly StoredResource[];
 }
 
-/** What changed after a version, each resource once, with the state it has now. */
-export interface ChangeSet {
-  /** The version that the changes lead to. */
-  readonly version: number;
+/** What changed after a version, each resource once, with the state it has now; its revision is the one it leads to. */
+export interface ChangeSet extends Revision {
   readonly changes: readonly StoredChange[];
 }
 
@@ -39,18 +45,35 @@ export interface StoredChange {
  * of this process. Several processes may use one store: the compare-and-set on the version keeps them apart.
  */
 export interface ConfigStore {
-  /** The current version; 0 for an empty store. */
-  version(): Promise<number>;
+  revision(): Promise<Revision>;
+  /** In the order of keys. */
   snapshot(): Promise<Snapshot>;
   /**
-   * Writes all changes as version `expectedVersion + 1`, or nothing. Throws `conflict` when the set has another
-   * version by now. Returns the new version and the resources as written, in the order of the puts.
+   * Writes all changes as the version after `expected`, or nothing. Throws `conflict` when the set has another revision
+   * by now; `unavailable` when the store cannot be reached, where the message says so if the change may have been made.
+   * Returns the new version and the resources as written, in the order of the puts.
    */
-  commit(changes: readonly StoreChange[], expectedVersion: number): Promise<Snapshot>;
-  /** `null` when the change log does not reach back to `version`, or the store never had it: take a snapshot. */
-  changesSince(version: number): Promise<ChangeSet | null>;
+  commit(changes: readonly StoreChange[], expected: Revision): Promise<Snapshot>;
+  /** `null` when the change log does not reach back that far, or the store never had it: take a snapshot. */
+  changesSince(revision: Revision): Promise<ChangeSet | null>;
   /** Idempotent. */
   close(): Promise<void>;
+}
+
+export function isSameRevision(a: Revision, b: Revision): boolean {
+  return a.epoch === b.epoch && a.version === b.version;
+}
+
+/** What a commit is refused with that expected another revision. */
+export function conflictWith(current: Revision, expected: Revision): FlotillaError {
+  const other = current.epoch === expected.epoch ? '' : ' of a store that was made anew';
+  return new FlotillaError(
+    'conflict',
+    `the configuration has version ${current.version}${other}, not ${expected.version}`,
+    {
+      hint: 'Somebody else changed it. Read it again, and repeat the change.',
+    },
+  );
 }
 
 /** How many changes the log holds before the oldest are trimmed, unless a setting says otherwise. */

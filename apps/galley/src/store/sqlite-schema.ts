@@ -3,7 +3,14 @@ import { FlotillaError } from '@flotilla/runtime';
 
 // "FLOT": says in the file's header whose it is.
 const APPLICATION_ID = 0x464c_4f54;
-const SCHEMA_VERSION = 1;
+// 1 had no epoch.
+const SCHEMA_VERSION = 2;
+
+// Of the store as a whole, in a row that its making fills.
+const EPOCH = `
+  CREATE TABLE epoch (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;
+  INSERT INTO epoch VALUES (1, lower(hex(randomblob(16))));
+`;
 
 const TABLES = `
   CREATE TABLE resources (
@@ -22,6 +29,7 @@ const TABLES = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
   -- version: of the whole set. trimmed: the newest version that the log no longer explains.
   INSERT INTO meta VALUES ('version', 0), ('trimmed', 0);
+  ${EPOCH}
 `;
 
 /**
@@ -48,6 +56,7 @@ export function prepareDatabase(database: DatabaseSync): void {
 }
 
 function checkExisting(database: DatabaseSync): void {
+  if (pragma(database, 'user_version') === 1) addEpoch(database);
   const schemaVersion = pragma(database, 'user_version');
   if (schemaVersion !== SCHEMA_VERSION) {
     throw new FlotillaError(
@@ -66,15 +75,29 @@ function checkExisting(database: DatabaseSync): void {
   }
 }
 
+function addEpoch(database: DatabaseSync): void {
+  inTransaction(database, () => {
+    // Two processes may open it at once.
+    if (pragma(database, 'user_version') !== 1) return;
+    database.exec(EPOCH);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
+}
+
 function createTables(database: DatabaseSync): void {
+  inTransaction(database, () => {
+    // Two processes may have found the file empty at once.
+    if (pragma(database, 'application_id') === APPLICATION_ID) return;
+    database.exec(TABLES);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
+}
+
+function inTransaction(database: DatabaseSync, change: () => void): void {
   database.exec('BEGIN IMMEDIATE');
   try {
-    // Two processes may have found the file empty at once.
-    if (pragma(database, 'application_id') !== APPLICATION_ID) {
-      database.exec(TABLES);
-      database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
-      database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-    }
+    change();
     database.exec('COMMIT');
   } catch (error) {
     database.exec('ROLLBACK');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ConfigStore } from './config-store.ts';
-import { configStoreSuite, put } from './config-store.suite.ts';
+import { commitAt, configStoreSuite, put } from './config-store.suite.ts';
 import { openSqliteStore } from './sqlite.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'galley-store-'));
@@ -64,10 +64,25 @@ describe('the SQLite store', () => {
     expect(() => openSqliteStore({ path })).toThrow(/the store has schema 99/);
   });
 
+  it('gives a store of the version before epochs one, and keeps what is in it', async () => {
+    const path = freshPath();
+    const store = openSqliteStore({ path });
+    await commitAt(store, [put('a')], 0);
+    await store.close();
+    const raw = new DatabaseSync(path);
+    raw.exec('DROP TABLE epoch');
+    raw.exec('PRAGMA user_version = 1');
+    raw.close();
+    const again = openSqliteStore({ path });
+    expect(await again.revision()).toEqual({ epoch: expect.stringMatching(/^[0-9a-f]{32}$/), version: 1 });
+    await again.close();
+  });
+
   it('refuses a damaged store', async () => {
     const path = freshPath();
     const store = openSqliteStore({ path });
-    await store.commit(
+    await commitAt(
+      store,
       Array.from({ length: 200 }, (_, index) => put(`r${index}`)),
       0,
     );

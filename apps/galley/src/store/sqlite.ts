@@ -5,8 +5,8 @@ import type { StatementSync } from 'node:sqlite';
 import { FlotillaError } from '@flotilla/runtime';
 import { formatKey } from '@flotilla/model';
 import type { Resource } from '@flotilla/model';
-import { DEFAULT_CHANGE_LOG_LIMIT } from './config-store.ts';
-import type { ChangeSet, ConfigStore, Snapshot, StoreChange, StoredResource } from './config-store.ts';
+import { conflictWith, DEFAULT_CHANGE_LOG_LIMIT, isSameRevision } from './config-store.ts';
+import type { ChangeSet, ConfigStore, Revision, Snapshot, StoreChange, StoredResource } from './config-store.ts';
 import { prepareDatabase } from './sqlite-schema.ts';
 import { decodeRow, encodeResource, keyOfRow, numberOf } from './sqlite-row.ts';
 
@@ -53,43 +53,39 @@ class SqliteStore implements ConfigStore {
     this.#statements = prepareStatements(database);
   }
 
-  async version(): Promise<number> {
-    return this.#read(() => this.#meta('version'));
+  async revision(): Promise<Revision> {
+    return this.#read(() => this.#revision());
   }
 
   async snapshot(): Promise<Snapshot> {
     return this.#read(() => ({
-      version: this.#meta('version'),
+      ...this.#revision(),
       resources: this.#statements.all.all().map(decodeRow),
     }));
   }
 
-  async commit(changes: readonly StoreChange[], expectedVersion: number): Promise<Snapshot> {
+  async commit(changes: readonly StoreChange[], expected: Revision): Promise<Snapshot> {
     return this.#transaction('IMMEDIATE', () => {
-      const current = this.#meta('version');
-      if (current !== expectedVersion) {
-        throw new FlotillaError('conflict', `the configuration has version ${current}, not ${expectedVersion}`, {
-          hint: 'Somebody else changed it. Read it again, and repeat the change.',
-        });
-      }
-      const version = current + 1;
+      const current = this.#revision();
+      if (!isSameRevision(current, expected)) throw conflictWith(current, expected);
+      const version = current.version + 1;
       const resources = changes.flatMap((change) => this.#write(change, version));
       this.#trim();
       this.#statements.setMeta.run('version', version);
-      return { version, resources };
+      return { epoch: current.epoch, version, resources };
     });
   }
 
-  async changesSince(version: number): Promise<ChangeSet | null> {
+  async changesSince({ epoch, version }: Revision): Promise<ChangeSet | null> {
     return this.#read(() => {
-      const current = this.#meta('version');
-      if (version > current || version < this.#meta('trimmed')) return null;
+      const current = this.#revision();
+      if (epoch !== current.epoch || version > current.version || version < this.#meta('trimmed')) return null;
       const changes = this.#statements.changes.all(version).map((row) => ({
         key: keyOfRow(row),
         stored: row['document'] === null ? null : decodeRow(row),
         version: numberOf(row, 'changed'),
       }));
-      return { version: current, changes };
+      return { ...current, changes };
     });
   }
 
@@ -123,6 +119,10 @@ class SqliteStore implements ConfigStore {
     this.#statements.setMeta.run('trimmed', through);
   }
 
+  #revision(): Revision {
+    return { epoch: String(this.#statements.epoch.get()?.['name'] ?? ''), version: this.#meta('version') };
+  }
+
   #meta(name: 'version' | 'trimmed'): number {
     return numberOf(this.#statements.meta.get(name) ?? {}, 'value');
   }
@@ -153,11 +153,12 @@ class SqliteStore implements ConfigStore {
 
 function prepareStatements(database: DatabaseSync): Readonly<Record<string, StatementSync>> & {
   readonly [
-    K in 'all' | 'meta' | 'setMeta' | 'log' | 'remove' | 'put' | 'changes' | 'bound' | 'versionAt' | 'trim'
+    K in 'all' | 'epoch' | 'meta' | 'setMeta' | 'log' | 'remove' | 'put' | 'changes' | 'bound' | 'versionAt' | 'trim'
   ]: StatementSync;
 } {
   return {
     all: database.prepare('SELECT key, document, owner, version, created_at FROM resources ORDER BY key'),
+    epoch: database.prepare('SELECT name FROM epoch'),
     meta: database.prepare('SELECT value FROM meta WHERE name = ?'),
     setMeta: database.prepare('UPDATE meta SET value = ?2 WHERE name = ?1'),
     log: database.prepare('INSERT INTO changes (version, key) VALUES (?, ?)'),

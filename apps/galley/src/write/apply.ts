@@ -67,24 +67,21 @@ export async function applyDocuments(
   // What the faults tell of the rest of the mesh is not for everybody either.
   assertScope(writer.set);
   if (hasErrors(decoded.findings)) throw new RefusedError(reportOf(decoded, writer.set, true));
-  return writer.write(
-    (set, version) => {
-      assertScope(set);
-      assertVersion(options.expectedVersion, version);
-      const report = reportOf(decoded, set, true);
-      if (!options.force && hasErrors(report.findings)) throw new RefusedError(report);
-      const puts = planPuts(decoded.candidates, set, { owner: API_OWNER, version, nowMs: clock.now() });
-      return {
-        changes: puts.flatMap(({ change }) => change ?? []),
-        result: (written) => ({
-          version: written,
-          report,
-          resources: puts.map(({ key, outcome }) => ({ key, outcome })),
-        }),
-      };
-    },
-    { confirmed: true },
-  );
+  return writer.write((set, version) => {
+    assertScope(set);
+    assertVersion(options.expectedVersion, version);
+    const report = reportOf(decoded, set, true);
+    if (!options.force && hasErrors(report.findings)) throw new RefusedError(report);
+    const puts = planPuts(decoded.candidates, set, { owner: API_OWNER, version, nowMs: clock.now() });
+    return {
+      changes: puts.flatMap(({ change }) => change ?? []),
+      result: (written) => ({
+        version: written,
+        report,
+        resources: puts.map(({ key, outcome }) => ({ key, outcome })),
+      }),
+    };
+  });
 }
 
 /** Decodes what somebody asks to apply: that there is nothing in it is an error too. */

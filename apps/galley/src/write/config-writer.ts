@@ -5,12 +5,15 @@ import type { Logger } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
 import { meshEntry, MeshSet } from '../set/mesh-set.ts';
 import type { MeshEntry, SetChange } from '../set/mesh-set.ts';
-import type { ChangeSet, ConfigStore, StoredResource } from '../store/config-store.ts';
+import { isSameRevision } from '../store/config-store.ts';
+import type { ConfigStore, Revision, StoreChange, StoredResource } from '../store/config-store.ts';
 
 export interface ConfigWriterOptions {
   readonly store: ConfigStore;
   readonly bus: VersionBus;
   readonly logger: Logger;
+  /** Told after each commit of this process how much it changed. */
+  readonly onCommit?: (changes: number) => void;
 }
 
 /** What a write is to do, decided against the current set. No changes: nothing is written, and no version made. */
@@ -25,14 +28,18 @@ const MAX_CONFLICTS = 10;
 
 /**
  * The one way into the store for this process. Writes go one after another: planned against the set in memory,
- * committed with compare-and-set, then announced on the bus. The set always equals the store at `version`.
+ * committed with compare-and-set, then announced on the bus. The set always equals the store at `revision`; after a
+ * commit of which nobody knows whether it was made, the next write or refresh finds out.
  */
 export class ConfigWriter {
   readonly set = new MeshSet();
   readonly #store: ConfigStore;
   readonly #bus: VersionBus;
   readonly #logger: Logger;
-  #version = 0;
+  readonly #onCommit: ConfigWriterOptions['onCommit'];
+  #revision: Revision = { epoch: '', version: 0 };
+  /** A version may stand that nobody was told of. */
+  #isUnannounced = false;
   #queue: Promise<unknown> = Promise.resolve();
   #moved = Promise.withResolvers<undefined>();
   #isClosed = false;
@@ -41,6 +48,7 @@ export class ConfigWriter {
     this.#store = options.store;
     this.#bus = options.bus;
     this.#logger = options.logger;
+    this.#onCommit = options.onCommit;
   }
 
   /** Loads the set from the store. */
@@ -50,19 +58,20 @@ export class ConfigWriter {
     return writer;
   }
 
+  get revision(): Revision {
+    return this.#revision;
+  }
+
   get version(): number {
-    return this.#version;
+    return this.#revision.version;
   }
 
   /**
    * Plans and commits one write, after those asked for before. `plan` is synchronous and may be called again when
    * another process was faster; what it throws is the caller's. Fails with `conflict` after too many of those.
-   *
-   * `confirmed`: that there is nothing to change is checked against the store, which may be ahead of this process. For
-   * callers who go by the answer.
    */
-  write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>, options = { confirmed: false }): Promise<T> {
-    return this.#enqueue(() => this.#write(plan, options.confirmed));
+  write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>): Promise<T> {
+    return this.#enqueue(() => this.#write(plan));
   }
 
   /** Catches up with what other processes committed. */
@@ -70,13 +79,13 @@ export class ConfigWriter {
     return this.#enqueue(() => this.#catchUp());
   }
 
-  /** Resolves when the set has a version above `version`, or with the signal; fails with `unavailable` on close. */
-  async waitBeyond(version: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when the set is past a revision, or with the signal; fails with `unavailable` on close. */
+  async waitBeyond({ epoch, version }: Revision, signal: AbortSignal): Promise<void> {
     const aborted = Promise.withResolvers<undefined>();
     const abort = (): void => aborted.resolve(undefined);
     signal.addEventListener('abort', abort);
     try {
-      while (this.#version <= version && !signal.aborted) {
+      while (this.#revision.epoch === epoch && this.version <= version && !signal.aborted) {
         if (this.#isClosed) throw new FlotillaError('unavailable', 'galley is shutting down');
         await Promise.race([this.#moved.promise, aborted.promise]);
       }
@@ -92,52 +101,58 @@ export class ConfigWriter {
     this.#moved.resolve(undefined);
   }
 
-  async #write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>, isConfirmed: boolean): Promise<T> {
+  async #write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
-      const planned = plan(this.set, this.#version);
+      // What another process wrote counts, also for saying that there is nothing to do.
+      await this.#catchUp();
+      const planned = plan(this.set, this.version);
+      if (planned.changes.length === 0) return planned.result(this.version);
       try {
-        if (planned.changes.length > 0) await this.#commit(planned.changes);
-        else if (isConfirmed) await this.#confirm();
-        return planned.result(this.#version);
+        await this.#commit(planned.changes);
+        return planned.result(this.version);
       } catch (error) {
         if (FlotillaError.from(error).code !== 'conflict' || attempt >= MAX_CONFLICTS) throw error;
-        await this.#catchUp();
       }
     }
   }
 
-  /** Throws `conflict`, as a commit does, when the set is older than the store. */
-  async #confirm(): Promise<void> {
-    const version = await this.#store.version();
-    if (version === this.#version) return;
-    throw new FlotillaError('conflict', `the configuration has version ${version}, not ${this.#version}`);
-  }
-
   async #commit(changes: readonly SetChange[]): Promise<void> {
-    const written = await this.#store.commit(
-      changes.map((change) =>
-        change.type === 'delete' ? change : { type: 'put', resource: change.entry.resource, owner: change.entry.owner },
-      ),
-      this.#version,
-    );
+    const written = await this.#send(changes.map(toStoreChange));
     const keys = changes.map((change) => (change.type === 'put' ? change.entry.resource.key : change.key));
     this.set.apply(changes);
-    this.#moveTo(written.version);
+    this.#moveTo(written);
+    this.#onCommit?.(changes.length);
     await this.#announce(keys);
   }
 
-  /** The commit stands whatever becomes of the announcement: listeners find it in the log at the next one. */
+  async #send(changes: readonly StoreChange[]): Promise<Revision> {
+    try {
+      return await this.#store.commit(changes, this.#revision);
+    } catch (error) {
+      this.#isUnannounced ||= FlotillaError.from(error).code === 'unavailable';
+      throw error;
+    }
+  }
+
+  /** The commit stands whatever becomes of the announcement, which is made up for by the next refresh. */
   async #announce(keys: readonly ResourceKey[]): Promise<void> {
     try {
-      await this.#bus.publish({ version: this.#version, keys });
+      await this.#bus.publish({ ...this.#revision, keys });
+      this.#isUnannounced = false;
     } catch (error) {
-      this.#logger.warn('version was committed and not announced', { version: this.#version, error: String(error) });
+      this.#isUnannounced = true;
+      this.#logger.warn('version was committed and not announced', { version: this.version, error: String(error) });
     }
   }
 
   async #catchUp(): Promise<void> {
-    if ((await this.#store.version()) === this.#version) return;
-    const changes: ChangeSet | null = await this.#store.changesSince(this.#version);
+    const current = await this.#store.revision();
+    if (!isSameRevision(current, this.#revision)) await this.#follow();
+    if (this.#isUnannounced) await this.#announce([]);
+  }
+
+  async #follow(): Promise<void> {
+    const changes = await this.#store.changesSince(this.#revision);
     if (changes === null) return this.#reload();
     this.set.apply(
       changes.changes.flatMap(({ key, stored }): readonly SetChange[] => {
@@ -145,11 +160,12 @@ export class ConfigWriter {
         return entry === null ? [{ type: 'delete', key }] : [{ type: 'put', entry }];
       }),
     );
-    this.#moveTo(changes.version);
+    this.#moveTo(changes);
   }
 
   async #reload(): Promise<void> {
-    const { version, resources } = await this.#store.snapshot();
+    const { resources, ...revision } = await this.#store.snapshot();
+    if (resources.length === 0 && revision.version === 0 && this.version > 0) return this.#refill(revision);
     this.set.clear();
     this.set.apply(
       resources.flatMap((stored): readonly SetChange[] => {
@@ -157,7 +173,25 @@ export class ConfigWriter {
         return entry === null ? [] : [{ type: 'put', entry }];
       }),
     );
-    this.#moveTo(version);
+    this.#moveTo(revision);
+  }
+
+  /** A store that lost everything while this process still has it: taken as it is, it would empty the mesh. */
+  async #refill(empty: Revision): Promise<void> {
+    const lost = this.#revision;
+    const puts = [...this.set.entries()].map((entry) => toStoreChange({ type: 'put', entry }));
+    this.#logger.error('the store lost its data: it gets back what this process has of it', {
+      version: lost.version,
+      resources: puts.length,
+    });
+    try {
+      await this.#store.commit(puts, empty);
+    } catch (error) {
+      // Another process was faster.
+      if (FlotillaError.from(error).code !== 'conflict') throw error;
+    }
+    this.#isUnannounced = true;
+    await this.#reload();
   }
 
   /** `null` for what an older version accepted and this one cannot read; it stays in the store, and has no effect. */
@@ -171,8 +205,8 @@ export class ConfigWriter {
     return null;
   }
 
-  #moveTo(version: number): void {
-    this.#version = version;
+  #moveTo({ epoch, version }: Revision): void {
+    this.#revision = { epoch, version };
     this.#moved.resolve(undefined);
     this.#moved = Promise.withResolvers<undefined>();
   }
@@ -183,4 +217,10 @@ export class ConfigWriter {
     this.#queue = done.catch(() => undefined);
     return done;
   }
+}
+
+function toStoreChange(change: SetChange): StoreChange {
+  return change.type === 'delete'
+    ? change
+    : { type: 'put', resource: change.entry.resource, owner: change.entry.owner };
 }

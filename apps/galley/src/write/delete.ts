@@ -39,42 +39,39 @@ export async function deleteResources(
   const named = decodeKeys(options.documents, options.defaultNamespace);
   if (hasErrors(named.findings)) throw new RefusedError({ findings: named.findings, ignored: [] });
   const keys = new Map([...options.keys, ...named.keys.map(({ key }) => key)].map((key) => [formatKey(key), key]));
-  return writer.write(
-    (set) => {
-      const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
-      if (missing.length > 0 && !options.ignoreMissing) {
-        throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
-          hint: 'List what there is, or ignore what is missing.',
-        });
-      }
-      // Decided here, against the set that the commit is compared with: nobody's write can come in between.
-      const entries = [...keys.values()]
-        .flatMap((key) => set.get(key) ?? [])
-        .filter(({ resource }) => carries(resource, options.ifAnnotations));
-      if (options.scope === 'registrations') assertRegisteredKeys(keys.values(), entries);
-      const changes = entries.map(({ resource }): SetChange => ({ type: 'delete', key: resource.key }));
-      const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
-      const registered = options.force || options.isOwnPart ? [] : entries.flatMap(registeredFault);
-      const findings = [
-        ...registered,
-        ...others.map(({ finding }) => finding),
-        ...entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))),
-      ];
-      const report = { findings, ignored: [] };
-      if (!options.force && hasErrors(findings)) {
-        throw new RefusedError(report, registered.length > 0 ? 'the deletion meets' : 'the deletion would leave');
-      }
-      return {
-        changes,
-        result: (version) => ({
-          version,
-          report,
-          resources: entries.map(({ resource }) => ({ key: resource.key, outcome: 'deleted' })),
-        }),
-      };
-    },
-    { confirmed: true },
-  );
+  return writer.write((set) => {
+    const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
+    if (missing.length > 0 && !options.ignoreMissing) {
+      throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
+        hint: 'List what there is, or ignore what is missing.',
+      });
+    }
+    // Decided here, against the set that the commit is compared with: nobody's write can come in between.
+    const entries = [...keys.values()]
+      .flatMap((key) => set.get(key) ?? [])
+      .filter(({ resource }) => carries(resource, options.ifAnnotations));
+    if (options.scope === 'registrations') assertRegisteredKeys(keys.values(), entries);
+    const changes = entries.map(({ resource }): SetChange => ({ type: 'delete', key: resource.key }));
+    const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
+    const registered = options.force || options.isOwnPart ? [] : entries.flatMap(registeredFault);
+    const findings = [
+      ...registered,
+      ...others.map(({ finding }) => finding),
+      ...entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))),
+    ];
+    const report = { findings, ignored: [] };
+    if (!options.force && hasErrors(findings)) {
+      throw new RefusedError(report, registered.length > 0 ? 'the deletion meets' : 'the deletion would leave');
+    }
+    return {
+      changes,
+      result: (version) => ({
+        version,
+        report,
+        resources: entries.map(({ resource }) => ({ key: resource.key, outcome: 'deleted' })),
+      }),
+    };
+  });
 }
 
 function carries({ annotations }: Resource, wanted: Labels): boolean {

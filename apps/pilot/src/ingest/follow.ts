@@ -16,6 +16,12 @@ export interface FollowOptions {
   readonly onUpdate: (update: MeshUpdate) => void;
 }
 
+/** A version, and in which life of galley's store it counts. */
+interface Revision {
+  readonly epoch: string;
+  readonly version: number;
+}
+
 // An announcement may get lost: look now and then without one.
 const LOOK_EVERY_MS = 10_000;
 const RETRY = { baseMs: 50, maxMs: 2_000 };
@@ -30,8 +36,11 @@ export class Follower {
   readonly #client;
   readonly #backoff: Backoff;
   /** `null` until the first snapshot. */
-  #version: number | null = null;
-  #announced = 0;
+  #reached: Revision | null = null;
+  /** The newest that was announced, and cannot be asked for while a fetch is under way. */
+  #announced: Revision | null = null;
+  /** Announcements may have been missed since the fetch under way began. */
+  #isGap = false;
   #isFetching = false;
   #isClosed = false;
   #timer: Timer | null = null;
@@ -45,10 +54,16 @@ export class Follower {
 
   async start(): Promise<void> {
     // Subscribed before the first look, so that no version falls between the two.
-    this.#unsubscribe = await this.#options.bus.subscribe(({ version }) => {
-      this.#announced = Math.max(this.#announced, version);
-      if (version > (this.#version ?? 0)) this.#look();
-    });
+    this.#unsubscribe = await this.#options.bus.subscribe(
+      ({ epoch, version }) => {
+        this.#announced = { epoch, version };
+        if (this.#isAhead(this.#announced)) this.#look();
+      },
+      () => {
+        this.#isGap = true;
+        this.#look();
+      },
+    );
     this.#look();
   }
 
@@ -58,15 +73,23 @@ export class Follower {
     this.#timer?.cancel();
   }
 
+  /** Of another epoch, a version may be anything: only galley knows. */
+  #isAhead({ epoch, version }: Revision): boolean {
+    return this.#reached === null || epoch !== this.#reached.epoch || version > this.#reached.version;
+  }
+
   #look(): void {
     this.#timer?.cancel();
     this.#timer = null;
     if (this.#isFetching || this.#isClosed) return;
     this.#isFetching = true;
+    this.#isGap = false;
+    this.#announced = null;
     void this.#fetch().then((waitMs) => {
       this.#isFetching = false;
       if (this.#isClosed) return;
-      if (this.#version !== null && this.#announced > this.#version && waitMs === LOOK_EVERY_MS) {
+      const hasMore = this.#isGap || (this.#announced !== null && this.#isAhead(this.#announced));
+      if (hasMore && waitMs === LOOK_EVERY_MS) {
         this.#look();
         return;
       }
@@ -78,15 +101,14 @@ export class Follower {
   async #fetch(): Promise<number> {
     const { logger, onUpdate } = this.#options;
     try {
-      const since = this.#version ?? 0;
-      const response = await this.#client.listChanges({ sinceVersion: BigInt(since) });
+      const { epoch, version } = this.#reached ?? { epoch: '', version: 0 };
+      const response = await this.#client.listChanges({ sinceVersion: BigInt(version), sinceEpoch: epoch });
       if (this.#isClosed) return LOOK_EVERY_MS;
       const update = this.#decode(response);
-      const isNews = this.#version === null || update.version !== this.#version || update.changes.length > 0;
-      this.#version = update.version;
+      const reached = { epoch: response.epoch, version: update.version };
+      const isNews = this.#reached === null || update.changes.length > 0 || !isSame(reached, this.#reached);
+      this.#reached = reached;
       this.#backoff.reset();
-      // A set that lost versions (restored from a copy) comes as a snapshot; what was announced before is void.
-      if (update.isSnapshot) this.#announced = Math.min(this.#announced, update.version);
       if (isNews) onUpdate(update);
       return LOOK_EVERY_MS;
     } catch (error) {
@@ -121,4 +143,8 @@ export class Follower {
       return [];
     }
   }
+}
+
+function isSame(a: Revision, b: Revision): boolean {
+  return a.epoch === b.epoch && a.version === b.version;
 }

@@ -1,5 +1,5 @@
 import { createClient, type Transport } from '@connectrpc/connect';
-import type { VersionBus, VersionListener } from '@flotilla/bus';
+import { type GapListener, Subscriptions, type VersionBus, type VersionListener } from '@flotilla/bus';
 import { keyFromWire } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@flotilla/runtime';
@@ -26,9 +26,10 @@ class WatchBus implements VersionBus {
   readonly #options: WatchBusOptions;
   readonly #client;
   readonly #backoff: Backoff;
-  readonly #subscriptions = new Set<{ readonly listener: VersionListener }>();
+  readonly #subscriptions = new Subscriptions();
   readonly #closed = new AbortController();
   #version = 0n;
+  #epoch = '';
   #isWatching = false;
   #timer: Timer | null = null;
 
@@ -42,15 +43,14 @@ class WatchBus implements VersionBus {
     return Promise.reject(new FlotillaError('internal', 'versions are announced by galley'));
   }
 
-  async subscribe(listener: VersionListener): Promise<() => void> {
+  async subscribe(listener: VersionListener, onGap?: GapListener): Promise<() => void> {
     if (this.#closed.signal.aborted) throw new FlotillaError('unavailable', 'the version bus is closed');
-    const subscription = { listener };
-    this.#subscriptions.add(subscription);
+    const end = this.#subscriptions.add(listener, onGap);
     if (!this.#isWatching) {
       this.#isWatching = true;
       void this.#watch();
     }
-    return () => void this.#subscriptions.delete(subscription);
+    return end;
   }
 
   async close(): Promise<void> {
@@ -62,10 +62,13 @@ class WatchBus implements VersionBus {
   async #watch(): Promise<void> {
     const { signal } = this.#closed;
     try {
-      for await (const { version, changes } of this.#client.watch({ sinceVersion: this.#version }, { signal })) {
+      const since = { sinceVersion: this.#version, sinceEpoch: this.#epoch };
+      for await (const { epoch, version, changes } of this.#client.watch(since, { signal })) {
         this.#version = version;
+        this.#epoch = epoch;
         this.#backoff.reset();
-        this.#announce(Number(version), changes);
+        const keys = changes.map(({ key }) => keyFromWire(key));
+        this.#subscriptions.tell({ epoch, version: Number(version), keys });
       }
       throw new FlotillaError('unavailable', 'galley ended the stream');
     } catch (error) {
@@ -76,17 +79,6 @@ class WatchBus implements VersionBus {
         waitMs,
       });
       this.#timer = this.#options.clock.after(waitMs, () => void this.#watch());
-    }
-  }
-
-  #announce(version: number, changes: readonly { readonly key?: Parameters<typeof keyFromWire>[0] }[]): void {
-    const keys = changes.map(({ key }) => keyFromWire(key));
-    for (const { listener } of [...this.#subscriptions]) {
-      try {
-        listener({ version, keys });
-      } catch (error) {
-        this.#options.logger.error('a listener of the version bus failed', { error });
-      }
     }
   }
 }

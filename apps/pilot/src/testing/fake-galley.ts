@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
-import { createInProcessBus, type VersionBus } from '@flotilla/bus';
+import { createInProcessBus, type InProcessBus } from '@flotilla/bus';
 import { CONTROLLER_ANNOTATION, formatKey, keyFromWire, type ResourceKey } from '@flotilla/model';
 import { createInMemoryTransport } from '@flotilla/rpc';
 import { type DeleteRequest, GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { readResources } from './documents.ts';
+
+const EPOCH = 'fake';
 
 /**
  * Galley as pilot sees it, without validation and storage: a versioned set of resources behind `GalleyService`, with its
@@ -12,7 +14,7 @@ import { readResources } from './documents.ts';
  */
 export class FakeGalley {
   readonly transport: Transport;
-  readonly bus: VersionBus = createInProcessBus();
+  readonly bus: InProcessBus = createInProcessBus();
   readonly #resources = new Map<string, Resource>();
   readonly #log: { readonly version: number; readonly key: ResourceKey }[] = [];
   #version = 0;
@@ -79,7 +81,7 @@ export class FakeGalley {
       this.#log.push({ version: this.#version, key });
       return key;
     });
-    void this.bus.publish({ version: this.#version, keys });
+    void this.bus.publish({ epoch: EPOCH, version: this.#version, keys });
   }
 
   remove(...keys: ResourceKey[]): void {
@@ -90,7 +92,7 @@ export class FakeGalley {
       this.removed.push(`${key.namespace}/${key.name}`);
       this.#log.push({ version: this.#version, key });
     }
-    void this.bus.publish({ version: this.#version, keys });
+    void this.bus.publish({ epoch: EPOCH, version: this.#version, keys });
   }
 
   #delete({ keys, ifAnnotations }: DeleteRequest): void {
@@ -111,10 +113,11 @@ export class FakeGalley {
     const version = BigInt(this.#version);
     if (since === 0) {
       const changes = [...this.#resources.values()].map((resource) => ({ key: resource.key, resource, version }));
-      return { version, snapshot: true, changes };
+      return { epoch: EPOCH, version, snapshot: true, changes };
     }
     const changed = new Map(this.#log.filter((entry) => entry.version > since).map(({ key }) => [formatKey(key), key]));
     return {
+      epoch: EPOCH,
       version,
       snapshot: false,
       changes: [...changed].map(([id, key]) => ({ key, resource: this.#resources.get(id), version })),

@@ -42,6 +42,8 @@ export async function openDirectorySource(options: DirectorySourceOptions): Prom
   try {
     await source.scan();
   } catch (error) {
+    // The store went away: whoever starts galley waits for it.
+    if (FlotillaError.from(error).code === 'unavailable') throw error;
     const reason = FlotillaError.from(error).message;
     throw new FlotillaError('invalid', `cannot read the configuration directory ${options.directory}: ${reason}`, {
       cause: error,
@@ -99,11 +101,8 @@ class WatchedDirectory implements DirectorySource {
       const origin = { source: this.#options.directory, line: 0, column: 0 };
       const hint = 'What was read of it before stays in force.';
       const fault = { severity: 'error', code: FAULT_CODES.unreadable, resource: null, field: '', hint } as const;
-      this.#findings = [{ ...fault, origin, message: `the directory cannot be taken in: ${message}` }];
-      this.#options.logger.error('configuration directory cannot be taken in', {
-        directory: this.#options.directory,
-        error: message,
-      });
+      // Told once: it is tried again with every look at the directory.
+      this.#tell([{ ...fault, origin, message: `the directory cannot be taken in: ${message}` }]);
     }
   }
 

@@ -639,6 +639,13 @@ export declare type ListChangesRequest = Message<"flotilla.galley.v1.ListChanges
    * @generated from field: uint64 since_version = 1;
    */
   sinceVersion: bigint;
+
+  /**
+   * The epoch that the version is of. When the store has another one by now, the answer is a snapshot. "" compares none.
+   *
+   * @generated from field: string since_epoch = 2;
+   */
+  sinceEpoch: string;
 };
 
 /**
@@ -669,6 +676,14 @@ export declare type ListChangesResponse = Message<"flotilla.galley.v1.ListChange
    * @generated from field: repeated flotilla.galley.v1.Change changes = 3;
    */
   changes: Change[];
+
+  /**
+   * Names the life of the store in which the versions count. A store that was made anew has another one, and may count
+   * the same versions again.
+   *
+   * @generated from field: string epoch = 4;
+   */
+  epoch: string;
 };
 
 /**
@@ -685,6 +700,13 @@ export declare type WatchRequest = Message<"flotilla.galley.v1.WatchRequest"> & 
    * @generated from field: uint64 since_version = 1;
    */
   sinceVersion: bigint;
+
+  /**
+   * As in ListChangesRequest.
+   *
+   * @generated from field: string since_epoch = 2;
+   */
+  sinceEpoch: string;
 };
 
 /**
@@ -711,6 +733,11 @@ export declare type WatchResponse = Message<"flotilla.galley.v1.WatchResponse"> 
    * @generated from field: repeated flotilla.galley.v1.Change changes = 3;
    */
   changes: Change[];
+
+  /**
+   * @generated from field: string epoch = 4;
+   */
+  epoch: string;
 };
 
 /**
