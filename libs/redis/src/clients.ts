@@ -40,6 +40,8 @@ function commonOptions({ username, password, tls }: RedisSettings, url: URL): Re
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
     autoResubscribe: false,
+    // A Redis that is loading its data says when it may be ready in whole seconds.
+    maxLoadingRetryTime: 100,
     // After a failover the old master stays reachable as a replica: leave it.
     reconnectOnError: (error) => /^READONLY/.test(error.message),
     disableClientInfo: true,

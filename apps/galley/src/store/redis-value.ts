@@ -1,8 +1,7 @@
 import { FlotillaError } from '@flotilla/runtime';
-import { parseKey } from '@flotilla/model';
-import type { Resource, ResourceKey } from '@flotilla/model';
+import type { Resource } from '@flotilla/model';
 import type { StoredResource } from './config-store.ts';
-import { decodeRow, encodeResource } from './sqlite-row.ts';
+import { decodeRow, encodeResource } from './stored-row.ts';
 
 /** What a commit sends of a resource. The script writes version and time of creation before it, a line each. */
 export function encodeDocument(resource: Resource, owner: string): string {
@@ -18,10 +17,4 @@ export function decodeValue(key: string, value: string): StoredResource {
   } catch (error) {
     throw new FlotillaError('internal', `the store holds ${key} in a form that cannot be read`, { cause: error });
   }
-}
-
-export function decodeKeyText(text: string): ResourceKey {
-  const key = parseKey(text);
-  if (key === null) throw new FlotillaError('internal', `the store holds the unreadable key ${text}`);
-  return key;
 }

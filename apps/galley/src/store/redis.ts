@@ -6,7 +6,8 @@ import { conflictWith, DEFAULT_CHANGE_LOG_LIMIT } from './config-store.ts';
 import type { ChangeSet, ConfigStore, Revision, Snapshot, StoreChange, StoredChange } from './config-store.ts';
 import { assertOurs } from './redis-layout.ts';
 import { ALL, CHANGES, COMMIT, COMMIT_MEMORY, KEY_NAMES, LAYOUT, PREPARE, REVISION } from './redis-scripts.ts';
-import { decodeKeyText, decodeValue, encodeDocument } from './redis-value.ts';
+import { decodeValue, encodeDocument } from './redis-value.ts';
+import { keyOfRow } from './stored-row.ts';
 
 export interface RedisStoreOptions {
   /** Not closed by the store. */
@@ -88,7 +89,7 @@ class RedisStore implements ConfigStore {
     const since = await this.#valuesSince(revision);
     if (since === null) return null;
     const changes = [...since.values].map(([key, { version, value }]): StoredChange => {
-      return { key: decodeKeyText(key), version, stored: value === '' ? null : decodeValue(key, value) };
+      return { key: keyOfRow({ key }), version, stored: value === '' ? null : decodeValue(key, value) };
     });
     return { epoch: revision.epoch, version: since.version, changes };
   }

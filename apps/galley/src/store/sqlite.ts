@@ -8,7 +8,7 @@ import type { Resource } from '@flotilla/model';
 import { conflictWith, DEFAULT_CHANGE_LOG_LIMIT, isSameRevision } from './config-store.ts';
 import type { ChangeSet, ConfigStore, Revision, Snapshot, StoreChange, StoredResource } from './config-store.ts';
 import { prepareDatabase } from './sqlite-schema.ts';
-import { decodeRow, encodeResource, keyOfRow, numberOf } from './sqlite-row.ts';
+import { decodeRow, encodeResource, keyOfRow, numberOf } from './stored-row.ts';
 
 export interface SqliteStoreOptions {
   /** Path of the database file, whose directory is made when it is missing; or `:memory:`. */

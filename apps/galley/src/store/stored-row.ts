@@ -3,9 +3,10 @@ import { parseKey } from '@flotilla/model';
 import type { Resource, ResourceKey } from '@flotilla/model';
 import type { StoredResource } from './config-store.ts';
 
+/** What a store keeps of a resource: `key`, `document`, `owner`, `version`, `created_at`. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The part of a resource that has no column of its own. */
+/** The part of a resource that has no field of its own in a store. */
 type Document = Pick<Resource, 'apiVersion' | 'labels' | 'annotations' | 'body' | 'origin'>;
 
 export function encodeResource(resource: Resource): string {
@@ -15,7 +16,7 @@ export function encodeResource(resource: Resource): string {
 }
 
 export function decodeRow(row: Row): StoredResource {
-  // Written by `encodeResource` into a file whose header says that it is galley's.
+  // Written by `encodeResource`, into a file or under keys that are marked as galley's.
   const document = JSON.parse(textOf(row, 'document')) as Document;
   return {
     owner: textOf(row, 'owner'),
