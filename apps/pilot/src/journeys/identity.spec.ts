@@ -1,16 +1,12 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { credentials, status } from '@grpc/grpc-js';
-import { silentLogger } from '@flotilla/observe';
-import { systemClock } from '@flotilla/runtime';
-import { createTestAuthority, createTestIdentity, type TestAuthority } from '@flotilla/spiffe/testing';
+import { createTestAuthority, type TestAuthority } from '@flotilla/spiffe/testing';
 import type { SpiffeId, WorkloadCertificate } from '@flotilla/spiffe';
-import { startPilot } from '../pipeline.ts';
-import { FakeGalley } from '../testing/fake-galley.ts';
-import { meshConfig, sidecarNode, type SidecarOptions } from '../testing/world.ts';
 import { DeltaTestClient } from '../testing/delta-client.ts';
+import { FakeGalley } from '../testing/fake-galley.ts';
+import { channelOf, connectProxy, PILOT, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
+import { sidecarNode, type SidecarOptions } from '../testing/world.ts';
 
-const LOOPBACK = { host: '127.0.0.1', port: 0 };
-const PILOT: SpiffeId = { trustDomain: 'cluster.local', namespace: 'istio-system', serviceAccount: 'istiod' };
 const REVIEWS: SpiffeId = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'bookinfo-reviews' };
 const SIDECAR: SidecarOptions = {
   workload: 'reviews-v1',
@@ -34,45 +30,14 @@ beforeAll(async () => {
 });
 
 async function start(galley = new FakeGalley(), registration = { graceMs: 20, orphanGraceMs: 60_000 }) {
-  const identity = createTestIdentity(await authority.issue(PILOT, { dnsNames: ['localhost'] }));
-  const pilot = await startPilot({
-    galley: galley.transport,
-    bus: galley.bus,
-    xds: null,
-    xdsTls: LOOPBACK,
-    identity,
-    trustDomain: 'cluster.local',
-    meshConfig: meshConfig({}),
-    debounce: { quietMs: 1, maxMs: 20 },
-    registration,
-    logger: silentLogger,
-    clock: systemClock,
-  });
-  opened.push(pilot);
-  await pilot.ready;
-  return { galley, pilot, identity };
+  const world = await startSecureWorld(authority, galley, { registration });
+  opened.push(world.pilot);
+  return world;
 }
 
-type Started = Awaited<ReturnType<typeof start>>;
-
-function channelOf(certificate: WorkloadCertificate, rootPem = authority.rootPem) {
-  return credentials.createSsl(
-    Buffer.from(rootPem),
-    Buffer.from(certificate.privateKeyPem),
-    Buffer.from(certificate.chainPem),
-    // The server is known by its SPIFFE id; the chain is verified all the same.
-    { checkServerIdentity: () => undefined },
-  );
-}
-
-function connect({ pilot }: Started, certificate: WorkloadCertificate, sidecar = SIDECAR): DeltaTestClient {
-  const client = new DeltaTestClient({
-    address: pilot.xdsTls,
-    node: sidecarNode(sidecar),
-    channel: channelOf(certificate),
-  });
+function connect(world: SecureWorld, certificate: WorkloadCertificate, sidecar = SIDECAR): DeltaTestClient {
+  const client = connectProxy(world, certificate, sidecar, authority.rootPem);
   opened.push(client);
-  client.subscribe('CDS');
   return client;
 }
 
