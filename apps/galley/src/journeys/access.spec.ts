@@ -16,17 +16,8 @@ const PILOT = 'spiffe://cluster.local/ns/istio-system/sa/pilot';
 const ADMIN = 'spiffe://cluster.local/ns/ops/sa/deployer';
 
 type Api = Client<typeof GalleyService>;
-const CALLERS = [
-  'in process',
-  'admin token',
-  'wrong token',
-  'admin',
-  'pilot',
-  'pilot, wrong token',
-  'workload',
-  'nobody',
-];
-type Name = (typeof CALLERS)[number];
+type Name =
+  'in process' | 'admin token' | 'wrong token' | 'admin' | 'pilot' | 'pilot, wrong token' | 'workload' | 'nobody';
 
 let callers: ReadonlyMap<Name, Api>;
 const opened: { close(): void | Promise<void> }[] = [];
