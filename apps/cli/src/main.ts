@@ -145,6 +145,11 @@ program
   .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
   .action(async (options) => (await import('./commands/secrets.ts')).secrets(options));
 
+program
+  .command('env')
+  .description('print what other tools need to reach the mesh that runs here, for eval "$(flotilla env)"')
+  .action(async () => (await import('./commands/env.ts')).printEnvironment());
+
 function withApi(command: Command): Command {
   return command
     .option(

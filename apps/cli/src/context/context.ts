@@ -52,7 +52,7 @@ export function liveContexts(home = flotillaHome()): MeshContext[] {
 }
 
 /** The mesh a command means: the one at `api`, or the one started last. Throws `unavailable` when none runs. */
-export function findContext(api: string | undefined, token: string | undefined, home?: string): MeshContext {
+export function findContext(api: string | undefined, home?: string): MeshContext {
   const contexts = liveContexts(home);
   if (api === undefined) {
     const newest = contexts[0];
@@ -61,11 +61,11 @@ export function findContext(api: string | undefined, token: string | undefined, 
         hint: 'Start one with "flotilla up", or name its API with --api http://host:port.',
       });
     }
-    return { ...newest, adminToken: token ?? newest.adminToken };
+    return newest;
   }
   const url = /^https?:\/\//.test(api) ? api.replace(/\/$/, '') : `http://${api}`;
   const known = contexts.find((context) => context.api === url);
-  return { name: url, api: url, adminToken: token ?? known?.adminToken ?? '', pid: 0, startedAtMs: 0 };
+  return { name: url, api: url, adminToken: known?.adminToken ?? '', pid: 0, startedAtMs: 0 };
 }
 
 /** The mesh was killed: what it left would mislead once its pid is used again. */
