@@ -10,21 +10,34 @@ export interface PilotClient {
 
 /** What one pilot answered, or why it did not. */
 export type PilotReport =
-  | { readonly url: string; readonly version: bigint; readonly proxies: readonly ProxyStatus[]; readonly error: null }
-  | { readonly url: string; readonly version: null; readonly proxies: readonly []; readonly error: FlotillaError };
+  | {
+      readonly url: string;
+      /** The pilot's own name; several may answer at one URL in turn. */
+      readonly pilotId: string;
+      readonly version: bigint;
+      readonly proxies: readonly ProxyStatus[];
+      readonly error: null;
+    }
+  | {
+      readonly url: string;
+      readonly pilotId: '';
+      readonly version: null;
+      readonly proxies: readonly [];
+      readonly error: FlotillaError;
+    };
 
 /** Asks every pilot for its proxies, at the same time. A pilot that cannot be reached is in the answer with its error. */
 export function reportProxies(pilots: readonly PilotClient[], options: CallOptions = {}): Promise<PilotReport[]> {
   return Promise.all(
     pilots.map(async ({ url, client }): Promise<PilotReport> => {
       try {
-        const { version, proxies } = await client.listProxies({}, options);
-        return { url, version, proxies, error: null };
+        const { version, proxies, pilotId } = await client.listProxies({}, options);
+        return { url, pilotId, version, proxies, error: null };
       } catch (thrown) {
         options.signal?.throwIfAborted();
         const error = FlotillaError.from(thrown);
         if (error.code !== 'unavailable') throw error;
-        return { url, version: null, proxies: [], error };
+        return { url, pilotId: '', version: null, proxies: [], error };
       }
     }),
   );

@@ -51,12 +51,16 @@ export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
         String(proxy.types.reduce((highest, type) => (type.versionAcked > highest ? type.versionAcked : highest), 0n)),
         proxy.protocol,
         proxy.agent,
-        ...(isOnePilot ? [] : [pilot.url]),
+        ...(isOnePilot ? [] : [nameOf(pilot)]),
       ]),
     ),
   );
   printRefusals(proxies);
   printOmissions(proxies);
+}
+
+function nameOf({ url, pilotId }: PilotReport): string {
+  return pilotId === '' ? url : `${pilotId} at ${url}`;
 }
 
 function printRefusals(proxies: readonly ProxyStatus[]): void {
@@ -91,8 +95,9 @@ function toPlain(pilots: readonly PilotReport[]): object {
   const versions = pilots.flatMap(({ version }) => (version === null ? [] : [Number(version)]));
   return {
     version: Math.min(...versions),
-    pilots: pilots.map(({ url, version, error }) => ({
+    pilots: pilots.map(({ url, pilotId, version, error }) => ({
       url,
+      pilotId,
       version: version === null ? null : Number(version),
       error: error?.message ?? null,
     })),
