@@ -84,6 +84,15 @@ program
   .addOption(logLevel('info'))
   .action(async (options) => (await import('./commands/proxy.ts')).proxy(options));
 
+program
+  .command('capture')
+  .description("turn this network namespace's connections to the proxy in it, by iptables; see capture --help")
+  // Its flags are those of the service of the same name, which reads them from the environment too.
+  .helpOption(false)
+  .allowUnknownOption()
+  .allowExcessArguments()
+  .action(async () => (await import('./commands/capture.ts')).capture());
+
 withApi(program.command('apply').description('apply YAML: all of it as one version, or nothing'))
   .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)
   .option('-n, --namespace <name>', 'namespace of documents that name none')

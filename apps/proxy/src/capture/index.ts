@@ -1,0 +1,1 @@
+export { captureMain } from './capture-main.ts';
