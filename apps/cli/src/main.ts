@@ -59,6 +59,11 @@ hosted('agent', 'run a proxy with its identity: a sidecar or a gateway', async (
   return runAgent(argv);
 });
 
+hosted('capture', "turn this network namespace's connections to the proxy in it, by iptables", async (argv) => {
+  const { runCapture } = await import('@flotilla/proxy/capture');
+  return runCapture(argv);
+});
+
 hosted('galley', 'run galley as a service of its own', async (argv) => {
   const { galleyService } = await import('@flotilla/galley');
   return (await import('@flotilla/service')).runService(galleyService, argv);
@@ -83,15 +88,6 @@ program
   .addOption(logFormat('pretty'))
   .addOption(logLevel('info'))
   .action(async (options) => (await import('./commands/proxy.ts')).proxy(options));
-
-program
-  .command('capture')
-  .description("turn this network namespace's connections to the proxy in it, by iptables; see capture --help")
-  // Its flags are those of the service of the same name, which reads them from the environment too.
-  .helpOption(false)
-  .allowUnknownOption()
-  .allowExcessArguments()
-  .action(async () => (await import('./commands/capture.ts')).capture());
 
 withApi(program.command('apply').description('apply YAML: all of it as one version, or nothing'))
   .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)

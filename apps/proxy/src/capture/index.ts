@@ -1,1 +1,1 @@
-export { captureMain } from './capture-main.ts';
+export { runCapture } from './run-capture.ts';

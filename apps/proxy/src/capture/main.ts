@@ -1,13 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
-import { exitCodeOf } from '@flotilla/service/process';
-import { captureMain } from './capture-main.ts';
+import { runCapture } from './run-capture.ts';
 
 // Capture as a program of its own, for an image that holds nothing else.
-
-try {
-  await captureMain(process.argv.slice(2), process.env);
-} catch (error) {
-  const failure = FlotillaError.from(error);
-  console.error(`capture: ${failure.describe()}`);
-  process.exitCode = exitCodeOf(failure);
-}
+process.exitCode = await runCapture(process.argv.slice(2));
