@@ -47,7 +47,7 @@ export interface WorkloadPlan {
   readonly env?: Readonly<Record<string, string>>;
   /** Which of its addresses is registered. Default 4. */
   readonly registeredFamily?: 4 | 6;
-  /** `none`: neither proxy nor capture. A number is a stock Envoy's path. Default: the own proxy, captured. */
+  /** `none`: neither proxy nor capture. Default: the own proxy, captured. */
   readonly proxy?: 'flotilla' | 'none' | { readonly envoy: string };
   readonly captureSettings?: readonly string[];
 }
@@ -64,7 +64,8 @@ export interface MeshPlan {
   readonly config: (network: Network) => string;
   /** Names that every namespace knows, and their addresses. */
   readonly names: (network: Network, hosts: ReadonlyMap<string, Host>) => Readonly<Record<string, readonly string[]>>;
-  readonly outboundTrafficPolicy?: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  /** Fields of MeshConfig, beside the access log. */
+  readonly meshConfig?: Readonly<Record<string, unknown>>;
   readonly workloads: readonly WorkloadPlan[];
   readonly gateway?: GatewayPlan;
 }
@@ -216,7 +217,7 @@ export class NamespacedMesh {
   }
 
   async #startControlPlane(directory: string): Promise<ControlPlaneLine> {
-    const { outboundTrafficPolicy = 'ALLOW_ANY', directories = [] } = this.#plan;
+    const { meshConfig: fields = {}, directories = [] } = this.#plan;
     const meshConfig = join(this.directory, 'mesh-config.yaml');
     writeFileSync(
       meshConfig,
@@ -224,7 +225,7 @@ export class NamespacedMesh {
         accessLogFile: '/dev/stdout',
         accessLogEncoding: 'JSON',
         accessLogFormat: JSON.stringify(ACCESS_LOG),
-        outboundTrafficPolicy: { mode: outboundTrafficPolicy },
+        ...fields,
       }),
     );
     const { ipv4 } = this.network;

@@ -68,6 +68,9 @@ export class Network {
     ip('link', 'set', outside, 'master', this.bridge, 'up');
     const inNamespace = (...args: string[]) => ip('-n', host.namespace, ...args);
     inNamespace('link', 'set', 'lo', 'up');
+    // As in containers: port 80 needs no privilege.
+    const allPorts = 'echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start';
+    ip('netns', 'exec', host.namespace, 'sh', '-c', allPorts);
     inNamespace('link', 'set', inside, 'name', 'eth0');
     inNamespace('addr', 'add', `${host.ipv4}/24`, 'dev', 'eth0');
     inNamespace('-6', 'addr', 'add', `${host.ipv6}/64`, 'dev', 'eth0', 'nodad');

@@ -9,8 +9,8 @@ withPeer('network-namespaces', () => {
   withPeer('corpus', (corpus) => {
     tourSuite("Bookinfo's tour in network namespaces, captured by iptables", {
       start,
-      readyWithinSeconds: 40,
-      startWithinMs: 90_000,
+      readyWithinSeconds: 60,
+      startWithinMs: 120_000,
       file: (name) => join(corpus, 'istio-samples/bookinfo/networking', `${name}.yaml`),
     });
   });
