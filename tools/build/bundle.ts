@@ -14,16 +14,18 @@ import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 // @ts-expect-error plain JavaScript, because Node 20 runs it too
 import { isBundleFresh } from '../../apps/cli/bin/bundle-freshness.js';
+import { copyKoffi } from './native.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const output = join(root, 'dist');
 
 // Some dependencies are CommonJS and call require for Node's own modules.
-const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+const REQUIRE = "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
 
 if (process.argv.includes('--if-stale') && isBundleFresh(root)) process.exit(0);
 
-mkdirSync(output, { recursive: true });
+const services = join(output, 'services');
+mkdirSync(services, { recursive: true });
 const { metafile } = await build({
   entryPoints: {
     flotilla: join(root, 'apps/cli/src/main.ts'),
@@ -33,6 +35,7 @@ const { metafile } = await build({
     'services/pilot': join(root, 'apps/pilot/src/main.ts'),
     'services/proxy': join(root, 'apps/proxy/src/main.ts'),
     'services/proxy-worker': join(root, 'apps/proxy/src/worker-main.ts'),
+    'services/capture': join(root, 'apps/proxy/src/capture/main.ts'),
   },
   outdir: output,
   outExtension: { '.js': '.mjs' },
@@ -45,10 +48,14 @@ const { metafile } = await build({
   keepNames: true,
   legalComments: 'none',
   banner: { js: REQUIRE },
+  // A native module, which lies beside the bundle.
+  external: ['koffi'],
   absWorkingDir: root,
   metafile: true,
   logLevel: 'warning',
 });
+
+for (const directory of [output, services]) copyKoffi(root, directory);
 
 const inputs = Object.keys(metafile.inputs)
   .filter((path) => !path.startsWith('node_modules/') && !path.includes(':'))

@@ -59,6 +59,11 @@ hosted('agent', 'run a proxy with its identity: a sidecar or a gateway', async (
   return runAgent(argv);
 });
 
+hosted('capture', "turn this network namespace's connections to the proxy in it, by iptables", async (argv) => {
+  const { runCapture } = await import('@flotilla/proxy/capture');
+  return runCapture(argv);
+});
+
 hosted('galley', 'run galley as a service of its own', async (argv) => {
   const { galleyService } = await import('@flotilla/galley');
   return (await import('@flotilla/service')).runService(galleyService, argv);

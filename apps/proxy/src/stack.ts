@@ -9,6 +9,7 @@ import { controlClusterNames } from './config/control-connections.ts';
 import type { ProxyContext } from './config/context.ts';
 import { lateRoutes, openProxyConfig } from './config/proxy-config.ts';
 import { type CompiledListener, compileListener, openListenerManager } from './downstream/listener.ts';
+import { OwnListeners } from './downstream/own-listeners.ts';
 import { compilePerFilterConfig } from './http/filters/registry.ts';
 import { compileRouteTable } from './http/route/compile.ts';
 import { deliverIdentity } from './identity/identity-secrets.ts';
@@ -58,7 +59,10 @@ export interface RunningProxy {
   stats(): readonly RegisteredMetric[];
   /** Readiness fails and connections finish; ports stay open until `close`. */
   drain(): void;
-  /** Readiness fails, ports close, requests in flight finish for up to `drainMs`; then everything closes. */
+  /**
+   * Readiness fails, ports close, requests in flight finish for up to `drainMs`; then everything closes. A sidecar's
+   * outbound ports stay until the inbound connections are done: those requests need what their application calls.
+   */
   stop(options: { readonly drainMs: number }): Promise<void>;
   close(): Promise<void>;
 }
@@ -90,7 +94,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     if (identity !== undefined) stop.push('identity', deliverIdentity(identity, secrets));
 
     // Upstream: clusters, their endpoints, balancers, pools.
-    const clusters = openClusterManager({ secrets, stats, clock, random, logger });
+    const own = new OwnListeners();
+    const isOwnListener = own.has.bind(own);
+    const clusters = openClusterManager({ secrets, stats, clock, random, logger, isOwnListener });
     stop.push('clusters', () => clusters.close());
 
     // Routes are found by name while requests run; the table behind the name is swapped whole.
@@ -106,7 +112,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     };
 
     // Downstream: accept, sniff, filter chain, TLS, connection manager or TCP proxy.
-    const listeners = openListenerManager(ctx, { reusePort: options.reusePort === true });
+    const listeners = openListenerManager(ctx, { reusePort: options.reusePort === true, own });
     stop.push('listeners', () => listeners.close());
 
     // The configuration that fills all of these: static resources, and the stream from the control plane.
@@ -137,7 +143,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       options.onDrain?.();
     };
     const live = serverStats(stats, clock, startedMs, options.concurrency ?? 1);
-    const own = (): readonly RegisteredMetric[] => {
+    const ownStats = (): readonly RegisteredMetric[] => {
       live.update(config.isReady() && !isDraining);
       return [...stats.all()];
     };
@@ -157,7 +163,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
           config,
           secrets,
           stats,
-          allStats: async () => sumStats([own(), ...((await options.otherStats?.()) ?? [])]),
+          allStats: async () => sumStats([ownStats(), ...((await options.otherStats?.()) ?? [])]),
           clusters: () => clusters.describe().filter(({ name }) => !carriers.has(name)),
           listeners: () => listeners.addresses(),
           tags: tagNamesOf(bootstrap),
@@ -183,12 +189,13 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       listeners: () => listeners.addresses(),
       ready: config.ready,
       isReady: () => config.isReady() && !isDraining,
-      stats: own,
+      stats: ownStats,
       drain,
       async stop(how) {
         isDraining = true;
-        const names = new Set(listeners.addresses().map(({ name }) => name));
-        await Promise.all([...names].map((name) => listeners.remove(name, how)));
+        // The control plane sees that this proxy leaves, and sends nobody here any more.
+        config.close();
+        await listeners.shutDown(how.drainMs);
         await stop.close();
       },
       close: () => stop.close(),

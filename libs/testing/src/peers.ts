@@ -1,10 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
 
 /** Programs and data from outside the repository that some tests work against. */
-export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'grpcurl' | 'redis-server' | 'corpus';
+export type PeerName =
+  'envoy' | 'openssl' | 'chromium' | 'curl' | 'grpcurl' | 'redis-server' | 'network-namespaces' | 'corpus';
 
 interface PeerFacts {
   /** Environment variable that names it; wins over the search. */
@@ -47,6 +49,11 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
       return existsSync(folder) ? folder : null;
     },
   },
+  'network-namespaces': {
+    variable: 'FLOTILLA_NETWORK_NAMESPACES',
+    howToGet: 'run as root with NET_ADMIN and SYS_ADMIN, and install iproute2, iptables and util-linux',
+    find: canMakeNamespaces,
+  },
 };
 
 /** Path of a peer, or null when this machine does not have it. */
@@ -73,6 +80,24 @@ export function withPeer(peer: PeerName, define: (path: string) => void): void {
   } else {
     describe.skip(reason, () => it(reason, () => undefined));
   }
+}
+
+let namespaces: string | null | undefined;
+
+/** Path of `ip` where a network namespace can be made whose firewall can redirect. */
+function canMakeNamespaces(): string | null {
+  if (namespaces !== undefined) return namespaces;
+  const unshare = onPath('unshare');
+  const ip = onPath('ip');
+  namespaces = null;
+  if (unshare === null || ip === null || onPath('iptables-save') === null) return null;
+  try {
+    execFileSync(unshare, ['--net', '--mount', 'iptables-save', '-t', 'nat'], { stdio: 'ignore' });
+    namespaces = ip;
+  } catch {
+    // Not allowed here: the message of `withPeer` says what is.
+  }
+  return namespaces;
 }
 
 function onPath(program: string): string | null {

@@ -30,6 +30,7 @@ async function proxies(): Promise<Record<string, NodeInit>> {
   return {
     'an explicit sidecar': sidecarNode({ labels: web, httpProxyPort: p4, ports }),
     'a redirecting sidecar': sidecarNode({ labels: web }),
+    'a redirecting sidecar with IPv6': sidecarNode({ labels: web, ips: '10.0.0.1,fd00::1' }),
     'a sidecar with a scope': sidecarNode({ labels: { ...web, scoped: 'yes' }, httpProxyPort: p9, ports: [] }),
     'a gateway': routerNode({ labels: { istio: 'ingressgateway' }, ports: servers }),
   };
@@ -63,22 +64,25 @@ withPeer('envoy', (path) => {
     });
 
     describe.each(['delta', 'sotw'] as const)('%s', (protocol) => {
-      test.each(['an explicit sidecar', 'a redirecting sidecar', 'a sidecar with a scope', 'a gateway'])(
-        '%s',
-        async (kind) => {
-          const node = (await proxies())[kind];
-          if (node === undefined) throw new Error(`no ${kind}`);
-          const envoy = await startStockEnvoy({ path, node, xds: world.pilot.xds, sds: secrets.address, protocol });
-          try {
-            const status = await settled(world, node.id ?? '');
-            expect(refusals(status)).toEqual([]);
-            expect(status.types.map((type) => type.state)).toEqual(status.types.map(() => SyncState.SYNCED));
-            expect(status.types.length).toBeGreaterThanOrEqual(3);
-          } finally {
-            await envoy.close();
-          }
-        },
-      );
+      test.each([
+        'an explicit sidecar',
+        'a redirecting sidecar',
+        'a redirecting sidecar with IPv6',
+        'a sidecar with a scope',
+        'a gateway',
+      ])('%s', async (kind) => {
+        const node = (await proxies())[kind];
+        if (node === undefined) throw new Error(`no ${kind}`);
+        const envoy = await startStockEnvoy({ path, node, xds: world.pilot.xds, sds: secrets.address, protocol });
+        try {
+          const status = await settled(world, node.id ?? '');
+          expect(refusals(status)).toEqual([]);
+          expect(status.types.map((type) => type.state)).toEqual(status.types.map(() => SyncState.SYNCED));
+          expect(status.types.length).toBeGreaterThanOrEqual(3);
+        } finally {
+          await envoy.close();
+        }
+      });
     });
   });
 });

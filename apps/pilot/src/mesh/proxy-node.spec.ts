@@ -46,9 +46,19 @@ describe('a node', () => {
       namespace: 'default',
       serviceAccount: 'default',
       isExplicit: false,
+      families: 'IPv4',
       httpProxyPort: null,
       ports: [],
     });
+  });
+
+  test.each([
+    ['10.0.0.1,fd00::1', 'dual'],
+    ['fd00::1', 'IPv6'],
+    ['10.0.0.1', 'IPv4'],
+    ['reviews', 'IPv4'],
+  ])('with the addresses %s is %s', (addresses, families) => {
+    expect(proxyOf({ id: ID, metadata: { INSTANCE_IPS: addresses } }).families).toBe(families);
   });
 
   test.each<[string, string, JsonObject, string]>([

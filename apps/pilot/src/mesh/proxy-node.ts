@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { protocolByName, type PortProtocol } from '@flotilla/model';
@@ -16,11 +17,15 @@ export interface BoundPort {
   readonly appPort: number;
 }
 
+export type AddressFamilies = 'IPv4' | 'IPv6' | 'dual';
+
 /** Who a proxy is, from its node id and metadata. Immutable; one per stream. */
 export interface ProxyNode {
   readonly id: string;
   readonly type: 'sidecar' | 'router';
   readonly ip: string;
+  /** Address families of the workload (metadata INSTANCE_IPS): its listeners are there for each. */
+  readonly families: AddressFamilies;
   readonly workload: string;
   readonly namespace: string;
   readonly serviceAccount: string;
@@ -57,6 +62,7 @@ export function parseProxyNode(node: Node): ProxyNode {
     id: node.id,
     type,
     ip,
+    families: addressFamilies(text(metadata, 'INSTANCE_IPS') || ip),
     workload: text(metadata, 'WORKLOAD_NAME') || idName.slice(0, dot),
     namespace,
     serviceAccount: text(metadata, 'SERVICE_ACCOUNT') || 'default',
@@ -70,6 +76,13 @@ export function parseProxyNode(node: Node): ProxyNode {
     extensions: new Set(node.extensions.flatMap((extension) => [extension.name, ...extension.typeUrls])),
     agent: agentOf(node),
   };
+}
+
+/** `10.0.0.7,fd00::7`; what is no address tells nothing. */
+function addressFamilies(addresses: string): AddressFamilies {
+  const versions = new Set(addresses.split(',').map((address) => isIP(address.trim())));
+  if (!versions.has(6)) return 'IPv4';
+  return versions.has(4) ? 'dual' : 'IPv6';
 }
 
 function agentOf(node: Node): string {

@@ -25,6 +25,8 @@ export interface MeshDefaults {
   readonly proxyInboundListenPort: number;
   readonly connectTimeoutMs: number;
   readonly dnsRefreshRateMs: number;
+  /** 0: as long as it takes. */
+  readonly protocolDetectionTimeoutMs: number;
   readonly outboundTrafficPolicy: 'REGISTRY_ONLY' | 'ALLOW_ANY';
   /** Empty means everywhere. */
   readonly defaultServiceExportTo: readonly string[];
@@ -57,6 +59,8 @@ export function meshDefaults(config: MeshConfig): MeshDefaults {
     proxyInboundListenPort: config.proxyInboundListenPort || 15_006,
     connectTimeoutMs: config.connectTimeout === undefined ? 10_000 : durationMs(config.connectTimeout),
     dnsRefreshRateMs: config.dnsRefreshRate === undefined ? 60_000 : durationMs(config.dnsRefreshRate),
+    protocolDetectionTimeoutMs:
+      config.protocolDetectionTimeout === undefined ? 0 : durationMs(config.protocolDetectionTimeout),
     // A policy without a mode is REGISTRY_ONLY, the zero of its enum; no policy at all is ALLOW_ANY. As in Istio.
     outboundTrafficPolicy:
       config.outboundTrafficPolicy?.mode === OutboundMode.REGISTRY_ONLY ? 'REGISTRY_ONLY' : 'ALLOW_ANY',

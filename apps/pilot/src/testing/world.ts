@@ -61,6 +61,8 @@ export interface SidecarOptions {
   readonly namespace?: string;
   readonly serviceAccount?: string;
   readonly labels?: Record<string, string>;
+  /** The workload's addresses, separated by commas. */
+  readonly ips?: string;
   /** Explicit mode, with the port of the HTTP proxy listener; 0 for none. */
   readonly httpProxyPort?: number;
   readonly ports?: readonly { readonly [field: string]: string | number }[];
@@ -88,6 +90,7 @@ function nodeOf(type: 'sidecar' | 'router', options: SidecarOptions): NodeInit {
       WORKLOAD_NAME: workload,
       SERVICE_ACCOUNT: serviceAccount,
       LABELS: options.labels ?? {},
+      ...(options.ips === undefined ? {} : { INSTANCE_IPS: options.ips }),
       INTERCEPTION_MODE: isExplicit ? 'NONE' : 'REDIRECT',
       ...(hasProxyPort ? { HTTP_PROXY_PORT: String(options.httpProxyPort) } : {}),
       ...(options.ports === undefined ? {} : { FLOTILLA_PORTS: [...options.ports] }),

@@ -94,11 +94,16 @@ function clusters({ view, node, cache }: Generation): EncodedResource[] {
         ),
       );
   });
-  const inbound = view.inbound.map((port) => cache.get(inboundClusterResource, { port, mesh }));
+  const inbound = view.inbound.map((port) =>
+    cache.get(inboundClusterResource, { port, families: node.families, mesh }),
+  );
   const passthrough =
     node.type === 'router' || node.isExplicit
       ? []
-      : [cache.get(passthroughResource, { mesh }), cache.get(inboundPassthroughResource, { mesh })];
+      : [
+          cache.get(passthroughResource, { mesh }),
+          cache.get(inboundPassthroughResource, { families: node.families, mesh }),
+        ];
   return [...outbound, ...inbound, ...passthrough, cache.get(blackHoleResource, { mesh })];
 }
 
@@ -147,6 +152,7 @@ function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] 
   const outbound = planOutbound(view, node).listeners.map(({ opaque, ...listener }) =>
     cache.get(outboundListenerResource, {
       ...listener,
+      families: node.families,
       services: opaque.map((entry) => entry.service),
       ports: opaque.map((entry) => entry.port),
       virtualServices,
@@ -165,9 +171,10 @@ function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] 
     );
     return [...inbound, ...outbound];
   }
+  const { families } = node;
   return [
-    cache.get(virtualOutboundResource, { mayPass, mesh }),
-    cache.get(virtualInboundResource, { ports: view.inbound, mtls: view.mtls, support, mesh }),
+    cache.get(virtualOutboundResource, { mayPass, families, mesh }),
+    cache.get(virtualInboundResource, { ports: view.inbound, mtls: view.mtls, families, support, mesh }),
     ...outbound,
   ];
 }

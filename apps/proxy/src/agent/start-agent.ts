@@ -111,6 +111,8 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
     directory,
     args: [
       ...['--config-path', file, '--disable-hot-restart', '--drain-time-s', '45', '--drain-strategy', 'immediate'],
+      // Its access log would lag by 10 s.
+      ...['--file-flush-interval-msec', '1000'],
       ...['--concurrency', String(options.concurrency ?? 1), '--log-level', logger.isDebug() ? 'info' : 'warning'],
     ],
     clock,

@@ -67,7 +67,7 @@ class Acceptance {
     });
     // From here on a reset is an ordinary end: 'close' follows.
     this.#socket.on('error', ignore);
-    const settings = this.#listener.sniff;
+    const settings = this.#listener.sniffOf(this.#originalDestination?.port ?? this.#socket.localPort ?? 0);
     if (settings === null) this.#matchChain(nothingSniffed);
     else sniff(this.#socket, settings, this.#ctx.clock, (sniffed) => this.#onSniffed(sniffed));
   }

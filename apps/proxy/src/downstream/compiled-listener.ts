@@ -18,6 +18,8 @@ export interface FilterChain {
 export interface ListenerAddress {
   readonly host: string;
   readonly port: number;
+  /** `::` takes IPv4 clients too (Envoy's `ipv4_compat`). */
+  readonly isIpv4Too?: boolean;
 }
 
 /** A `Listener`, compiled. Immutable; connections keep the chain that they began with. */
@@ -29,8 +31,10 @@ export interface CompiledListener {
   /** Asks for the original destination and hands over to the listener that stands for it. */
   readonly handsOver: boolean;
   readonly readsOriginalDestination: boolean;
-  /** Null: the first bytes are of no interest. */
-  readonly sniff: SniffSettings | null;
+  /** For outbound traffic of the local workload, which is served until everything else has drained. */
+  readonly isOutbound: boolean;
+  /** By the port that the client dialled. Null: the first bytes are of no interest. */
+  readonly sniffOf: (destinationPort: number) => SniffSettings | null;
   readonly findChain: FilterChainFinder<FilterChain>;
   readonly chains: readonly FilterChain[];
   readonly backlog: number | null;

@@ -2,10 +2,11 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import { refuse, refuseWhen } from '../http/route/field.ts';
+import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
 import type { SniffSettings } from './sniff.ts';
 
 export interface ListenerFilters {
-  readonly sniff: SniffSettings | null;
+  readonly sniffOf: (destinationPort: number) => SniffSettings | null;
   readonly readsOriginalDestination: boolean;
 }
 
@@ -13,7 +14,9 @@ export interface ListenerFilters {
 const DEFAULT_TIMEOUT_MS = 15_000;
 
 // Filters are told by the type of their configuration, or by their well-known name where they have none.
-const KINDS: Readonly<Record<string, 'tls' | 'http' | 'original-dst'>> = {
+type Kind = 'tls' | 'http' | 'original-dst';
+
+const KINDS: Readonly<Record<string, Kind>> = {
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': 'tls',
   'envoy.filters.listener.tls_inspector': 'tls',
   'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': 'http',
@@ -24,30 +27,43 @@ const KINDS: Readonly<Record<string, 'tls' | 'http' | 'original-dst'>> = {
 
 /** Compiles `listener_filters`. Throws `invalid` for one that is not supported. */
 export function compileListenerFilters(proto: Listener): ListenerFilters {
-  const kinds = new Set(proto.listenerFilters.map((filter, index) => kindOf(filter, `listener_filters[${index}]`)));
-  const sniffs = kinds.has('tls') || kinds.has('http');
+  const filters = proto.listenerFilters.map((filter, index) => {
+    const path = `listener_filters[${index}]`;
+    return { kind: kindOf(filter, path), isDisabled: compilePortPredicate(filter.filterDisabled, path) };
+  });
   const timeout = proto.listenerFiltersTimeout;
+  const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs(timeout);
+  const settings = (tls: boolean, http: boolean): SniffSettings | null =>
+    tls || http ? { tls, http, timeoutMs, continueOnTimeout: proto.continueOnListenerFiltersTimeout } : null;
+  const disabling = (kind: Kind): readonly PortPredicate[] =>
+    filters.filter((filter) => filter.kind === kind).map(({ isDisabled }) => isDisabled);
   return {
-    sniff: sniffs
-      ? {
-          tls: kinds.has('tls'),
-          http: kinds.has('http'),
-          timeoutMs: timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs(timeout),
-          continueOnTimeout: proto.continueOnListenerFiltersTimeout,
-        }
-      : null,
-    readsOriginalDestination: kinds.has('original-dst'),
+    sniffOf: compileSniffing(disabling('tls'), disabling('http'), settings),
+    readsOriginalDestination: filters.some(({ kind }) => kind === 'original-dst'),
   };
 }
 
-function kindOf(filter: ListenerFilter, path: string): 'tls' | 'http' | 'original-dst' {
+/** An inspector looks at the ports at which it is there and not disabled. */
+function compileSniffing(
+  tls: readonly PortPredicate[],
+  http: readonly PortPredicate[],
+  settings: (tls: boolean, http: boolean) => SniffSettings | null,
+): (destinationPort: number) => SniffSettings | null {
+  const isAlways = [...tls, ...http].every((isDisabled) => isDisabled === null);
+  const constant = settings(tls.length > 0, http.length > 0);
+  if (isAlways) return () => constant;
+  const byKinds = [settings(false, false), settings(false, true), settings(true, false), settings(true, true)];
+  const isOn = (filters: readonly PortPredicate[], port: number) =>
+    filters.some((isDisabled) => isDisabled === null || !isDisabled(port));
+  return (port) => byKinds[(isOn(tls, port) ? 2 : 0) + (isOn(http, port) ? 1 : 0)] ?? null;
+}
+
+function kindOf(filter: ListenerFilter, path: string): Kind {
   refuseWhen(filter.configType.case === 'configDiscovery', `${path}.config_discovery`);
   const typeUrl = filter.configType.case === 'typedConfig' ? filter.configType.value.typeUrl : '';
   const type = typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
   const kind = KINDS[type === '' ? filter.name : type];
   if (kind === undefined) return refuse(path, `"${filter.name}" is not supported (${type || 'no typed_config'})`);
-  // A predicate can only switch the inspection off for some ports (server-first protocols): with it inspecting
-  // more than asked would stall them.
-  if (filter.filterDisabled !== undefined && kind !== 'original-dst') refuseWhen(true, `${path}.filter_disabled`);
+  refuseWhen(filter.filterDisabled !== undefined && kind === 'original-dst', `${path}.filter_disabled`);
   return kind;
 }

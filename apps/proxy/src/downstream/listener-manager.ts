@@ -1,10 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { FlotillaError } from '@flotilla/runtime';
 import type { ProxyContext } from '../config/context.ts';
 import { acceptConnection } from './accept.ts';
 import { bindFailure } from './bind-failure.ts';
 import type { CompiledListener, ListenerAddress } from './compiled-listener.ts';
 import { ConnectionSet } from './connection-set.ts';
-import { readOriginalDestination } from './original-dst.ts';
+import { ListenerIndex } from './listener-index.ts';
+import { localDestinations, openOriginalDestinations, type OriginalDestinations } from './original-dst.ts';
+import { OwnListeners } from './own-listeners.ts';
 
 export interface BoundAddress {
   readonly name: string;
@@ -22,6 +25,8 @@ export interface ListenerManager {
   apply(listener: CompiledListener): Promise<void>;
   /** Stops accepting at once, lets connections finish for up to `drainMs`, then closes them. */
   remove(name: string, options: { readonly drainMs: number }): Promise<void>;
+  /** Removes all, outbound listeners last: within `drainMs` together, and with a moment for outbound in any case. */
+  shutDown(drainMs: number): Promise<void>;
   addresses(): BoundAddress[];
   /** Every connection finishes what it does and then closes; ports stay open. */
   drain(): void;
@@ -32,15 +37,19 @@ export interface ListenerManager {
 /** How long connections of replaced filter chains may go on (Envoy's default `--drain-time-s`). */
 const REPLACED_CHAIN_DRAIN_MS = 600_000;
 
+/** For outbound requests that are in flight when the last inbound connection is done. */
+const LAST_DRAIN_MS = 500;
+
 export interface ListenerManagerOptions {
   /** Several processes listen on the same ports (`SO_REUSEPORT`); the system spreads connections over them. */
-  readonly reusePort: boolean;
+  readonly reusePort?: boolean;
+  /** Kept up to date. */
+  readonly own?: OwnListeners;
+  /** How original destinations are learnt; default: from the system, loaded when the first listener asks. */
+  readonly openOriginalDestinations?: () => Promise<OriginalDestinations>;
 }
 
-export function openListenerManager(
-  ctx: ProxyContext,
-  options: ListenerManagerOptions = { reusePort: false },
-): ListenerManager {
+export function openListenerManager(ctx: ProxyContext, options: ListenerManagerOptions = {}): ListenerManager {
   return new Manager(ctx, options);
 }
 
@@ -60,17 +69,27 @@ class Manager implements ListenerManager {
   readonly #options: ListenerManagerOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #leaving = new Set<ConnectionSet>();
+  readonly #own: OwnListeners;
+  #index = new ListenerIndex<Entry>([]);
+  #originalDestinations: OriginalDestinations | null = null;
   #isDraining = false;
+  #isShuttingDown = false;
 
   constructor(ctx: ProxyContext, options: ListenerManagerOptions) {
     this.#ctx = ctx;
     this.#options = options;
+    this.#own = options.own ?? new OwnListeners();
   }
 
   async apply(listener: CompiledListener): Promise<void> {
+    if (this.#isShuttingDown) throw new FlotillaError('unavailable', 'the proxy is stopping');
     const known = this.#entries.get(listener.name);
     const entry: Entry = known ?? { listener, ports: [], connections: new ConnectionSet() };
     const wanted = listener.bindsToPort ? listener.addresses : [];
+    if (listener.readsOriginalDestination && this.#originalDestinations === null) {
+      const open = this.#options.openOriginalDestinations ?? (() => openOriginalDestinations(this.#ctx.logger));
+      this.#originalDestinations = await open();
+    }
     const kept = entry.ports.filter(({ address }) => wanted.some((other) => isSame(address, other)));
     const added = await this.#bindAll(
       entry,
@@ -82,7 +101,8 @@ class Manager implements ListenerManager {
     entry.listener = listener;
     entry.ports = [...kept, ...added];
     this.#entries.set(listener.name, entry);
-    for (const port of gone) port.server.close();
+    this.#reindex();
+    for (const port of gone) this.#unbind(port);
     entry.connections.keepOnly(new Set(listener.chains.map((chain) => chain.fingerprint)));
     if (entry.connections.drainingCount > 0) {
       this.#ctx.clock.after(REPLACED_CHAIN_DRAIN_MS, () => entry.connections.destroyDraining());
@@ -94,7 +114,8 @@ class Manager implements ListenerManager {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
-    for (const port of entry.ports) port.server.close();
+    this.#reindex();
+    for (const port of entry.ports) this.#unbind(port);
     const { connections } = entry;
     connections.drain();
     if (connections.isEmpty) return;
@@ -110,6 +131,19 @@ class Manager implements ListenerManager {
       });
     });
     this.#leaving.delete(connections);
+  }
+
+  async shutDown(drainMs: number): Promise<void> {
+    this.#isShuttingDown = true;
+    const { clock } = this.#ctx;
+    const startMs = clock.monotonicMs();
+    const isOutbound = (wanted: boolean) =>
+      [...this.#entries.values()].filter(({ listener }) => listener.isOutbound === wanted);
+    const removeAll = (entries: readonly Entry[], leftMs: number) =>
+      Promise.all(entries.map(({ listener: { name } }) => this.remove(name, { drainMs: leftMs })));
+    await removeAll(isOutbound(false), drainMs);
+    const leftMs = drainMs - (clock.monotonicMs() - startMs);
+    await removeAll(isOutbound(true), Math.max(leftMs, Math.min(drainMs, LAST_DRAIN_MS)));
   }
 
   addresses(): BoundAddress[] {
@@ -133,6 +167,7 @@ class Manager implements ListenerManager {
     for (const { connections } of this.#entries.values()) connections.destroy();
     for (const connections of this.#leaving) connections.destroy();
     this.#entries.clear();
+    this.#reindex();
     await Promise.all(closing);
   }
 
@@ -141,7 +176,7 @@ class Manager implements ListenerManager {
     try {
       for (const address of addresses) bound.push(await this.#bind(entry, listener, address));
     } catch (error) {
-      for (const port of bound) port.server.close();
+      for (const port of bound) this.#unbind(port);
       throw error;
     }
     return bound;
@@ -153,42 +188,37 @@ class Manager implements ListenerManager {
     );
     return new Promise((resolve, reject) => {
       server.once('error', (error) => reject(bindFailure(listener.name, address, error)));
-      const { host, port } = address;
-      const { reusePort } = this.#options;
-      server.listen(
-        { host, port, reusePort, ...(listener.backlog === null ? {} : { backlog: listener.backlog }) },
-        () => {
-          server.removeAllListeners('error');
-          server.on('error', (error) => this.#ctx.logger.warn('accepting failed', { listener: listener.name, error }));
-          resolve({ address, server });
-        },
-      );
+      const { host, port, isIpv4Too } = address;
+      const { reusePort = false } = this.#options;
+      const backlog = listener.backlog === null ? {} : { backlog: listener.backlog };
+      server.listen({ host, port, reusePort, ipv6Only: host === '::' && isIpv4Too !== true, ...backlog }, () => {
+        server.removeAllListeners('error');
+        server.on('error', (error) => this.#ctx.logger.warn('accepting failed', { listener: listener.name, error }));
+        this.#own.add(address);
+        resolve({ address, server });
+      });
     });
+  }
+
+  #unbind({ address, server }: BoundPort): void {
+    this.#own.remove(address);
+    server.close();
+  }
+
+  #reindex(): void {
+    this.#index = new ListenerIndex([...this.#entries.values()].map((entry) => [entry, entry.listener.addresses]));
   }
 
   #accept(entry: Entry, socket: Socket): void {
     const { listener } = entry;
-    const destination = listener.readsOriginalDestination ? readOriginalDestination(socket) : null;
-    const heir = listener.handsOver && destination !== null ? this.#listenerFor(destination, listener) : null;
-    const owner = heir ?? entry;
+    const originals = this.#originalDestinations ?? localDestinations;
+    const destination = listener.readsOriginalDestination ? originals.of(socket) : null;
+    // The listener that stands for the destination; without one the connection stays here.
+    const owner = (listener.handsOver && destination !== null ? this.#index.find(destination) : null) ?? entry;
     acceptConnection(socket, owner.listener, destination, this.#ctx, owner.connections);
-  }
-
-  /** The listener that stands for an original destination: its exact address, else any address of its port. */
-  #listenerFor(destination: ListenerAddress, from: CompiledListener): Entry | null {
-    let wildcard: Entry | null = null;
-    for (const entry of this.#entries.values()) {
-      if (entry.listener === from) continue;
-      for (const { host, port } of entry.listener.addresses) {
-        if (port !== destination.port) continue;
-        if (host === destination.host) return entry;
-        if (host === '0.0.0.0' || host === '::') wildcard = entry;
-      }
-    }
-    return wildcard;
   }
 }
 
 function isSame(a: ListenerAddress, b: ListenerAddress): boolean {
-  return a.host === b.host && a.port === b.port;
+  return a.host === b.host && a.port === b.port && a.isIpv4Too === b.isIpv4Too;
 }

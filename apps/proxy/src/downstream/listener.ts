@@ -81,7 +81,8 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
     bindsToPort: proto.bindToPort !== false && proto.deprecatedV1?.bindToPort !== false,
     handsOver: proto.useOriginalDst === true,
     readsOriginalDestination: listenerFilters.readsOriginalDestination || proto.useOriginalDst === true,
-    sniff: listenerFilters.sniff,
+    isOutbound: proto.trafficDirection === TrafficDirection.OUTBOUND,
+    sniffOf: listenerFilters.sniffOf,
     findChain: fallback === null ? find : (facts) => find(facts) ?? fallback,
     chains,
     backlog: proto.tcpBacklogSize ?? null,
@@ -109,11 +110,11 @@ function addressOf(address: Address | undefined, path: string): ListenerAddress 
   if (address?.address.case !== 'socketAddress') {
     return refuse(path, address === undefined ? 'is missing' : `${address.address.case ?? 'empty'} is not supported`);
   }
-  const { protocol, address: host, portSpecifier } = address.address.value;
+  const { protocol, address: host, portSpecifier, ipv4Compat } = address.address.value;
   refuseWhen(protocol !== 0, `${path}.socket_address.protocol: UDP`);
   if (portSpecifier.case !== 'portValue') refuse(`${path}.socket_address.port_value`, 'is missing');
   if (portSpecifier.value > 65_535) refuse(`${path}.socket_address.port_value`, `${portSpecifier.value} is no port`);
-  return { host, port: portSpecifier.value };
+  return { host, port: portSpecifier.value, isIpv4Too: ipv4Compat };
 }
 
 function compileChainIn(

@@ -13,6 +13,7 @@ import { pickWeighted, type TcpSettings } from './tcp-settings.ts';
  */
 export class TcpConnection implements OpenConnection, ConnectHandler {
   readonly #client: Socket;
+  readonly #isTls: boolean;
   readonly #settings: TcpSettings;
   readonly #info: StreamInfo;
   readonly #pick: PickContext;
@@ -29,6 +30,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
   constructor(accepted: AcceptedConnection, settings: TcpSettings, onClose: () => void) {
     const { ctx } = settings;
     this.#client = accepted.socket;
+    this.#isTls = accepted.isTls;
     this.#settings = settings;
     this.#onClose = onClose;
     this.#initial = accepted.initial;
@@ -84,7 +86,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     info.responseFlags |=
       failure === 'overflow' ? ResponseFlag.UpstreamOverflow : ResponseFlag.UpstreamConnectionFailure;
     if (info.attemptCount > 1) info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
-    this.#client.destroy();
+    this.#refuse();
   }
 
   #connect(clusterName: string): void {
@@ -93,7 +95,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     if (cluster === null) {
       this.#settings.stats.noRoute.value += 1;
       this.#info.responseFlags |= ResponseFlag.NoClusterFound;
-      this.#client.destroy();
+      this.#refuse();
       return;
     }
     this.#cluster = cluster;
@@ -106,13 +108,19 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     const host = cluster?.pick(this.#pick) ?? null;
     if (cluster === null || host === null) {
       this.#info.responseFlags |= ResponseFlag.NoHealthyUpstream;
-      this.#client.destroy();
+      this.#refuse();
       return;
     }
     this.#info.attemptCount += 1;
     this.#info.upstreamHost = host.address;
     this.#info.upstreamPeer = host.peer;
     this.#pending = cluster.connect(host, this);
+  }
+
+  /** A reset, not an end: no byte came from the other side, and the client must not take that for an empty answer. */
+  #refuse(): void {
+    if (this.#isTls) this.#client.destroy();
+    else this.#client.resetAndDestroy();
   }
 
   #pipe(upstream: Socket): void {

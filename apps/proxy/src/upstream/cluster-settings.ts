@@ -144,14 +144,16 @@ function compileSocketSettings(cluster: Cluster): SocketSettings {
   const hasMore =
     bind !== undefined &&
     (bind.socketOptions.length > 0 ||
-      bind.extraSourceAddresses.length > 0 ||
+      bind.extraSourceAddresses.some(({ socketOptions }) => socketOptions !== undefined) ||
       bind.additionalSourceAddresses.length > 0 ||
       bind.localAddressSelector !== undefined ||
       bind.freebind === true);
-  refuseWhen(hasMore, 'upstream_bind_config: all but source_address');
+  refuseWhen(hasMore, 'upstream_bind_config: all but source_address and extra_source_addresses');
   const keepAlive = cluster.upstreamConnectionOptions?.tcpKeepalive;
   return {
-    localAddress: bind?.sourceAddress?.address ?? null,
+    localAddresses: [bind?.sourceAddress, ...(bind?.extraSourceAddresses ?? []).map(({ address }) => address)].flatMap(
+      (source) => (source === undefined ? [] : [source.address]),
+    ),
     keepAlive:
       keepAlive === undefined
         ? null

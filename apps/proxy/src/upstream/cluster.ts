@@ -32,6 +32,8 @@ export interface ClusterTools {
   readonly stats: StatsRegistry;
   readonly clock: Clock;
   readonly random: Random;
+  /** Whether a destination is one that this proxy listens on itself: nothing is passed on to it. Default: none is. */
+  readonly isOwnListener?: (destination: { readonly host: string; readonly port: number }) => boolean;
 }
 
 const EVENT_COUNTERS = {
@@ -69,7 +71,13 @@ export class Cluster implements UpstreamCluster {
     const plain = this.#transports[transports.select(null)];
     this.#originalDestinations =
       discovery.kind === 'original-dst' && plain !== undefined
-        ? new OriginalDestinations(plain, discovery.portOverride, discovery.cleanupIntervalMs, tools.clock)
+        ? new OriginalDestinations({
+            transport: plain,
+            portOverride: discovery.portOverride,
+            cleanupIntervalMs: discovery.cleanupIntervalMs,
+            clock: tools.clock,
+            isOwnListener: tools.isOwnListener ?? (() => false),
+          })
         : null;
     if (discovery.kind === 'static') this.#endpoints.update(discovery.groups);
   }

@@ -11,8 +11,8 @@ export interface DialTarget {
 /** TCP settings of one cluster's connections. */
 export interface SocketSettings {
   readonly keepAlive: { readonly delayMs: number; readonly intervalMs: number; readonly count: number } | null;
-  /** Source address, null for the system's choice. */
-  readonly localAddress: string | null;
+  /** Source addresses, of which one of the target's family is taken; empty for the system's choice. */
+  readonly localAddresses: readonly string[];
 }
 
 /** What is known of a connection that is ready. */
@@ -73,15 +73,21 @@ interface ConnectOptions {
 
 /** Options for `net.connect` and `tls.connect`. Half-open, because the HTTP codec and tunnels decide when to end. */
 export function connectOptions(target: DialTarget, settings: SocketSettings): ConnectOptions {
+  const localAddress = sourceAddress(target, settings.localAddresses);
   return {
     host: target.host,
     port: target.port,
     ...(target.path === null ? { family: isIP(target.host) } : { path: target.path }),
-    ...(settings.localAddress === null ? {} : { localAddress: settings.localAddress }),
+    ...(localAddress === null ? {} : { localAddress }),
     noDelay: true,
     allowHalfOpen: true,
     autoSelectFamily: false,
   };
+}
+
+/** Without one of the family it is the first, with which connecting fails: another one could loop (as in Envoy). */
+function sourceAddress({ host }: DialTarget, candidates: readonly string[]): string | null {
+  return candidates.find((candidate) => isIP(candidate) === isIP(host)) ?? candidates[0] ?? null;
 }
 
 /** Applies keep-alive to a connected socket. */

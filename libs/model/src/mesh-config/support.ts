@@ -13,7 +13,6 @@ const ISTIO_DEFAULTS = {
   enableTracing: true,
   inboundTrafficPolicy: { mode: 'PASSTHROUGH' },
   localityLbSetting: { enabled: true },
-  protocolDetectionTimeout: '0s',
   h2UpgradePolicy: 'DO_NOT_UPGRADE',
   enablePrometheusMerge: true,
   hboneIdleTimeout: '1h',
@@ -42,7 +41,14 @@ const ISTIO_DEFAULTS = {
 export const MESH_CONFIG_SUPPORT: SupportTable = compileSupport(
   [
     ...honours('', 'trustDomain', 'trustDomainAliases', 'rootNamespace', 'enableAutoMtls'),
-    ...honours('', 'proxyListenPort', 'proxyInboundListenPort', 'connectTimeout', 'dnsRefreshRate'),
+    ...honours(
+      '',
+      'proxyListenPort',
+      'proxyInboundListenPort',
+      'connectTimeout',
+      'dnsRefreshRate',
+      'protocolDetectionTimeout',
+    ),
     ...honours('outboundTrafficPolicy', 'mode'),
     notYet('outboundTrafficPolicy.tls', 'connections to unknown hosts would be made without it'),
     notThisValue(

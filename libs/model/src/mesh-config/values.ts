@@ -13,6 +13,11 @@ export function meshConfigValueFaults(config: MeshConfig): readonly Fault[] {
   checkPort(config.proxyInboundListenPort, ['proxyInboundListenPort'], faults);
   checkDuration(config.connectTimeout, ['connectTimeout'], faults);
   checkDuration(config.dnsRefreshRate, ['dnsRefreshRate'], faults);
+  const detection = config.protocolDetectionTimeout;
+  // 0s is Istio's word for no limit.
+  if (detection?.seconds !== 0n || detection.nanos !== 0) {
+    checkDuration(detection, ['protocolDetectionTimeout'], faults);
+  }
   if (config.trustDomain !== '') checkTrustDomain(config.trustDomain, ['trustDomain'], faults);
   config.trustDomainAliases.forEach((alias, index) => checkTrustDomain(alias, ['trustDomainAliases', index], faults));
   const retries = config.defaultHttpRetryPolicy;

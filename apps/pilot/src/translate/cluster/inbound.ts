@@ -4,19 +4,21 @@ import {
   ClusterSchema,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { InboundPort } from '../../mesh/inbound.ts';
+import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { encodeResource } from '../encoded.ts';
 import { inboundCluster } from '../names.ts';
-import { INBOUND_SOURCE } from './inbound-source.ts';
+import { inboundSource } from './inbound-source.ts';
 import { connectionPool, httpOptions } from './connection-pool.ts';
 
 export type InboundClusterInputs = {
   readonly port: InboundPort;
+  readonly families: AddressFamilies;
   readonly mesh: MeshSettings;
 };
 
 /** From the proxy to its own application: `inbound|9080||`. */
-export function inboundClusterResource({ port, mesh }: InboundClusterInputs) {
+export function inboundClusterResource({ port, families, mesh }: InboundClusterInputs) {
   const name = inboundCluster(port.port);
   return encodeResource('CDS', name, ClusterSchema, {
     name,
@@ -26,7 +28,7 @@ export function inboundClusterResource({ port, mesh }: InboundClusterInputs) {
       ? {
           clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
           lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-          upstreamBindConfig: { sourceAddress: INBOUND_SOURCE },
+          upstreamBindConfig: inboundSource(families),
         }
       : {
           clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },

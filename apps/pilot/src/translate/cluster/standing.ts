@@ -3,10 +3,11 @@ import {
   Cluster_LbPolicy,
   ClusterSchema,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { encodeResource } from '../encoded.ts';
 import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from '../names.ts';
-import { INBOUND_SOURCE } from './inbound-source.ts';
+import { inboundSource } from './inbound-source.ts';
 import { connectionPool, httpOptions } from './connection-pool.ts';
 
 /** Clusters that stand for a decision, not for a service. */
@@ -32,14 +33,16 @@ export function passthroughResource({ mesh }: StandingClusterInputs) {
   });
 }
 
+export type InboundPassthroughInputs = StandingClusterInputs & { readonly families: AddressFamilies };
+
 /** Inbound traffic to a port that nobody declared: on to the application's same port. */
-export function inboundPassthroughResource({ mesh }: StandingClusterInputs) {
+export function inboundPassthroughResource({ families, mesh }: InboundPassthroughInputs) {
   return encodeResource('CDS', INBOUND_PASSTHROUGH_CLUSTER, ClusterSchema, {
     name: INBOUND_PASSTHROUGH_CLUSTER,
     ...connectionPool(undefined, mesh),
     ...httpOptions('auto', undefined),
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
-    upstreamBindConfig: { sourceAddress: INBOUND_SOURCE },
+    upstreamBindConfig: inboundSource(families),
   });
 }

@@ -26,7 +26,7 @@ import {
 import type { FilterSupport } from '../http-filters/support.ts';
 import type { Init } from '../protobuf.ts';
 import { connectionManager } from './http-connection-manager.ts';
-import { DETECTION_TIMEOUT, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
+import { detectionTimeout, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
 import { tcpDestinations } from './tcp-routes.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 
@@ -59,7 +59,7 @@ export function gatewayListenerResource(inputs: GatewayListenerInputs) {
     name,
     address: socketAddress(bindAddress, bindPort),
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(isTls ? { listenerFilters: [TLS_INSPECTOR], ...DETECTION_TIMEOUT } : {}),
+    ...(isTls ? { listenerFilters: [TLS_INSPECTOR], ...detectionTimeout(inputs.mesh) } : {}),
     filterChains:
       group === undefined
         ? []

@@ -1,7 +1,9 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import { isHttpProtocol } from '@flotilla/model';
 import type { InboundPort } from '../../mesh/inbound.ts';
 import type { MtlsMode } from '../../mesh/peer-authentication.ts';
+import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { encodeResource } from '../encoded.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
@@ -14,8 +16,10 @@ import {
 } from '../names.ts';
 import { type InboundTarget, inboundChains } from './inbound-chains.ts';
 import {
+  anyAddress,
   type ChainMatch,
-  DETECTION_TIMEOUT,
+  detectionTimeout,
+  exceptAt,
   HTTP_INSPECTOR,
   ORIGINAL_DESTINATION,
   socketAddress,
@@ -27,19 +31,39 @@ export type VirtualInboundInputs = {
   readonly ports: readonly InboundPort[];
   /** For ports nobody declared. */
   readonly mtls: MtlsMode;
+  readonly families: AddressFamilies;
   readonly support: FilterSupport;
   readonly mesh: MeshSettings;
 };
 
+/**
+ * Limit for the first bytes where a declared TCP port takes plaintext beside mTLS: a server that speaks first and a
+ * plaintext client would wait for each other for ever. Between proxies nobody waits: TLS begins with the client.
+ */
+const SERVER_FIRST_WAIT_MS = 5_000;
+
+function waitsForServers(ports: readonly InboundPort[]): boolean {
+  return ports.some(({ mtls, protocol }) => mtls === 'PERMISSIVE' && protocol !== 'auto' && !isHttpProtocol(protocol));
+}
+
+function numbersOf(ports: readonly InboundPort[]): number[] {
+  return ports.map(({ port }) => port);
+}
+
 /** `virtualInbound`: all redirected inbound traffic, told apart by the port that the client dialled. */
-export function virtualInboundResource({ ports, mtls, support, mesh }: VirtualInboundInputs) {
+export function virtualInboundResource({ ports, mtls, families, support, mesh }: VirtualInboundInputs) {
   const port = mesh.config.proxyInboundListenPort;
   return encodeResource('LDS', VIRTUAL_INBOUND, ListenerSchema, {
     name: VIRTUAL_INBOUND,
-    address: socketAddress('0.0.0.0', port),
+    ...anyAddress(families, port),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [ORIGINAL_DESTINATION, TLS_INSPECTOR, HTTP_INSPECTOR],
-    ...DETECTION_TIMEOUT,
+    listenerFilters: [
+      ORIGINAL_DESTINATION,
+      // Without TLS there is nothing to tell apart, and a server that speaks first must not be waited for.
+      exceptAt(TLS_INSPECTOR, numbersOf(ports.filter(({ mtls: mode }) => mode === 'DISABLE'))),
+      exceptAt(HTTP_INSPECTOR, numbersOf(ports.filter(({ protocol }) => protocol !== 'auto'))),
+    ],
+    ...detectionTimeout(mesh, waitsForServers(ports) ? SERVER_FIRST_WAIT_MS : 0),
     filterChains: [
       {
         // Nobody dials the proxy's own port: a loop otherwise.
@@ -82,7 +106,7 @@ export function explicitInboundResource({ port, bind, support, mesh }: ExplicitI
       ...(port.mtls === 'DISABLE' ? [] : [TLS_INSPECTOR]),
       ...(isSniffed ? [HTTP_INSPECTOR] : []),
     ],
-    ...DETECTION_TIMEOUT,
+    ...detectionTimeout(mesh, waitsForServers([port]) ? SERVER_FIRST_WAIT_MS : 0),
     filterChains: inboundChains(targetOf(port, support, mesh, {})),
   });
 }

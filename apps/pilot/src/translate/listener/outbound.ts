@@ -2,6 +2,7 @@ import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { hostCovers } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
+import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
@@ -11,7 +12,8 @@ import type { FilterSupport } from '../http-filters/support.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import {
-  DETECTION_TIMEOUT,
+  anyAddress,
+  detectionTimeout,
   type FilterChain,
   HTTP_INSPECTOR,
   PLAINTEXT_HTTP,
@@ -23,8 +25,10 @@ import { tcpProxy, type WeightedCluster } from './tcp-proxy.ts';
 
 export type OutboundListenerInputs = {
   readonly name: string;
+  /** `0.0.0.0`: any address of the workload's families, where it is not bound. */
   readonly address: string;
   readonly port: number;
+  readonly families: AddressFamilies;
   /** False: connections come through `virtualOutbound`. */
   readonly isBound: boolean;
   /** Routes of the HTTP traffic, `null` when the port carries none. */
@@ -55,10 +59,12 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
   const needsInspection = !isHttpOnly && chains.length > 0;
   return encodeResource('LDS', name, ListenerSchema, {
     name,
-    address: socketAddress(address, port),
+    ...(!isBound && address === '0.0.0.0'
+      ? anyAddress(inputs.families, port)
+      : { address: socketAddress(address, port) }),
     ...(isBound ? {} : { bindToPort: false }),
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(needsInspection ? { listenerFilters: [TLS_INSPECTOR, HTTP_INSPECTOR], ...DETECTION_TIMEOUT } : {}),
+    ...(needsInspection ? { listenerFilters: [TLS_INSPECTOR, HTTP_INSPECTOR], ...detectionTimeout(inputs.mesh) } : {}),
     filterChains: needsInspection || isHttpOnly ? chains : [plain],
     ...(needsInspection ? { defaultFilterChain: plain } : {}),
   });

@@ -10,9 +10,12 @@ import { TlsInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/list
 import type { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { TransportSocketSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { MeshSettings } from '../../mesh/settings.ts';
+import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import { type Init, milliseconds, typed } from '../protobuf.ts';
 import { TLS_TRANSPORT } from '../tls.ts';
 
+type ListenerInit = Init<typeof ListenerSchema>;
 export type FilterChain = Init<typeof FilterChainSchema>;
 export type ChainMatch = Init<typeof FilterChainMatchSchema>;
 export type ListenerFilter = Init<typeof ListenerFilterSchema>;
@@ -22,6 +25,18 @@ export const PLAINTEXT_HTTP = ['http/1.1', 'h2c'];
 
 export function socketAddress(address: string, port: number): Init<typeof AddressSchema> {
   return { address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } } };
+}
+
+/** Any address of a workload's families. With both, `::` is a second address of the listener. */
+export function anyAddress(
+  families: AddressFamilies,
+  port: number,
+): Pick<ListenerInit, 'address' | 'additionalAddresses'> {
+  if (families === 'IPv6') return { address: socketAddress('::', port) };
+  return {
+    address: socketAddress('0.0.0.0', port),
+    ...(families === 'dual' ? { additionalAddresses: [{ address: socketAddress('::', port) }] } : {}),
+  };
 }
 
 /** Learns the address that a redirected client dialled. */
@@ -49,8 +64,27 @@ export function tlsServer(context: Init<typeof DownstreamTlsContextSchema>): Ini
   };
 }
 
-/** Wait for a client's first bytes as long as it takes, as Istio does by default. */
-export const DETECTION_TIMEOUT: Init<typeof ListenerSchema> = {
-  listenerFiltersTimeout: milliseconds(0),
-  continueOnListenerFiltersTimeout: true,
-};
+/** An inspector that is off at some ports: there nobody waits for a client's first bytes. */
+export function exceptAt(filter: ListenerFilter, ports: readonly number[]): ListenerFilter {
+  const ranges = ports.map((port) => ({
+    rule: { case: 'destinationPortRange' as const, value: { start: port, end: port + 1 } },
+  }));
+  const [only] = ranges;
+  if (only === undefined) return filter;
+  // Envoy wants two rules at least.
+  return {
+    ...filter,
+    filterDisabled: ranges.length === 1 ? only : { rule: { case: 'orMatch', value: { rules: ranges } } },
+  };
+}
+
+/**
+ * How long a client's first bytes are waited for, and then it goes on without: what the mesh says, otherwise as long as
+ * it takes, as in Istio.
+ */
+export function detectionTimeout({ config }: MeshSettings, standardMs = 0): ListenerInit {
+  return {
+    listenerFiltersTimeout: milliseconds(config.protocolDetectionTimeoutMs || standardMs),
+    continueOnListenerFiltersTimeout: true,
+  };
+}

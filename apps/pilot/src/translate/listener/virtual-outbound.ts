@@ -1,20 +1,25 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { encodeResource } from '../encoded.ts';
 import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, VIRTUAL_OUTBOUND } from '../names.ts';
-import { ORIGINAL_DESTINATION, socketAddress } from './parts.ts';
+import { anyAddress, ORIGINAL_DESTINATION } from './parts.ts';
 import { tcpProxy } from './tcp-proxy.ts';
 
-export type VirtualOutboundInputs = { readonly mayPass: boolean; readonly mesh: MeshSettings };
+export type VirtualOutboundInputs = {
+  readonly mayPass: boolean;
+  readonly families: AddressFamilies;
+  readonly mesh: MeshSettings;
+};
 
 /** `virtualOutbound`: all redirected outbound traffic, handed to the listener of its original destination. */
-export function virtualOutboundResource({ mayPass, mesh }: VirtualOutboundInputs) {
+export function virtualOutboundResource({ mayPass, families, mesh }: VirtualOutboundInputs) {
   const port = mesh.config.proxyListenPort;
   const unknown = mayPass ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
   return encodeResource('LDS', VIRTUAL_OUTBOUND, ListenerSchema, {
     name: VIRTUAL_OUTBOUND,
-    address: socketAddress('0.0.0.0', port),
+    ...anyAddress(families, port),
     trafficDirection: TrafficDirection.OUTBOUND,
     useOriginalDst: true,
     listenerFilters: [ORIGINAL_DESTINATION],

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closedPort, eventually, listening, portOf, RawClient } from '../../http/journeys/peers.ts';
 import { type JsonObject, openWorld, type World } from '../../http/journeys/world.ts';
@@ -127,15 +128,17 @@ describe('a TCP connection', () => {
   });
 });
 
-describe('a TCP connection that cannot be passed on is closed', () => {
+describe('a TCP connection that cannot be passed on is reset', () => {
   it.each([
     ['nobody listens', 'UF', async () => world.cluster('x', [await closedPort()])],
     ['there is no host', 'UH', async () => world.cluster('x', [])],
     ['there is no cluster', 'NC', async () => undefined],
   ])('when %s (%s)', async (_name, flag, prepare) => {
     await prepare();
-    const client = await RawClient.connect(await world.listen(tcpListener({ cluster: 'x' })));
-    expect(await world.passTimeUntil(client.ended())).toBe('');
+    // Still connecting when it is reset, it says so as an error.
+    const client = connect(await world.listen(tcpListener({ cluster: 'x' })), '127.0.0.1');
+    const [error] = (await world.passTimeUntil(once(client, 'error'))) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('ECONNRESET');
     await eventually(() => world.records.length === 1);
     expect(flags()).toBe(flag);
   });

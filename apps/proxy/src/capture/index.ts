@@ -1,0 +1,1 @@
+export { runCapture } from './run-capture.ts';
