@@ -1,6 +1,7 @@
 /**
  * Bundles the command line with every service into dist/flotilla.mjs, one file, and the proxy's worker into
- * dist/proxy-worker.mjs. What is loaded by `import()` stays lazy inside the file.
+ * dist/proxy-worker.mjs; Bookinfo's services for images into dist/services/bookinfo. What is loaded by `import()` stays
+ * lazy inside the file.
  *
  *   node tools/build/bundle.ts              build
  *   node tools/build/bundle.ts --if-stale   build unless the bundle is as new as its sources
@@ -28,6 +29,10 @@ const { metafile } = await build({
   entryPoints: {
     flotilla: join(root, 'apps/cli/src/main.ts'),
     'proxy-worker': join(root, 'apps/proxy/src/worker-main.ts'),
+    'services/bookinfo/productpage': join(root, 'examples/bookinfo/src/productpage.ts'),
+    'services/bookinfo/details': join(root, 'examples/bookinfo/src/details.ts'),
+    'services/bookinfo/reviews': join(root, 'examples/bookinfo/src/reviews.ts'),
+    'services/bookinfo/ratings': join(root, 'examples/bookinfo/src/ratings.ts'),
   },
   outdir: output,
   outExtension: { '.js': '.mjs' },
