@@ -4,7 +4,7 @@ import type { Caller } from '@flotilla/rpc/server';
 import { formatSpiffeId } from '@flotilla/spiffe';
 import type { Authenticate } from './authenticate/authenticate.ts';
 import type { TakeAllowance } from './authenticate/rate-limit.ts';
-import { decideIdentity } from './policy.ts';
+import { decideIdentity, dnsNamesOf } from './policy.ts';
 import type { IssuedCertificate } from './sign/authority.ts';
 import { grantTtlMs, type LifetimeLimits } from './sign/lifetime.ts';
 import { decodeSigningRequest } from './sign/signing-request.ts';
@@ -32,11 +32,12 @@ export async function issueCertificate(
     const id = issuing.authenticate(caller);
     issuing.takeAllowance(formatSpiffeId(id));
     const request = await decodeSigningRequest(csrPem);
+    const granted = decideIdentity(id, request);
     const issued = await issuing.slots.current.issue({
-      id: decideIdentity(id, request),
+      id: granted,
       publicKey: request.publicKey,
       ttlMs: grantTtlMs(wishedTtlMs, issuing.lifetime),
-      dnsNames: [],
+      dnsNames: dnsNamesOf(granted),
     });
     issuing.logger.info('issued a certificate', {
       spiffeId: formatSpiffeId(issued.spiffeId),

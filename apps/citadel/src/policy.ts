@@ -24,6 +24,19 @@ export function decideIdentity(
   return caller;
 }
 
+const CONTROL_PLANE_NAMESPACE = 'istio-system';
+const CONTROL_PLANE_ACCOUNTS: ReadonlySet<string> = new Set(['istiod', 'citadel', 'galley', 'pilot']);
+
+/**
+ * DNS names in a certificate beside the identity: those of the Service of the same name for the control plane's own
+ * servers, and this machine, for tools that verify a server by name. None for anybody else.
+ */
+export function dnsNamesOf({ namespace, serviceAccount }: SpiffeId): readonly string[] {
+  if (namespace !== CONTROL_PLANE_NAMESPACE || !CONTROL_PLANE_ACCOUNTS.has(serviceAccount)) return [];
+  const service = `${serviceAccount}.${namespace}`;
+  return [serviceAccount, service, `${service}.svc`, `${service}.svc.cluster.local`, 'localhost'];
+}
+
 function clipped(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -13,8 +13,8 @@ import { compileAuthenticate } from './authenticate/authenticate.ts';
 import { createBootstrapTokens } from './authenticate/bootstrap-token.ts';
 import { createRateLimit, type RateLimitSettings } from './authenticate/rate-limit.ts';
 import type { Issuing } from './issue.ts';
-import { openRoot } from './keystore/root.ts';
-import { openTokenKey } from './keystore/token-key.ts';
+import { type KeySource, openKeys } from './keystore/key-source.ts';
+import { dnsNamesOf } from './policy.ts';
 import { routeCitadelService } from './serve/citadel-service.ts';
 import { routeIstioCertificateService } from './serve/istio-certificate-service.ts';
 import { createAuthority } from './sign/authority.ts';
@@ -23,8 +23,7 @@ import { decodeSigningRequest } from './sign/signing-request.ts';
 import { trustBundleOf, type CaSlots } from './slots.ts';
 
 export interface CitadelOptions {
-  /** Keeps the root and the token key; made when missing. */
-  readonly dataDir: string;
+  readonly keys: KeySource;
   readonly trustDomain: string;
   /** Lifetime of a certificate when the request wishes none. */
   readonly defaultTtlMs: number;
@@ -33,8 +32,6 @@ export interface CitadelOptions {
   readonly minTtlMs?: number;
   /** Who may make tokens: throws `unauthenticated` or `forbidden`. */
   readonly authoriseAdmin: (caller: Caller) => void | Promise<void>;
-  /** DNS names in the certificates of `issueFor`, by which clients outside the mesh verify the control plane. */
-  readonly controlPlaneDnsNames?: readonly string[];
   /** For each identity. Default: 200 requests at once, 20 a second. */
   readonly rateLimit?: RateLimitSettings;
   readonly logger: Logger;
@@ -56,20 +53,17 @@ export interface Citadel {
   close(): Promise<void>;
 }
 
-/** Istio's name for the control plane's service, and this machine. */
-const CONTROL_PLANE_DNS_NAMES = ['istiod.istio-system.svc', 'localhost'];
-
 /**
- * Opens the authority of a trust domain; the host serves its routes. Throws `system` when the data directory cannot be
+ * Opens the authority of a trust domain; the host serves its routes. Throws `system` when the key directory cannot be
  * used, and `invalid` for settings or keys that cannot.
  */
 export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
-  const { dataDir, trustDomain, maxTtlMs, clock, logger } = options;
+  const { trustDomain, maxTtlMs, clock, logger } = options;
   if (!isTrustDomain(trustDomain)) throw new FlotillaError('invalid', `"${trustDomain}" is not a trust domain`);
   const minTtlMs = options.minTtlMs ?? Math.min(60_000, maxTtlMs, options.defaultTtlMs);
   const lifetime = checkedLimits({ defaultTtlMs: options.defaultTtlMs, minTtlMs, maxTtlMs });
-  const root = await openRoot(dataDir, trustDomain, clock);
-  const tokens = createBootstrapTokens(openTokenKey(dataDir), trustDomain, clock);
+  const { root, tokenKey } = await openKeys(options.keys, trustDomain, clock);
+  const tokens = createBootstrapTokens(tokenKey, trustDomain, clock);
   const slots: CaSlots = { current: await createAuthority(root, clock), next: null };
   const bundle = trustBundleOf(slots, trustDomain);
   const issuing: Issuing = {
@@ -79,7 +73,6 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
     lifetime,
     logger,
   };
-  const dnsNames = options.controlPlaneDnsNames ?? CONTROL_PLANE_DNS_NAMES;
   return {
     rootsPem: bundle.rootsPem,
     routes(router) {
@@ -92,7 +85,12 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
     async issueFor(id, ttlMs) {
       const { privateKeyPem, csrPem } = await createKeyAndCsr(id);
       const { publicKey } = await decodeSigningRequest(csrPem);
-      const issued = await slots.current.issue({ id, publicKey, ttlMs: grantTtlMs(ttlMs, lifetime), dnsNames });
+      const issued = await slots.current.issue({
+        id,
+        publicKey,
+        ttlMs: grantTtlMs(ttlMs, lifetime),
+        dnsNames: dnsNamesOf(id),
+      });
       return workloadCertificate({ chainPem: issued.pem, privateKeyPem, rootsPem: bundle.rootsPem });
     },
     // Nothing is held open between requests: keys are read at the start.

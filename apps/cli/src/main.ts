@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { FlotillaError } from '@flotilla/runtime';
-import { ExitCode, exitCodeOf } from './exit-codes.ts';
+import { ExitCode, exitCodeOf } from '@flotilla/service/process';
 
 /*
  * The command line. Every command lives in a file of its own under commands/ and is loaded when it is called:

@@ -12,8 +12,11 @@ export const ratings = { trustDomain, namespace: 'default', serviceAccount: 'boo
 export const istiod = { trustDomain, namespace: 'istio-system', serviceAccount: 'istiod' };
 
 /** A citadel over a temporary directory, for a test. */
-export async function startTestCitadel(options: Partial<CitadelOptions> = {}) {
-  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'flotilla-citadel-'));
+export async function startTestCitadel({
+  dataDir: given,
+  ...options
+}: Partial<Omit<CitadelOptions, 'keys'>> & { readonly dataDir?: string } = {}) {
+  const dataDir = given ?? mkdtempSync(join(tmpdir(), 'flotilla-citadel-'));
   const citadel = await startCitadel({
     trustDomain,
     defaultTtlMs: 24 * 3_600_000,
@@ -24,7 +27,7 @@ export async function startTestCitadel(options: Partial<CitadelOptions> = {}) {
     logger: silentLogger,
     clock: systemClock,
     ...options,
-    dataDir,
+    keys: { directory: dataDir },
   });
   return { ...citadel, dataDir, remove: () => rmSync(dataDir, { recursive: true, force: true }) };
 }

@@ -213,7 +213,9 @@ describe('the control plane', () => {
   it('gets its own names beside its identity, and can be verified by them', async () => {
     const certificate = await citadel.issueFor(istiod, 60_000);
     const leaf = new X509Certificate(certificate.chainPem);
-    expect(leaf.subjectAltName).toBe(`URI:${formatSpiffeId(istiod)}, DNS:istiod.istio-system.svc, DNS:localhost`);
+    expect(leaf.subjectAltName).toBe(
+      `URI:${formatSpiffeId(istiod)}, DNS:istiod, DNS:istiod.istio-system, DNS:istiod.istio-system.svc, DNS:istiod.istio-system.svc.cluster.local, DNS:localhost`,
+    );
     const transport = createRpcTransport({
       url,
       tls: { rootsPem: citadel.rootsPem, serverName: 'istiod.istio-system.svc' },

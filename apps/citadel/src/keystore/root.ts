@@ -33,7 +33,17 @@ export async function openRoot(dataDir: string, trustDomain: string, clock: Cloc
   return { privateKey, certificate, certificatePem };
 }
 
-function checkedRoot(path: string, pem: string, key: KeyObject, trustDomain: string, clock: Clock): X509Certificate {
+/**
+ * The root in `pem` as far as it can be used: an authority's certificate, of this key and trust domain, still valid.
+ * `path` names it in errors. Throws `invalid`.
+ */
+export function checkedRoot(
+  path: string,
+  pem: string,
+  key: KeyObject,
+  trustDomain: string,
+  clock: Clock,
+): X509Certificate {
   const fault = (why: string, cause?: unknown) =>
     new FlotillaError('invalid', `${path} ${why}`, {
       ...(cause === undefined ? {} : { cause }),
@@ -46,7 +56,7 @@ function checkedRoot(path: string, pem: string, key: KeyObject, trustDomain: str
     throw fault('is damaged: it holds no certificate', error);
   }
   if (!certificate.ca) throw fault('is not the certificate of an authority');
-  if (!certificate.checkPrivateKey(key)) throw fault(`does not belong to the key in ${KEY_FILE} beside it`);
+  if (!certificate.checkPrivateKey(key)) throw fault('does not belong to the key beside it');
   if (certificate.validToDate.getTime() <= clock.now()) throw fault(`expired on ${certificate.validTo}`);
   const found = uriSanOf(certificate);
   if (found !== `spiffe://${trustDomain}`) {

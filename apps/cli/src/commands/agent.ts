@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { createLogger } from '@flotilla/observe';
 import { type AgentPort, startAgent } from '@flotilla/proxy';
 import { FlotillaError, systemClock } from '@flotilla/runtime';
-import { ExitCode } from '../exit-codes.ts';
+import { ExitCode } from '@flotilla/service/process';
 import { type LogOptions, loggerOptions } from './log-options.ts';
 import { addressOption, durationOption } from './option-values.ts';
-import { untilSignal } from './signals.ts';
+import { untilSignal } from '@flotilla/service/process';
 
 export interface AgentCommandOptions extends LogOptions {
   readonly type: 'sidecar' | 'router';

@@ -9,7 +9,7 @@ import { publishContext } from '../context/context.ts';
 import { PortAllocator } from '../supervisor/ports.ts';
 import { type LogOptions, loggerOptions } from './log-options.ts';
 import { addressOption, durationOption } from './option-values.ts';
-import { untilSignal } from './signals.ts';
+import { untilSignal } from '@flotilla/service/process';
 
 export interface ControlPlaneCommandOptions extends LogOptions {
   readonly file?: readonly string[];

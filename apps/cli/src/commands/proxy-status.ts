@@ -4,7 +4,7 @@ import {
   SyncState,
   type TypeStatus,
 } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
-import { ExitCode } from '../exit-codes.ts';
+import { ExitCode } from '@flotilla/service/process';
 import { formatTable } from '../terminal/table.ts';
 import { type ApiOptions, call, openApi } from './client.ts';
 import { isSynced } from './synced.ts';

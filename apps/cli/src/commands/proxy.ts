@@ -1,7 +1,7 @@
 import { runProxy } from '@flotilla/proxy';
 import { FlotillaError } from '@flotilla/runtime';
 import { type LogOptions, loggerOptions } from './log-options.ts';
-import { untilSignal } from './signals.ts';
+import { untilSignal } from '@flotilla/service/process';
 
 export interface ProxyCommandOptions extends LogOptions {
   readonly configPath: string;

@@ -7,7 +7,7 @@ import { formatTable } from '../terminal/table.ts';
 import { type RunningMesh, runMesh } from '../up/run.ts';
 import { type LogOptions, loggerOptions } from './log-options.ts';
 import { durationOption } from './option-values.ts';
-import { untilSignal } from './signals.ts';
+import { untilSignal } from '@flotilla/service/process';
 
 export interface UpCommandOptions extends LogOptions {
   readonly file: string;

@@ -1,6 +1,6 @@
 import { validateDocuments } from '@flotilla/galley';
 import { GalleyService, type ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { ExitCode } from '../exit-codes.ts';
+import { ExitCode } from '@flotilla/service/process';
 import { formatFinding, isError, severityOf } from '../terminal/findings.ts';
 import { type ApiOptions, call, openApi } from './client.ts';
 import { readDocuments, type YamlDocument } from './documents.ts';

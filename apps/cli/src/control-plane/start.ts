@@ -78,7 +78,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const bus = createInProcessBus();
     stop.push('bus', () => bus.close());
     const citadel = await startCitadel({
-      dataDir: data.citadel,
+      keys: { directory: data.citadel },
       trustDomain,
       defaultTtlMs: options.maxCertificateTtlMs,
       maxTtlMs: options.maxCertificateTtlMs,

@@ -1,0 +1,2 @@
+export { ExitCode, exitCodeOf } from './exit-codes.ts';
+export { untilSignal } from './signals.ts';

@@ -1,0 +1,109 @@
+import { FlotillaError } from '@flotilla/runtime';
+import type { Setting } from './setting.ts';
+
+/** All settings of a program, by key. */
+export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
+
+/** The values that a table reads into. */
+export type SettingsOf<Table extends SettingsTable> = Readonly<{
+  [K in keyof Table]: Table[K] extends Setting<infer T> ? T : never;
+}>;
+
+/** `maxTtl`: `--max-ttl`. */
+export function flagOf(key: string): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `maxTtl`: `FLOTILLA_MAX_TTL`. */
+export function variableOf(key: string): string {
+  return `FLOTILLA_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/**
+ * Reads the settings of a program: a flag wins over its variable, a variable over the standard. A variable that is
+ * empty counts as not set. Other `FLOTILLA_` variables are let be: platforms make some of their own.
+ * Throws `usage` with every fault at once, a line each.
+ */
+export function readSettings<Table extends SettingsTable>(
+  table: Table,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): SettingsOf<Table> {
+  const { given, faults } = readFlags(table, argv);
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries(table)) {
+    const source = sourceOf(key, setting, given, env);
+    try {
+      values[key] = valueOf(key, setting, source);
+    } catch (thrown) {
+      const { message, hint } = FlotillaError.from(thrown, 'invalid');
+      const text = source === null ? message : `${source.name}: ${message}`;
+      faults.push(hint === undefined ? text : `${text}. ${hint}`);
+    }
+  }
+  if (faults.length > 0) {
+    throw new FlotillaError('usage', faults.length === 1 ? String(faults[0]) : `\n  ${faults.join('\n  ')}`);
+  }
+  // Each key was parsed by the setting that the type takes its value from.
+  return Object.freeze(values) as SettingsOf<Table>;
+}
+
+interface Source {
+  /** The flag or the variable, as somebody looking for it writes it. */
+  readonly name: string;
+  readonly texts: readonly string[];
+}
+
+function sourceOf(
+  key: string,
+  setting: Setting<unknown>,
+  given: ReadonlyMap<string, readonly string[]>,
+  env: NodeJS.ProcessEnv,
+): Source | null {
+  const flags = given.get(key);
+  if (flags !== undefined) return { name: flagOf(key), texts: flags };
+  const variable = env[variableOf(key)];
+  if (variable !== undefined && variable !== '') {
+    const texts = setting.isList ? variable.split(',').map((part) => part.trim()) : [variable];
+    return { name: variableOf(key), texts };
+  }
+  return null;
+}
+
+function valueOf(key: string, setting: Setting<unknown>, source: Source | null): unknown {
+  if (source !== null) return setting.parse(source.texts);
+  if (setting.standard !== null)
+    return setting.parse(setting.isList ? setting.standard.split(',') : [setting.standard]);
+  if (setting.whenAbsent !== 'required') return setting.whenAbsent.value;
+  throw new FlotillaError(
+    'usage',
+    `${flagOf(key)} (or ${variableOf(key)}) is needed: ${setting.description}, as <${setting.form ?? ''}>`,
+  );
+}
+
+function readFlags(table: SettingsTable, argv: readonly string[]) {
+  const keys = new Map(Object.keys(table).map((key) => [flagOf(key), key]));
+  const given = new Map<string, string[]>();
+  const faults: string[] = [];
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index] ?? '';
+    const equals = argument.indexOf('=');
+    const name = equals === -1 ? argument : argument.slice(0, equals);
+    const key = keys.get(name);
+    const setting = key === undefined ? undefined : table[key];
+    if (key === undefined || setting === undefined) {
+      faults.push(argument.startsWith('-') ? `there is no option ${name}` : `"${argument}" belongs to no option`);
+      // What follows an unknown option is probably its value.
+      if (equals === -1 && argument.startsWith('-') && argv[index + 1]?.startsWith('-') === false) index++;
+      continue;
+    }
+    let value: string | undefined = equals === -1 ? undefined : argument.slice(equals + 1);
+    if (value === undefined) value = setting.form === null ? 'true' : argv[++index];
+    if (value === undefined) {
+      faults.push(`${name} needs a value: <${setting.form ?? ''}>`);
+      continue;
+    }
+    given.set(key, [...(given.get(key) ?? []), value]);
+  }
+  return { given, faults };
+}
