@@ -3,7 +3,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
 
 /** Programs and data from outside the repository that some tests work against. */
-export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus';
+export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus' | 'dockerd' | 'kustomize';
 
 interface PeerFacts {
   /** Environment variable that names it; wins over the search. */
@@ -11,6 +11,9 @@ interface PeerFacts {
   readonly howToGet: string;
   readonly find: () => string | null;
 }
+
+/** What meshes of containers, and looking at their traffic, take beside the daemon. */
+const DOCKER_PROGRAMS = ['docker', 'docker-compose', 'tcpdump', 'redis-server', 'iptables', 'ip', 'nsenter', 'setpriv'];
 
 const repositoryRoot = resolve(import.meta.dirname, '../../..');
 
@@ -27,6 +30,19 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     find: () => onPath('chromium') ?? onPath('google-chrome'),
   },
   curl: { variable: 'FLOTILLA_CURL', howToGet: 'install curl', find: () => onPath('curl') },
+  dockerd: {
+    variable: 'FLOTILLA_DOCKERD',
+    howToGet: 'as root on Linux, install docker.io, docker-compose, tcpdump, redis-server, iptables and iproute2',
+    find: () =>
+      process.getuid?.() === 0 && DOCKER_PROGRAMS.every((program) => onPath(program) !== null)
+        ? onPath('dockerd')
+        : null,
+  },
+  kustomize: {
+    variable: 'FLOTILLA_KUSTOMIZE',
+    howToGet: 'install kustomize or kubectl',
+    find: () => onPath('kustomize') ?? inFolder('/opt/kustomize', 'kustomize') ?? onPath('kubectl'),
+  },
   corpus: {
     variable: 'FLOTILLA_CORPUS',
     howToGet: "put Istio's samples beside the checkout in ../shared/corpus, or name their folder in FLOTILLA_CORPUS",
