@@ -17,12 +17,15 @@ import { run, runOrThrow, type Ran, type RunOptions } from './run.ts';
 export class DockerDaemon {
   /** Of the namespace's end of the link, as seen from this machine. */
   readonly address: string;
+  /** Of this machine's end. */
+  readonly gateway: string;
   readonly namespace: string;
   readonly #folder: string;
   readonly #child: ChildProcess;
 
-  private constructor(address: string, namespace: string, folder: string, child: ChildProcess) {
-    this.address = address;
+  private constructor(link: Link, namespace: string, folder: string, child: ChildProcess) {
+    this.address = link.address;
+    this.gateway = link.gateway;
     this.namespace = namespace;
     this.#folder = folder;
     this.#child = child;
@@ -31,7 +34,7 @@ export class DockerDaemon {
   static async start(dockerd: string): Promise<DockerDaemon> {
     const folder = mkdtempSync(join(tmpdir(), 'flotilla-dockerd-'));
     const namespace = `flotilla-${process.pid}`;
-    const address = await openNamespace(namespace);
+    const link = await openNamespace(namespace);
     const inFolder = (name: string) => join(folder, name);
     const child = spawn(
       'setpriv',
@@ -43,7 +46,7 @@ export class DockerDaemon {
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
-    const daemon = new DockerDaemon(address, namespace, folder, child);
+    const daemon = new DockerDaemon(link, namespace, folder, child);
     try {
       await untilListening(child);
     } catch (error) {
@@ -96,22 +99,27 @@ export class DockerDaemon {
   }
 }
 
-/** Makes the namespace and its link to this machine; its address. */
-async function openNamespace(namespace: string): Promise<string> {
+interface Link {
+  readonly address: string;
+  readonly gateway: string;
+}
+
+/** Makes the namespace and its link to this machine. */
+async function openNamespace(namespace: string): Promise<Link> {
   // A network of four addresses for each process id, so that several test runs do not meet.
   const network = `10.231.${(process.pid >> 6) & 255}`;
   const first = (process.pid & 63) * 4;
   const [gateway, address] = [`${network}.${first + 1}`, `${network}.${first + 2}`];
-  const link = `flt${process.pid}`;
+  const device = `flt${process.pid}`;
   const ip = (...args: string[]) => runOrThrow('ip', args);
   await ip('netns', 'add', namespace);
-  await ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'uplink', 'netns', namespace);
-  await ip('address', 'add', `${gateway}/30`, 'dev', link);
-  await ip('link', 'set', link, 'up');
+  await ip('link', 'add', device, 'type', 'veth', 'peer', 'name', 'uplink', 'netns', namespace);
+  await ip('address', 'add', `${gateway}/30`, 'dev', device);
+  await ip('link', 'set', device, 'up');
   await ip('-n', namespace, 'address', 'add', `${address}/30`, 'dev', 'uplink');
   await ip('-n', namespace, 'link', 'set', 'uplink', 'up');
   await ip('-n', namespace, 'link', 'set', 'lo', 'up');
-  return address;
+  return { address, gateway };
 }
 
 /** The daemon logs to standard error, and one line of it says that it listens. */

@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { DockerDaemon } from './daemon.ts';
@@ -10,10 +10,14 @@ const ACCOUNTS: Readonly<Record<string, string>> = {
   'etc/nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files dns\n',
 };
 
+const SYSTEM_FOLDERS: Readonly<Record<string, number>> = { tmp: 0, run: 0, proc: 0, sys: 0, dev: 0 };
+
 export interface MachineImage {
   readonly tag: string;
   /** Path in the image to the program of this machine that stands there. */
   readonly programs: Readonly<Record<string, string>>;
+  /** Empty folders, by path, each with the number of its owner. */
+  readonly folders?: Readonly<Record<string, number>>;
   /** Patterns of what the programs load while they run, with libraries of their own that the programs have too. */
   readonly files?: readonly string[];
 }
@@ -24,13 +28,17 @@ export interface MachineImage {
  */
 export async function importMachineImage(
   daemon: DockerDaemon,
-  { tag, programs, files = [] }: MachineImage,
+  { tag, programs, folders = {}, files = [] }: MachineImage,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-image-'));
   try {
     const stage = join(folder, 'stage');
     for (const [path, content] of Object.entries(ACCOUNTS)) write(join(stage, path), content);
-    for (const path of ['tmp', 'run', 'proc', 'sys', 'dev']) mkdirSync(join(stage, path));
+    for (const [path, owner] of Object.entries({ ...SYSTEM_FOLDERS, ...folders })) {
+      mkdirSync(join(stage, path), { recursive: true });
+      chownSync(join(stage, path), owner, owner);
+    }
+    chmodSync(join(stage, 'tmp'), 0o1777);
     for (const [path, program] of Object.entries(programs)) {
       mkdirSync(dirname(join(stage, path)), { recursive: true });
       symlinkSync(program, join(stage, path));
@@ -40,9 +48,8 @@ export async function importMachineImage(
     const archive = join(folder, 'image.tar');
     await runOrThrow('tar', [
       // Links are followed: what the image gets are the programs themselves.
-      ...['--create', '--file', archive, '--dereference', '--owner=0', '--group=0', '--absolute-names'],
-      ...['--transform', 's,^/,,', '-C', stage, ...Object.keys(ACCOUNTS), 'tmp', 'run', 'proc', 'sys', 'dev'],
-      ...Object.keys(programs).map((path) => path.replace(/^\//, './')),
+      ...['--create', '--file', archive, '--dereference', '--absolute-names', '--transform', 's,^/,,'],
+      ...['-C', stage, '.'],
       ...new Set([...libraries, ...loaded]),
     ]);
     await daemon.docker('import', '--change', 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', archive, tag);
