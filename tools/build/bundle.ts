@@ -2,6 +2,7 @@
  * Bundles the command line with every service into dist/flotilla.mjs, one file, and the proxy's worker into
  * dist/proxy-worker.mjs; Bookinfo's services for images into dist/services/bookinfo. What is loaded by `import()` stays
  * lazy inside the file.
+ * dist/proxy-worker.mjs; and each service by itself, for images, into dist/services. What is loaded by `import()` stays lazy inside the file.
  *
  *   node tools/build/bundle.ts              build
  *   node tools/build/bundle.ts --if-stale   build unless the bundle is as new as its sources
@@ -33,6 +34,11 @@ const { metafile } = await build({
     'services/bookinfo/details': join(root, 'examples/bookinfo/src/details.ts'),
     'services/bookinfo/reviews': join(root, 'examples/bookinfo/src/reviews.ts'),
     'services/bookinfo/ratings': join(root, 'examples/bookinfo/src/ratings.ts'),
+    'services/citadel': join(root, 'apps/citadel/src/main.ts'),
+    'services/galley': join(root, 'apps/galley/src/main.ts'),
+    'services/pilot': join(root, 'apps/pilot/src/main.ts'),
+    'services/proxy': join(root, 'apps/proxy/src/main.ts'),
+    'services/proxy-worker': join(root, 'apps/proxy/src/worker-main.ts'),
   },
   outdir: output,
   outExtension: { '.js': '.mjs' },

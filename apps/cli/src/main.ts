@@ -10,6 +10,7 @@ const program = new Command('flotilla')
   .description("A service mesh: Istio's configuration in, Envoy's xDS on the wire")
   .version('0.1.0')
   .exitOverride()
+  .enablePositionalOptions()
   .configureHelp({ sortSubcommands: true })
   .showHelpAfterError('Run "flotilla help" for the commands and their options.');
 
@@ -53,30 +54,25 @@ program
   .addOption(logLevel('info'))
   .action(async (options) => (await import('./commands/control-plane.ts')).controlPlane(options));
 
-program
-  .command('agent')
-  .description('run a proxy with its identity: a sidecar or a gateway; the bootstrap token is read from FLOTILLA_TOKEN')
-  .requiredOption('--workload <name>', 'name of the workload')
-  .requiredOption('--discovery <address>', "pilot's xDS address with TLS")
-  .requiredOption('--ca <url>', "citadel's URL")
-  .addOption(new Option('--type <type>', 'kind of proxy').choices(['sidecar', 'router']).default('sidecar'))
-  .option('--namespace <name>', 'namespace of the workload', 'default')
-  .option('--service-account <name>', 'service account of the workload', 'default')
-  .option('--label <name=value>', 'label of the workload; may be repeated', repeat)
-  .option('--ip <address>', 'address under which others reach the workload', '127.0.0.1')
-  .option('--port <fields>', 'name=http,port=9080,bind=21001,app=21002; may be repeated', repeat)
-  .addOption(
-    new Option('--interception <mode>', 'how traffic is captured').choices(['none', 'redirect']).default('none'),
-  )
-  .option('--http-proxy-port <port>', 'forward-proxy port for the application')
-  .option('--admin <address>', 'admin interface', '127.0.0.1:15000')
-  .option('--ca-roots <file>', 'roots that the control plane is verified with')
-  .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
-  .option('--certificate-ttl <duration>', 'lifetime to ask for', '24h')
-  .option('--envoy <path>', 'run this stock Envoy instead of the own data plane')
-  .addOption(logFormat('json'))
-  .addOption(logLevel('info'))
-  .action(async (options) => (await import('./commands/agent.ts')).agent(options));
+hosted('agent', 'run a proxy with its identity: a sidecar or a gateway', async (argv) => {
+  const { runAgent } = await import('@flotilla/proxy');
+  return runAgent(argv);
+});
+
+hosted('galley', 'run galley as a service of its own', async (argv) => {
+  const { galleyService } = await import('@flotilla/galley');
+  return (await import('@flotilla/service')).runService(galleyService, argv);
+});
+
+hosted('citadel', 'run citadel as a service of its own', async (argv) => {
+  const { citadelService } = await import('@flotilla/citadel');
+  return (await import('@flotilla/service')).runService(citadelService, argv);
+});
+
+hosted('pilot', 'run pilot as a service of its own', async (argv) => {
+  const { pilotService } = await import('@flotilla/pilot');
+  return (await import('@flotilla/service')).runService(pilotService, argv);
+});
 
 program
   .command('proxy')
@@ -126,6 +122,28 @@ withApi(program.command('token').description('make a bootstrap token for one wor
   .option('-n, --namespace <name>', 'namespace', 'default')
   .option('--ttl <duration>', 'how long the token is good for', '1h')
   .action(async (options) => (await import('./commands/token.ts')).token(options));
+
+/** A program that reads its settings itself; `--help` after its name lists them. */
+function hosted(name: string, description: string, run: (argv: readonly string[]) => Promise<number>): void {
+  program
+    .command(name)
+    .description(`${description}; "flotilla ${name} --help" lists its settings`)
+    .usage('[settings]')
+    .argument('[settings...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (argv: readonly string[]) => process.exit(await run(argv)));
+}
+
+program
+  .command('secrets')
+  .description('make the files that the services of a new mesh start with: root, keys, passwords and bootstrap tokens')
+  .requiredOption('--out <directory>', 'where; files that are there already stay')
+  .option('--workload <namespace/service-account>', 'make a bootstrap token for it; may be repeated', repeat)
+  .option('--ttl <duration>', 'how long the tokens are good for', '8760h')
+  .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
+  .action(async (options) => (await import('./commands/secrets.ts')).secrets(options));
 
 function withApi(command: Command): Command {
   return command

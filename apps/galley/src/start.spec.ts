@@ -7,7 +7,7 @@ import { createInProcessBus } from '@flotilla/bus';
 import type { VersionAnnouncement } from '@flotilla/bus';
 import { silentLogger } from '@flotilla/observe';
 import { createRpcTransport, serveRpc } from '@flotilla/rpc';
-import { FakeClock, FlotillaError, systemClock } from '@flotilla/runtime';
+import { FakeClock, systemClock } from '@flotilla/runtime';
 import {
   AppliedResource_Outcome as Outcome,
   GalleyService,
@@ -36,7 +36,7 @@ async function start(options: Partial<GalleyOptions> = {}): Promise<World> {
     store: { kind: 'sqlite', path: ':memory:' },
     bus,
     directories: [],
-    authorise: () => undefined,
+    access: { read: () => undefined, write: () => 'anything' },
     logger: silentLogger,
     clock: new FakeClock(),
     ...options,
@@ -187,18 +187,6 @@ describe('Apply', () => {
     const { report } = await client.apply({ documents: [{ source: 'empty.yaml', yaml: '' }, ...docs(rule())] });
     expect(report?.findings).toEqual([]);
   });
-
-  it('asks whether the caller may write, and lets everybody read', async () => {
-    const authorise: GalleyOptions['authorise'] = (caller) => {
-      expect(caller.inProcess).toBe(true);
-      throw new FlotillaError('forbidden', 'not you');
-    };
-    const { client, galley } = await start({ authorise });
-    expect((await refusal(client.apply({ documents: docs(rule()) }))).code).toBe(Code.PermissionDenied);
-    expect((await refusal(client.delete({ keys: [key('DestinationRule')] }))).code).toBe(Code.PermissionDenied);
-    expect((await client.list({})).resources).toEqual([]);
-    expect(galley.version()).toBe(0);
-  });
 });
 
 describe('Delete', () => {
@@ -283,6 +271,47 @@ describe('Delete', () => {
     await client.apply({ documents: docs(entry) });
     await client.delete({ keys });
     expect((await client.list({})).resources).toEqual([]);
+  });
+});
+
+describe('a conditional Delete', () => {
+  const entry = (name: string, controller: string | null): string =>
+    `apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: ${name}, annotations: {a: b${controller === null ? '' : `, controller: ${controller}`}}}\nspec: {address: 127.0.0.1}`;
+  const left = async (client: World['client']): Promise<readonly string[]> =>
+    (await client.list({})).resources.map((resource) => resource.key?.name ?? '');
+
+  it.each<[string, Record<string, string>, readonly string[]]>([
+    ['that names a value', { controller: 'one' }, ['two', 'none']],
+    ['that names several', { controller: 'two', a: 'b' }, ['one', 'none']],
+    ['that names one value that nothing has', { controller: 'two', a: 'c' }, ['one', 'two', 'none']],
+    ['that asks for absence', { controller: '' }, ['one', 'two']],
+    ['without a condition', {}, []],
+  ])('%s removes what carries it, and leaves the rest without complaint', async (_, ifAnnotations, expected) => {
+    const { client } = await start();
+    await client.apply({ documents: docs(entry('one', 'one'), entry('two', 'two'), entry('none', null)) });
+    const keys = ['one', 'two', 'none'].map((name) => key('WorkloadEntry', name));
+    const { resources, version } = await client.delete({ keys, ifAnnotations });
+    expect(await left(client)).toEqual([...expected].sort());
+    expect(resources).toHaveLength(3 - expected.length);
+    expect(version).toBe(expected.length === 3 ? 1n : 2n);
+  });
+
+  it('is decided anew when another galley wrote in between', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'galley-condition-'));
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+    const store = { kind: 'sqlite', path: join(directory, 'galley.sqlite') } as const;
+    // Each on a bus of its own: neither hears of the other's writes.
+    const [a, b] = [await start({ store }), await start({ store })];
+    await a.client.apply({ documents: docs(entry('e', 'one')) });
+    await b.client.apply({ documents: docs(entry('e', 'two')) });
+    await a.client.delete({ keys: [key('WorkloadEntry', 'e')], ifAnnotations: { controller: 'one' } });
+    expect(await left(a.client)).toEqual(['e']);
+    // To a, which has heard of nothing, the entry is still as a wrote it: unchanged would be the wrong answer.
+    await b.client.apply({ documents: docs(entry('e', 'three')) });
+    const { resources } = await a.client.apply({ documents: docs(entry('e', 'two')) });
+    expect(resources.map(({ outcome }) => outcome)).toEqual([Outcome.CONFIGURED]);
+    await b.client.delete({ keys: [key('WorkloadEntry', 'e')], ifAnnotations: { controller: 'two' } });
+    expect(await left(b.client)).toEqual([]);
   });
 });
 

@@ -7,8 +7,8 @@ import { StopStack } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { analyseAll, identityOf } from './analyse/analyse.ts';
+import type { AccessPolicy } from './serve/access.ts';
 import { createGalleyService } from './serve/service.ts';
-import type { Authorise } from './serve/service.ts';
 import { openDirectorySource } from './sources/directory/directory-source.ts';
 import type { DirectorySource } from './sources/directory/directory-source.ts';
 import { openSqliteStore } from './store/sqlite.ts';
@@ -20,8 +20,8 @@ export interface GalleyOptions {
   readonly bus: VersionBus;
   /** Directories of YAML files to read and watch. */
   readonly directories: readonly string[];
-  /** Decides about every caller that wants to change something. Reading is open to whoever reaches the API. */
-  readonly authorise: Authorise;
+  /** Decides about every caller. */
+  readonly access: AccessPolicy;
   readonly logger: Logger;
   readonly clock: Clock;
   /** How many changes the store keeps for replicas that catch up. */
@@ -75,7 +75,7 @@ export async function startGalley(options: GalleyOptions): Promise<Galley> {
     const service = createGalleyService({
       writer,
       store,
-      authorise: options.authorise,
+      access: options.access,
       watchedAt: (key) => sources.map((source) => source.originOf(key)).find((origin) => origin !== null) ?? null,
       clock,
       logger,

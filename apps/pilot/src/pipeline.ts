@@ -1,11 +1,14 @@
 import type { ConnectRouter, Transport } from '@connectrpc/connect';
-import type { VersionBus } from '@flotilla/bus';
+import type { Membership, VersionBus } from '@flotilla/bus';
 import { DEFAULT_DOMAIN_SUFFIX } from '@flotilla/model';
 import type { Logger, Telemetry } from '@flotilla/observe';
 import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack } from '@flotilla/runtime';
+import type { Caller } from '@flotilla/rpc';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { Follower } from './ingest/follow.ts';
+import { keepJoined } from './ingest/join.ts';
+import { createPilotId } from './ingest/pilot-id.ts';
 import { DEFAULT_REGISTRATION, Registration, type RegistrationSettings } from './ingest/registration.ts';
 import { applyUpdate, emptyMesh } from './mesh/mesh.ts';
 import { DEFAULT_ROOT_NAMESPACE, meshDefaults } from './mesh/settings.ts';
@@ -23,6 +26,13 @@ export interface PilotOptions<
   /** How to reach `GalleyService`: read by `ListChanges`, written for the workloads of connected proxies. */
   readonly galley: Transport;
   readonly bus: VersionBus;
+  /** Unique to this process among all pilots of the mesh. Default `<host name>-<random>`. */
+  readonly pilotId?: string;
+  /**
+   * Which pilots live; joined here, and not closed. Default: that is not known, and what other pilots registered stays
+   * when they die. For a pilot that is the only one, an in-process membership.
+   */
+  readonly membership?: Membership | null;
   /** Plaintext ADS; for loopback. `null`: none. */
   readonly xds: Xds;
   /** mTLS ADS; needs `identity`. `null`: none. */
@@ -36,6 +46,8 @@ export interface PilotOptions<
   readonly rootNamespace?: string;
   readonly debounce?: DebounceSettings;
   readonly registration?: RegistrationSettings;
+  /** Who may ask what pilot knows: throws `unauthenticated` or `forbidden`. Default: whoever reaches the routes. */
+  readonly access?: { read(caller: Caller): void };
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random?: Random;
@@ -49,6 +61,7 @@ export interface Pilot<
   /** The addresses listened on, with their real ports; `null` where none was asked for. */
   readonly xds: Xds;
   readonly xdsTls: XdsTls;
+  readonly id: string;
   /** Resolves when the first snapshot is in; until then proxies are connected, and wait. */
   readonly ready: Promise<void>;
   /** Adds `flotilla.pilot.v1.PilotService`. */
@@ -58,6 +71,8 @@ export interface Pilot<
   /** Ends all streams. What proxies registered stays. */
   close(): Promise<void>;
 }
+
+const OPEN = { read: () => undefined };
 
 /**
  * Starts pilot, whose stages in order are:
@@ -74,7 +89,7 @@ export interface Pilot<
 export async function startPilot<Xds extends SocketAddress | null, XdsTls extends SocketAddress | null>(
   options: PilotOptions<Xds, XdsTls>,
 ): Promise<Pilot<Xds, XdsTls>> {
-  const { clock, logger, galley, bus, random = Math.random } = options;
+  const { clock, logger, galley, bus, random = Math.random, pilotId = createPilotId(), membership = null } = options;
   const stop = new StopStack();
   const cache = new ResourceCache();
   const sessions = new Sessions();
@@ -99,7 +114,13 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
           version: () => mesh.version,
         });
 
+  if (membership !== null) {
+    const joining = keepJoined(membership, pilotId, { clock, random, logger });
+    stop.push('membership', () => joining.close());
+  }
   const registration = new Registration({
+    pilotId,
+    membership,
     galley,
     settings: options.registration ?? DEFAULT_REGISTRATION,
     clock,
@@ -164,7 +185,8 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       xds: ads.plaintext as Xds,
       xdsTls: ads.tls as XdsTls,
       ready,
-      routes: statusRoutes(sessions, () => mesh),
+      id: pilotId,
+      routes: statusRoutes({ pilotId, sessions, mesh: () => mesh, access: options.access ?? OPEN }),
       version: () => mesh.version,
       // Last opened, first closed: the streams end before registration, which by then no longer listens.
       close: async () => {

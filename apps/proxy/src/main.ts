@@ -1,59 +1,25 @@
-import { parseArgs } from 'node:util';
-import type { LogLevel } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
-import { untilParentExits } from './exit-with-parent.ts';
-import { runProxy } from './run-proxy.ts';
+import { exitCodeOf, untilSignal } from '@flotilla/service/process';
+import { readSettings } from '@flotilla/service/settings';
+import { staticSettings } from './static-settings.ts';
 
-// The data plane as a program of its own, for images that hold nothing else: the options of `flotilla proxy`.
-
-const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      'config-path': { type: 'string', short: 'c' },
-      mode: { type: 'string', default: 'serve' },
-      concurrency: { type: 'string', default: '1' },
-      'log-level': { type: 'string', short: 'l', default: 'info' },
-      'log-format': { type: 'string', default: 'json' },
-      'drain-time-s': { type: 'string', default: '5' },
-      'exit-with-parent': { type: 'boolean', default: false },
-    },
-  });
-  const configPath = values['config-path'];
-  if (configPath === undefined) throw new FlotillaError('usage', '--config-path is needed');
-  const logLevel = LEVELS.find((level) => level === values['log-level']);
-  if (logLevel === undefined) throw new FlotillaError('usage', `--log-level must be one of ${LEVELS.join(', ')}`);
-  if (values.mode !== 'serve' && values.mode !== 'validate') {
-    throw new FlotillaError('usage', '--mode must be serve or validate');
+/*
+ * The data plane as a program of its own: from a bootstrap file when one is named, and otherwise as the proxy of a mesh
+ * workload with its identity. Each loads only what it needs.
+ */
+async function main(argv: readonly string[]): Promise<number> {
+  const long = argv.map((argument) => (argument === '-c' ? '--config-path' : argument));
+  const isStatic = long.some((argument) => /^--config-path(?:=|$)/.test(argument));
+  if (!isStatic && process.env['FLOTILLA_CONFIG_PATH'] === undefined) {
+    return (await import('./agent/run-agent.ts')).runAgent(argv);
   }
-  const concurrency = Number(values.concurrency);
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new FlotillaError('usage', '--concurrency must be a number of processes');
-  }
-  return runProxy({
-    configPath,
-    mode: values.mode,
-    concurrency,
-    logLevel,
-    logFormat: values['log-format'] === 'pretty' ? 'pretty' : 'json',
-    drainMs: Number(values['drain-time-s']) * 1_000,
-    until: Promise.race([untilSignal(), ...(values['exit-with-parent'] ? [untilParentExits()] : [])]),
-  });
+  const { drainTime, ...values } = readSettings(staticSettings, long, process.env);
+  return (await import('./run-proxy.ts')).runProxy({ ...values, drainMs: drainTime, until: untilSignal() });
 }
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
-  });
-}
-
-const EXIT_CODES: Readonly<Record<string, number>> = { usage: 2, unavailable: 3 };
 
 try {
-  process.exit(await main());
-} catch (error) {
-  const failure = FlotillaError.from(error, 'usage');
-  console.error(`proxy: ${failure.describe()}`);
-  process.exit(EXIT_CODES[failure.code] ?? 1);
+  process.exit(await main(process.argv.slice(2)));
+} catch (thrown) {
+  console.error(`proxy: ${FlotillaError.from(thrown).describe()}`);
+  process.exit(exitCodeOf(thrown));
 }

@@ -20,6 +20,7 @@ const MAX_WAIT_MS = 30_000;
 /** Renewal is due at half-life, give or take this part of the lifetime, so that a mesh does not renew all at once. */
 const JITTER = 0.1;
 const MAX_RETRY_MS = 30_000;
+const MAX_FIRST_RETRY_MS = 3_000;
 /** However short the lifetimes, renewals are so far apart. */
 const MIN_RENEWAL_MS = 250;
 
@@ -92,7 +93,8 @@ export async function openRotatingIdentity(options: RotationOptions, signal?: Ab
 
 async function obtainFirst(options: RotationOptions, signal: AbortSignal): Promise<WorkloadCertificate> {
   const { clock, random, logger } = options;
-  const retries = createRetries(Number.POSITIVE_INFINITY, random);
+  // Whoever waits for a first certificate serves nothing yet: it asks more often.
+  const retries = createRetries(8 * MAX_FIRST_RETRY_MS, random);
   for (;;) {
     try {
       return await options.obtain(null, signal);

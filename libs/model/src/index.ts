@@ -1,4 +1,4 @@
-export { AUTOMATIC_ANNOTATION, WORKLOAD_ANNOTATION } from './annotations.ts';
+export { AUTOMATIC_ANNOTATION, CONTROLLER_ANNOTATION, WORKLOAD_ANNOTATION } from './annotations.ts';
 export {
   compareKeys,
   describeKey,

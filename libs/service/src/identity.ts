@@ -11,19 +11,18 @@ import * as settings from './settings/setting.ts';
 export const CONTROL_PLANE_NAMESPACE = 'istio-system';
 
 /** The trust domain of all identities. */
-export const trustDomainSetting: settings.Setting<string> = {
-  ...settings.text({ description: 'trust domain of all identities', form: 'name', standard: 'cluster.local' }),
-  parse: ([text = '']) => {
+export const trustDomainSetting = settings.single(
+  'name',
+  { description: 'trust domain of all identities', standard: 'cluster.local' },
+  (text) => {
     if (isTrustDomain(text)) return text;
     throw new FlotillaError('invalid', `"${text}" is not a trust domain`, { hint: 'Write a DNS name in lower case.' });
   },
-};
+);
 
 /** A SPIFFE ID as text, checked. */
-export const spiffeIdSetting = (description: string): settings.Setting<string> => ({
-  ...settings.text({ description, form: 'spiffe://…' }),
-  parse: ([text = '']) => formatSpiffeId(parseSpiffeId(text)),
-});
+export const spiffeIdSetting = (description: string): settings.Setting<string> =>
+  settings.single('spiffe://…', { description }, (text) => formatSpiffeId(parseSpiffeId(text)));
 
 /** Who a process is, and how it proves that at first: settings of everything but citadel. */
 export const identitySettings = (standard: { readonly namespace: string; readonly serviceAccount: string }) => ({

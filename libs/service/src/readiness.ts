@@ -23,9 +23,16 @@ export interface Readiness {
 
 /** Ready from the start; each gate that is made holds it back. */
 export function createReadiness(logger: Logger): Readiness {
-  const shut = new Map<object, string>();
+  const shut = new Map<Gate, string>();
   const health = createHealthStatus(true);
   let isStopping = false;
+  /** Waiting is how a start goes; what was there and is missing now is news. */
+  const missing = (gate: Gate, why: string, say: (message: string) => void): void => {
+    if (shut.get(gate) === why) return;
+    shut.set(gate, why);
+    if (!isStopping) say(`not ready: ${why}`);
+    update();
+  };
   const update = (): void => {
     const isReady = shut.size === 0 && !isStopping;
     if (isReady && !health.isServing()) logger.info('ready');
@@ -37,14 +44,9 @@ export function createReadiness(logger: Logger): Readiness {
         open() {
           if (shut.delete(gate)) update();
         },
-        shut(reason) {
-          if (shut.get(gate) === reason) return;
-          shut.set(gate, reason);
-          if (!isStopping) logger.warn(`not ready: ${reason}`);
-          update();
-        },
+        shut: (reason) => missing(gate, reason, (message) => logger.warn(message)),
       };
-      gate.shut(why);
+      missing(gate, why, (message) => logger.info(message));
       return gate;
     },
     isReady: () => health.isServing(),

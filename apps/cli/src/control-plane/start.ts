@@ -1,23 +1,24 @@
 import { startCitadel } from '@flotilla/citadel';
-import { createInProcessBus } from '@flotilla/bus';
+import { createInProcessBus, createInProcessMembership } from '@flotilla/bus';
 import { startGalley } from '@flotilla/galley';
 import { openLocalIdentity } from '@flotilla/identity';
 import { formatFinding } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { openTelemetry } from '@flotilla/observe/telemetry';
-import { DEFAULT_REGISTRATION, startPilot } from '@flotilla/pilot';
+import { DEFAULT_REGISTRATION, loadMeshConfig, startPilot } from '@flotilla/pilot';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
-import { compileAdminPolicy } from './admin-token.ts';
+import { compileAdminPolicy } from '@flotilla/service';
+import { CONTROL_PLANE_IDENTITY } from './control-plane-identity.ts';
 import { openDataDirectory } from './data-directory.ts';
-import { loadMeshConfig } from './mesh-config.ts';
-import { operationsPages } from './operations-pages.ts';
 
-/** Identity of the control plane's own servers, Istio's name for it. */
-const CONTROL_PLANE_IDENTITY = { namespace: 'istio-system', serviceAccount: 'istiod' } as const;
+import { operationsPages } from './operations-pages.ts';
 
 // One machine, a handful of proxies: waiting long for more changes would only delay what the user looks at.
 const EMBEDDED_DEBOUNCE = { quietMs: 5, maxMs: 100 } as const;
+
+const ADMIN_HINT =
+  'The command line finds the token by itself when it runs as the user who started the mesh; otherwise pass --token.';
 
 const LOOPBACK_HOSTS = new Set(['127.0.0.1', '::1', 'localhost']);
 
@@ -63,7 +64,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   try {
     const data = openDataDirectory(options.dataDirectory);
     const meshConfig = await loadMeshConfig(options.meshConfigFile);
-    const authorise = compileAdminPolicy(options.adminToken);
+    const assertAdmin = compileAdminPolicy({ adminToken: options.adminToken, admins: [], hint: ADMIN_HINT });
     const telemetry = await openTelemetry({
       service: 'flotilla-control-plane',
       version: '0.1.0',
@@ -82,7 +83,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       trustDomain,
       defaultTtlMs: options.maxCertificateTtlMs,
       maxTtlMs: options.maxCertificateTtlMs,
-      authoriseAdmin: authorise,
+      authoriseAdmin: assertAdmin,
       logger: logger.child({ service: 'citadel' }),
       clock,
     });
@@ -95,14 +96,24 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       store: { kind: 'sqlite', path: data.store },
       bus,
       directories: options.directories,
-      authorise,
+      access: {
+        // The API listens on loopback: who reaches it may look.
+        read: () => undefined,
+        write(caller) {
+          assertAdmin(caller);
+          return 'anything';
+        },
+      },
       logger: logger.child({ service: 'galley' }),
       clock,
     });
     stop.push('galley', () => galley.close());
+    const membership = createInProcessMembership();
+    stop.push('membership', () => membership.close());
     const pilot = await startPilot({
       galley: galley.transport,
       bus,
+      membership,
       xds: addresses.xds,
       xdsTls: addresses.xdsTls,
       identity,

@@ -99,7 +99,7 @@ describe('flotilla control-plane', () => {
     expect(token.stdout.trim().split('.')).toHaveLength(3);
     const stranger = await run('token', '--service-account', 'reviews', '--token', 'guessed');
     expect(stranger.code).toBe(1);
-    expect(stranger.stderr).toContain('changing the mesh needs its admin token');
+    expect(stranger.stderr).toContain('the admin token is not that of this mesh');
   });
 
   it('answers probes and shows its metrics', async () => {

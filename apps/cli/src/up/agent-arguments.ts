@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { formatSpiffeId } from '@flotilla/spiffe';
+import { CONTROL_PLANE_IDENTITY } from '../control-plane/control-plane-identity.ts';
 import type { MeshProcesses } from './processes.ts';
 import type { PlannedProxy } from './plan.ts';
 import { SERVICE_LABEL } from './services.ts';
@@ -13,6 +15,7 @@ export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): s
     ...entry.labels,
     ...(entry.kind === 'workload' && entry.service !== null ? { [SERVICE_LABEL]: entry.service } : {}),
   };
+  const controlPlane = formatSpiffeId({ trustDomain: plan.file.trustDomain, ...CONTROL_PLANE_IDENTITY });
   return [
     ...['--type', entry.kind === 'gateway' ? 'router' : 'sidecar'],
     ...['--workload', entry.name, '--namespace', entry.namespace, '--service-account', entry.serviceAccount],
@@ -30,6 +33,10 @@ export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): s
       `https://${LOOPBACK}:${plan.controlPlane.ca}`,
     ],
     ...['--ca-roots', join(directories.data, 'roots.pem'), '--trust-domain', plan.file.trustDomain],
+    // Galley, citadel and pilot are one process here, with one identity.
+    ...['--ca-identity', controlPlane, '--discovery-identity', controlPlane],
+    // Probes are for machines of one workload each.
+    ...['--status-address', ''],
     ...['--certificate-ttl', `${plan.file.certificateTtlMs}ms`],
     ...(entry.proxy === 'envoy' && envoyPath !== null ? ['--envoy', envoyPath] : []),
   ];

@@ -3,7 +3,6 @@ import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import { compareKeys, describeKey, keyFromWire, resourceToWire } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { callerOf, toConnectError } from '@flotilla/rpc';
-import type { Caller } from '@flotilla/rpc';
 import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
 import { ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
@@ -15,16 +14,14 @@ import { applyDocuments, decodeWritten, RefusedError, reportOf } from '../write/
 import type { ConfigWriter } from '../write/config-writer.ts';
 import { deleteResources } from '../write/delete.ts';
 import type { DeleteOptions } from '../write/delete.ts';
+import type { AccessPolicy } from './access.ts';
 import { changesFrom } from './changes.ts';
 import { appliedToWire, reportToWire } from './wire.ts';
-
-/** Decides whether a caller may change the configuration. Throws `unauthenticated` or `forbidden` when not. */
-export type Authorise = (caller: Caller) => void | Promise<void>;
 
 export interface GalleyServiceOptions {
   readonly writer: ConfigWriter;
   readonly store: ConfigStore;
-  readonly authorise: Authorise;
+  readonly access: AccessPolicy;
   /** Where a watched directory has a resource; `null` when none has. */
   readonly watchedAt: DeleteOptions['watchedAt'];
   readonly clock: Clock;
@@ -35,16 +32,17 @@ const DEFAULT_NAMESPACE = 'default';
 
 /** The handlers of `flotilla.galley.v1.GalleyService`. */
 export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<typeof GalleyService> {
-  const { writer, store, authorise, watchedAt, clock, logger } = options;
+  const { writer, store, access, watchedAt, clock, logger } = options;
   return {
     apply: (request, context) =>
       answer(async () => {
-        await authorise(callerOf(context));
+        const scope = access.write(callerOf(context));
         const applied = await applyDocuments(writer, clock, {
           documents: documentsOf(request.documents),
           defaultNamespace: request.defaultNamespace || DEFAULT_NAMESPACE,
           force: request.force,
           expectedVersion: request.expectedVersion === 0n ? null : Number(request.expectedVersion),
+          scope,
         });
         const { version, resources, report } = applied;
         return { version: BigInt(version), resources: appliedToWire(resources), report: reportToWire(report) };
@@ -53,14 +51,16 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
     delete: (request, context) =>
       answer(async () => {
         const caller = callerOf(context);
-        await authorise(caller);
+        const scope = access.write(caller);
         const { version, resources, report } = await deleteResources(writer, {
           keys: request.keys.map(keyFromWire),
           documents: documentsOf(request.documents),
           defaultNamespace: request.defaultNamespace || DEFAULT_NAMESPACE,
           ignoreMissing: request.ignoreMissing,
           force: request.force,
-          isOwnPart: caller.inProcess,
+          ifAnnotations: request.ifAnnotations,
+          scope,
+          isOwnPart: caller.inProcess || scope === 'registrations',
           watchedAt,
         });
         for (const { resource, message } of report.findings) {
@@ -71,16 +71,18 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
         return { version: BigInt(version), resources: appliedToWire(resources), report: reportToWire(report) };
       }),
 
-    get: (request) =>
+    get: (request, context) =>
       answer(() => {
+        access.read(callerOf(context));
         const key = keyFromWire(request.key);
         const entry = writer.set.get(key);
         if (entry === undefined) throw new FlotillaError('not-found', `there is no ${describeKey(key)}`);
         return { resource: resourceToWire(entry.resource), version: BigInt(writer.version) };
       }),
 
-    list: (request) =>
+    list: (request, context) =>
       answer(() => {
+        access.read(callerOf(context));
         const resources = [...writer.set.entries()]
           .map((entry) => entry.resource)
           .filter(({ key }) => request.kind === '' || key.kind === request.kind)
@@ -89,17 +91,25 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
         return { resources: resources.map(resourceToWire), version: BigInt(writer.version) };
       }),
 
-    validate: (request) =>
+    validate: (request, context) =>
       answer(() => {
+        if (!request.standalone) access.read(callerOf(context));
         const namespace = request.defaultNamespace || DEFAULT_NAMESPACE;
         const decoded = decodeWritten(documentsOf(request.documents), namespace);
         const set = request.standalone ? new MeshSet() : writer.set;
         return { report: reportToWire(reportOf(decoded, set, !request.standalone)) };
       }),
 
-    listChanges: (request) => answer(() => changesFrom(store, Number(request.sinceVersion))),
+    listChanges: (request, context) =>
+      answer(() => {
+        access.read(callerOf(context));
+        return changesFrom(store, Number(request.sinceVersion));
+      }),
 
-    watch: (request, context) => watch(writer, store, Number(request.sinceVersion), context),
+    watch: async function* (request, context) {
+      await answer(() => access.read(callerOf(context)));
+      yield* watch(writer, store, Number(request.sinceVersion), context);
+    },
   };
 }
 

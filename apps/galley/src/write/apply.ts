@@ -11,6 +11,7 @@ import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
 import { planPuts } from './plan-puts.ts';
 import type { Outcome } from './plan-puts.ts';
+import { assertRegistrations, type WriteScope } from './scope.ts';
 
 /** Owner of what comes through the API. */
 export const API_OWNER = 'api';
@@ -46,30 +47,44 @@ export interface ApplyOptions {
   readonly force: boolean;
   /** `null` when the caller does not care which version it changes. */
   readonly expectedVersion: number | null;
+  /** What the caller may write. */
+  readonly scope: WriteScope;
 }
 
-/** Commits documents as one version, or throws `RefusedError` with every fault there is. */
+/**
+ * Commits documents as one version, or throws `RefusedError` with every fault there is; `forbidden` for what is beyond
+ * the caller's scope.
+ */
 export async function applyDocuments(
   writer: ConfigWriter,
   clock: Clock,
   options: ApplyOptions,
 ): Promise<Applied & { readonly report: Report }> {
   const decoded = decodeWritten(options.documents, options.defaultNamespace);
+  const assertScope = (set: MeshSet): void => {
+    if (options.scope === 'registrations') assertRegistrations(decoded.candidates, set);
+  };
+  // What the faults tell of the rest of the mesh is not for everybody either.
+  assertScope(writer.set);
   if (hasErrors(decoded.findings)) throw new RefusedError(reportOf(decoded, writer.set, true));
-  return writer.write((set, version) => {
-    assertVersion(options.expectedVersion, version);
-    const report = reportOf(decoded, set, true);
-    if (!options.force && hasErrors(report.findings)) throw new RefusedError(report);
-    const puts = planPuts(decoded.candidates, set, { owner: API_OWNER, version, nowMs: clock.now() });
-    return {
-      changes: puts.flatMap(({ change }) => change ?? []),
-      result: (written) => ({
-        version: written,
-        report,
-        resources: puts.map(({ key, outcome }) => ({ key, outcome })),
-      }),
-    };
-  });
+  return writer.write(
+    (set, version) => {
+      assertScope(set);
+      assertVersion(options.expectedVersion, version);
+      const report = reportOf(decoded, set, true);
+      if (!options.force && hasErrors(report.findings)) throw new RefusedError(report);
+      const puts = planPuts(decoded.candidates, set, { owner: API_OWNER, version, nowMs: clock.now() });
+      return {
+        changes: puts.flatMap(({ change }) => change ?? []),
+        result: (written) => ({
+          version: written,
+          report,
+          resources: puts.map(({ key, outcome }) => ({ key, outcome })),
+        }),
+      };
+    },
+    { confirmed: true },
+  );
 }
 
 /** Decodes what somebody asks to apply: that there is nothing in it is an error too. */

@@ -57,9 +57,12 @@ export class ConfigWriter {
   /**
    * Plans and commits one write, after those asked for before. `plan` is synchronous and may be called again when
    * another process was faster; what it throws is the caller's. Fails with `conflict` after too many of those.
+   *
+   * `confirmed`: that there is nothing to change is checked against the store, which may be ahead of this process. For
+   * callers who go by the answer.
    */
-  write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>): Promise<T> {
-    return this.#enqueue(() => this.#write(plan));
+  write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>, options = { confirmed: false }): Promise<T> {
+    return this.#enqueue(() => this.#write(plan, options.confirmed));
   }
 
   /** Catches up with what other processes committed. */
@@ -89,18 +92,25 @@ export class ConfigWriter {
     this.#moved.resolve(undefined);
   }
 
-  async #write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>): Promise<T> {
+  async #write<T>(plan: (set: MeshSet, version: number) => WritePlan<T>, isConfirmed: boolean): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       const planned = plan(this.set, this.#version);
-      if (planned.changes.length === 0) return planned.result(this.#version);
       try {
-        await this.#commit(planned.changes);
+        if (planned.changes.length > 0) await this.#commit(planned.changes);
+        else if (isConfirmed) await this.#confirm();
         return planned.result(this.#version);
       } catch (error) {
         if (FlotillaError.from(error).code !== 'conflict' || attempt >= MAX_CONFLICTS) throw error;
         await this.#catchUp();
       }
     }
+  }
+
+  /** Throws `conflict`, as a commit does, when the set is older than the store. */
+  async #confirm(): Promise<void> {
+    const version = await this.#store.version();
+    if (version === this.#version) return;
+    throw new FlotillaError('conflict', `the configuration has version ${version}, not ${this.#version}`);
   }
 
   async #commit(changes: readonly SetChange[]): Promise<void> {

@@ -1,12 +1,5 @@
-import {
-  AUTOMATIC_ANNOTATION,
-  describeKey,
-  FAULT_CODES,
-  formatKey,
-  formatOrigin,
-  WORKLOAD_ANNOTATION,
-} from '@flotilla/model';
-import type { FaultCode, Finding, Origin, ResourceKey } from '@flotilla/model';
+import { describeKey, FAULT_CODES, formatKey, formatOrigin, WORKLOAD_ANNOTATION } from '@flotilla/model';
+import type { FaultCode, Finding, Labels, Origin, Resource, ResourceKey } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
 import { decodeKeys } from '../decode/decode-documents.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
@@ -15,6 +8,7 @@ import { hasErrors, RefusedError } from './apply.ts';
 import type { Applied, Report } from './apply.ts';
 import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
+import { assertRegisteredKeys, isRegistration, type WriteScope } from './scope.ts';
 
 export interface DeleteOptions {
   readonly keys: readonly ResourceKey[];
@@ -24,6 +18,10 @@ export interface DeleteOptions {
   readonly ignoreMissing: boolean;
   /** Accept errors between the resources that stay, and remove what belongs to a connected proxy. */
   readonly force: boolean;
+  /** Only what carries these is removed, and the rest left alone; `''` stands for an annotation that is not there. */
+  readonly ifAnnotations: Labels;
+  /** What the caller may remove. */
+  readonly scope: WriteScope;
   /** The caller is a part of the control plane: what it registered, it may remove. */
   readonly isOwnPart: boolean;
   /** Where a watched directory has the resource; `null` when none has. */
@@ -41,42 +39,53 @@ export async function deleteResources(
   const named = decodeKeys(options.documents, options.defaultNamespace);
   if (hasErrors(named.findings)) throw new RefusedError({ findings: named.findings, ignored: [] });
   const keys = new Map([...options.keys, ...named.keys.map(({ key }) => key)].map((key) => [formatKey(key), key]));
-  return writer.write((set) => {
-    const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
-    if (missing.length > 0 && !options.ignoreMissing) {
-      throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
-        hint: 'List what there is, or ignore what is missing.',
-      });
-    }
-    const entries = [...keys.values()].flatMap((key) => set.get(key) ?? []);
-    const changes = entries.map(({ resource }): SetChange => ({ type: 'delete', key: resource.key }));
-    const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
-    const registered = options.force || options.isOwnPart ? [] : entries.flatMap(registeredFault);
-    const findings = [
-      ...registered,
-      ...others.map(({ finding }) => finding),
-      ...entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))),
-    ];
-    const report = { findings, ignored: [] };
-    if (!options.force && hasErrors(findings)) {
-      throw new RefusedError(report, registered.length > 0 ? 'the deletion meets' : 'the deletion would leave');
-    }
-    return {
-      changes,
-      result: (version) => ({
-        version,
-        report,
-        resources: entries.map(({ resource }) => ({ key: resource.key, outcome: 'deleted' })),
-      }),
-    };
-  });
+  return writer.write(
+    (set) => {
+      const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
+      if (missing.length > 0 && !options.ignoreMissing) {
+        throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
+          hint: 'List what there is, or ignore what is missing.',
+        });
+      }
+      // Decided here, against the set that the commit is compared with: nobody's write can come in between.
+      const entries = [...keys.values()]
+        .flatMap((key) => set.get(key) ?? [])
+        .filter(({ resource }) => carries(resource, options.ifAnnotations));
+      if (options.scope === 'registrations') assertRegisteredKeys(keys.values(), entries);
+      const changes = entries.map(({ resource }): SetChange => ({ type: 'delete', key: resource.key }));
+      const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
+      const registered = options.force || options.isOwnPart ? [] : entries.flatMap(registeredFault);
+      const findings = [
+        ...registered,
+        ...others.map(({ finding }) => finding),
+        ...entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))),
+      ];
+      const report = { findings, ignored: [] };
+      if (!options.force && hasErrors(findings)) {
+        throw new RefusedError(report, registered.length > 0 ? 'the deletion meets' : 'the deletion would leave');
+      }
+      return {
+        changes,
+        result: (version) => ({
+          version,
+          report,
+          resources: entries.map(({ resource }) => ({ key: resource.key, outcome: 'deleted' })),
+        }),
+      };
+    },
+    { confirmed: true },
+  );
+}
+
+function carries({ annotations }: Resource, wanted: Labels): boolean {
+  return Object.entries(wanted).every(([name, value]) => (annotations[name] ?? '') === value);
 }
 
 /** An automatic entry is a fact about a connected proxy, and nobody's wish. */
 function registeredFault(entry: MeshEntry): readonly Finding[] {
-  const { kind, name, namespace } = entry.resource.key;
+  if (!isRegistration(entry.resource)) return [];
+  const { name, namespace } = entry.resource.key;
   const { annotations } = entry.resource;
-  if (kind !== 'WorkloadEntry' || annotations[AUTOMATIC_ANNOTATION] === undefined) return [];
   const proxy = `${annotations[WORKLOAD_ANNOTATION] ?? name}.${namespace}`;
   return [
     findingOn(

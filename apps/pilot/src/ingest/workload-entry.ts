@@ -1,7 +1,10 @@
-import { AUTOMATIC_ANNOTATION, WORKLOAD_ANNOTATION } from '@flotilla/model';
+import { AUTOMATIC_ANNOTATION, CONTROLLER_ANNOTATION, type ResourceKey, WORKLOAD_ANNOTATION } from '@flotilla/model';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
 import type { Config } from '../mesh/config.ts';
 import { formatTargetPorts, TARGET_PORTS_ANNOTATION, TLS_MODE_LABEL } from '../registry/workloads.ts';
+
+/** Value of the annotation that marks an entry as automatic: it stands for a proxy. */
+export const AUTOMATIC = 'proxy';
 
 /** A WorkloadEntry as a document for galley. */
 export interface EntryDocument {
@@ -22,10 +25,14 @@ export interface EntryDocument {
   };
 }
 
-/** The entry that stands for a connected proxy's workload. Equal for equal proxies, whenever they connect. */
-export function entryOf(node: ProxyNode): EntryDocument {
+/**
+ * The entry that stands for the workload of a proxy that is connected to this pilot. Equal for equal proxies, whenever
+ * they connect.
+ */
+export function entryOf(node: ProxyNode, pilotId: string): EntryDocument {
   const [first] = node.ports;
-  const address = first?.bindAddress ?? node.ip;
+  // Where a proxy listens on every address, it is reached at its own.
+  const address = first === undefined || isUnspecified(first.bindAddress) ? node.ip : first.bindAddress;
   const isSidecar = node.type === 'sidecar';
   return {
     apiVersion: 'networking.istio.io/v1',
@@ -34,7 +41,8 @@ export function entryOf(node: ProxyNode): EntryDocument {
       namespace: node.namespace,
       name: entryName(node.workload, address, first?.bindPort),
       annotations: {
-        [AUTOMATIC_ANNOTATION]: 'proxy',
+        [AUTOMATIC_ANNOTATION]: AUTOMATIC,
+        [CONTROLLER_ANNOTATION]: pilotId,
         [WORKLOAD_ANNOTATION]: node.workload,
         ...(node.ports.length === 0 ? {} : { [TARGET_PORTS_ANNOTATION]: formatTargetPorts(node.ports) }),
       },
@@ -53,13 +61,40 @@ export function entryOf(node: ProxyNode): EntryDocument {
   };
 }
 
+/** The same entry without a controller: nobody removes it before it counts as left behind. */
+export function released(entry: EntryDocument): EntryDocument {
+  const { [CONTROLLER_ANNOTATION]: _, ...annotations } = entry.metadata.annotations;
+  return { ...entry, metadata: { ...entry.metadata, annotations } };
+}
+
+export function isReleased(entry: EntryDocument): boolean {
+  return entry.metadata.annotations[CONTROLLER_ANNOTATION] === undefined;
+}
+
+export function keyOf(entry: EntryDocument): ResourceKey {
+  const { namespace, name } = entry.metadata;
+  return { group: 'networking.istio.io', kind: 'WorkloadEntry', namespace, name };
+}
+
+/** Id of the pilot that an entry says controls it, `''` for none. */
+export function controllerOf(entry: Config<'WorkloadEntry'>): string {
+  return entry.annotations[CONTROLLER_ANNOTATION] ?? '';
+}
+
+function isUnspecified(address: string): boolean {
+  return address === '0.0.0.0' || address === '::' || address === '';
+}
+
 /** `reviews-v1-127-0-0-1-21001`: a DNS label, unique by where the proxy listens. */
 function entryName(workload: string, address: string, port: number | undefined): string {
   const place = port === undefined ? address : `${address}-${port}`;
-  return `${workload}-${place}`
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '');
+  return (
+    `${workload}-${place}`
+      .toLowerCase()
+      // Each by one of its own: the zeros that an IPv6 address leaves out stand in different places.
+      .replaceAll(/[^a-z0-9-]/g, '-')
+      .replaceAll(/^-+|-+$/g, '')
+  );
 }
 
 /** Whether galley has this entry already, as far as pilot's own words go. */

@@ -33,7 +33,7 @@ beforeAll(async () => {
   authority = await createTestAuthority();
 });
 
-async function start(galley = new FakeGalley(), registration = { graceMs: 20, startupGraceMs: 60_000 }) {
+async function start(galley = new FakeGalley(), registration = { graceMs: 20, orphanGraceMs: 60_000 }) {
   const identity = createTestIdentity(await authority.issue(PILOT, { dnsNames: ['localhost'] }));
   const pilot = await startPilot({
     galley: galley.transport,
@@ -143,7 +143,7 @@ describe('a workload is registered', () => {
 
   test('once: a proxy that comes back in time changes nothing', async () => {
     const galley = new FakeGalley();
-    const started = await start(galley, { graceMs: 2_000, startupGraceMs: 60_000 });
+    const started = await start(galley, { graceMs: 2_000, orphanGraceMs: 60_000 });
     const certificate = await authority.issue(REVIEWS);
     const first = connect(started, certificate);
     await entries(galley, ENTRY);
@@ -171,11 +171,12 @@ describe('a workload is registered', () => {
     galley.write(
       'apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: by-hand}\nspec: {address: 127.0.0.1}',
     );
-    const after = await start(galley, { graceMs: 20, startupGraceMs: 300 });
+    const after = await start(galley, { graceMs: 20, orphanGraceMs: 300 });
     await connect(after, certificate).has('CDS', 'BlackHoleCluster');
     await entries(galley, 'default/by-hand', ENTRY);
-    // Two writes here, one removal by pilot, and nothing about the proxy that came back.
-    expect(galley.version).toBe(gone + 3);
+    // Two writes here, one removal by pilot, and the new controller of the proxy that came back.
+    expect(galley.version).toBe(gone + 4);
+    expect(galley.controller(ENTRY)).toBe(after.pilot.id);
   });
 
   test('again at once when somebody else removes or changes its entry', async () => {

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { ConnectRouter } from '@connectrpc/connect';
+import type { ConnectRouter, HandlerContext } from '@connectrpc/connect';
+import { type Caller, callerOf, toConnectError } from '@flotilla/rpc';
 import {
   ListProxiesResponseSchema,
   ListServicesResponseSchema,
@@ -12,18 +13,37 @@ import type { Mesh } from '../mesh/mesh.ts';
 import type { TypeReport } from './session.ts';
 import type { AnySession, Sessions } from './sessions.ts';
 
+export interface StatusOptions {
+  readonly pilotId: string;
+  readonly sessions: Sessions;
+  readonly mesh: () => Mesh;
+  readonly access: { read(caller: Caller): void };
+}
+
 /** Routes of `flotilla.pilot.v1.PilotService`: who is connected and how far, and what the registry holds. */
-export function statusRoutes(sessions: Sessions, mesh: () => Mesh): (router: ConnectRouter) => void {
+export function statusRoutes({ pilotId, sessions, mesh, access }: StatusOptions): (router: ConnectRouter) => void {
+  const read = <T>(context: HandlerContext, answer: () => T): T => {
+    try {
+      access.read(callerOf(context));
+    } catch (error) {
+      throw toConnectError(error);
+    }
+    return answer();
+  };
   return (router) => {
     router.service(PilotService, {
-      listProxies: () =>
-        create(ListProxiesResponseSchema, {
-          version: BigInt(mesh().version),
-          proxies: [...sessions.list()]
-            .sort((a, b) => (a.node.id < b.node.id ? -1 : 1))
-            .map((session) => proxyStatus(session, mesh().version)),
-        }),
-      listServices: () => create(ListServicesResponseSchema, { services: services(mesh()) }),
+      listProxies: (_, context) =>
+        read(context, () =>
+          create(ListProxiesResponseSchema, {
+            version: BigInt(mesh().version),
+            pilotId,
+            proxies: [...sessions.list()]
+              .sort((a, b) => (a.node.id < b.node.id ? -1 : 1))
+              .map((session) => proxyStatus(session, mesh().version)),
+          }),
+        ),
+      listServices: (_, context) =>
+        read(context, () => create(ListServicesResponseSchema, { services: services(mesh()) })),
     });
   };
 }

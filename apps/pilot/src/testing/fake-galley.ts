@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
 import { createInProcessBus, type VersionBus } from '@flotilla/bus';
-import { formatKey, keyFromWire, type ResourceKey } from '@flotilla/model';
+import { CONTROLLER_ANNOTATION, formatKey, keyFromWire, type ResourceKey } from '@flotilla/model';
 import { createInMemoryTransport } from '@flotilla/rpc';
-import { GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { type DeleteRequest, GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { readResources } from './documents.ts';
 
 /**
@@ -18,19 +19,25 @@ export class FakeGalley {
   #nowMs = 1_700_000_000_000;
   /** While set, every call fails. */
   isAway = false;
+  /** Called before each write, which waits for it and may be refused by it. */
+  onWrite: ((texts: readonly string[]) => void | Promise<void>) | null = null;
+  /** What was removed, in order, as `namespace/name`. */
+  readonly removed: string[] = [];
 
   constructor() {
     this.transport = createInMemoryTransport((router) => {
       router.service(GalleyService, {
         listChanges: ({ sinceVersion }) => this.#changes(Number(sinceVersion)),
-        apply: ({ documents }) => {
+        apply: async ({ documents }) => {
           this.#mustBeThere();
+          await this.onWrite?.(documents.map(({ yaml }) => yaml));
           this.write(documents.map(({ yaml }) => yaml).join('\n---\n'));
           return { version: BigInt(this.#version) };
         },
-        delete: ({ keys }) => {
+        delete: async (request) => {
           this.#mustBeThere();
-          this.remove(...keys.map(keyFromWire));
+          await this.onWrite?.([]);
+          this.#delete(request);
           return { version: BigInt(this.#version) };
         },
       });
@@ -49,11 +56,22 @@ export class FakeGalley {
       .sort();
   }
 
-  /** Writes the documents of a YAML text as one version, and announces it. */
+  /** Id of the pilot that controls an entry, `null` where there is no such entry. */
+  controller(name: string): string | null {
+    const resource = this.#resources.get(`networking.istio.io/WorkloadEntry/${name}`);
+    return resource === undefined ? null : (resource.annotations[CONTROLLER_ANNOTATION] ?? '');
+  }
+
+  /** Writes what is new in the documents of a YAML text as one version, and announces it. */
   write(yaml: string): void {
+    const resources = readResources(yaml, this.#version + 1, this.#nowMs + 1_000).filter((resource) => {
+      const known = this.#resources.get(formatKey(keyFromWire(resource.key)));
+      return known === undefined || !isDeepStrictEqual(contentOf(known), contentOf(resource));
+    });
+    if (resources.length === 0) return;
     this.#version += 1;
     this.#nowMs += 1_000;
-    const keys = readResources(yaml, this.#version, this.#nowMs).map((resource) => {
+    const keys = resources.map((resource) => {
       const key = keyFromWire(resource.key);
       const known = this.#resources.get(formatKey(key));
       if (known !== undefined) resource.createdAt = known.createdAt;
@@ -65,12 +83,23 @@ export class FakeGalley {
   }
 
   remove(...keys: ResourceKey[]): void {
+    if (keys.length === 0) return;
     this.#version += 1;
     for (const key of keys) {
       this.#resources.delete(formatKey(key));
+      this.removed.push(`${key.namespace}/${key.name}`);
       this.#log.push({ version: this.#version, key });
     }
     void this.bus.publish({ version: this.#version, keys });
+  }
+
+  #delete({ keys, ifAnnotations }: DeleteRequest): void {
+    const there = keys.map(keyFromWire).filter((key) => {
+      const resource = this.#resources.get(formatKey(key));
+      if (resource === undefined) return false;
+      return Object.entries(ifAnnotations).every(([name, value]) => (resource.annotations[name] ?? '') === value);
+    });
+    this.remove(...there);
   }
 
   #mustBeThere(): void {
@@ -91,4 +120,8 @@ export class FakeGalley {
       changes: [...changed].map(([id, key]) => ({ key, resource: this.#resources.get(id), version })),
     };
   }
+}
+
+function contentOf({ apiVersion, labels, annotations, body }: Resource): unknown {
+  return { apiVersion, labels: { ...labels }, annotations: { ...annotations }, body };
 }

@@ -22,8 +22,8 @@ export interface AgentOptions {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Address under which others reach the workload. */
-  readonly ip: string;
+  /** Addresses under which others reach the workload, the one that it is registered with first. */
+  readonly ips: readonly [string, ...string[]];
   readonly ports: readonly AgentPort[];
   /** `NONE`: the application is told where its proxy listens. `REDIRECT`: iptables. */
   readonly interceptionMode: 'NONE' | 'REDIRECT';
@@ -32,7 +32,8 @@ export interface AgentOptions {
   /** Port 0 takes a free one (not with stock Envoy, which is asked for its readiness there). */
   readonly admin: SocketAddress;
   readonly discovery: {
-    readonly address: SocketAddress;
+    /** Of one pilot, or of several, which are tried in turn. A name may stand for several too. */
+    readonly addresses: readonly [SocketAddress, ...SocketAddress[]];
     /** Default: `istiod` in `istio-system` of the trust domain. */
     readonly spiffeId?: string;
   };
@@ -40,6 +41,8 @@ export interface AgentOptions {
     readonly url: string;
     /** Roots that citadel is verified with before there is a certificate to say so. */
     readonly rootPem?: string;
+    /** Default: `istiod` in `istio-system` of the trust domain. */
+    readonly spiffeId?: string;
   };
   /** Bootstrap token; a function is asked each time one is needed. */
   readonly token: string | (() => string | null);
@@ -51,6 +54,8 @@ export interface AgentOptions {
   readonly envoy?: string;
   /** Threads of stock Envoy; the own data plane of an agent is one process, and refuses more than 1. */
   readonly concurrency?: number;
+  /** Gives up waiting for the first certificate. */
+  readonly signal?: AbortSignal;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;

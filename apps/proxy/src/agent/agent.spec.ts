@@ -25,7 +25,7 @@ const OPTIONS: AgentOptions = {
   namespace: 'default',
   serviceAccount: 'bookinfo-reviews',
   labels: { app: 'reviews', version: 'v2' },
-  ip: '127.0.0.1',
+  ips: ['127.0.0.1'],
   ports: [
     {
       name: 'http',
@@ -40,7 +40,7 @@ const OPTIONS: AgentOptions = {
   interceptionMode: 'NONE',
   httpProxyPort: 21003,
   admin: { host: '127.0.0.1', port: 15000 },
-  discovery: { address: { host: '127.0.0.1', port: 15012 } },
+  discovery: { addresses: [{ host: '127.0.0.1', port: 15012 }] },
   ca: { url: 'https://127.0.0.1:8060' },
   token: 'not-to-be-written-down',
   certificateTtlMs: 3_600_000,

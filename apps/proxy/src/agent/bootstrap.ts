@@ -57,7 +57,7 @@ export function buildBootstrap(options: AgentOptions, node: Node, sdsPath: strin
 }
 
 function pilotCluster(options: AgentOptions): Cluster {
-  const { address, spiffeId } = options.discovery;
+  const { addresses, spiffeId } = options.discovery;
   const expected =
     spiffeId ??
     formatSpiffeId({ trustDomain: options.trustDomain, namespace: 'istio-system', serviceAccount: 'istiod' });
@@ -85,10 +85,12 @@ function pilotCluster(options: AgentOptions): Cluster {
     name: XDS_CLUSTER,
     clusterDiscoveryType: {
       case: 'type',
-      value: isIP(address.host) === 0 ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.STATIC,
+      value: addresses.every(({ host }) => isIP(host) !== 0)
+        ? Cluster_DiscoveryType.STATIC
+        : Cluster_DiscoveryType.STRICT_DNS,
     },
     connectTimeout: { seconds: 5n },
-    loadAssignment: assignment(XDS_CLUSTER, addressOf(address.host, address.port)),
+    loadAssignment: assignment(XDS_CLUSTER, ...addresses.map(({ host, port }) => addressOf(host, port))),
     typedExtensionProtocolOptions: http2Options(),
     transportSocket: {
       name: 'envoy.transport_sockets.tls',
@@ -140,11 +142,11 @@ function http2Options() {
   return { [HTTP_OPTIONS]: anyPack(HttpProtocolOptionsSchema, options) };
 }
 
-function assignment(clusterName: string, address: Address) {
-  return {
-    clusterName,
-    endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint' as const, value: { address } } }] }],
-  };
+function assignment(clusterName: string, ...addresses: Address[]) {
+  const lbEndpoints = addresses.map((address) => ({
+    hostIdentifier: { case: 'endpoint' as const, value: { address } },
+  }));
+  return { clusterName, endpoints: [{ lbEndpoints }] };
 }
 
 function addressOf(host: string, port: number): Address {

@@ -14,10 +14,10 @@ export interface DataPlaneExtension {
  * Envoy fills in its own.
  */
 export function buildNode(options: AgentOptions, extensions: readonly DataPlaneExtension[]): Node {
-  const { kind, ip, workload, namespace, labels } = options;
+  const { kind, ips, workload, namespace, labels } = options;
   const app = labels['app'] ?? labels['app.kubernetes.io/name'] ?? workload;
   return create(NodeSchema, {
-    id: `${kind}~${ip}~${workload}.${namespace}~${namespace}.svc.cluster.local`,
+    id: `${kind}~${ips[0]}~${workload}.${namespace}~${namespace}.svc.cluster.local`,
     cluster: `${app}.${namespace}`,
     metadata: metadataOf(options),
     ...(extensions.length === 0
@@ -44,7 +44,7 @@ function metadataOf(options: AgentOptions): JsonObject {
     MESH_ID: options.meshId ?? options.trustDomain,
     TRUST_DOMAIN: options.trustDomain,
     CLUSTER_ID: options.clusterId ?? 'Kubernetes',
-    INSTANCE_IPS: options.ip,
+    INSTANCE_IPS: options.ips.join(','),
     INTERCEPTION_MODE: options.interceptionMode,
     ...(options.httpProxyPort === null ? {} : { HTTP_PROXY_PORT: String(options.httpProxyPort) }),
     ...(options.ports.length === 0 ? {} : { FLOTILLA_PORTS: options.ports.map((port) => ({ ...port })) }),

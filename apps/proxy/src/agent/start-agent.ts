@@ -44,13 +44,18 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     }
     const { namespace, serviceAccount, trustDomain, clock, random, logger } = options;
     const identity = await openCitadelIdentity({
-      ca: options.ca,
+      ca: {
+        url: options.ca.url,
+        ...(options.ca.rootPem === undefined ? {} : { rootPem: options.ca.rootPem }),
+        ...(options.ca.spiffeId === undefined ? {} : { serverSpiffeId: options.ca.spiffeId }),
+      },
       token: options.token,
       id: { trustDomain, namespace, serviceAccount },
       ttlMs: options.certificateTtlMs,
       clock,
       random,
       logger,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     stop.push('identity', () => identity.close());
     const start = options.envoy === undefined ? startOwnProxy : startStockEnvoy;

@@ -27,7 +27,12 @@ interface WithForm<F> extends Description {
   readonly standard?: F;
 }
 
-function single<T>(form: string, { description, standard }: WithForm<string>, parse: (text: string) => T): Setting<T> {
+/** A setting with a form of its own: `parse` makes the value of its text, and throws `invalid` for what is none. */
+export function single<T>(
+  form: string,
+  { description, standard }: WithForm<string>,
+  parse: (text: string) => T,
+): Setting<T> {
   return {
     description,
     form,

@@ -77,6 +77,7 @@ async function world(files: Readonly<Record<string, string>>): Promise<World> {
         defaultNamespace: 'default',
         force: false,
         expectedVersion: null,
+        scope: 'anything',
       }),
   };
 }
@@ -212,6 +213,8 @@ describe('a directory source', () => {
       ignoreMissing: false,
       force: false,
       isOwnPart: false,
+      ifAnnotations: {},
+      scope: 'anything',
       watchedAt: (each) => w.source.originOf(each),
     });
     expect(report.findings).toMatchObject([

@@ -428,6 +428,14 @@ export declare type DeleteRequest = Message<"flotilla.galley.v1.DeleteRequest"> 
    * @generated from field: bool force = 5;
    */
   force: boolean;
+
+  /**
+   * Remove only what carries these annotations at that moment; the rest is left as it is, without error. An empty value
+   * asks that the annotation is absent or empty.
+   *
+   * @generated from field: map<string, string> if_annotations = 6;
+   */
+  ifAnnotations: { [key: string]: string };
 };
 
 /**
@@ -712,7 +720,8 @@ export declare type WatchResponse = Message<"flotilla.galley.v1.WatchResponse"> 
 export declare const WatchResponseSchema: GenMessage<WatchResponse>;
 
 /**
- * Reads and writes mesh configuration. Every accepted write makes one new version of the whole set.
+ * Reads and writes mesh configuration. Every accepted write makes one new version of the whole set. A caller who may not
+ * do what it asks for is refused (UNAUTHENTICATED, PERMISSION_DENIED).
  *
  * @generated from service flotilla.galley.v1.GalleyService
  */

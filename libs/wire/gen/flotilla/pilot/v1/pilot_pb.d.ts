@@ -168,6 +168,13 @@ export declare type ListProxiesResponse = Message<"flotilla.pilot.v1.ListProxies
    * @generated from field: repeated flotilla.pilot.v1.ProxyStatus proxies = 2;
    */
   proxies: ProxyStatus[];
+
+  /**
+   * The pilot that answers. Each of several lists the proxies that are connected to it.
+   *
+   * @generated from field: string pilot_id = 3;
+   */
+  pilotId: string;
 };
 
 /**
@@ -347,7 +354,7 @@ export declare const SyncStateSchema: GenEnum<SyncState>;
  */
 export declare const PilotService: GenService<{
   /**
-   * Every connected proxy with what it was sent, acknowledged and refused, per resource type.
+   * Every proxy connected to this pilot, with what it was sent, acknowledged and refused, per resource type.
    *
    * @generated from rpc flotilla.pilot.v1.PilotService.ListProxies
    */

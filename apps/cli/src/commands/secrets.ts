@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createBootstrapToken, createMeshKeys } from '@flotilla/citadel';
+import { FlotillaError, systemClock } from '@flotilla/runtime';
+import { formatSpiffeId, isTrustDomain, parseSpiffeId, type SpiffeId } from '@flotilla/spiffe';
+import { durationOption } from './option-values.ts';
+
+export interface SecretsOptions {
+  readonly out: string;
+  readonly trustDomain: string;
+  readonly workload?: readonly string[];
+  readonly ttl: string;
+}
+
+// Who needs a token to start, whatever runs in the mesh.
+const CONTROL_PLANE = ['istio-system/galley', 'istio-system/pilot'];
+
+/**
+ * `flotilla secrets`: the files that services of a mesh are started with, for platforms that hand secrets over as
+ * files. What is there already stays, so that more workloads can be added later. The directory is for its owner alone;
+ * the files in it can be read by whoever they are mounted for.
+ */
+export async function secrets(options: SecretsOptions): Promise<void> {
+  const { out, trustDomain } = options;
+  if (!isTrustDomain(trustDomain)) throw new FlotillaError('usage', `--trust-domain "${trustDomain}" is not one`);
+  const ttlMs = durationOption('--ttl', options.ttl);
+  const workloads = [...CONTROL_PLANE, ...(options.workload ?? [])].map((text) => workloadOf(text, trustDomain));
+  const directory = new SecretsDirectory(out);
+  if (!directory.has('token-key.pem') || !directory.has('root-key.pem')) {
+    const keys = await createMeshKeys(trustDomain, systemClock);
+    directory.write('root-cert.pem', keys.rootCertificatePem);
+    directory.write('root-key.pem', keys.rootKeyPem);
+    directory.write('token-key.pem', keys.tokenKeyPem);
+  }
+  const tokenKeyPem = directory.read('token-key.pem');
+  for (const name of ['admin-token', 'redis-password']) {
+    if (!directory.has(name)) directory.write(name, `${randomBytes(32).toString('base64url')}\n`);
+  }
+  for (const id of workloads) {
+    const name = join('tokens', `${id.namespace}.${id.serviceAccount}`);
+    if (!directory.has(name)) directory.write(name, `${createBootstrapToken(tokenKeyPem, id, ttlMs, systemClock)}\n`);
+  }
+  for (const line of directory.report) console.log(line);
+}
+
+function workloadOf(text: string, trustDomain: string): SpiffeId {
+  const [namespace = '', serviceAccount = '', ...more] = text.split('/');
+  const id = { trustDomain, namespace, serviceAccount };
+  try {
+    if (more.length === 0) return parseSpiffeId(formatSpiffeId(id));
+  } catch {
+    // Said below, in the words of the option.
+  }
+  throw new FlotillaError('usage', `--workload "${text}": write namespace/service-account, such as default/reviews`);
+}
+
+class SecretsDirectory {
+  readonly report: string[] = [];
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#do(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+  }
+
+  has(name: string): boolean {
+    return existsSync(join(this.#path, name));
+  }
+
+  read(name: string): string {
+    return this.#do(name, () => readFileSync(join(this.#path, name), 'utf8'));
+  }
+
+  /** Never over a file that is there. */
+  write(name: string, content: string): void {
+    this.#do(name, () => {
+      mkdirSync(dirname(join(this.#path, name)), { recursive: true });
+      // Mounted into containers that run as other users; on this machine the directory keeps them out.
+      writeFileSync(join(this.#path, name), content, { mode: 0o644, flag: 'wx' });
+    });
+    this.report.push(`made ${join(this.#path, name)}`);
+  }
+
+  #do<T>(name: string, act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw FlotillaError.from(error, 'system').within(`cannot use ${join(this.#path, name)}`);
+    }
+  }
+}

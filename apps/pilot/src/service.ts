@@ -1,0 +1,63 @@
+import { serveRpc } from '@flotilla/rpc/server';
+import { createInProcessMembership } from '@flotilla/bus';
+import { compileAdminPolicy, controlPlaneIdentity, openServiceIdentity, type Service } from '@flotilla/service';
+import { FlotillaError } from '@flotilla/runtime';
+import { openGalleys } from './ingest/galleys.ts';
+import { createWatchBus } from './ingest/watch-bus.ts';
+import { loadMeshConfig } from './mesh/load-mesh-config.ts';
+import { startPilot } from './pipeline.ts';
+import { pilotSettings } from './settings.ts';
+
+/** Pilot as a process of its own. */
+export const pilotService: Service<typeof pilotSettings> = {
+  name: 'pilot',
+  summary: 'turns mesh configuration into Envoy resources and pushes them to proxies',
+  statusAddress: '0.0.0.0:15014',
+  settings: pilotSettings,
+  async start(context) {
+    const { settings, logger, telemetry, readiness, stop, drainMs, clock, random } = context;
+    const { trustDomain } = settings;
+    const [first, ...more] = settings.galley;
+    if (first === undefined) throw new FlotillaError('usage', 'no configuration: give --galley');
+    const meshConfig = await loadMeshConfig(settings.meshConfig);
+    const identity = await openServiceIdentity(settings, context);
+    stop.push('identity', () => identity.close());
+    const spiffeId = settings.galleyIdentity ?? controlPlaneIdentity(trustDomain, 'galley');
+    const galley = openGalleys([first, ...more], { identity, spiffeId });
+    stop.push('connection to galley', () => galley.close());
+    const bus = createWatchBus({ galley, clock, random, logger });
+    stop.push('bus', () => bus.close());
+    const membership = createInProcessMembership();
+    stop.push('membership', () => membership.close());
+    const configured = readiness.gate(`waiting for the configuration from ${settings.galley.join(', ')}`);
+    const pilot = await startPilot({
+      galley,
+      bus,
+      membership,
+      xds: settings.xds,
+      xdsTls: settings.xdsTls,
+      identity,
+      trustDomain,
+      meshConfig,
+      domainSuffix: settings.domainSuffix,
+      debounce: { quietMs: settings.debounceQuiet, maxMs: settings.debounceMax },
+      access: { read: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }) },
+      telemetry,
+      logger,
+      clock,
+      random,
+    });
+    stop.push('pilot', () => pilot.close());
+    void pilot.ready.then(() => configured.open());
+    const server = await serveRpc({
+      address: settings.listen,
+      tls: { identity, clientCertificates: 'optional' },
+      routes: pilot.routes,
+      tracer: telemetry.tracer,
+      logger,
+      drainMs,
+    });
+    stop.push('server', () => server.close());
+    logger.info('API and xDS', { api: server.url, xdsTls: pilot.xdsTls, xds: pilot.xds });
+  },
+};

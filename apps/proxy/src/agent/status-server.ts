@@ -1,0 +1,90 @@
+import { createServer, get } from 'node:http';
+import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
+
+export interface StatusServer {
+  readonly address: SocketAddress;
+  close(): Promise<void>;
+}
+
+export interface StatusServerOptions {
+  readonly address: SocketAddress;
+  /** What is missing before the proxy can serve; null when it can. */
+  readonly missing: () => string | null;
+  /** The proxy's administration address, whose metrics are passed on; null while there is none. */
+  readonly admin: () => SocketAddress | null;
+}
+
+const METRICS_TIMEOUT_MS = 5_000;
+
+/**
+ * What probes and Prometheus ask of a sidecar from outside its loopback: `/healthz` (the agent runs), `/healthz/ready`
+ * (Istio's path) and `/readyz` (the proxy serves), `/metrics` and `/stats/prometheus` (the proxy's statistics). Open
+ * before the proxy has its identity. Throws `system` when the address cannot be had.
+ */
+export async function serveStatus(options: StatusServerOptions): Promise<StatusServer> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, body: string): void => {
+      response.writeHead(status, { 'content-type': 'text/plain' }).end(body);
+    };
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      answer(405, 'only GET\n');
+      return;
+    }
+    switch (request.url?.split('?', 1)[0]) {
+      case '/healthz':
+        answer(200, 'ok\n');
+        return;
+      case '/readyz':
+      case '/healthz/ready': {
+        const missing = options.missing();
+        answer(missing === null ? 200 : 503, missing === null ? 'ok\n' : `not ready: ${missing}\n`);
+        return;
+      }
+      case '/metrics':
+      case '/stats/prometheus': {
+        const admin = options.admin();
+        if (admin === null) {
+          answer(503, 'the proxy has not started\n');
+          return;
+        }
+        const from = { host: admin.host, port: admin.port, path: '/stats/prometheus', timeout: METRICS_TIMEOUT_MS };
+        const asked = get(from, (reply) => {
+          response.writeHead(reply.statusCode ?? 502, {
+            'content-type': reply.headers['content-type'] ?? 'text/plain',
+          });
+          reply.pipe(response);
+        });
+        asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
+        asked.on('error', (error) => {
+          if (response.headersSent) response.destroy();
+          else answer(502, `the proxy's statistics cannot be had: ${error.message}\n`);
+        });
+        return;
+      }
+      default:
+        answer(404, 'not found: there are /healthz, /healthz/ready, /readyz and /metrics\n');
+    }
+  });
+  server.requestTimeout = 10_000;
+  const { host, port } = options.address;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        FlotillaError.from(error, 'system').within(
+          `the status port cannot listen on ${formatAddress(options.address)}`,
+        ),
+      ),
+    );
+    server.listen({ host, port }, resolve);
+  });
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string')
+    throw new FlotillaError('internal', 'the status port has no address');
+  return {
+    address: { host, port: bound.port },
+    async close() {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
