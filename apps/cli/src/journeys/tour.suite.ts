@@ -24,8 +24,6 @@ export interface TourOptions {
   /** Path of one of Istio's files for Bookinfo, by its name without `.yaml`. */
   file(name: string): string;
   readonly readyWithinSeconds: number;
-  /** Whether the suite stops the mesh at its end; default yes. */
-  readonly stopAfter?: boolean;
   /** How soon an applied file must show; default 1 s. */
   readonly effectWithinMs?: number;
   /** Limit for starting and for stopping the mesh; default vitest's. */
@@ -48,9 +46,7 @@ export function tourSuite(title: string, options: TourOptions): void {
       mesh = await options.start();
       ingress = mesh.ingress;
     }, options.startWithinMs);
-    afterAll(async () => {
-      if (options.stopAfter !== false) await mesh?.stop();
-    }, options.startWithinMs);
+    afterAll(() => mesh?.stop(), options.startWithinMs);
 
     /** Applies Istio's file, then asks until `effect` holds; fails when that takes too long. */
     async function applied(name: string, effect: () => Promise<boolean>): Promise<void> {

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DockerDaemon, runOrThrow } from '@flotilla/testing/docker';
 import { type CommandResult, program, repository, runFlotilla } from '../mesh.ts';
-import type { TourMesh } from '../tour.suite.ts';
 import { ContainerEvents } from './events.ts';
 import { makeImages, REDIS_IMAGE } from './images.ts';
 import { WireTap } from './wire.ts';
@@ -19,7 +18,7 @@ const WORKLOADS = [
  * reached from outside of the daemon's network namespace; the command line is run inside of it, where the ports
  * published on 127.0.0.1 are.
  */
-export class ComposeMesh implements TourMesh {
+export class ComposeMesh {
   readonly daemon: DockerDaemon;
   readonly events: ContainerEvents;
   /** Packets since the network was made, before any container started. */
@@ -96,10 +95,6 @@ export class ComposeMesh implements TourMesh {
   async apply(...files: string[]): Promise<void> {
     const result = await this.run('apply', ...files.flatMap((file) => ['-f', file]), '--wait');
     if (result.code !== 0) throw new Error(`apply ${files.join(' ')} failed:\n${result.stderr}${result.stdout}`);
-  }
-
-  proxyStatus(): Promise<CommandResult> {
-    return this.run('proxy-status');
   }
 
   /** From within the application's container, which knows of no proxy. */
