@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const MESHES = 'apps/cli/src/journeys/*.spec.ts';
+const MESHES = 'apps/cli/src/journeys/**/*.spec.ts';
 
 export default defineConfig({
   test: {

@@ -4,6 +4,7 @@ import type { Caller } from '@flotilla/rpc/server';
 import { formatSpiffeId } from '@flotilla/spiffe';
 import type { Authenticate } from './authenticate/authenticate.ts';
 import type { TakeAllowance } from './authenticate/rate-limit.ts';
+import type { CitadelMetrics } from './metrics.ts';
 import { decideIdentity, dnsNamesOf } from './policy.ts';
 import type { IssuedCertificate } from './sign/authority.ts';
 import { grantTtlMs, type LifetimeLimits } from './sign/lifetime.ts';
@@ -15,6 +16,7 @@ export interface Issuing {
   readonly takeAllowance: TakeAllowance;
   readonly slots: CaSlots;
   readonly lifetime: LifetimeLimits;
+  readonly metrics: CitadelMetrics;
   readonly logger: Logger;
 }
 
@@ -28,6 +30,8 @@ export async function issueCertificate(
   csrPem: string,
   wishedTtlMs: number,
 ): Promise<IssuedCertificate> {
+  const { metrics } = issuing;
+  metrics.requested();
   try {
     const id = issuing.authenticate(caller);
     issuing.takeAllowance(formatSpiffeId(id));
@@ -39,6 +43,7 @@ export async function issueCertificate(
       ttlMs: grantTtlMs(wishedTtlMs, issuing.lifetime),
       dnsNames: dnsNamesOf(granted),
     });
+    metrics.issued();
     issuing.logger.info('issued a certificate', {
       spiffeId: formatSpiffeId(issued.spiffeId),
       serial: issued.serial,
@@ -47,6 +52,8 @@ export async function issueCertificate(
     return issued;
   } catch (thrown) {
     const error = FlotillaError.from(thrown);
+    if (error.code === 'unauthenticated') metrics.unauthenticated();
+    else metrics.failed();
     issuing.logger.warn('refused a certificate', { code: error.code, why: error.message });
     throw error;
   }

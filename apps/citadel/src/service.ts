@@ -18,6 +18,7 @@ export const citadelService: Service<typeof citadelSettings> = {
       defaultTtlMs: maxCertificateTtl,
       maxTtlMs: maxCertificateTtl,
       authoriseAdmin: compileAdminPolicy({ adminToken: adminTokenFile, admins }),
+      telemetry,
       logger,
       clock,
     });
@@ -30,6 +31,7 @@ export const citadelService: Service<typeof citadelSettings> = {
       tls: { identity, clientCertificates: 'optional' },
       routes: citadel.routes,
       tracer: telemetry.tracer,
+      meter: telemetry.meter,
       logger,
       drainMs,
     });

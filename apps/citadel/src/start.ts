@@ -1,6 +1,6 @@
 import type { ConnectRouter } from '@connectrpc/connect';
 import { FlotillaError, type Clock } from '@flotilla/runtime';
-import type { Logger } from '@flotilla/observe';
+import type { Logger, Telemetry } from '@flotilla/observe';
 import type { Caller } from '@flotilla/rpc/server';
 import {
   createKeyAndCsr,
@@ -14,6 +14,7 @@ import { createBootstrapTokens } from './authenticate/bootstrap-token.ts';
 import { createRateLimit, type RateLimitSettings } from './authenticate/rate-limit.ts';
 import type { Issuing } from './issue.ts';
 import { type KeySource, openKeys } from './keystore/key-source.ts';
+import { citadelMetrics, noMetrics } from './metrics.ts';
 import { dnsNamesOf } from './policy.ts';
 import { routeCitadelService } from './serve/citadel-service.ts';
 import { routeIstioCertificateService } from './serve/istio-certificate-service.ts';
@@ -34,6 +35,7 @@ export interface CitadelOptions {
   readonly authoriseAdmin: (caller: Caller) => void | Promise<void>;
   /** For each identity. Default: 200 requests at once, 20 a second. */
   readonly rateLimit?: RateLimitSettings;
+  readonly telemetry?: Telemetry;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -71,6 +73,10 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
     takeAllowance: createRateLimit(options.rateLimit ?? { burst: 200, perSecond: 20 }, clock),
     slots,
     lifetime,
+    metrics:
+      options.telemetry === undefined
+        ? noMetrics
+        : citadelMetrics(options.telemetry.meter, root.certificate.validToDate.getTime()),
     logger,
   };
   return {

@@ -147,8 +147,18 @@ program
 
 function withApi(command: Command): Command {
   return command
-    .option('--api <url>', 'API of the mesh; by default the one started last on this machine')
-    .option('--token <token>', 'admin token; default FLOTILLA_ADMIN_TOKEN, then what the mesh left for its user');
+    .option(
+      '--api <url>',
+      'galley, or the one API of an embedded mesh [FLOTILLA_API]; default: the mesh started last here',
+    )
+    .option('--pilot <url>', 'a pilot that is not behind --api; may be repeated [FLOTILLA_PILOT_API]', repeat)
+    .option('--citadel <url>', 'citadel, when it is not behind --api [FLOTILLA_CITADEL_API]')
+    .option('--ca-roots <file>', "the mesh's root certificate, for https addresses [FLOTILLA_CA_ROOTS]")
+    .option('--trust-domain <name>', 'of the identities that services must have [FLOTILLA_TRUST_DOMAIN]')
+    .option(
+      '--token <token>',
+      'admin token [FLOTILLA_ADMIN_TOKEN, FLOTILLA_ADMIN_TOKEN_FILE]; default: of the mesh here',
+    );
 }
 
 try {

@@ -39,6 +39,7 @@ export const galleyService: Service<typeof galleySettings> = {
       tls: { identity, clientCertificates: 'optional' },
       routes: galley.routes,
       tracer: telemetry.tracer,
+      meter: telemetry.meter,
       logger,
       drainMs,
     });

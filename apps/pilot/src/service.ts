@@ -54,6 +54,7 @@ export const pilotService: Service<typeof pilotSettings> = {
       tls: { identity, clientCertificates: 'optional' },
       routes: pilot.routes,
       tracer: telemetry.tracer,
+      meter: telemetry.meter,
       logger,
       drainMs,
     });

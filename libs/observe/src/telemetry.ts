@@ -3,6 +3,7 @@ import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporte
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
+import { observeProcess } from './process-metrics.ts';
 import { noopTracer, openTracing } from './tracing.ts';
 
 export interface TelemetryOptions {
@@ -39,8 +40,10 @@ export async function openTelemetry(options: TelemetryOptions): Promise<Telemetr
   const serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
   const tracing =
     options.otlpEndpoint === null ? null : await openTracing(options.service, resource, options.otlpEndpoint);
+  const meter = meters.getMeter(options.service);
+  observeProcess(meter);
   return {
-    meter: meters.getMeter(options.service),
+    meter,
     tracer: tracing?.tracer ?? noopTracer(),
     async prometheusText() {
       const { resourceMetrics } = await reader.collect();

@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
 
 /** Programs and data from outside the repository that some tests work against. */
-export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus' | 'dockerd' | 'kustomize';
+export type PeerName = 'envoy' | 'openssl' | 'chromium' | 'curl' | 'corpus' | 'dockerd' | 'kustomize' | 'grpcurl';
 
 interface PeerFacts {
   /** Environment variable that names it; wins over the search. */
@@ -42,6 +43,12 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     variable: 'FLOTILLA_KUSTOMIZE',
     howToGet: 'install kustomize or kubectl',
     find: () => onPath('kustomize') ?? inFolder('/opt/kustomize', 'kustomize') ?? onPath('kubectl'),
+  },
+  grpcurl: {
+    variable: 'FLOTILLA_GRPCURL',
+    howToGet:
+      'go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest, which ~/go/bin is searched for; or name it in FLOTILLA_GRPCURL',
+    find: () => onPath('grpcurl') ?? inFolder(join(homedir(), 'go/bin'), 'grpcurl'),
   },
   corpus: {
     variable: 'FLOTILLA_CORPUS',

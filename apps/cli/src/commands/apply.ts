@@ -1,13 +1,11 @@
+import { formatFinding } from '@flotilla/client';
 import {
   AppliedResource_Outcome,
   type AppliedResource,
-  GalleyService,
   type ValidationReport,
 } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { formatFinding } from '../terminal/findings.ts';
-import { type ApiOptions, call, openApi } from './client.ts';
+import { type ApiOptions, openMesh } from './client.ts';
 import { readDocuments } from './documents.ts';
-import { waitUntilSynced } from './synced.ts';
 
 export interface ApplyOptions extends ApiOptions {
   readonly file: readonly string[];
@@ -28,16 +26,14 @@ const OUTCOME_WORDS: Readonly<Record<AppliedResource_Outcome, string>> = {
 /** `flotilla apply`: all documents as one version, or none of them. */
 export async function apply(options: ApplyOptions): Promise<void> {
   const documents = await readDocuments(options.file);
-  const api = openApi(options);
-  const response = await call(() =>
-    api.client(GalleyService).apply({
-      documents,
-      defaultNamespace: options.namespace ?? '',
-      force: options.force === true,
-    }),
-  );
+  const mesh = openMesh(options);
+  const response = await mesh.galley.apply({
+    documents,
+    defaultNamespace: options.namespace ?? '',
+    force: options.force === true,
+  });
   printReport(response.report);
-  if (options.wait === true) await waitUntilSynced(api, response.version);
+  if (options.wait === true) await mesh.waitForSync(response.version);
   printOutcomes(response.version, response.resources, options.output);
 }
 
@@ -53,17 +49,15 @@ export interface DeleteOptions extends ApiOptions {
 /** `flotilla delete`: the resources that the documents name. */
 export async function deleteResources(options: DeleteOptions): Promise<void> {
   const documents = await readDocuments(options.file);
-  const api = openApi(options);
-  const response = await call(() =>
-    api.client(GalleyService).delete({
-      documents,
-      defaultNamespace: options.namespace ?? '',
-      ignoreMissing: options.ignoreNotFound === true,
-      force: options.force === true,
-    }),
-  );
+  const mesh = openMesh(options);
+  const response = await mesh.galley.delete({
+    documents,
+    defaultNamespace: options.namespace ?? '',
+    ignoreMissing: options.ignoreNotFound === true,
+    force: options.force === true,
+  });
   printReport(response.report);
-  if (options.wait === true) await waitUntilSynced(api, response.version);
+  if (options.wait === true) await mesh.waitForSync(response.version);
   printOutcomes(response.version, response.resources, options.output);
 }
 

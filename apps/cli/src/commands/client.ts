@@ -1,52 +1,59 @@
-import { type Client, ConnectError, createClient } from '@connectrpc/connect';
-import type { DescService } from '@bufbuild/protobuf';
-import { createRpcTransport, fromConnectError } from '@flotilla/rpc';
+import { connectMesh, type MeshClient, type MeshOptions } from '@flotilla/client';
 import { FlotillaError } from '@flotilla/runtime';
-import { ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { findContext, type MeshContext } from '../context/context.ts';
-import { formatFinding } from '../terminal/findings.ts';
+import { readFileSync } from 'node:fs';
+import { findContext } from '../context/context.ts';
 
-/** Options that every command with a peer has. */
+/** Options of every command that calls a control plane. Each has an environment variable, which gives way to it. */
 export interface ApiOptions {
   readonly api?: string;
+  readonly pilot?: readonly string[];
+  readonly citadel?: string;
+  readonly caRoots?: string;
+  readonly trustDomain?: string;
   readonly token?: string;
 }
 
-export interface ApiClient {
-  readonly context: MeshContext;
-  client<S extends DescService>(service: S): Client<S>;
+/** Connects to the mesh that options and environment mean. Throws `unavailable` when none is named and none runs. */
+export function openMesh(options: ApiOptions, env: NodeJS.ProcessEnv = process.env): MeshClient {
+  return connectMesh(meshOptions(options, env));
 }
 
-/** Connects to the API of the mesh that the options mean. Throws `unavailable` when no mesh is known. */
-export function openApi(options: ApiOptions): ApiClient {
-  return connectApi(findContext(options.api, options.token ?? process.env['FLOTILLA_ADMIN_TOKEN']));
+/** What options and environment say; what they do not say comes from the context of a mesh that runs here. */
+export function meshOptions(options: ApiOptions, env: NodeJS.ProcessEnv): MeshOptions {
+  const setting = (option: string | undefined, variable: string) => option ?? (env[variable] || undefined);
+  const roots = setting(options.caRoots, 'FLOTILLA_CA_ROOTS');
+  const citadel = setting(options.citadel, 'FLOTILLA_CITADEL_API');
+  const trustDomain = setting(options.trustDomain, 'FLOTILLA_TRUST_DOMAIN');
+  const context = findContext(setting(options.api, 'FLOTILLA_API'), tokenOf(options, env));
+  return {
+    api: context.api,
+    token: context.adminToken,
+    pilots: options.pilot ?? listOf(env['FLOTILLA_PILOT_API']),
+    ...(citadel === undefined ? {} : { citadel }),
+    ...(trustDomain === undefined ? {} : { trustDomain }),
+    ...(roots === undefined ? {} : { rootsPem: readNamed(roots, '--ca-roots') }),
+  };
 }
 
-export function connectApi(context: MeshContext): ApiClient {
-  const transport = createRpcTransport({ url: context.api, token: context.adminToken });
-  return { context, client: (service) => createClient(service, transport) };
+function tokenOf(options: ApiOptions, env: NodeJS.ProcessEnv): string | undefined {
+  const token = options.token ?? (env['FLOTILLA_ADMIN_TOKEN'] || undefined);
+  const file = env['FLOTILLA_ADMIN_TOKEN_FILE'];
+  if (token !== undefined || file === undefined || file === '') return token;
+  return readNamed(file, 'FLOTILLA_ADMIN_TOKEN_FILE').trim();
 }
 
-/**
- * Runs a call and turns its RPC error into ours: with the peer's address when it cannot be reached, and with
- * every finding, one a line, when galley refused a change.
- */
-export async function call<T>(action: () => Promise<T>): Promise<T> {
+function listOf(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function readNamed(path: string, setting: string): string {
   try {
-    return await action();
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    const findings = ConnectError.from(error)
-      .findDetails(ValidationReportSchema)
-      .flatMap((report) => report.findings);
-    if (findings.length > 0) {
-      const text = findings.map(formatFinding).join('\n');
-      throw new FlotillaError('invalid', `refused, and nothing was changed:\n${text}`, { cause: error });
-    }
-    const translated = fromConnectError(error);
-    if (translated.code !== 'unavailable') throw translated;
-    throw new FlotillaError('unavailable', translated.message, {
-      cause: error,
-      hint: 'Is the mesh running? "flotilla up" starts one; --api names another.',
-    });
+    const { message } = FlotillaError.from(error);
+    throw new FlotillaError('usage', `${setting}: cannot read ${path}: ${message}`, { cause: error });
   }
 }

@@ -1,9 +1,9 @@
-import { GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import type { Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { didYouMean, KINDS } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
 import { stringify } from 'yaml';
 import { formatTable } from '../terminal/table.ts';
-import { type ApiOptions, call, openApi } from './client.ts';
+import { type ApiOptions, openMesh } from './client.ts';
 
 export interface GetOptions extends ApiOptions {
   readonly namespace?: string;
@@ -13,8 +13,7 @@ export interface GetOptions extends ApiOptions {
 /** `flotilla get [kind] [name]`: a table, or the documents as YAML or JSON. */
 export async function get(kind: string | undefined, name: string | undefined, options: GetOptions): Promise<void> {
   const wanted = kind === undefined ? null : kindOf(kind);
-  const api = openApi(options);
-  const response = await call(() => api.client(GalleyService).list({ namespace: options.namespace ?? '' }));
+  const response = await openMesh(options).galley.list({ namespace: options.namespace ?? '' });
   const found = response.resources.filter(
     ({ key }) => (wanted === null || key?.kind === wanted) && (name === undefined || key?.name === name),
   );

@@ -1,13 +1,8 @@
-import {
-  PilotService,
-  type ProxyStatus,
-  SyncState,
-  type TypeStatus,
-} from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import { isSynced, type PilotReport, workloadOf } from '@flotilla/client';
+import { type ProxyStatus, SyncState, type TypeStatus } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { ExitCode } from '@flotilla/service/process';
 import { formatTable } from '../terminal/table.ts';
-import { type ApiOptions, call, openApi } from './client.ts';
-import { isSynced } from './synced.ts';
+import { type ApiOptions, openMesh } from './client.ts';
 
 export interface ProxyStatusOptions extends ApiOptions {
   readonly output?: string;
@@ -28,33 +23,48 @@ const COLUMNS = [
   ['RDS', 'RouteConfiguration'],
 ] as const;
 
-/** `flotilla proxy-status`: exit code 1 when a proxy is not in sync. */
+/**
+ * `flotilla proxy-status`: exit code 1 when a proxy is not in sync, 3 when a pilot is away: what is shown then is not
+ * everything.
+ */
 export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
-  const api = openApi(options);
-  const response = await call(() => api.client(PilotService).listProxies({}));
-  if (!response.proxies.every(isSynced)) process.exitCode = ExitCode.no;
+  const pilots = await openMesh(options).listProxies();
+  const away = pilots.flatMap(({ error }) => (error === null ? [] : [error]));
+  const [first] = away;
+  if (first !== undefined && away.length === pilots.length) throw first;
+  const rows = pilots.flatMap((pilot) => pilot.proxies.map((proxy) => ({ pilot, proxy })));
+  const proxies = rows.map(({ proxy }) => proxy);
+  if (!proxies.every(isSynced)) process.exitCode = ExitCode.no;
+  if (away.length > 0) process.exitCode = ExitCode.unreachable;
+  for (const error of away) console.error(`flotilla: ${error.message}: its proxies are not shown`);
   if (options.output === 'json') {
-    console.log(JSON.stringify({ version: Number(response.version), proxies: response.proxies.map(toPlain) }, null, 2));
+    console.log(JSON.stringify(toPlain(pilots), null, 2));
     return;
   }
+  const isOnePilot = pilots.length === 1;
   console.log(
     formatTable(
-      ['PROXY', ...COLUMNS.map(([short]) => short), 'VERSION', 'PROTOCOL', 'AGENT'],
-      response.proxies.map((proxy) => [
+      ['PROXY', ...COLUMNS.map(([short]) => short), 'VERSION', 'PROTOCOL', 'AGENT', ...(isOnePilot ? [] : ['PILOT'])],
+      rows.map(({ pilot, proxy }) => [
         workloadOf(proxy),
         ...COLUMNS.map(([, name]) => stateOf(proxy, name)),
         String(proxy.types.reduce((highest, type) => (type.versionAcked > highest ? type.versionAcked : highest), 0n)),
         proxy.protocol,
         proxy.agent,
+        ...(isOnePilot ? [] : [pilot.url]),
       ]),
     ),
   );
-  for (const proxy of response.proxies) {
+  printRefusals(proxies);
+  printOmissions(proxies);
+}
+
+function printRefusals(proxies: readonly ProxyStatus[]): void {
+  for (const proxy of proxies) {
     for (const type of proxy.types) {
       if (type.errorDetail !== '') console.log(`${workloadOf(proxy)} refused ${type.typeUrl}: ${type.errorDetail}`);
     }
   }
-  printOmissions(response.proxies);
 }
 
 /** What pilot left out, each once, with the proxies that it concerns. */
@@ -71,16 +81,26 @@ function printOmissions(proxies: readonly ProxyStatus[]): void {
   }
 }
 
-function workloadOf(proxy: ProxyStatus): string {
-  return proxy.nodeId.split('~')[2] ?? proxy.nodeId;
-}
-
 function stateOf(proxy: ProxyStatus, typeName: string): string {
   const type = proxy.types.find(({ typeUrl }) => typeUrl.endsWith(`.${typeName}`));
   return STATE_WORDS[type?.state ?? SyncState.NOT_SENT];
 }
 
-function toPlain(proxy: ProxyStatus): object {
+/** `version` is what every pilot has at least. */
+function toPlain(pilots: readonly PilotReport[]): object {
+  const versions = pilots.flatMap(({ version }) => (version === null ? [] : [Number(version)]));
+  return {
+    version: Math.min(...versions),
+    pilots: pilots.map(({ url, version, error }) => ({
+      url,
+      version: version === null ? null : Number(version),
+      error: error?.message ?? null,
+    })),
+    proxies: pilots.flatMap(({ url, proxies }) => proxies.map((proxy) => ({ ...plainProxy(proxy), pilot: url }))),
+  };
+}
+
+function plainProxy(proxy: ProxyStatus): object {
   const { nodeId, agent, identity, mode, protocol, omissions } = proxy;
   return { nodeId, agent, identity, mode, protocol, omissions: [...omissions], types: proxy.types.map(plainType) };
 }

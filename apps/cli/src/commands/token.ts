@@ -1,5 +1,4 @@
-import { CitadelService } from '@flotilla/wire/flotilla/citadel/v1/citadel_pb.js';
-import { type ApiOptions, call, openApi } from './client.ts';
+import { type ApiOptions, openMesh } from './client.ts';
 import { durationOption } from './option-values.ts';
 
 export interface TokenOptions extends ApiOptions {
@@ -11,13 +10,10 @@ export interface TokenOptions extends ApiOptions {
 /** `flotilla token`: prints a bootstrap token bound to one namespace and service account. */
 export async function token(options: TokenOptions): Promise<void> {
   const ttlMs = durationOption('--ttl', options.ttl);
-  const api = openApi(options);
-  const response = await call(() =>
-    api.client(CitadelService).createToken({
-      namespace: options.namespace,
-      serviceAccount: options.serviceAccount,
-      ttl: { seconds: BigInt(Math.ceil(ttlMs / 1000)), nanos: 0 },
-    }),
-  );
+  const response = await openMesh(options).citadel.createToken({
+    namespace: options.namespace,
+    serviceAccount: options.serviceAccount,
+    ttl: { seconds: BigInt(Math.ceil(ttlMs / 1000)), nanos: 0 },
+  });
   console.log(response.token);
 }

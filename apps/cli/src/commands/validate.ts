@@ -1,8 +1,8 @@
+import { formatFinding, isError, severityOf } from '@flotilla/client';
 import { validateDocuments } from '@flotilla/galley';
-import { GalleyService, type ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import type { ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { ExitCode } from '@flotilla/service/process';
-import { formatFinding, isError, severityOf } from '../terminal/findings.ts';
-import { type ApiOptions, call, openApi } from './client.ts';
+import { type ApiOptions, openMesh } from './client.ts';
 import { readDocuments, type YamlDocument } from './documents.ts';
 
 export interface ValidateOptions extends ApiOptions {
@@ -36,10 +36,10 @@ async function validateWithMesh(
   documents: readonly YamlDocument[],
   options: ValidateOptions,
 ): Promise<ValidationReport> {
-  const api = openApi(options);
-  const response = await call(() =>
-    api.client(GalleyService).validate({ documents: [...documents], defaultNamespace: options.namespace ?? '' }),
-  );
+  const response = await openMesh(options).galley.validate({
+    documents: [...documents],
+    defaultNamespace: options.namespace ?? '',
+  });
   if (response.report === undefined) throw new Error('galley answered without a report');
   return response.report;
 }

@@ -84,6 +84,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       defaultTtlMs: options.maxCertificateTtlMs,
       maxTtlMs: options.maxCertificateTtlMs,
       authoriseAdmin: assertAdmin,
+      telemetry,
       logger: logger.child({ service: 'citadel' }),
       clock,
     });
@@ -133,6 +134,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       tls: { identity, clientCertificates: 'optional' },
       routes: citadel.routes,
       tracer: telemetry.tracer,
+      meter: telemetry.meter,
       logger,
     });
     stop.push('ca', () => ca.close());
@@ -144,6 +146,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         pilot.routes(router);
       },
       tracer: telemetry.tracer,
+      meter: telemetry.meter,
       fallback: operationsPages(telemetry),
       logger,
     });

@@ -1,10 +1,9 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { connectMesh, type MeshClient } from '@flotilla/client';
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, StopStack } from '@flotilla/runtime';
-import { connectApi, type ApiClient } from '../commands/client.ts';
-import { waitUntilSynced } from '../commands/synced.ts';
 import { createAdminToken } from '../control-plane/admin-token.ts';
 import { type MeshContext, publishContext } from '../context/context.ts';
 import type { MeshFile } from '../mesh-file/mesh-file.ts';
@@ -95,9 +94,10 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   stop.push('context', publishContext(context));
   progress(`control plane ready after ${secondsSince(startedMs, clock)} s`);
 
-  const api = connectApi(context);
-  await Promise.all(plan.proxies.map((proxy) => startWorkload(processes, api, proxy, progress)));
-  await waitUntilSynced(api, 1n);
+  const mesh = connectMesh({ api: ready.api, token: adminToken });
+  stop.push('connection to the API', () => mesh.close());
+  await Promise.all(plan.proxies.map((proxy) => startWorkload(processes, mesh, proxy, progress)));
+  await mesh.waitForSync(1n);
   return {
     plan,
     context,
@@ -110,12 +110,12 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
 
 async function startWorkload(
   processes: MeshProcesses,
-  api: ApiClient,
+  mesh: MeshClient,
   proxy: PlannedProxy,
   progress: (line: string) => void,
 ): Promise<void> {
   const { entry } = proxy;
-  const token = await createWorkloadToken(api, entry);
+  const token = await createWorkloadToken(mesh, entry);
   await startProxyProcess(processes, proxy, token);
   await waitUntilReady(proxy.adminPort, `${entry.name}/proxy`, processes);
   if (entry.kind === 'gateway') {

@@ -1,4 +1,4 @@
-import { constants, type ClientHttp2Stream } from 'node:http2';
+import { constants, type ClientHttp2Stream, type Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Http2SessionManager } from '@connectrpc/connect-node';
 import { FlotillaError } from '@flotilla/runtime';
@@ -33,7 +33,9 @@ export function createSessions(url: URL, connect: () => Socket): Sessions {
   return {
     authority: url.origin,
     async request(...args) {
-      return failWhenCutOff(await current.request(...args));
+      const stream = await current.request(...args);
+      if (stream.session !== undefined) outliveErrors(stream.session);
+      return failWhenCutOff(stream);
     },
     notifyResponseByteRead(stream) {
       current.notifyResponseByteRead(stream);
@@ -53,6 +55,18 @@ export function createSessions(url: URL, connect: () => Socket): Sessions {
       retired.clear();
     },
   };
+}
+
+const outlived = new WeakSet<Http2Session>();
+
+/**
+ * Connect's manager stops listening once it gave a connection up. What breaks on it afterwards (a peer that answers in
+ * another protocol than HTTP/2) was told to its calls already, and as an event without listener would end the process.
+ */
+function outliveErrors(session: Http2Session): void {
+  if (outlived.has(session)) return;
+  outlived.add(session);
+  session.on('error', () => undefined);
 }
 
 /**

@@ -8,8 +8,9 @@ import {
 } from '@connectrpc/connect';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
-import type { Tracer } from '@opentelemetry/api';
+import type { Meter, Tracer } from '@opentelemetry/api';
 import { toConnectError } from '../errors.ts';
+import { countCalls } from './count.ts';
 import { traceCalls } from './trace.ts';
 
 /** Registers the services of a server or of an in-memory transport. */
@@ -20,14 +21,16 @@ export interface RouterSettings {
   /** Ends streaming calls when the server begins to close; unary calls go on. */
   readonly closing: AbortSignal | null;
   readonly tracer?: Tracer | null;
+  readonly meter?: Meter | null;
   readonly options?: ConnectRouterOptions;
 }
 
 /** Options of a router whose handlers may throw `FlotillaError`s. */
 export function routerOptions(settings: RouterSettings): ConnectRouterOptions {
-  const { tracer = null } = settings;
+  const { tracer = null, meter = null } = settings;
   const trace = tracer === null ? [] : [traceCalls(tracer)];
-  return { ...settings.options, interceptors: [...trace, mapErrors(settings.logger, settings.closing)] };
+  const count = meter === null ? [] : [countCalls(meter)];
+  return { ...settings.options, interceptors: [...trace, ...count, mapErrors(settings.logger, settings.closing)] };
 }
 
 export function createRouter(routes: Routes, settings: RouterSettings): ConnectRouter {

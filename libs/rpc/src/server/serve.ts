@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { compressionGzip } from '@connectrpc/connect-node';
-import type { Tracer } from '@opentelemetry/api';
+import type { Meter, Tracer } from '@opentelemetry/api';
 import { FlotillaError, formatAddress, systemClock, type Clock, type SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { createNodeHandler, type NodeHandler } from './handler.ts';
@@ -9,6 +9,7 @@ import { createHealthStatus, routeHealth, type HealthStatus } from './health.ts'
 import { DEFAULT_MAX_CONCURRENT_STREAMS, DEFAULT_MAX_MESSAGE_BYTES } from './limits.ts';
 import { createPlaintextServer } from './listen-plaintext.ts';
 import { createTlsServer, type ServerTls } from './listen-tls.ts';
+import { routeReflection } from './reflection.ts';
 import { createRouter, type Routes } from './router.ts';
 
 export interface ServeRpcOptions {
@@ -20,6 +21,8 @@ export interface ServeRpcOptions {
   readonly logger: Logger;
   /** Makes a span of every call. */
   readonly tracer?: Tracer;
+  /** Counts every call, as `grpc_server_handled_total`. */
+  readonly meter?: Meter;
   readonly clock?: Clock;
   /** What `grpc.health.v1` says; by default serving until `close`. */
   readonly health?: HealthStatus;
@@ -46,7 +49,8 @@ export interface RpcServer {
 }
 
 /**
- * Serves calls over the Connect, gRPC and gRPC-Web protocols on one port, with `grpc.health.v1` beside them. Deadlines
+ * Serves calls over the Connect, gRPC and gRPC-Web protocols on one port, with `grpc.health.v1` and server reflection
+ * beside them. Deadlines
  * and errors are those of the protocols; a `FlotillaError` thrown by a handler is mapped by `toConnectError`.
  * Throws `system` when the address cannot be had.
  */
@@ -60,6 +64,7 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     logger,
     closing: closing.signal,
     tracer: options.tracer ?? null,
+    meter: options.meter ?? null,
     options: {
       acceptCompression: [compressionGzip],
       readMaxBytes: maxMessageBytes,
@@ -68,6 +73,7 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     },
   });
   routeHealth(router, health);
+  routeReflection(router);
 
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();

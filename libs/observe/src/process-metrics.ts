@@ -1,0 +1,18 @@
+import type { Meter } from '@opentelemetry/api';
+
+/** Memory, CPU time and start of this process, by the names that Prometheus's client libraries give them. */
+export function observeProcess(meter: Meter): void {
+  const startedSeconds = Date.now() / 1000 - process.uptime();
+  meter
+    .createObservableGauge('process_resident_memory_bytes', { description: 'Resident memory in bytes.' })
+    .addCallback((result) => result.observe(process.memoryUsage.rss()));
+  meter
+    .createObservableGauge('process_start_time_seconds', { description: 'Start of the process, seconds since the epoch.' })
+    .addCallback((result) => result.observe(startedSeconds));
+  meter
+    .createObservableCounter('process_cpu_seconds_total', { description: 'User and system CPU time, in seconds.' })
+    .addCallback((result) => {
+      const { user, system } = process.cpuUsage();
+      result.observe((user + system) / 1e6);
+    });
+}
