@@ -1,5 +1,7 @@
 /**
  * Bundles the command line with every service into dist/flotilla.mjs, one file, and the proxy's worker into
+ * dist/proxy-worker.mjs; Bookinfo's services for images into dist/services/bookinfo. What is loaded by `import()` stays
+ * lazy inside the file.
  * dist/proxy-worker.mjs; and each service by itself, for images, into dist/services. What is loaded by `import()` stays lazy inside the file.
  *
  *   node tools/build/bundle.ts              build
@@ -30,6 +32,10 @@ const { metafile } = await build({
   entryPoints: {
     flotilla: join(root, 'apps/cli/src/main.ts'),
     'proxy-worker': join(root, 'apps/proxy/src/worker-main.ts'),
+    'services/bookinfo/productpage': join(root, 'examples/bookinfo/src/productpage.ts'),
+    'services/bookinfo/details': join(root, 'examples/bookinfo/src/details.ts'),
+    'services/bookinfo/reviews': join(root, 'examples/bookinfo/src/reviews.ts'),
+    'services/bookinfo/ratings': join(root, 'examples/bookinfo/src/ratings.ts'),
     'services/citadel': join(root, 'apps/citadel/src/main.ts'),
     'services/galley': join(root, 'apps/galley/src/main.ts'),
     'services/pilot': join(root, 'apps/pilot/src/main.ts'),

@@ -21,6 +21,11 @@ describe('neighbours', () => {
   });
 });
 
+test('the folder of style sheets and pictures is beside the sources, or named', () => {
+  expect(parseProductpageSettings({}).staticFolder.pathname).toMatch(/examples\/bookinfo\/static\/$/);
+  expect(parseProductpageSettings({ STATIC_FOLDER: '/srv/static' }).staticFolder.pathname).toBe('/srv/static/');
+});
+
 describe('the proxy of the environment', () => {
   test.each([
     [{ HTTP_PROXY: 'http://p' }, false],

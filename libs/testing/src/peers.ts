@@ -6,7 +6,16 @@ import { describe, it } from 'vitest';
 
 /** Programs and data from outside the repository that some tests work against. */
 export type PeerName =
-  'envoy' | 'openssl' | 'chromium' | 'curl' | 'grpcurl' | 'redis-server' | 'network-namespaces' | 'corpus';
+  | 'envoy'
+  | 'openssl'
+  | 'chromium'
+  | 'curl'
+  | 'grpcurl'
+  | 'redis-server'
+  | 'network-namespaces'
+  | 'dockerd'
+  | 'kustomize'
+  | 'corpus';
 
 interface PeerFacts {
   /** Environment variable that names it; wins over the search. */
@@ -14,6 +23,9 @@ interface PeerFacts {
   readonly howToGet: string;
   readonly find: () => string | null;
 }
+
+/** What meshes of containers, and looking at their traffic, take beside the daemon. */
+const DOCKER_PROGRAMS = ['docker', 'docker-compose', 'tcpdump', 'redis-server', 'iptables', 'ip', 'nsenter', 'setpriv'];
 
 const repositoryRoot = resolve(import.meta.dirname, '../../..');
 
@@ -30,6 +42,19 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     find: () => onPath('chromium') ?? onPath('google-chrome'),
   },
   curl: { variable: 'FLOTILLA_CURL', howToGet: 'install curl', find: () => onPath('curl') },
+  dockerd: {
+    variable: 'FLOTILLA_DOCKERD',
+    howToGet: 'as root on Linux, install docker.io, docker-compose, tcpdump, redis-server, iptables and iproute2',
+    find: () =>
+      process.getuid?.() === 0 && DOCKER_PROGRAMS.every((program) => onPath(program) !== null)
+        ? onPath('dockerd')
+        : null,
+  },
+  kustomize: {
+    variable: 'FLOTILLA_KUSTOMIZE',
+    howToGet: 'install kustomize or kubectl',
+    find: () => onPath('kustomize') ?? inFolder('/opt/kustomize', 'kustomize') ?? onPath('kubectl'),
+  },
   grpcurl: {
     variable: 'FLOTILLA_GRPCURL',
     howToGet:

@@ -15,7 +15,6 @@ import type { ProductpageSettings } from './settings.ts';
 import { compileStaticFiles } from './static-files.ts';
 
 const MAX_FORM_BYTES = 4 * 1024;
-const STATIC_FOLDER = new URL('../../static/', import.meta.url);
 
 export function startProductpage(settings: ProductpageSettings, address: ListenAddress): Promise<RunningService> {
   const backends = openBackends(settings);
@@ -47,7 +46,7 @@ export function startProductpage(settings: ProductpageSettings, address: ListenA
     apiRoute('/api/v1/products/*', backends.fetchDetails),
     apiRoute('/api/v1/products/*/reviews', backends.fetchReviews),
     apiRoute('/api/v1/products/*/ratings', backends.fetchRatings),
-    { method: 'GET', path: '/static/*', handle: compileStaticFiles(STATIC_FOLDER) },
+    { method: 'GET', path: '/static/*', handle: compileStaticFiles(settings.staticFolder) },
   ]);
   return openService({ name: 'productpage', listener, release: backends.close }, address);
 }

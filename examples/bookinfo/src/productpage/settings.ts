@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import { proxyEnvironment, serviceUrl, type Environment } from '../http/environment.ts';
 
 export interface ProductpageSettings {
@@ -7,7 +8,11 @@ export interface ProductpageSettings {
   /** For one try of one call. */
   readonly callTimeoutMs: number;
   readonly proxyEnv: Environment | undefined;
+  /** Style sheet and pictures. */
+  readonly staticFolder: URL;
 }
+
+const STATIC_FOLDER = new URL('../../static/', import.meta.url);
 
 export function parseProductpageSettings(env: Environment): ProductpageSettings {
   return Object.freeze({
@@ -16,5 +21,6 @@ export function parseProductpageSettings(env: Environment): ProductpageSettings 
     ratingsUrl: serviceUrl('ratings', env),
     callTimeoutMs: 3_000,
     proxyEnv: proxyEnvironment(env),
+    staticFolder: env['STATIC_FOLDER'] ? pathToFileURL(`${env['STATIC_FOLDER']}/`) : STATIC_FOLDER,
   });
 }

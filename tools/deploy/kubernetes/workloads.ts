@@ -1,0 +1,29 @@
+import type { IContainer } from 'kubernetes-models/v1/Container';
+import type { IPodTemplateSpec } from 'kubernetes-models/v1/PodTemplateSpec';
+import type { Manifest } from './render.ts';
+
+/** A Deployment or StatefulSet by what the checks ask of it. */
+export interface Workload {
+  readonly name: string;
+  readonly namespace: string;
+  readonly template: IPodTemplateSpec;
+  readonly containers: readonly IContainer[];
+}
+
+export const workloadKinds = ['Deployment', 'StatefulSet'];
+
+export function workloadsOf(manifests: readonly Manifest[]): Workload[] {
+  return manifests
+    .filter(({ kind }) => workloadKinds.includes(kind))
+    .map((manifest) => {
+      // Both kinds have a template, and the schemas were asked before.
+      const { template } = (manifest as Manifest & { readonly spec: { readonly template: IPodTemplateSpec } }).spec;
+      const { initContainers = [], containers = [] } = template.spec ?? {};
+      return {
+        name: manifest.metadata.name,
+        namespace: manifest.metadata.namespace ?? 'default',
+        template,
+        containers: [...initContainers, ...containers],
+      };
+    });
+}
