@@ -11,10 +11,11 @@ import { join, resolve } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { apiPage } from './api-page.ts';
 import type { Page } from './page.ts';
+import { settingsPage } from './settings-page.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-const pages: readonly Page[] = [apiPage(root)];
+const pages: readonly Page[] = [apiPage(root), settingsPage()];
 
 const outdated: string[] = [];
 for (const { file, render } of pages) {
