@@ -21,11 +21,20 @@ export async function isReady(statusUrl: string): Promise<boolean> {
 
 const POLL_MS = 50;
 
-/** Resolves when `probe` holds; rejects, saying `what` did not, when it does not in time. */
+/** Resolves when `probe` holds; rejects, saying `what` did not and what it threw last, when it does not in time. */
 export async function until(what: string, probe: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
-  while (!(await probe())) {
-    if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${timeoutMs} ms`);
+  let thrown: unknown;
+  const holds = async (): Promise<boolean> => {
+    try {
+      return await probe();
+    } catch (error) {
+      thrown = error;
+      return false;
+    }
+  };
+  while (!(await holds())) {
+    if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: thrown });
     await delay(POLL_MS);
   }
 }

@@ -15,6 +15,12 @@ export function serviceProgram(name: ServiceName): string {
   return isBundled ? join(repository, `dist/services/${name}.mjs`) : join(repository, `apps/${name}/src/main.ts`);
 }
 
+// Nothing outlives the tests.
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** One record of a service's log. */
 export interface LogRecord {
   readonly level: string;
@@ -46,9 +52,8 @@ export class ServiceProcess {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on('line', (line) => this.#output.push(line));
     }
-    const kill = (): void => void child.kill('SIGKILL');
-    process.once('exit', kill);
-    child.once('exit', () => process.off('exit', kill));
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     this.#child = child;
     return this;
   }
