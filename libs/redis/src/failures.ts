@@ -124,7 +124,7 @@ function deepestMessage(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const last: unknown = 'lastNodeError' in thrown ? thrown.lastNodeError : undefined;
   if (last instanceof Error) return deepestMessage(last);
-  if (thrown.message !== '') return thrown.message;
+  if (thrown.message !== '') return thrown.message.replace(/\.$/, '');
   // Of an AggregateError, which Node throws when every address of a host refused.
   return 'errors' in thrown && Array.isArray(thrown.errors)
     ? thrown.errors.map(deepestMessage).join(', ')

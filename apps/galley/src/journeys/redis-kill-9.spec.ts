@@ -11,8 +11,9 @@ import { bundleGalley, GalleyProcess } from './redis-galley.ts';
 const KILLS = 200;
 const GALLEYS = 4;
 const WRITERS = 4;
-// A busy machine gets fewer writes through between kills, and takes no longer.
-const PATIENCE_MS = 400;
+// How long all kills together wait for writes in between; a machine too busy for it gets fewer of them through.
+const PATIENCE_MS = 90_000;
+const LEAST_PATIENCE_MS = 50;
 const TIMEOUT_MS = 300_000;
 
 const cleanups: (() => unknown)[] = [];
@@ -81,12 +82,14 @@ async function killOn({
 }: Mesh): Promise<Readonly<Record<'galley' | 'redis', number>>> {
   const kills = { galley: 0, redis: 0 };
   let redisIsUp = Promise.resolve();
+  let patienceMs = PATIENCE_MS;
   const restarts: Promise<void>[] = [];
   while (kills.galley + kills.redis < KILLS) {
     // Some writes get through, as a rule, then the next one is met somewhere on its way.
     const target = acknowledged.size + Math.floor(random() * 4);
-    const untilMs = performance.now() + PATIENCE_MS;
-    while (acknowledged.size < target && performance.now() < untilMs) await pause(2);
+    const sinceMs = performance.now();
+    while (acknowledged.size < target && performance.now() < sinceMs + patienceMs) await pause(2);
+    patienceMs = Math.max(LEAST_PATIENCE_MS, patienceMs - (performance.now() - sinceMs));
     await pause(random() * 10);
     const serving = galleys.filter(({ client }) => client !== null);
     const victim = pick(serving, random);
@@ -149,7 +152,7 @@ withPeer('redis-server', (program) => {
       expect(counter).toBe(String(last));
       expect(kills.galley).toBeGreaterThan(KILLS / 10);
       expect(kills.redis).toBeGreaterThan(KILLS / 5);
-      expect(acknowledged.size).toBeGreaterThan(KILLS / 4);
+      expect(acknowledged.size).toBeGreaterThan(KILLS / 10);
     },
     TIMEOUT_MS,
   );
