@@ -130,7 +130,7 @@ describe('a mesh in trouble', () => {
     ['an unknown option', ['--fast'], 2, /--fast[^]*Usage:/],
     ['steps that fall', ['--metrics', 'http://x', '--steps', '50,10,100'], 2, /--steps must rise/],
     ['no number', ['--metrics', 'http://x', '--watch', 'long'], 2, /--watch must be 0 to 86400, not long/],
-    ['metrics of nobody', ['--metrics', 'http://127.0.0.1:1/metrics'], 3, /cannot read http:.*ECONNREFUSED/],
+    ['metrics of nobody', ['--metrics', 'http://127.0.0.1:2/metrics'], 3, /cannot read http:.*ECONNREFUSED/],
   ])('says what is wrong with %s', async (_, args, code, words) => {
     const result = await run(args);
     expect(result).toMatchObject({ code, stderr: expect.stringMatching(words) });

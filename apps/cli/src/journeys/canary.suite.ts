@@ -49,7 +49,7 @@ const ALL_TO_V1 = JSON.stringify({
 
 /** Defines the tests of `examples/canary` against a mesh, which `open` names once it runs. Leaves no resource behind. */
 export function canarySuite(name: string, open: () => CanaryWorld | Promise<CanaryWorld>): void {
-  describe(`canary against ${name}`, () => {
+  describe(`canary against ${name}`, { timeout: 90_000 }, () => {
     let world: CanaryWorld;
     let mesh: MeshClient;
 
