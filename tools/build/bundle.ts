@@ -22,7 +22,8 @@ const root = resolve(import.meta.dirname, '../..');
 const output = join(root, 'dist');
 
 // Some dependencies are CommonJS and call require for Node's own modules.
-const REQUIRE = "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
+const REQUIRE =
+  "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
 
 if (process.argv.includes('--if-stale') && isBundleFresh(root)) process.exit(0);
 

@@ -89,6 +89,7 @@ function openCompany(
     return part;
   };
   if (redis === null) {
+    logger.info('without Redis this must be the only pilot: what others registered would be taken for left behind');
     return {
       bus: open('bus', createWatchBus({ galley, clock, random, logger })),
       membership: open('membership', createInProcessMembership()),

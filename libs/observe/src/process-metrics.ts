@@ -7,7 +7,9 @@ export function observeProcess(meter: Meter): void {
     .createObservableGauge('process_resident_memory_bytes', { description: 'Resident memory in bytes.' })
     .addCallback((result) => result.observe(process.memoryUsage.rss()));
   meter
-    .createObservableGauge('process_start_time_seconds', { description: 'Start of the process, seconds since the epoch.' })
+    .createObservableGauge('process_start_time_seconds', {
+      description: 'Start of the process, seconds since the epoch.',
+    })
     .addCallback((result) => result.observe(startedSeconds));
   meter
     .createObservableCounter('process_cpu_seconds_total', { description: 'User and system CPU time, in seconds.' })
