@@ -52,8 +52,9 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
   },
   kustomize: {
     variable: 'FLOTILLA_KUSTOMIZE',
-    howToGet: 'install kustomize or kubectl',
-    find: () => onPath('kustomize') ?? inFolder('/opt/kustomize', 'kustomize') ?? onPath('kubectl'),
+    howToGet:
+      'install kustomize or kubectl, or go install sigs.k8s.io/kustomize/kustomize/v5@latest, which ~/go/bin is searched for',
+    find: () => onPath('kustomize') ?? inFolder(join(homedir(), 'go/bin'), 'kustomize') ?? onPath('kubectl'),
   },
   grpcurl: {
     variable: 'FLOTILLA_GRPCURL',

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { withPeer } from '@flotilla/testing';
 import { describe, expect, it } from 'vitest';
 import { IMAGES, imageReference, versionOf } from '../../images/plan.ts';
+import { ASK_LIMIT_MS, unknownVariables } from '../program-settings.ts';
 import { excessRights } from './hardening.ts';
 import { danglingReferences } from './references.ts';
 import { filesAndNamed, kubernetesFolder, type Manifest, parseManifests, render, renderSecrets } from './render.ts';
@@ -52,6 +53,21 @@ withPeer('kustomize', (program) => {
       const used = new Set(workloadsOf(bookinfo).flatMap(({ containers }) => containers.map(({ image }) => image)));
       expect([...used].filter((image) => !image?.startsWith('redis:')).sort()).toEqual([...made].sort());
     });
+
+    it(
+      'set only what the services know',
+      () => {
+        const containers = workloadsOf(bookinfo).flatMap((workload) => workload.containers);
+        const unknown = containers.flatMap(({ image = '', env = [] }) =>
+          unknownVariables(
+            image,
+            env.map(({ name }) => name),
+          ),
+        );
+        expect(unknown).toEqual([]);
+      },
+      ASK_LIMIT_MS,
+    );
 
     it('hold an application back until its proxy is ready, after the rules are set', () => {
       const meshed = workloadsOf(bookinfo).filter(({ namespace }) => namespace === 'default');
