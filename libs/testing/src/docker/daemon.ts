@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { run, runOrThrow, type Ran, type RunOptions } from './run.ts';
+import { run, runOrThrow } from './run.ts';
+import { Tunnel } from './tunnel.ts';
 
 /**
  * A Docker daemon of its own: with its own images, socket and network namespace, so that the machine keeps its firewall
@@ -12,7 +13,7 @@ import { run, runOrThrow, type Ran, type RunOptions } from './run.ts';
  *
  *   this machine ── veth, `gateway` ── namespace of the daemon, `address` ── bridges ── containers
  *
- * A port published on `address` is reached from this machine; one published on 127.0.0.1 only from within (`inside`).
+ * A port published on `address` is reached from this machine; one published on 127.0.0.1 through `forward`.
  */
 export class DockerDaemon {
   /** Of the namespace's end of the link, as seen from this machine. */
@@ -22,6 +23,7 @@ export class DockerDaemon {
   readonly namespace: string;
   readonly #folder: string;
   readonly #child: ChildProcess;
+  #tunnel: Promise<Tunnel> | undefined;
 
   private constructor(link: Link, namespace: string, folder: string, child: ChildProcess) {
     this.address = link.address;
@@ -70,18 +72,22 @@ export class DockerDaemon {
     return runOrThrow('docker', args, { env: this.environment });
   }
 
-  /** Runs a program in the daemon's network namespace, where 127.0.0.1 has the ports published there. */
-  inside(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-    return run('nsenter', [...this.#enter(program), ...args], options);
+  /** A port of this machine's 127.0.0.1 that is `host:port` in the daemon's namespace, a container's for one. */
+  async forward(host: string, port: number): Promise<number> {
+    this.#tunnel ??= Tunnel.open((program, args) => this.spawnInside(program, args), this.#folder);
+    return (await this.#tunnel).forward(host, port);
   }
 
   /** Starts a program in the daemon's network namespace; the caller ends it. */
   spawnInside(program: string, args: readonly string[]): ChildProcess {
-    return spawn('nsenter', [...this.#enter(program), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    return spawn('nsenter', [`--net=/run/netns/${this.namespace}`, program, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   }
 
   /** Ends every container and the daemon, and removes images, namespace and files. */
   async close(): Promise<void> {
+    await (await this.#tunnel)?.close();
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const { stdout } = await run('docker', ['ps', '--all', '--quiet'], { env: this.environment });
       const containers = stdout.split('\n').filter((line) => line !== '');
@@ -92,10 +98,6 @@ export class DockerDaemon {
     }
     await run('ip', ['netns', 'delete', this.namespace]);
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  #enter(program: string): string[] {
-    return [`--net=/run/netns/${this.namespace}`, program];
   }
 }
 

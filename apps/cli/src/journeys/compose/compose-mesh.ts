@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DockerDaemon, runOrThrow } from '@flotilla/testing/docker';
-import { type CommandResult, program, repository, runFlotilla } from '../mesh.ts';
+import { type CommandResult, repository, runFlotilla } from '../mesh.ts';
 import { ContainerEvents } from './events.ts';
 import { makeImages, REDIS_IMAGE } from './images.ts';
 import { WireTap } from './wire.ts';
@@ -15,8 +15,7 @@ const WORKLOADS = [
 
 /**
  * deploy/compose in a Docker daemon of its own, run from a copy of deploy/ with fresh secrets. The ingress gateway is
- * reached from outside of the daemon's network namespace; the command line is run inside of it, where the ports
- * published on 127.0.0.1 are.
+ * reached at the address of the daemon's network namespace; the ports that are published on its 127.0.0.1 are forwarded.
  */
 export class ComposeMesh {
   readonly daemon: DockerDaemon;
@@ -24,6 +23,7 @@ export class ComposeMesh {
   /** Packets since the network was made, before any container started. */
   readonly wire: WireTap;
   readonly #folder: string;
+  #environment: Readonly<Record<string, string>> = {};
   seconds = 0;
 
   private constructor(daemon: DockerDaemon, folder: string, events: ContainerEvents, wire: WireTap) {
@@ -75,21 +75,25 @@ export class ComposeMesh {
     await this.compose('up', '-d');
     await this.events.until('ingressgateway', 'health_status: healthy');
     this.seconds = (performance.now() - start) / 1000;
+    const secrets = join(this.#folder, 'deploy/compose/secrets');
+    const url = async (port: number) => `https://localhost:${await this.daemon.forward('127.0.0.1', port)}`;
+    this.#environment = {
+      FLOTILLA_API: await url(9901),
+      FLOTILLA_PILOT_API: `${await url(15013)},${await url(15113)}`,
+      FLOTILLA_CITADEL_API: await url(8060),
+      FLOTILLA_CA_ROOTS: join(secrets, 'root-cert.pem'),
+      FLOTILLA_ADMIN_TOKEN_FILE: join(secrets, 'admin-token'),
+    };
+  }
+
+  /** By which tools on this machine reach the mesh. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.#environment;
   }
 
   /** Runs the command line against the published API ports. */
   run(...args: string[]): Promise<CommandResult> {
-    const secrets = join(this.#folder, 'deploy/compose/secrets');
-    return this.daemon.inside(process.execPath, [program, ...args], {
-      cwd: repository,
-      env: {
-        FLOTILLA_API: 'https://localhost:9901',
-        FLOTILLA_PILOT_API: 'https://localhost:15013,https://localhost:15113',
-        FLOTILLA_CITADEL_API: 'https://localhost:8060',
-        FLOTILLA_CA_ROOTS: join(secrets, 'root-cert.pem'),
-        FLOTILLA_ADMIN_TOKEN_FILE: join(secrets, 'admin-token'),
-      },
-    });
+    return runFlotilla(args, this.#environment);
   }
 
   async apply(...files: string[]): Promise<void> {
@@ -109,8 +113,15 @@ export class ComposeMesh {
     return new Map(JSON.parse(text) as [string, number][]);
   }
 
-  metrics(workload: string): Promise<string> {
-    return this.inContainer(`${workload}-proxy`, ['node', '/flotilla/health.mjs', '15021', '/stats/prometheus']);
+  async metrics(workload: string): Promise<string> {
+    return (await fetch(await this.metricsUrl(workload))).text();
+  }
+
+  /** Of a workload's proxy, at its status port. */
+  async metricsUrl(workload: string): Promise<string> {
+    const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
+    const address = await this.daemon.docker('inspect', '--format', format, await this.containerOf(`${workload}-net`));
+    return `http://127.0.0.1:${await this.daemon.forward(address, 15021)}/stats/prometheus`;
   }
 
   async inContainer(service: string, command: readonly string[]): Promise<string> {
