@@ -206,7 +206,7 @@ function writeConfiguration(options: RedisServerOptions, directory: string, port
     const { name } = sentinelOf;
     lines.push(
       ['sentinel', 'monitor', name, '127.0.0.1', String(sentinelOf.port), '1'],
-      ['sentinel', 'down-after-milliseconds', name, '300'],
+      ['sentinel', 'down-after-milliseconds', name, '1000'],
       ['sentinel', 'failover-timeout', name, '3000'],
     );
   }
