@@ -287,3 +287,19 @@ describe('what a dead pilot left behind', () => {
     expect(galley.removed).toEqual(['default/old']);
   });
 });
+
+test('a store that was lost and made anew, with versions from the beginning, gets the entries of connected proxies again', async () => {
+  for (let round = 0; round < 5; round++) galley.write(`${SERVICE}\n  labels: { round: '${round}' }`);
+  const a = await pilot('a');
+  await connect(a);
+  galley.loseEverything(SERVICE);
+  await pass(10_000);
+  expect(galley.names('WorkloadEntry')).toEqual([ENTRY]);
+  expect(galley.version).toBeLessThan(6);
+});
+
+const SERVICE = `apiVersion: v1
+kind: Service
+spec: { ports: [{ name: http, port: 80 }] }
+metadata:
+  name: other`;

@@ -103,6 +103,8 @@ export class Registration {
     const previous = this.#mesh;
     this.#mesh = mesh;
     if (previous === null) this.#orphans.start();
+    // A store that was made anew counts from the beginning: what was written in its former life is not in this one.
+    else if (mesh.version < previous.version) this.#restart(mesh);
     else if (previous.workloadEntries !== mesh.workloadEntries) this.#heal(mesh);
   }
 
@@ -155,6 +157,11 @@ export class Registration {
       logger.warn(`somebody else ${found === undefined ? 'removed' : 'changed'} ${id}: it is written again`);
       this.#want(id, presence);
     }
+  }
+
+  #restart(mesh: Mesh): void {
+    for (const presence of this.#presences.values()) if (presence.presentSince !== null) presence.presentSince = 0;
+    this.#heal(mesh);
   }
 
   #adopt(id: string): void {

@@ -6,8 +6,6 @@ import { createInMemoryTransport } from '@flotilla/rpc';
 import { type DeleteRequest, GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { readResources } from './documents.ts';
 
-const EPOCH = 'fake';
-
 /**
  * Galley as pilot sees it, without validation and storage: a versioned set of resources behind `GalleyService`, with its
  * change log and its bus.
@@ -18,6 +16,7 @@ export class FakeGalley {
   readonly #resources = new Map<string, Resource>();
   readonly #log: { readonly version: number; readonly key: ResourceKey }[] = [];
   #version = 0;
+  #epoch = 'first';
   #nowMs = 1_700_000_000_000;
   /** While set, every call fails. */
   isAway = false;
@@ -29,7 +28,8 @@ export class FakeGalley {
   constructor() {
     this.transport = createInMemoryTransport((router) => {
       router.service(GalleyService, {
-        listChanges: ({ sinceVersion }) => this.#changes(Number(sinceVersion)),
+        listChanges: ({ sinceVersion, sinceEpoch }) =>
+          this.#changes(sinceEpoch === this.#epoch ? Number(sinceVersion) : 0),
         apply: async ({ documents }) => {
           this.#mustBeThere();
           await this.onWrite?.(documents.map(({ yaml }) => yaml));
@@ -81,7 +81,7 @@ export class FakeGalley {
       this.#log.push({ version: this.#version, key });
       return key;
     });
-    void this.bus.publish({ epoch: EPOCH, version: this.#version, keys });
+    void this.bus.publish({ epoch: this.#epoch, version: this.#version, keys });
   }
 
   remove(...keys: ResourceKey[]): void {
@@ -92,7 +92,16 @@ export class FakeGalley {
       this.removed.push(`${key.namespace}/${key.name}`);
       this.#log.push({ version: this.#version, key });
     }
-    void this.bus.publish({ epoch: EPOCH, version: this.#version, keys });
+    void this.bus.publish({ epoch: this.#epoch, version: this.#version, keys });
+  }
+
+  /** Its store is lost, and begins anew with these documents. */
+  loseEverything(yaml: string): void {
+    this.#resources.clear();
+    this.#log.length = 0;
+    this.#version = 0;
+    this.#epoch = `after ${this.#epoch}`;
+    this.write(yaml);
   }
 
   #delete({ keys, ifAnnotations }: DeleteRequest): void {
@@ -113,11 +122,11 @@ export class FakeGalley {
     const version = BigInt(this.#version);
     if (since === 0) {
       const changes = [...this.#resources.values()].map((resource) => ({ key: resource.key, resource, version }));
-      return { epoch: EPOCH, version, snapshot: true, changes };
+      return { epoch: this.#epoch, version, snapshot: true, changes };
     }
     const changed = new Map(this.#log.filter((entry) => entry.version > since).map(({ key }) => [formatKey(key), key]));
     return {
-      epoch: EPOCH,
+      epoch: this.#epoch,
       version,
       snapshot: false,
       changes: [...changed].map(([id, key]) => ({ key, resource: this.#resources.get(id), version })),
