@@ -83,7 +83,7 @@ interface ControlPlaneLine {
 export class NamespacedMesh {
   readonly network = new Network();
   readonly hosts = new Map<string, Host>();
-  readonly proxies = new Map<string, ChildProcess>();
+  readonly #proxies = new Map<string, ChildProcess>();
   readonly directory: string;
   readonly #home: string;
   readonly #plan: MeshPlan;
@@ -114,6 +114,12 @@ export class NamespacedMesh {
     const host = this.hosts.get(name);
     if (host === undefined) throw new Error(`there is no ${name}`);
     return host;
+  }
+
+  proxy(name: string): ChildProcess {
+    const proxy = this.#proxies.get(name);
+    if (proxy === undefined) throw new Error(`${name} has no proxy`);
+    return proxy;
   }
 
   /** Runs a command in a workload's namespace, as its application would. */
@@ -201,7 +207,7 @@ export class NamespacedMesh {
       ...proxied.map(async (workload) => {
         const { name, serviceAccount, namespace = 'default' } = workload;
         await this.capture(name, workload.captureSettings ?? []);
-        this.startProxy(name, workload, controlPlane, await token(namespace, serviceAccount));
+        this.#startProxy(name, workload, controlPlane, await token(namespace, serviceAccount));
       }),
       ...(gateway === undefined
         ? []
@@ -212,7 +218,7 @@ export class NamespacedMesh {
           ]),
     ]);
     for (const workload of workloads) this.#startApplication(workload);
-    await Promise.all([...this.proxies.keys()].map((name) => this.#untilReady(name)));
+    await Promise.all([...this.#proxies.keys()].map((name) => this.#untilReady(name)));
     this.seconds = (performance.now() - this.#startedMs) / 1_000;
   }
 
@@ -258,7 +264,7 @@ export class NamespacedMesh {
     if (result.code !== 0) throw new Error(`capture of ${name} failed:\n${result.stderr}`);
   }
 
-  startProxy(name: string, workload: WorkloadPlan, controlPlane: ControlPlaneLine, token: string): void {
+  #startProxy(name: string, workload: WorkloadPlan, controlPlane: ControlPlaneLine, token: string): void {
     const { serviceAccount, labels, namespace = 'default', proxy = 'flotilla' } = workload;
     this.#startAgent(name, controlPlane, token, [
       ...['--type', 'sidecar', '--interception', 'redirect', '--namespace', namespace],
@@ -288,7 +294,7 @@ export class NamespacedMesh {
       { uid: PROXY_UID, env: { FLOTILLA_TOKEN: token }, stdio: this.#outputs(name, 'proxy', PROXY_UID) },
     );
     this.#children.push(child);
-    this.proxies.set(name, child);
+    this.#proxies.set(name, child);
   }
 
   #startApplication({ name, command, env = {} }: WorkloadPlan): void {
