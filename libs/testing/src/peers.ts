@@ -12,6 +12,7 @@ export type PeerName =
   | 'curl'
   | 'grpcurl'
   | 'redis-server'
+  | 'wrk'
   | 'network-namespaces'
   | 'dockerd'
   | 'kustomize'
@@ -62,6 +63,7 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
       'go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest, which ~/go/bin is searched for; or name it in FLOTILLA_GRPCURL',
     find: () => onPath('grpcurl') ?? inFolder(join(homedir(), 'go/bin'), 'grpcurl'),
   },
+  wrk: { variable: 'FLOTILLA_WRK', howToGet: 'install wrk', find: () => onPath('wrk') },
   'redis-server': {
     variable: 'FLOTILLA_REDIS',
     howToGet: 'apt-get install redis-server, or name one in FLOTILLA_REDIS',

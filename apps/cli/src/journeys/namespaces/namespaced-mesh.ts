@@ -50,6 +50,10 @@ export interface WorkloadPlan {
   /** `none`: neither proxy nor capture. Default: the own proxy, captured. */
   readonly proxy?: 'flotilla' | 'none' | { readonly envoy: string };
   readonly captureSettings?: readonly string[];
+  /** `none`: the application is told where its proxy is; nothing is captured. Default `redirect`. */
+  readonly interception?: 'redirect' | 'none';
+  /** More settings of the agent. */
+  readonly agentSettings?: readonly string[];
 }
 
 export interface GatewayPlan {
@@ -206,7 +210,7 @@ export class NamespacedMesh {
     await Promise.all([
       ...proxied.map(async (workload) => {
         const { name, serviceAccount, namespace = 'default' } = workload;
-        await this.capture(name, workload.captureSettings ?? []);
+        if (workload.interception !== 'none') await this.capture(name, workload.captureSettings ?? []);
         this.#startProxy(name, workload, controlPlane, await token(namespace, serviceAccount));
       }),
       ...(gateway === undefined
@@ -267,7 +271,8 @@ export class NamespacedMesh {
   #startProxy(name: string, workload: WorkloadPlan, controlPlane: ControlPlaneLine, token: string): void {
     const { serviceAccount, labels, namespace = 'default', proxy = 'flotilla' } = workload;
     this.#startAgent(name, controlPlane, token, [
-      ...['--type', 'sidecar', '--interception', 'redirect', '--namespace', namespace],
+      ...['--type', 'sidecar', '--interception', workload.interception ?? 'redirect', '--namespace', namespace],
+      ...(workload.agentSettings ?? []),
       ...['--service-account', serviceAccount, ...labelArguments(labels)],
       ...(workload.registeredFamily === 6 ? ['--ip', this.host(name).ipv6, '--ip', this.host(name).ipv4] : []),
       ...(typeof proxy === 'object' ? ['--envoy', proxy.envoy] : []),
