@@ -5,18 +5,16 @@
  *   npm run bench -- capture [--seconds 2] [--rounds 5] [--json]
  *
  * Linux, root with NET_ADMIN, iptables, iproute2 and wrk. Takes rounds x 3 modes x 3 loads x seconds, and the start of
- * the mesh. The modes alternate within a round; figures are medians, and only their ratios mean something on a machine
- * that is shared.
+ * the mesh. The modes alternate within a round; figures are medians. On a machine that is shared only the ratios mean
+ * something, and CPU time most of all.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findPeer } from '@flotilla/testing';
 import { service } from '../../apps/cli/src/journeys/namespaces/bookinfo.ts';
-import {
-  type MeshPlan,
-  NamespacedMesh,
-  type WorkloadPlan,
-} from '../../apps/cli/src/journeys/namespaces/namespaced-mesh.ts';
+import type { MeshPlan, WorkloadPlan } from '../../apps/cli/src/journeys/namespaces/mesh-plan.ts';
+import { NamespacedMesh } from '../../apps/cli/src/journeys/namespaces/namespaced-mesh.ts';
 import { formatTable, median } from './statistics.ts';
 import { parseWrk, wrkCommand, type WrkResult, type WrkTarget } from './wrk.ts';
 
@@ -36,8 +34,13 @@ type LoadName = (typeof LOADS)[number]['name'];
 interface Measure {
   readonly title: string;
   readonly load: LoadName;
-  readonly unit: 'requests/s' | 'ms';
-  readonly of: (result: WrkResult) => number;
+  readonly unit: 'requests/s' | 'ms' | 'us';
+  readonly of: (result: Result) => number;
+}
+
+/** One run: what wrk saw, and the CPU time that both proxies took together. */
+interface Result extends WrkResult {
+  readonly cpuUs: number;
 }
 
 const MEASURES: readonly Measure[] = [
@@ -50,6 +53,13 @@ const MEASURES: readonly Measure[] = [
   },
   { title: 'latency p50 ms, one by one', load: 'one by one', unit: 'ms', of: (run) => run.p50Ms },
   { title: 'latency p99 ms, one by one', load: 'one by one', unit: 'ms', of: (run) => run.p99Ms },
+  { title: 'CPU us a request, both proxies', load: 'keep-alive', unit: 'us', of: (run) => run.cpuUs / run.requests },
+  {
+    title: 'CPU us a request, a connection each',
+    load: 'a connection each',
+    unit: 'us',
+    of: (run) => run.cpuUs / run.requests,
+  },
 ];
 
 export async function run(argv: readonly string[]): Promise<void> {
@@ -64,7 +74,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   for (const peer of ['network-namespaces', 'wrk'] as const) {
     if (findPeer(peer) === null) throw new Error(`this needs ${peer}`);
   }
-  const results = new Map<string, WrkResult[]>();
+  const results = new Map<string, Result[]>();
   const mesh = await NamespacedMesh.start(plan());
   try {
     await untilServed(mesh);
@@ -84,7 +94,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   report(results, values.json);
 }
 
-function report(results: ReadonlyMap<string, readonly WrkResult[]>, asJson: boolean): void {
+function report(results: ReadonlyMap<string, readonly Result[]>, asJson: boolean): void {
   const rows = [['', ...MODES, 'capture / explicit']];
   for (const { title, load, unit, of } of MEASURES) {
     const values = (mode: Mode) => (results.get(keyOf(mode, load)) ?? []).map(of);
@@ -165,9 +175,26 @@ const TARGETS: Readonly<Record<Mode, WrkTarget>> = {
   capture: { url: 'http://capture', path: '/', authority: 'capture' },
 };
 
-async function measure(mesh: NamespacedMesh, mode: Mode, load: Parameters<typeof wrkCommand>[1]): Promise<WrkResult> {
-  const { stdout, stderr } = await mesh.run(`${mode}-client`, wrkCommand(TARGETS[mode], load, mesh.directory));
-  return parseWrk(stdout + stderr);
+async function measure(mesh: NamespacedMesh, mode: Mode, load: Parameters<typeof wrkCommand>[1]): Promise<Result> {
+  const command = wrkCommand(TARGETS[mode], load, mesh.directory);
+  const startUs = cpuOfProxiesUs(mesh, mode);
+  const { stdout, stderr } = await mesh.run(`${mode}-client`, command);
+  return { ...parseWrk(stdout + stderr), cpuUs: cpuOfProxiesUs(mesh, mode) - startUs };
+}
+
+const CLOCK_TICK_US = 10_000;
+
+/** User and system time of the proxies of both workloads (proc(5), fields 14 and 15). */
+function cpuOfProxiesUs(mesh: NamespacedMesh, mode: Mode): number {
+  if (mode === 'direct') return 0;
+  const ticks = [`${mode}-client`, mode].map((name) => {
+    const fields =
+      readFileSync(`/proc/${mesh.proxy(name).pid ?? 0}/stat`, 'utf8')
+        .split(') ')[1]
+        ?.split(' ') ?? [];
+    return Number(fields[11]) + Number(fields[12]);
+  });
+  return ticks.reduce((sum, count) => sum + count, 0) * CLOCK_TICK_US;
 }
 
 /** The endpoints of the last workload may be on their way still when all proxies are ready. */

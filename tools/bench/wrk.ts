@@ -10,6 +10,7 @@ export interface WrkTarget {
 }
 
 export interface WrkResult {
+  readonly requests: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -47,6 +48,7 @@ export function parseWrk(text: string): WrkResult {
   const sockets = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text)?.slice(1) ?? [];
   const statuses = /Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? '0';
   return {
+    requests: Number(/(\d+) requests in /.exec(text)?.[1] ?? 0),
     requestsPerSecond: Number(rate),
     p50Ms: percentile('50'),
     p99Ms: percentile('99'),

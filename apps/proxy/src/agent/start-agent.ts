@@ -72,6 +72,7 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
     import('../http/filters/registry.ts'),
   ]);
   const { clock, random, logger } = options;
+  warnOfLoops(options);
   const bootstrap = buildBootstrap(options, buildNode(options, supportedHttpFilters), null);
   const proxy = await startProxy({ bootstrap, identity, logger, clock, random });
   stop.push('proxy', () => proxy.close());
@@ -89,6 +90,21 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
   };
 }
 
+/** Whom capture leaves alone unless it is told otherwise. */
+const PROXY_ID = 1337;
+
+/** A proxy whose own connections are captured calls itself for ever. */
+function warnOfLoops({ interceptionMode, logger }: AgentOptions): void {
+  if (interceptionMode === 'NONE' || process.getuid === undefined || process.getgid === undefined) return;
+  const [user, group] = [process.getuid(), process.getgid()];
+  if (user === PROXY_ID || group === PROXY_ID) return;
+  logger.warn('the proxy is not of the user or group that capture leaves alone by default; its connections may loop', {
+    user,
+    group,
+    hint: `Run it as user ${PROXY_ID}, or give capture its ids: --proxy-uid ${user} --proxy-gid ${group}.`,
+  });
+}
+
 async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, stop: StopStack): Promise<Agent> {
   const [{ serveSds }, { startEnvoyProcess }, { loadAllTypes }] = await Promise.all([
     import('./sds-server.ts'),
@@ -96,6 +112,7 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
     import('../bootstrap/extension-types.ts'),
   ]);
   const { clock, random, logger, admin } = options;
+  warnOfLoops(options);
   if (admin.port === 0) throw new FlotillaError('invalid', 'stock Envoy needs a fixed administration port');
   // mkdtemp makes it 0700: the socket in it gives away the key.
   const directory = await mkdtemp(join(tmpdir(), 'flotilla-envoy-'));

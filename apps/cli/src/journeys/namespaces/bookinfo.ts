@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { repository } from '../mesh.ts';
-import type { MeshPlan, WorkloadPlan } from './namespaced-mesh.ts';
+import type { MeshPlan, WorkloadPlan } from './mesh-plan.ts';
 
 const PORT = 9080;
 const SERVICES = ['details', 'ratings', 'reviews', 'productpage'] as const;

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Echo, GREETING } from './application.ts';
 import { service } from './bookinfo.ts';
 import type { Heard } from './greeting-client.ts';
-import { type MeshPlan, NamespacedMesh, type WorkloadPlan } from './namespaced-mesh.ts';
+import type { MeshPlan, WorkloadPlan } from './mesh-plan.ts';
+import { NamespacedMesh } from './namespaced-mesh.ts';
 
 const CLIENT = 'spiffe://cluster.local/ns/default/sa/client';
 const WEB = 'spiffe://cluster.local/ns/default/sa/web';

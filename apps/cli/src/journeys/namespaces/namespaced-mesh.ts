@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CommandResult, program, runFlotilla } from '../mesh.ts';
+import { ACCESS_LOG_FORMAT, type AccessLogLine } from './access-log-line.ts';
+import type { GatewayPlan, MeshPlan, WorkloadPlan } from './mesh-plan.ts';
 import { type Host, Network } from './network.ts';
 
 export const PROXY_UID = 1337;
@@ -13,66 +15,6 @@ export const APPLICATION_UID = 1000;
 const STATUS_PORT = 15_021;
 const READY_WITHIN_MS = 40_000;
 const CONTROL_PLANE = 'spiffe://cluster.local/ns/istio-system/sa/istiod';
-
-/** One line of a proxy's access log. */
-export interface AccessLogLine {
-  readonly authority: string | null;
-  readonly code: number;
-  readonly peer: string | null;
-  readonly upstream_peer: string | null;
-  readonly cluster: string | null;
-  readonly destination: string | null;
-  readonly path: string | null;
-  readonly flags: string | null;
-}
-
-const ACCESS_LOG: Readonly<Record<keyof AccessLogLine, string>> = {
-  authority: '%REQ(:AUTHORITY)%',
-  code: '%RESPONSE_CODE%',
-  peer: '%DOWNSTREAM_PEER_URI_SAN%',
-  upstream_peer: '%UPSTREAM_PEER_URI_SAN%',
-  cluster: '%UPSTREAM_CLUSTER%',
-  destination: '%DOWNSTREAM_LOCAL_ADDRESS%',
-  path: '%REQ(:PATH)%',
-  flags: '%RESPONSE_FLAGS%',
-};
-
-export interface WorkloadPlan {
-  readonly name: string;
-  readonly serviceAccount: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly namespace?: string;
-  /** Program and arguments of the application; none: a place to run clients in. */
-  readonly command?: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** Which of its addresses is registered. Default 4. */
-  readonly registeredFamily?: 4 | 6;
-  /** `none`: neither proxy nor capture. Default: the own proxy, captured. */
-  readonly proxy?: 'flotilla' | 'none' | { readonly envoy: string };
-  readonly captureSettings?: readonly string[];
-  /** `none`: the application is told where its proxy is; nothing is captured. Default `redirect`. */
-  readonly interception?: 'redirect' | 'none';
-  /** More settings of the agent. */
-  readonly agentSettings?: readonly string[];
-}
-
-export interface GatewayPlan {
-  readonly name: string;
-  readonly port: number;
-}
-
-export interface MeshPlan {
-  /** Directories of YAML. */
-  readonly directories?: readonly string[];
-  /** More YAML. */
-  readonly config: (network: Network) => string;
-  /** Names that every namespace knows, and their addresses. */
-  readonly names: (network: Network, hosts: ReadonlyMap<string, Host>) => Readonly<Record<string, readonly string[]>>;
-  /** Fields of MeshConfig, beside the access log. */
-  readonly meshConfig?: Readonly<Record<string, unknown>>;
-  readonly workloads: readonly WorkloadPlan[];
-  readonly gateway?: GatewayPlan;
-}
 
 interface ControlPlaneLine {
   readonly xdsTls: string;
@@ -151,7 +93,7 @@ export class NamespacedMesh {
     return text
       .split('\n')
       .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as AccessLogLine); // In the format of ACCESS_LOG.
+      .map((line) => JSON.parse(line) as AccessLogLine); // In the format of ACCESS_LOG_FORMAT.
   }
 
   /** The lines that are there within a moment and match; proxies write their logs in batches. */
@@ -234,7 +176,7 @@ export class NamespacedMesh {
       JSON.stringify({
         accessLogFile: '/dev/stdout',
         accessLogEncoding: 'JSON',
-        accessLogFormat: JSON.stringify(ACCESS_LOG),
+        accessLogFormat: JSON.stringify(ACCESS_LOG_FORMAT),
         ...fields,
       }),
     );
