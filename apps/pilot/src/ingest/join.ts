@@ -19,11 +19,15 @@ export function keepJoined(
   const backoff = new Backoff(RETRY, random);
   let timer: Timer | null = null;
   let isClosed = false;
+  let said = '';
   const join = (): void =>
     void membership.join(id).catch((error: unknown) => {
       if (isClosed) return;
       const waitMs = backoff.nextMs();
-      logger.warn('pilot could not say that it lives', { error: FlotillaError.from(error), waitMs });
+      const why = FlotillaError.from(error).message;
+      // What it waits for is said once, not at every try.
+      if (why !== said) logger.warn('pilot could not say that it lives, and tries again', { why });
+      said = why;
       timer = clock.after(waitMs, join);
     });
   join();
