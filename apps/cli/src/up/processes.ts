@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
+import { withoutSettings } from '@flotilla/service/settings';
 import type { WorkloadEntry } from '../mesh-file/mesh-file.ts';
 import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts';
 import { agentArguments } from './agent-arguments.ts';
@@ -89,7 +90,7 @@ export async function startProxyProcess(processes: MeshProcesses, proxy: Planned
     .spawn(`${entry.name}/proxy`, {
       program: process.execPath,
       args: [flotillaProgram, 'agent', ...agentArguments(processes, proxy)],
-      env: { ...process.env, FLOTILLA_TOKEN: token },
+      env: { ...withoutSettings(process.env), FLOTILLA_TOKEN: token },
       directory: process.cwd(),
     })
     .start();

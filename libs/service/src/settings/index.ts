@@ -1,3 +1,3 @@
 export * from './setting.ts';
-export { readSettings, flagOf, variableOf, type SettingsOf, type SettingsTable } from './read.ts';
+export { readSettings, flagOf, variableOf, withoutSettings, type SettingsOf, type SettingsTable } from './read.ts';
 export { settingsHelp, settingsMarkdown } from './document.ts';

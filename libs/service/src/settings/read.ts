@@ -20,6 +20,14 @@ export function variableOf(key: string): string {
 }
 
 /**
+ * An environment without variables of settings: for a program that is told everything by options, and must not take up
+ * what somebody set for another one.
+ */
+export function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('FLOTILLA_')));
+}
+
+/**
  * Reads the settings of a program: a flag wins over its variable, a variable over the standard. A variable that is
  * empty counts as not set. Other `FLOTILLA_` variables are let be: platforms make some of their own.
  * Throws `usage` with every fault at once, a line each.

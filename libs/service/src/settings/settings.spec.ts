@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as settings from './index.ts';
-import { readSettings, settingsHelp, settingsMarkdown } from './index.ts';
+import { readSettings, settingsHelp, settingsMarkdown, withoutSettings } from './index.ts';
 
 const table = {
   listen: settings.address({ description: 'where to listen', standard: '0.0.0.0:9901' }),
@@ -69,6 +69,11 @@ describe('settings', () => {
       xds: { host: '127.0.0.1', port: 15_010 },
       mode: 'fast',
     });
+  });
+
+  it('do not reach a program that is told everything by options', () => {
+    const env = { FLOTILLA_MAX_TTL: '1h', FLOTILLA_PEER: 'https://a:1', PATH: '/bin' };
+    expect(withoutSettings(env)).toEqual({ PATH: '/bin' });
   });
 
   it('repeat where a list is taken', () => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { withoutSettings } from '@flotilla/service/settings';
 
 /** A network namespace on the bridge. */
 export interface Host {
@@ -99,7 +100,7 @@ export class Network {
   /** Starts a program in a namespace. The child is the program itself, without a shell between. */
   spawn(host: Host, command: readonly string[], { uid = 0, env = {}, stdio = 'pipe' }: RunOptions = {}): ChildProcess {
     return spawn('ip', ['netns', 'exec', host.namespace, ...asUser(uid), ...command], {
-      env: { ...process.env, ...env },
+      env: { ...withoutSettings(process.env), ...env },
       stdio,
     });
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { withoutSettings } from '@flotilla/service/settings';
 // @ts-expect-error plain JavaScript, because Node 20 runs it too
 import { isBundleFresh } from '../../../bin/bundle-freshness.js';
 import { repository } from '../mesh.ts';
@@ -46,7 +47,7 @@ export class ServiceProcess {
 
   start(): this {
     const child = spawn(process.execPath, [serviceProgram(this.#program), ...this.#args], {
-      env: { ...process.env, ...this.#env },
+      env: { ...withoutSettings(process.env), ...this.#env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) {
