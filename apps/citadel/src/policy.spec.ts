@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideIdentity } from './policy.ts';
+import { decideIdentity, dnsNamesOf } from './policy.ts';
 import type { RequestedName } from './sign/signing-request.ts';
 
 const caller = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'reviews' };
@@ -36,5 +36,26 @@ describe('decideIdentity', () => {
 
   it('refuses to make an authority', () => {
     expect(() => decideIdentity(caller, { names: [], commonNames: [], asksForAuthority: true })).toThrow(/authority/);
+  });
+});
+
+describe('dnsNamesOf', () => {
+  it("gives the control plane's servers the names of their Services, and this machine's", () => {
+    const galley = { trustDomain: 'cluster.local', namespace: 'istio-system', serviceAccount: 'galley' };
+    expect(dnsNamesOf(galley)).toEqual([
+      'galley',
+      'galley.istio-system',
+      'galley.istio-system.svc',
+      'galley.istio-system.svc.cluster.local',
+      'localhost',
+    ]);
+  });
+
+  it.each([
+    ['a workload', caller],
+    ["a workload that has a server's name", { ...caller, serviceAccount: 'galley' }],
+    ['a gateway beside the control plane', { ...caller, namespace: 'istio-system', serviceAccount: 'ingress' }],
+  ])('gives %s none', (_, id) => {
+    expect(dnsNamesOf(id)).toEqual([]);
   });
 });

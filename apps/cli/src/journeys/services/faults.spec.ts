@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createBootstrapToken } from '@flotilla/citadel';
 import { systemClock } from '@flotilla/runtime';
+import { startRedisServer, withPeer } from '@flotilla/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PortAllocator } from '../../supervisor/ports.ts';
 import { runFlotilla } from '../mesh.ts';
@@ -190,5 +191,49 @@ describe('a service that waits', () => {
     ]);
     await expect.poll(() => waiting.output, { timeout: 20_000 }).toContain('waiting for the certificate authority');
     expect(await waiting.end('SIGTERM')).toBe(0);
+  });
+});
+
+withPeer('redis-server', (redisProgram) => {
+  describe('galley on Redis', () => {
+    const onRedis = (url: string, status: string): readonly string[] => [
+      ...['--ca', ca, '--ca-roots', secret('root-cert.pem'), '--token-file', secret('tokens/istio-system.galley')],
+      ...['--redis-url', url, '--listen', '127.0.0.1:0', '--status-address', status],
+    ];
+
+    it('waits for it at the start, says where it looks, and stays ready for readers when it goes', async () => {
+      const redis = await startRedisServer({ program: redisProgram });
+      try {
+        await redis.kill();
+        const status = `127.0.0.1:${await ports.free()}`;
+        const waiting = start('galley', onRedis(redis.url, status));
+        await expect
+          .poll(async () => (await fetchText(`http://${status}/readyz`)).text, { timeout: 20_000 })
+          .toContain('not ready: waiting for Redis');
+        expect(waiting.output).toMatch(/waiting for Redis at 127\.0\.0\.1:\d+: .*ECONNREFUSED/);
+        await redis.restart();
+        await expect.poll(() => isReady(`http://${status}`), { timeout: 20_000 }).toBe(true);
+        const outages = () => waiting.output.match(/waiting for Redis at/g)?.length ?? 0;
+        const before = outages();
+        await redis.kill();
+        await expect.poll(outages, { timeout: 20_000 }).toBeGreaterThan(before);
+        expect(await isReady(`http://${status}`)).toBe(true);
+        expect(await waiting.end('SIGTERM')).toBe(0);
+      } finally {
+        await redis.close();
+      }
+    });
+
+    it('ends when what it finds there is not its own', async () => {
+      const redis = await startRedisServer({ program: redisProgram });
+      try {
+        await redis.command('SET', '{flotilla}:resources', 'of another program');
+        const said = await endsWith(1, 'galley', onRedis(redis.url, '127.0.0.1:0'));
+        expect(said).toContain('{flotilla}:resources');
+        expect(said).toContain('"hint"');
+      } finally {
+        await redis.close();
+      }
+    });
   });
 });
