@@ -42,7 +42,9 @@ export class Network {
   constructor() {
     this.bridge = `fl${this.id}`;
     this.#prefix4 = freePrefix();
-    this.#prefix6 = `fd${this.id.slice(0, 2)}:${this.id.slice(2)}`;
+    // Written as addresses are shown (RFC 5952): a group that began with a zero would lose it.
+    const second = Number.parseInt(this.id.slice(2), 16) | 0x1000;
+    this.#prefix6 = `fd${this.id.slice(0, 2)}:${second.toString(16)}`;
     this.ipv4 = `${this.#prefix4}.1`;
     this.ipv6 = `${this.#prefix6}::1`;
     process.once('exit', this.#onExit);
