@@ -8,11 +8,9 @@ import { openTelemetry } from '@flotilla/observe/telemetry';
 import { DEFAULT_REGISTRATION, loadMeshConfig, startPilot } from '@flotilla/pilot';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
-import { compileAdminPolicy } from '@flotilla/service';
+import { compileAdminPolicy, createReadiness, operationsPages } from '@flotilla/service';
 import { CONTROL_PLANE_IDENTITY } from './control-plane-identity.ts';
 import { openDataDirectory } from './data-directory.ts';
-
-import { operationsPages } from './operations-pages.ts';
 
 // One machine, a handful of proxies: waiting long for more changes would only delay what the user looks at.
 const EMBEDDED_DEBOUNCE = { quietMs: 5, maxMs: 100 } as const;
@@ -147,7 +145,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       },
       tracer: telemetry.tracer,
       meter: telemetry.meter,
-      fallback: operationsPages(telemetry),
+      // The port answers only once everything runs: nothing is left to wait for.
+      fallback: operationsPages(telemetry, createReadiness(logger)),
       logger,
     });
     stop.push('api', () => api.close());
