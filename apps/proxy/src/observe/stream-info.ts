@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
 
 /** What is known of the peer on a mesh connection, from metadata exchange or from the endpoint's metadata. */
@@ -78,6 +79,8 @@ export class StreamInfo {
   downstreamPeer: PeerMetadata | null = null;
   /** Service that the upstream cluster stands for (cluster metadata `istio.services[0]`). */
   destinationService: DestinationService | null = null;
+  /** What filters noted down, by namespace (Envoy's dynamic metadata); null while nothing is. */
+  dynamicMetadata: Map<string, JsonObject> | null = null;
 
   constructor(connection: ConnectionInfo, startTimeMs: number, startMs: number) {
     this.connection = connection;
