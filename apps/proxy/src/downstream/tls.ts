@@ -77,8 +77,7 @@ export class TlsAcceptor {
     this.#certificate = certificateSource(common, ctx.secrets, path);
     this.#validation = validationSource(common, ctx.secrets, path);
     this.#parameters = compileTlsParameters(common.tlsParams, `${path}.tls_params`);
-    // HTTP/2 is not spoken downstream yet, so it is not offered; clients fall back to the next protocol.
-    this.#alpn = common.alpnProtocols.filter((protocol) => protocol !== 'h2');
+    this.#alpn = common.alpnProtocols;
     this.#requireClientCertificate = context.requireClientCertificate === true;
     this.#requireSni = context.requireSni === true;
     this.#handshakeTimeoutMs = handshakeTimeoutMs;

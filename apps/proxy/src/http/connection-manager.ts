@@ -10,9 +10,10 @@ import {
   HttpConnectionManagerSchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { NetworkFilter } from '../downstream/accepted-connection.ts';
-import { HttpConnection } from '../downstream/connection.ts';
+import { openHttpConnection } from '../downstream/http-connection.ts';
 import type { NetworkFilterScope } from '../downstream/network-filters.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
+import { compileHttp2Settings } from './http2-settings.ts';
 import { FilterChainPlans } from './filter-plan.ts';
 import { compileHttpFilters, compilePerFilterConfig } from './filters/registry.ts';
 import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';
@@ -24,6 +25,7 @@ import { refuseUnsupportedManager } from './unsupported.ts';
 const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
 const DEFAULT_DELAYED_CLOSE_MS = 1_000;
+const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_REQUEST_HEADERS_KB = 60;
 const MAX_REQUEST_HEADERS_KB = 8_192;
 
@@ -32,16 +34,13 @@ export function compileConnectionManager(any: Any, scope: NetworkFilterScope): N
   const proto = anyUnpack(any, HttpConnectionManagerSchema);
   if (proto === undefined) return refuse('http_connection_manager', 'cannot be decoded');
   refuseUnsupportedManager(proto);
-  const { codecType } = proto;
-  if (codecType === CodecType.HTTP2 || codecType === CodecType.HTTP3) {
-    refuse('codec_type', `${CodecType[codecType]} is not supported`, 'Use AUTO or HTTP1.');
-  }
+  if (proto.codecType === CodecType.HTTP3) refuse('codec_type', 'HTTP3 is not supported', 'Use AUTO, HTTP1 or HTTP2.');
   const routes = compileRouteSource(proto, scope);
   const settings = compileSettings(proto, scope, routes.table);
   return {
     routeNames: routes.names,
     clusterNames: [],
-    open: (accepted, onClose) => new HttpConnection(accepted, settings, onClose),
+    open: (accepted, onClose) => openHttpConnection(accepted, settings, onClose),
   };
 }
 
@@ -104,6 +103,8 @@ function compileSettings(
       proto.stripPortMode.case === 'stripAnyHostPort' ? 'any' : proto.stripMatchingHostPort ? 'matching' : 'none',
     stripTrailingDot: proto.stripTrailingHostDot,
     underscores: (['allow', 'reject', 'drop'] as const)[common?.headersWithUnderscoresAction ?? 0],
+    codec: CODECS[proto.codecType],
+    http2: compileHttp2Settings(proto.http2ProtocolOptions, 'http2_protocol_options'),
     limits: {
       ...defaultLimits,
       maxHeadBytes: headerKb * 1024,
@@ -121,11 +122,20 @@ function compileSettings(
     maxConnectionDurationMs: milliseconds(common?.maxConnectionDuration, 0),
     maxStreamDurationMs: milliseconds(common?.maxStreamDuration, 0),
     delayedCloseTimeoutMs: milliseconds(proto.delayedCloseTimeout, DEFAULT_DELAYED_CLOSE_MS),
+    drainTimeoutMs: milliseconds(proto.drainTimeout, DEFAULT_DRAIN_TIMEOUT_MS),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
     bufferLimitBytes: scope.bufferLimitBytes,
     stats: managerStats(ctx, proto.statPrefix),
   };
 }
+
+const CODECS = {
+  [CodecType.AUTO]: 'auto',
+  [CodecType.HTTP1]: 'http1',
+  [CodecType.HTTP2]: 'http2',
+  // Refused before.
+  [CodecType.HTTP3]: 'http2',
+} as const;
 
 const SERVER_MODES = {
   [ServerHeader.OVERWRITE]: 'overwrite',

@@ -13,9 +13,13 @@ export interface DownstreamStream {
   /** How the request's upstream host is chosen, as far as the connection decides that. */
   readonly pickContext: PickContext;
   readonly response: ResponseWriter;
+  /** The request came by HTTP/2; else its head says which HTTP/1 it is. */
+  readonly isHttp2: boolean;
+  /** Trailers pass, both ways. */
+  readonly forwardsTrailers: boolean;
   /** The response cannot be completed: what was written goes out, then the client sees a broken end. */
   reset(): void;
-  /** After a 101 or an accepted CONNECT: from now on all bytes are data, both ways. */
+  /** After a 101 or an accepted CONNECT: from now on all bytes are data, both ways, until `response.end`. */
   tunnel(): void;
   /** The connection is not used again after this response. */
   closeAfterResponse(): void;

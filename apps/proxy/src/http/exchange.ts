@@ -61,10 +61,10 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.authority = head.authority;
     this.headers = head.headers;
     this.#body = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
-    // HTTP/2 is not spoken here: a client that offers to switch is answered by HTTP/1.1.
+    // A client that offers to switch to HTTP/2 is answered by HTTP/1.1, as by Envoy: HTTP/2 begins with its preface.
     this.#upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
     this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
-    this.info = requestRecord(head, stream.connection.info, settings.ctx.clock);
+    this.info = requestRecord(head, stream.isHttp2, stream.connection.info, settings.ctx.clock);
     stream.deadlines.owner = this;
     settings.stats.requests.value += 1;
     settings.stats.activeRequests.value += 1;
@@ -161,7 +161,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.#isRequestEnded = true;
     this.info.requestEndMs = this.clock.monotonicMs();
     if (this.settings.requestTimeoutMs > 0) this.deadlines.clear('request');
-    const forwarded = this.settings.forwardsTrailers ? trailers : null;
+    const forwarded = this.#stream.forwardsTrailers ? trailers : null;
     if (this.#router === null) this.#heldTrailers = forwarded;
     else this.#router.onRequestEnd(forwarded);
   }
@@ -174,11 +174,14 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.#router?.onDownstreamDrained();
   }
 
-  /** The client's connection is gone. */
-  onClientGone(): void {
+  /** The client gave the request up: its connection is gone, or (HTTP/2) it reset the stream. */
+  onClientGone(how: 'disconnect' | 'reset'): void {
     if (this.#state === State.done) return;
-    this.info.responseFlags |= ResponseFlag.DownstreamConnectionTermination;
-    this.info.responseCodeDetails = 'downstream_remote_disconnect';
+    const isReset = how === 'reset';
+    this.info.responseFlags |= isReset
+      ? ResponseFlag.DownstreamRemoteReset
+      : ResponseFlag.DownstreamConnectionTermination;
+    this.info.responseCodeDetails = isReset ? 'http2.remote_reset' : 'downstream_remote_disconnect';
     this.settings.stats.resets.value += 1;
     this.#finish();
   }
@@ -229,7 +232,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   respondEnd(trailers: HeaderList | null): void {
     if (this.#state !== State.responding) return;
     this.info.responseTrailers = trailers;
-    this.#stream.response.end(this.settings.forwardsTrailers ? trailers : null);
+    this.#stream.response.end(this.#stream.forwardsTrailers ? trailers : null);
     this.#finish();
   }
 
@@ -282,7 +285,17 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.info.destinationService = cluster.destinationService;
     const timeouts = orderTimeouts(this.headers, action, this.settings.router);
     const maxRetries = takeMaxRetries(this.headers, action.retry);
-    const order = placeOrder(this, route, action, choice, this.#body, this.#upgrade, timeouts, this.info);
+    const order = placeOrder(
+      this,
+      route,
+      action,
+      choice,
+      this.#body,
+      this.#upgrade,
+      this.#stream.isHttp2,
+      timeouts,
+      this.info,
+    );
     this.#state = State.forwarding;
     const router = new Router(this, order, cluster, maxRetries);
     this.#router = router;

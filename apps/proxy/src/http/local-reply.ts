@@ -96,6 +96,8 @@ const FAILURES: Readonly<Record<UpstreamFailure, FailureMeaning>> = {
     flag: ResponseFlag.UpstreamConnectionTermination,
   },
   reset: { reason: 'connection termination', status: 503, flag: ResponseFlag.UpstreamConnectionTermination },
+  'remote-reset': { reason: 'remote reset', status: 503, flag: ResponseFlag.UpstreamRemoteReset },
+  'refused-stream': { reason: 'remote refused stream reset', status: 503, flag: ResponseFlag.UpstreamRemoteReset },
   'protocol-error': { reason: 'protocol error', status: 502, flag: ResponseFlag.UpstreamProtocolError },
   overflow: { reason: 'overflow', status: 503, flag: ResponseFlag.UpstreamOverflow },
 };

@@ -4,6 +4,7 @@ import type { AccessLog } from '../observe/access-log.ts';
 import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
+import type { Http2Settings } from './http2-settings.ts';
 import type { FilterChainPlans } from './filter-plan.ts';
 import type { RouterSettings } from './filters/router.ts';
 import type { RouteTable } from './route/route.ts';
@@ -49,6 +50,9 @@ export interface ManagerSettings {
   readonly stripPort: 'none' | 'matching' | 'any';
   readonly stripTrailingDot: boolean;
   readonly underscores: 'allow' | 'reject' | 'drop';
+  /** `auto`: by ALPN, else by the first bytes. */
+  readonly codec: 'auto' | 'http1' | 'http2';
+  readonly http2: Http2Settings;
   readonly limits: ParserLimits;
   readonly acceptHttp10: boolean;
   readonly defaultHostForHttp10: string;
@@ -62,6 +66,8 @@ export interface ManagerSettings {
   readonly maxConnectionDurationMs: number;
   readonly maxStreamDurationMs: number;
   readonly delayedCloseTimeoutMs: number;
+  /** Between the warning that an HTTP/2 connection ends and its end. */
+  readonly drainTimeoutMs: number;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
   /** Bytes of a request body that are kept for retries and mirrors. */

@@ -11,9 +11,12 @@ export interface Order {
   readonly method: string;
   readonly path: string;
   authority: string;
+  readonly scheme: string;
   readonly headers: HeaderList;
   readonly body: 'none' | 'chunked' | number;
   readonly upgrade: string | null;
+  /** The client speaks HTTP/2, for clusters that go by that. */
+  readonly isHttp2: boolean;
   readonly timeouts: OrderTimeouts;
 }
 
@@ -34,6 +37,7 @@ export function placeOrder(
   choice: ClusterChoice,
   body: Order['body'],
   upgrade: string | null,
+  isHttp2: boolean,
   timeouts: OrderTimeouts,
   info: StreamInfo,
 ): Order {
@@ -55,9 +59,11 @@ export function placeOrder(
     method: request.method,
     path: request.path,
     authority: request.authority,
+    scheme: request.scheme,
     headers,
     body,
     upgrade,
+    isHttp2,
     timeouts,
   };
 }
@@ -71,7 +77,9 @@ export function requestFor(order: Order, host: UpstreamHost, info: StreamInfo): 
     authority: order.authority,
     headers: order.headers,
     body: order.body,
+    scheme: order.scheme,
     upgrade: order.upgrade,
+    isHttp2: order.isHttp2,
     info,
   };
 }

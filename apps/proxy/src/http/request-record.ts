@@ -3,9 +3,14 @@ import type { Clock } from '@flotilla/runtime';
 import { type ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
 
 /** Begins the record of a request, as the client sent it. */
-export function requestRecord(head: RequestHead, connection: ConnectionInfo, clock: Clock): StreamInfo {
+export function requestRecord(
+  head: RequestHead,
+  isHttp2: boolean,
+  connection: ConnectionInfo,
+  clock: Clock,
+): StreamInfo {
   const info = new StreamInfo(connection, clock.now(), clock.monotonicMs());
-  info.protocol = head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
+  info.protocol = isHttp2 ? 'HTTP/2' : head.minorVersion === 1 ? 'HTTP/1.1' : 'HTTP/1.0';
   info.method = head.method;
   info.originalPath = head.path;
   info.path = head.path;

@@ -74,6 +74,7 @@ export class RetryState {
 /** Whether `retry_on` asks for another try after a failure (Envoy counts a reset as the 5xx that it would become). */
 export function retriesFailure(on: RetryOn, failure: AttemptFailure, hasReachedUpstream: boolean): boolean {
   if (failure === 'overflow') return false;
+  if (on.refusedStream && failure === 'refused-stream') return true;
   if (on.reset || on.fiveXx || on.gatewayError) return true;
   if (on.resetBeforeRequest && !hasReachedUpstream) return true;
   return on.connectFailure && (failure === 'connect-failure' || failure === 'connect-timeout');

@@ -38,7 +38,7 @@ export class StreamInfo {
   readonly connection: ConnectionInfo;
   readonly startTimeMs: number;
   readonly startMs: number;
-  /** `HTTP/1.1`, `HTTP/1.0`, or `null` for TCP. */
+  /** `HTTP/2`, `HTTP/1.1`, `HTTP/1.0`, or `null` for TCP. */
   protocol: string | null = null;
   method = '';
   /** Path with query as the client sent it, before any rewrite. */

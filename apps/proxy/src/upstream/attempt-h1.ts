@@ -12,8 +12,9 @@ import {
   upgradeFields,
 } from '@flotilla/http-codec';
 import type { ConnectionH1 } from './connection-h1.ts';
+import type { PooledAttempt } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
 
 /** Up to here head and body, or a chunk and its framing, are copied into one buffer: cheaper than several writes. */
 const MAX_JOINED_BYTES = 16_384;
@@ -30,7 +31,7 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRAC
  *      '-- overflow, connect failure, abort ------------- reset, protocol error, abort --> over
  * ```
  */
-export class AttemptH1 implements UpstreamStream {
+export class AttemptH1 implements PooledAttempt<ConnectionH1> {
   readonly request: UpstreamRequest;
   readonly handler: UpstreamHandler;
   /** Some byte of a response has come. */

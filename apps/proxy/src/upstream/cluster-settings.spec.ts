@@ -72,19 +72,24 @@ describe('compileCluster', () => {
   it.each<[string, ClusterFields, RegExp]>([
     ['no name', { name: '' }, /name: is empty/],
     [
-      'HTTP/2, older form',
-      { http2ProtocolOptions: {} },
-      /http2_protocol_options: HTTP\/2 to upstreams is not supported/,
-    ],
-    [
-      'HTTP/2, explicit',
+      'HTTP/3',
       protocolOptions({
         upstreamProtocolOptions: {
           case: 'explicitHttpConfig',
-          value: { protocolConfig: { case: 'http2ProtocolOptions', value: {} } },
+          value: { protocolConfig: { case: 'http3ProtocolOptions', value: {} } },
         },
       }),
-      /explicit_http_config: HTTP\/2 to upstreams is not supported/,
+      /explicit_http_config: HTTP\/3 is not supported/,
+    ],
+    [
+      'an HTTP/2 window that is too small',
+      { http2ProtocolOptions: { initialStreamWindowSize: 1000 } },
+      /http2_protocol_options.initial_stream_window_size: 1000 is not in 65535 to/,
+    ],
+    [
+      'a limit of HTTP/2 that cannot be set',
+      { http2ProtocolOptions: { maxOutboundFrames: 1000 } },
+      /http2_protocol_options.max_outbound_frames: is not supported/,
     ],
     ['unknown protocol options', { typedExtensionProtocolOptions: { x: {} } }, /protocol_options\["x"\]: is not supp/],
     ['health checks', { healthChecks: [{}] }, /health_checks: is not supported/],

@@ -5,14 +5,15 @@ import {
   Cluster_DiscoveryType as DiscoveryType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import type { Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { DestinationService } from '../observe/stream-info.ts';
 import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
 import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
 import { type EndpointGroup, readAssignment } from './endpoints.ts';
 import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
-import type { PoolSettings } from './pool-h1.ts';
-import { compileProtocolOptions } from './protocol-options.ts';
+import type { PoolSettings } from './pool.ts';
+import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';
 import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
 import type { SocketSettings } from './transport.ts';
 
@@ -32,6 +33,8 @@ export interface ClusterSettings {
   readonly breaker: CircuitBreakerSettings;
   readonly pool: PoolSettings;
   readonly transports: TransportSocketSettings;
+  readonly protocol: ProtocolChoice;
+  readonly http2: Http2Settings;
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
   readonly destinationService: DestinationService | null;
@@ -50,7 +53,7 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
   try {
     refuseUnsupported(cluster);
     const transports = compileTransportSockets(cluster);
-    const { autoSni, autoSanValidation, ...limits } = compileProtocolOptions(cluster);
+    const { protocol, http2, autoSni, autoSanValidation, ...limits } = compileProtocolOptions(cluster);
     return {
       name: cluster.name,
       statName: cluster.altStatName === '' ? cluster.name : cluster.altStatName,
@@ -63,6 +66,8 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
         connectTimeoutMs: millis(cluster.connectTimeout, DEFAULT_CONNECT_TIMEOUT_MS),
       },
       transports,
+      protocol,
+      http2,
       autoSni,
       autoSanValidation,
       destinationService: serviceOf(cluster),

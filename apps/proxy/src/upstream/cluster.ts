@@ -12,7 +12,11 @@ import { EndpointSet, type HostGroup } from './endpoint-set.ts';
 import type { EndpointGroup } from './endpoints.ts';
 import type { Host } from './host.ts';
 import { OriginalDestinations } from './original-dst.ts';
-import { type PoolContext, PoolH1 } from './pool-h1.ts';
+import { PoolAuto } from './pool-auto.ts';
+import { PoolH1 } from './pool-h1.ts';
+import { PoolH2 } from './pool-h2.ts';
+import type { PoolContext, RequestPool } from './pool.ts';
+import type { ProtocolChoice } from './protocol-options.ts';
 import { openTransport } from './transport-sockets.ts';
 import type { Transport } from './transport.ts';
 import type {
@@ -107,9 +111,11 @@ export class Cluster implements UpstreamCluster {
       request.info.upstreamHost = target.address;
       request.info.upstreamPeer = target.peer;
     }
-    const pool = this.settings.autoSni
-      ? this.#poolByName(target, request.authority)
-      : (target.pool ??= new PoolH1(target, this.#pools, null));
+    const { autoSni, protocol } = this.settings;
+    const pool =
+      autoSni || protocol === 'downstream'
+        ? this.#poolFor(target, request)
+        : (target.pool ??= this.#openPool(target, null, protocol));
     return pool.open(request, handler);
   }
 
@@ -124,7 +130,7 @@ export class Cluster implements UpstreamCluster {
     stats.upstream_cx_total.value += 1;
     target.counts.cxTotal += 1;
     const startMs = this.#clock.monotonicMs();
-    const dialing = dial(target, target.transport, null, this.settings.pool, this.#clock, {
+    const dialing = dial(target, target.transport, null, [], this.settings.pool, this.#clock, {
       onReady: (socket, facts, localAddress) => {
         stats.upstream_cx_connect_ms.record(this.#clock.monotonicMs() - startMs);
         this.#countSocket(target, socket);
@@ -201,16 +207,32 @@ export class Cluster implements UpstreamCluster {
     return host;
   }
 
-  #poolByName(host: Host, authority: string): PoolH1 {
-    const name = hostWithoutPort(authority);
+  /** The pool of what this request differs in: the SNI that its authority gives, the protocol that its client speaks. */
+  #poolFor(host: Host, request: UpstreamRequest): RequestPool {
+    const { autoSni, protocol } = this.settings;
+    const name = autoSni ? hostWithoutPort(request.authority) : '';
     const serverName = isIP(name) === 0 ? name : '';
-    host.poolsByServerName ??= new Map();
-    let pool = host.poolsByServerName.get(serverName);
+    const choice = protocol === 'downstream' ? (request.isHttp2 ? 'http2' : 'http1') : protocol;
+    const key = `${choice} ${serverName}`;
+    host.poolsByKey ??= new Map();
+    let pool = host.poolsByKey.get(key);
     if (pool === undefined) {
-      pool = new PoolH1(host, this.#pools, serverName === '' ? null : serverName);
-      host.poolsByServerName.set(serverName, pool);
+      pool = this.#openPool(host, serverName === '' ? null : serverName, choice);
+      host.poolsByKey.set(key, pool);
     }
     return pool;
+  }
+
+  #openPool(host: Host, serverName: string | null, protocol: ProtocolChoice): RequestPool {
+    const { http2 } = this.settings;
+    switch (protocol) {
+      case 'http2':
+        return new PoolH2(host, this.#pools, serverName, http2);
+      case 'auto':
+        return new PoolAuto(host, this.#pools, serverName, http2);
+      default:
+        return new PoolH1(host, this.#pools, serverName);
+    }
   }
 
   #countSocket(host: Host, socket: Socket): void {

@@ -8,6 +8,7 @@ import {
   type ResponseParser,
 } from '@flotilla/http-codec';
 import type { AttemptH1 } from './attempt-h1.ts';
+import type { PooledConnection } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
 
 /**
@@ -18,7 +19,7 @@ import type { PoolH1 } from './pool-h1.ts';
  *                     '---- last request, upgrade, fault ----> closed
  * ```
  */
-export class ConnectionH1 implements ResponseHandler {
+export class ConnectionH1 implements ResponseHandler, PooledConnection {
   readonly socket: Socket;
   readonly localAddress: string;
   readonly peerUriSan: string | null;
@@ -67,6 +68,14 @@ export class ConnectionH1 implements ResponseHandler {
   /** The peer has gone, or said so. */
   get isDead(): boolean {
     return this.#isClosed || this.socket.destroyed || this.socket.readableEnded;
+  }
+
+  get isIdle(): boolean {
+    return this.#attempt === null;
+  }
+
+  get hasRoom(): boolean {
+    return this.#attempt === null;
   }
 
   /** Gives the idle connection to an attempt. */

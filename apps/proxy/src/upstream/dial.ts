@@ -14,11 +14,12 @@ export interface DialHandler {
   onFailure(failure: 'connect-failure' | 'connect-timeout', detail: string): void;
 }
 
-/** Opens one connection. Exactly one callback follows, none after an `abort` that returns true. */
+/** Opens one connection; `alpn` are the protocols to offer where the TLS context names none. Exactly one callback follows, none after an `abort` that returns true. */
 export function dial(
   target: DialTarget,
   transport: Transport,
   serverName: string | null,
+  alpn: readonly string[],
   settings: DialSettings,
   clock: Clock,
   handler: DialHandler,
@@ -51,7 +52,7 @@ export function dial(
   }
 
   try {
-    socket = transport.connect(target, settings, serverName);
+    socket = transport.connect(target, settings, serverName, alpn);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     process.nextTick(() => fail('connect-failure', detail));

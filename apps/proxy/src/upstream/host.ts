@@ -1,5 +1,5 @@
 import type { PeerMetadata } from '../observe/stream-info.ts';
-import type { PoolH1 } from './pool-h1.ts';
+import type { RequestPool } from './pool.ts';
 import { addressKey, type DialTarget, type Transport } from './transport.ts';
 import type { UpstreamHost } from './upstream.ts';
 
@@ -37,10 +37,10 @@ export class Host implements UpstreamHost, DialTarget {
   peer: PeerMetadata | null;
   health: HostHealth;
   activeRequests = 0;
-  /** The only pool of a cluster whose SNI does not depend on the request. Made on first use. */
-  pool: PoolH1 | null = null;
-  /** Pools by SNI, for clusters that take it from the request. */
-  poolsByServerName: Map<string, PoolH1> | null = null;
+  /** The pool of a cluster whose requests all go the same way. Made on first use. */
+  pool: RequestPool | null = null;
+  /** Pools by what requests differ in (SNI, protocol), where the cluster goes by that. */
+  poolsByKey: Map<string, RequestPool> | null = null;
   readonly counts: HostCounts = { cxTotal: 0, cxActive: 0, cxConnectFail: 0, rqTotal: 0, rqSuccess: 0, rqError: 0 };
 
   constructor(spec: EndpointSpec, transport: Transport) {
@@ -65,19 +65,21 @@ export class Host implements UpstreamHost, DialTarget {
 
   /** Closes idle connections; those in use close when their request ends. */
   drain(): void {
-    this.pool?.drain();
-    if (this.poolsByServerName !== null) for (const pool of this.poolsByServerName.values()) pool.drain();
+    for (const pool of this.#pools()) pool.drain();
   }
 
   /** Ends the use of connections that were made with an earlier certificate; those in use finish first. */
   drainStale(): void {
-    this.pool?.drainStale();
-    if (this.poolsByServerName !== null) for (const pool of this.poolsByServerName.values()) pool.drainStale();
+    for (const pool of this.#pools()) pool.drainStale();
   }
 
   /** Breaks every connection. */
   destroy(): void {
-    this.pool?.destroy();
-    if (this.poolsByServerName !== null) for (const pool of this.poolsByServerName.values()) pool.destroy();
+    for (const pool of this.#pools()) pool.destroy();
+  }
+
+  *#pools(): IterableIterator<RequestPool> {
+    if (this.pool !== null) yield this.pool;
+    if (this.poolsByKey !== null) yield* this.poolsByKey.values();
   }
 }

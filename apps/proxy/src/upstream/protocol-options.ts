@@ -1,5 +1,6 @@
 import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import { Cluster_ClusterProtocolSelection as Selection } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type {
   Http1ProtocolOptions,
   HttpProtocolOptions as CommonOptions,
@@ -8,10 +9,16 @@ import {
   HttpProtocolOptionsSchema,
   type HttpProtocolOptions,
 } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { compileHttp2Settings, type Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+
+/** How a cluster chooses its protocol: one, the client's, or what ALPN settles on. */
+export type ProtocolChoice = 'http1' | 'http2' | 'downstream' | 'auto';
 
 /** How a cluster speaks HTTP. */
 export interface ProtocolSettings {
+  readonly protocol: ProtocolChoice;
+  readonly http2: Http2Settings;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;
@@ -24,19 +31,18 @@ export interface ProtocolSettings {
 /** Envoy's default idle time-out: one hour. */
 const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 const OPTIONS_NAME = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-const NO_HTTP2 = 'HTTP/2 to upstreams is not supported yet';
 
-/** Compiles a cluster's HTTP options, of the present form and of the older fields. Throws `invalid` for HTTP/2 and 3. */
+/** Compiles a cluster's HTTP options, of the present form and of the older fields. Throws `invalid` for HTTP/3. */
 export function compileProtocolOptions(cluster: Cluster): ProtocolSettings {
-  if (cluster.http2ProtocolOptions !== undefined) refuse('http2_protocol_options', NO_HTTP2);
-  checkHttp1(cluster.httpProtocolOptions, 'http_protocol_options');
   const options = readOptions(cluster);
-  if (options !== null) checkProtocol(options, `typed_extension_protocol_options["${OPTIONS_NAME}"]`);
+  const choice =
+    options === null ? legacyChoice(cluster) : choiceOf(options, `typed_extension_protocol_options["${OPTIONS_NAME}"]`);
   const common = options?.commonHttpProtocolOptions ?? cluster.commonHttpProtocolOptions;
   const upstream = options?.upstreamHttpProtocolOptions ?? cluster.upstreamHttpProtocolOptions;
   refuseWhen(upstream !== undefined && upstream.overrideAutoSniHeader !== '', 'override_auto_sni_header');
   refuseWhen(common?.maxStreamDuration !== undefined, 'common_http_protocol_options.max_stream_duration');
   return {
+    ...choice,
     ...connectionLimits(common),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     autoSni: upstream?.autoSni ?? false,
@@ -64,7 +70,17 @@ function readOptions(cluster: Cluster): HttpProtocolOptions | null {
   return options;
 }
 
-function checkProtocol(options: HttpProtocolOptions, path: string): void {
+type Choice = Pick<ProtocolSettings, 'protocol' | 'http2'>;
+
+/** The older fields: HTTP/2 options alone mean HTTP/2. */
+function legacyChoice(cluster: Cluster): Choice {
+  checkHttp1(cluster.httpProtocolOptions, 'http_protocol_options');
+  const http2 = compileHttp2Settings(cluster.http2ProtocolOptions, 'http2_protocol_options');
+  if (cluster.protocolSelection === Selection.USE_DOWNSTREAM_PROTOCOL) return { protocol: 'downstream', http2 };
+  return { protocol: cluster.http2ProtocolOptions === undefined ? 'http1' : 'http2', http2 };
+}
+
+function choiceOf(options: HttpProtocolOptions, path: string): Choice {
   refuseWhen(options.headerValidationConfig !== undefined, `${path}.header_validation_config`);
   options.httpFilters.forEach(({ name, configType }, index) => {
     const isCodec = configType.case === 'typedConfig' && configType.value.typeUrl.endsWith('.UpstreamCodec');
@@ -74,19 +90,25 @@ function checkProtocol(options: HttpProtocolOptions, path: string): void {
   switch (rule.case) {
     case 'explicitHttpConfig': {
       const { protocolConfig } = rule.value;
-      if (protocolConfig.case === 'http2ProtocolOptions') refuse(`${path}.explicit_http_config`, NO_HTTP2);
-      if (protocolConfig.case === 'http3ProtocolOptions')
-        refuse(`${path}.explicit_http_config`, 'HTTP/3 is not supported');
-      checkHttp1(protocolConfig.value, `${path}.explicit_http_config.http_protocol_options`);
-      break;
+      const at = `${path}.explicit_http_config`;
+      if (protocolConfig.case === 'http3ProtocolOptions') refuse(at, 'HTTP/3 is not supported');
+      if (protocolConfig.case === 'http2ProtocolOptions') {
+        return { protocol: 'http2', http2: compileHttp2Settings(protocolConfig.value, `${at}.http2_protocol_options`) };
+      }
+      const http1 = protocolConfig.case === 'httpProtocolOptions' ? protocolConfig.value : undefined;
+      checkHttp1(http1, `${at}.http_protocol_options`);
+      return { protocol: 'http1', http2: compileHttp2Settings(undefined, at) };
     }
-    // Both choose HTTP/1.1 where it is all that either side speaks: downstream is HTTP/1.1, and h2 is never offered.
     case 'useDownstreamProtocolConfig':
-    case 'autoConfig':
-      checkHttp1(rule.value.httpProtocolOptions, `${path}.http_protocol_options`);
-      break;
+    case 'autoConfig': {
+      const at = rule.case === 'autoConfig' ? `${path}.auto_config` : `${path}.use_downstream_protocol_config`;
+      checkHttp1(rule.value.httpProtocolOptions, `${at}.http_protocol_options`);
+      refuseWhen(rule.value.http3ProtocolOptions !== undefined, `${at}.http3_protocol_options`);
+      const http2 = compileHttp2Settings(rule.value.http2ProtocolOptions, `${at}.http2_protocol_options`);
+      return { protocol: rule.case === 'autoConfig' ? 'auto' : 'downstream', http2 };
+    }
     case undefined:
-      break;
+      return refuse(path, 'must set explicit_http_config, use_downstream_protocol_config or auto_config');
   }
 }
 

@@ -40,6 +40,7 @@ export interface PeerRules {
 export interface TlsSettings {
   /** Null: no SNI unless the request decides. */
   readonly serverName: string | null;
+  /** Empty: the pool's own protocol is offered. */
   readonly alpn: readonly string[];
   readonly parameters: TlsParameterOptions;
   readonly certificate: Provided<CertificateSecret> | null;
@@ -67,8 +68,7 @@ export function compileTlsSettings(context: UpstreamTlsContext, path: string): T
   const hasMaximum = (common?.tlsParams?.tlsMaximumProtocolVersion ?? 0) !== 0;
   return {
     serverName: context.sni === '' ? null : context.sni,
-    // HTTP/2 is not spoken upstream, so it is never offered.
-    alpn: (common?.alpnProtocols ?? []).filter((protocol) => protocol !== 'h2'),
+    alpn: common?.alpnProtocols ?? [],
     // Envoy's clients stop at TLS 1.2 unless told otherwise; so a refused client certificate shows while connecting.
     parameters:
       hasMaximum || parameters.minVersion === 'TLSv1.3' ? parameters : { ...parameters, maxVersion: 'TLSv1.2' },

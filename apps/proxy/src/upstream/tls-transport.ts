@@ -71,14 +71,20 @@ class TlsTransport implements Transport {
     return this.#version;
   }
 
-  connect(target: DialTarget, socketSettings: SocketSettings, requestName: string | null): Socket {
+  connect(
+    target: DialTarget,
+    socketSettings: SocketSettings,
+    requestName: string | null,
+    alpn: readonly string[],
+  ): Socket {
     const serverName = this.#settings.serverName ?? requestName;
-    const sessionKey = `${addressKey(target)} ${serverName ?? ''}`;
+    const protocols = this.#settings.alpn.length > 0 ? this.#settings.alpn : alpn;
+    const sessionKey = `${addressKey(target)} ${serverName ?? ''} ${protocols.join()}`;
     const saved = this.#takeSession(sessionKey);
     const socket = connect({
       ...connectOptions(target, socketSettings),
       secureContext: this.#secureContext(),
-      ALPNProtocols: [...this.#settings.alpn],
+      ALPNProtocols: [...protocols],
       // Node would send the address as SNI otherwise; an IP address is never sent (RFC 6066).
       servername: serverName === null || isIP(serverName) !== 0 ? '' : serverName,
       rejectUnauthorized: false,
@@ -92,8 +98,10 @@ class TlsTransport implements Transport {
 
   verify(socket: Socket, requestName: string | null): PeerFacts | string {
     if (!(socket instanceof TLSSocket)) return 'TLS_error: the connection is not a TLS connection';
+    const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
     if (socket.isSessionReused()) {
-      return this.#offered.get(socket)?.facts ?? 'TLS_error: the server resumed a session that was not offered';
+      const facts = this.#offered.get(socket)?.facts;
+      return facts === undefined ? 'TLS_error: the server resumed a session that was not offered' : { ...facts, alpn };
     }
     const { peer } = this.#settings;
     const hasTrust = peer.trust !== null && !peer.acceptUntrusted;
@@ -119,7 +127,7 @@ class TlsTransport implements Transport {
       if (!isPinned) return 'TLS_error: certificate verify failed: neither its hash nor its key is pinned';
     }
     // A name of an unverified certificate is only a claim.
-    return { uriSan: hasTrust ? (names.uri[0] ?? null) : null };
+    return { uriSan: hasTrust ? (names.uri[0] ?? null) : null, alpn };
   }
 
   subscribe(listener: () => void): () => void {

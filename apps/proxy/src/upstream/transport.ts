@@ -19,6 +19,8 @@ export interface SocketSettings {
 export interface PeerFacts {
   /** First URI SAN of the verified certificate. */
   readonly uriSan: string | null;
+  /** The protocol that ALPN settled on. */
+  readonly alpn: string | null;
 }
 
 /**
@@ -28,8 +30,11 @@ export interface PeerFacts {
 export interface Transport {
   readonly name: string;
   version(): number;
-  /** Begins to connect. `serverName` (SNI) comes from the request when the cluster asks for that. Throws when there is no certificate yet. */
-  connect(target: DialTarget, settings: SocketSettings, serverName: string | null): Socket;
+  /**
+   * Begins to connect. `serverName` (SNI) comes from the request when the cluster asks for that; `alpn` are the
+   * protocols to offer where the TLS context names none. Throws when there is no certificate yet.
+   */
+  connect(target: DialTarget, settings: SocketSettings, serverName: string | null, alpn: readonly string[]): Socket;
   /** The socket's event that says that it is ready. */
   readonly readyEvent: 'connect' | 'secureConnect';
   /** Decides on the peer of a ready socket: facts, or the reason to refuse it. */
@@ -39,7 +44,7 @@ export interface Transport {
   close(): void;
 }
 
-const NO_FACTS: PeerFacts = { uriSan: null };
+const NO_FACTS: PeerFacts = { uriSan: null, alpn: null };
 
 /** Plain TCP or a Unix socket. */
 export function openRawTransport(): Transport {

@@ -79,6 +79,10 @@ export interface UpstreamRequest {
    * 2xx to CONNECT, whose target is the authority.
    */
   readonly upgrade: string | null;
+  /** `http` or `https`, as the client asked for it. */
+  readonly scheme: string;
+  /** The client speaks HTTP/2, for clusters that go by that. */
+  readonly isHttp2: boolean;
   /** Filled with upstream addresses, certificate and times. Null for mirrored requests. */
   readonly info: StreamInfo | null;
 }
@@ -90,6 +94,10 @@ export type UpstreamFailure =
   /** The connection ended before any byte of the request was taken from us, or a reused connection died unread. */
   | 'reset-before-request'
   | 'reset'
+  /** The upstream reset this request's stream alone (HTTP/2). */
+  | 'remote-reset'
+  /** As `remote-reset`, and the upstream has not begun with the request: it may be sent again. */
+  | 'refused-stream'
   | 'protocol-error'
   /** A circuit breaker refused. */
   | 'overflow';

@@ -152,7 +152,7 @@ describe('a listener that cannot be used is refused by name and field', () => {
       /http_filters\[0\]: "y": .* is not supported/,
     ],
     ['no router', httpWith({ httpFilters: [] }), /http_filters: has no router/],
-    ['HTTP/2 only', httpWith({ codecType: 'HTTP2' }), /codec_type: HTTP2 is not supported/],
+    ['HTTP/3', httpWith({ codecType: 'HTTP3' }), /codec_type: HTTP3 is not supported/],
     ['a field that is not honoured', httpWith({ addUserAgent: true }), /add_user_agent: is not supported/],
     ['an address that is none', { address: { pipe: { path: '/x' } } }, /address: pipe is not supported/],
   ])('%s', async (_name, more, message) => {

@@ -133,7 +133,7 @@ describe('mutual TLS', () => {
 
   it('chooses HTTP/1.1 by ALPN where the client offers it', async () => {
     const port = await world.listen(inbound('STRICT'));
-    await getOverTls(port, { ALPNProtocols: ['h2', 'http/1.1'] });
+    await getOverTls(port, { ALPNProtocols: ['http/1.1'] });
     expect(world.records[0]?.connection.alpn).toBe('http/1.1');
   });
 

@@ -50,7 +50,6 @@ describe('ambiguous or malformed requests are answered, closed, and never forwar
     ['an unknown method', `BREW / HTTP/1.1\r\n${host}\r\n`, 400],
     ['HTTP/1.0', `GET / HTTP/1.0\r\n${host}\r\n`, 426],
     ['HTTP/0.9', 'GET /\r\n\r\n', 426],
-    ['HTTP/2 with prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 426],
     ['a TLS handshake', '\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03', 400],
     ['a head that is too large', `GET / HTTP/1.1\r\n${host}a: ${'a'.repeat(70_000)}\r\n\r\n`, 431],
     ['too many fields', `GET / HTTP/1.1\r\n${host}${'a: b\r\n'.repeat(101)}\r\n`, 431],

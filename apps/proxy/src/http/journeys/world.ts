@@ -16,6 +16,7 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { HttpProtocolOptionsSchema } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { TypedStructSchema } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';
 import type { ProxyContext } from '../../config/context.ts';
 import { compileListener } from '../../downstream/listener.ts';
@@ -38,6 +39,7 @@ const registry = createRegistry(
   RBACSchema,
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
+  HttpProtocolOptionsSchema,
   TypedStructSchema,
   file_google_protobuf_duration,
   file_google_protobuf_wrappers,

@@ -143,7 +143,9 @@ export function get(path = '/', more: Partial<UpstreamRequest> = {}): UpstreamRe
     authority: 'example.com',
     headers: new HeaderList(),
     body: 'none',
+    scheme: 'http',
     upgrade: null,
+    isHttp2: false,
     info: null,
     ...more,
   };

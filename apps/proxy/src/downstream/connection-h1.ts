@@ -21,11 +21,13 @@ import { ResponseH1, type ResponseOwner } from './response-h1.ts';
 /**
  * A client's HTTP/1.1 connection: one exchange at a time, pipelined requests wait in the parser. It owns the socket.
  */
-export class HttpConnection implements DownstreamStream, RequestHandler, ResponseOwner, OpenConnection {
+export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseOwner, OpenConnection {
   readonly connection: AcceptedConnection;
   readonly response: ResponseH1;
   readonly deadlines: StreamDeadlines;
   readonly pickContext: PickContext;
+  readonly isHttp2 = false;
+  readonly forwardsTrailers: boolean;
   readonly #settings: ManagerSettings;
   readonly #parser: RequestParser;
   readonly #idle: Deadline;
@@ -44,6 +46,7 @@ export class HttpConnection implements DownstreamStream, RequestHandler, Respons
     const { ctx, stats } = settings;
     const { socket } = accepted;
     this.connection = accepted;
+    this.forwardsTrailers = settings.forwardsTrailers;
     this.#settings = settings;
     this.#onClose = onClose;
     this.deadlines = new StreamDeadlines(ctx.clock);
@@ -237,14 +240,14 @@ export class HttpConnection implements DownstreamStream, RequestHandler, Respons
     this.#isOver = true;
     const exchange = this.#exchange;
     this.#parser.close();
-    exchange?.onClientGone();
+    exchange?.onClientGone('disconnect');
     this.connection.socket.destroySoon();
   }
 
   #onSocketClose(): void {
     this.#isOver = true;
     this.#parser.close();
-    this.#exchange?.onClientGone();
+    this.#exchange?.onClientGone('disconnect');
     this.#idle.close();
     this.deadlines.close();
     this.#durationTimer?.cancel();

@@ -1,0 +1,149 @@
+import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Timer } from '@flotilla/runtime';
+import type { ManagerSettings } from '../http/manager-settings.ts';
+import { Deadline, StreamDeadlines } from '../http/timeout.ts';
+import type { PickContext } from '../upstream/upstream.ts';
+import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
+import { KeepAlivePing } from '../http/keep-alive-ping.ts';
+import { StreamH2, type StreamOwner } from './stream-h2.ts';
+
+const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
+/** In a GOAWAY: the connection ends soon, streams may still begin (RFC 9113, section 6.8). */
+const ANY_STREAM = 0x7fff_ffff;
+/** Mebibytes of the whole connection's streams, above which nghttp2 refuses new ones. */
+const MAX_SESSION_MEMORY_MIB = 64;
+
+/**
+ * A client's HTTP/2 connection: any number of exchanges at a time. `node:http2` owns the socket, frames and flow
+ * control; floods (resets, settings, pings, continuations) are nghttp2's to refuse.
+ *
+ *   serving -- drain --> ending (GOAWAY sent, streams may still come) -- drain time over, or no stream left --> closed
+ */
+export class ConnectionH2 implements OpenConnection, StreamOwner {
+  readonly connection: AcceptedConnection;
+  readonly settings: ManagerSettings;
+  readonly pickContext: PickContext;
+  readonly #session: ServerHttp2Session;
+  readonly #idle: Deadline;
+  readonly #onClose: () => void;
+  readonly #streams = new Set<StreamH2>();
+  /** Of streams that are over, for those to come. */
+  readonly #spareDeadlines: StreamDeadlines[] = [];
+  readonly #keepAlive: KeepAlivePing | null;
+  #durationTimer: Timer | null = null;
+  #drainTimer: Timer | null = null;
+  #requests = 0;
+  #isDraining = false;
+  #isOver = false;
+
+  constructor(accepted: AcceptedConnection, settings: ManagerSettings, onClose: () => void) {
+    const { ctx, stats, http2: options } = settings;
+    const { socket } = accepted;
+    this.connection = accepted;
+    this.settings = settings;
+    this.#onClose = onClose;
+    this.pickContext = {
+      random: ctx.random,
+      avoid: null,
+      avoidAttempts: 0,
+      originalDestination: accepted.originalDestination,
+    };
+    this.#idle = new Deadline(ctx.clock, () => this.drain());
+    stats.connections.value += 1;
+    stats.activeConnections.value += 1;
+    // HTTP/2 has no half-closed connections.
+    socket.allowHalfOpen = false;
+    if (accepted.initial !== null) socket.unshift(accepted.initial);
+    this.#session = http2.performServerHandshake(socket, {
+      settings: options.settings,
+      maxSessionMemory: MAX_SESSION_MEMORY_MIB,
+      // One more than is let through, so that the refusal has an answer (431) and no reset.
+      maxHeaderListPairs: settings.limits.maxFields + 32,
+    });
+    this.#keepAlive = KeepAlivePing.start(this.#session, options.keepAlive, ctx.clock);
+    this.#session.on('stream', (stream, headers, flags, ...rest: unknown[]) => {
+      // Node passes the fields in their order, too; its types do not say so yet.
+      this.#onStream(stream, headers, flags, rest[0] as string[]);
+    });
+    this.#session.on('error', (error) => this.#onError(error));
+    this.#session.on('close', () => this.#onSessionClose());
+    // The session takes the socket's bytes below the stream; a paused socket has to be woken for it.
+    socket.read(0);
+    this.#session.setLocalWindowSize(options.connectionWindowBytes);
+    this.#watchIdle();
+    if (settings.maxConnectionDurationMs > 0) {
+      this.#durationTimer = ctx.clock.after(settings.maxConnectionDurationMs, () => this.drain());
+    }
+  }
+
+  drain(): void {
+    if (this.#isDraining || this.#isOver) return;
+    this.#isDraining = true;
+    // nghttp2 reads no more once a GOAWAY is out and no stream is left: the last word is then better said at once.
+    if (this.#streams.size === 0) {
+      this.#session.close();
+      return;
+    }
+    this.#session.goaway(NGHTTP2_NO_ERROR, ANY_STREAM);
+    const { drainTimeoutMs, ctx } = this.settings;
+    this.#drainTimer = ctx.clock.after(drainTimeoutMs, () => this.#session.close());
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  get isGone(): boolean {
+    return this.#isOver || this.#session.destroyed || this.connection.socket.destroyed;
+  }
+
+  takeDeadlines(): StreamDeadlines {
+    return this.#spareDeadlines.pop() ?? new StreamDeadlines(this.settings.ctx.clock);
+  }
+
+  streamOver(stream: StreamH2): void {
+    if (!this.#streams.delete(stream)) return;
+    this.#spareDeadlines.push(stream.deadlines);
+    if (this.#streams.size > 0 || this.#isOver) return;
+    if (this.#isDraining) this.#session.close();
+    else this.#watchIdle();
+  }
+
+  #onStream(raw: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, fields: readonly string[]): void {
+    if (this.#isOver) return;
+    this.#idle.clear();
+    this.#requests += 1;
+    const stream = new StreamH2(this, raw);
+    this.#streams.add(stream);
+    stream.begin(headers, fields, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
+    const limit = this.settings.maxRequestsPerConnection;
+    if (limit > 0 && this.#requests >= limit) this.drain();
+  }
+
+  #watchIdle(): void {
+    const { idleTimeoutMs, ctx } = this.settings;
+    const nowMs = ctx.clock.monotonicMs();
+    if (idleTimeoutMs > 0) this.#idle.set(nowMs + idleTimeoutMs, nowMs);
+  }
+
+  #onError(error: Error): void {
+    this.settings.stats.protocolErrors.value += 1;
+    const { logger } = this.settings.ctx;
+    if (logger.isDebug()) {
+      logger.debug('HTTP/2 connection failed', { client: this.connection.info.remoteAddress, reason: error.message });
+    }
+  }
+
+  #onSessionClose(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const stream of [...this.#streams]) stream.connectionGone();
+    this.#idle.close();
+    for (const deadlines of this.#spareDeadlines) deadlines.close();
+    this.#durationTimer?.cancel();
+    this.#drainTimer?.cancel();
+    this.#keepAlive?.stop();
+    this.settings.stats.activeConnections.value -= 1;
+    this.#onClose();
+  }
+}

@@ -1,0 +1,143 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { HeaderList} from '@flotilla/http-codec';
+import { type RequestHead } from '@flotilla/http-codec';
+import { replyToParseError } from '../http/codec-reply.ts';
+import type { DownstreamStream } from '../http/downstream-stream.ts';
+import { Exchange } from '../http/exchange.ts';
+import { headerListOf } from '../http/http2-fields.ts';
+import type { ManagerSettings } from '../http/manager-settings.ts';
+import type { StreamDeadlines } from '../http/timeout.ts';
+import type { PickContext } from '../upstream/upstream.ts';
+import type { AcceptedConnection } from './accepted-connection.ts';
+import { requestHeadOf } from './request-head-h2.ts';
+import { ResponseH2 } from './response-h2.ts';
+
+const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+
+/** What a stream needs of its connection. */
+export interface StreamOwner {
+  readonly connection: AcceptedConnection;
+  readonly settings: ManagerSettings;
+  readonly pickContext: PickContext;
+  /** The connection broke; else a closed stream was reset by the client. */
+  readonly isGone: boolean;
+  takeDeadlines(): StreamDeadlines;
+  streamOver(stream: StreamH2): void;
+}
+
+/** One request on a client's HTTP/2 connection. */
+export class StreamH2 implements DownstreamStream {
+  readonly isHttp2 = true;
+  readonly forwardsTrailers = true;
+  readonly deadlines: StreamDeadlines;
+  readonly response: ResponseH2;
+  readonly #owner: StreamOwner;
+  readonly #raw: ServerHttp2Stream;
+  #exchange: Exchange | null = null;
+  #trailers: HeaderList | null = null;
+  #isRequestOver = false;
+
+  constructor(owner: StreamOwner, raw: ServerHttp2Stream) {
+    this.#owner = owner;
+    this.#raw = raw;
+    this.deadlines = owner.takeDeadlines();
+    this.response = new ResponseH2(raw, this);
+    raw.on('error', ignore);
+    raw.on('close', () => this.#onRawClose());
+  }
+
+  get connection(): AcceptedConnection {
+    return this.#owner.connection;
+  }
+
+  get pickContext(): PickContext {
+    return this.#owner.pickContext;
+  }
+
+  /** `fields`: names and values in their order, pseudo headers first. */
+  begin(headers: IncomingHttpHeaders, fields: readonly string[], isWhole: boolean): void {
+    const { settings } = this.#owner;
+    const head = requestHeadOf(headers, fields, isWhole);
+    this.#isRequestOver = isWhole;
+    this.response.begin(head);
+    const exchange = new Exchange(this, settings, head);
+    this.#exchange = exchange;
+    if (isTooLarge(head, settings)) {
+      exchange.refuse(replyToParseError('head-too-large'));
+      return;
+    }
+    if (!isWhole) this.#listen(exchange);
+    if (head.expectsContinue) this.#raw.additionalHeaders({ ':status': 100 });
+    exchange.begin(head);
+  }
+
+  /** Of the exchange: nothing; the connection goes on whatever becomes of a request. */
+  closeAfterResponse(): void {}
+
+  reset(): void {
+    this.#raw.close(NGHTTP2_INTERNAL_ERROR);
+  }
+
+  /** Data frames carry the tunnel's bytes already (RFC 8441, section 5). */
+  tunnel(): void {
+    this.response.tunnel();
+  }
+
+  pauseRequest(): void {
+    this.#raw.pause();
+  }
+
+  resumeRequest(): void {
+    this.#raw.resume();
+  }
+
+  exchangeDone(): void {
+    this.#exchange = null;
+    // What is left of the request is not wanted (RFC 9113, section 8.1).
+    if (!this.#isRequestOver && !this.#raw.destroyed) this.response.closeWhenSent(NGHTTP2_NO_ERROR);
+    this.#owner.streamOver(this);
+  }
+
+  /** The whole connection broke. */
+  connectionGone(): void {
+    this.#exchange?.onClientGone('disconnect');
+    this.#owner.streamOver(this);
+  }
+
+  onResponseBlocked(): void {
+    this.#exchange?.onDownstreamBlocked();
+  }
+
+  onResponseDrained(): void {
+    this.#exchange?.onDownstreamDrained();
+  }
+
+  #listen(exchange: Exchange): void {
+    const raw = this.#raw;
+    raw.on('data', (chunk: Buffer) => exchange.onRequestData(chunk));
+    raw.on('trailers', (trailers, _flags, ...rest: unknown[]) => {
+      // As of requests: the fields in their order.
+      this.#trailers = headerListOf(trailers, rest[0] as string[] | undefined);
+    });
+    raw.on('end', () => {
+      if (raw.destroyed || raw.aborted) return;
+      this.#isRequestOver = true;
+      exchange.onRequestEnd(this.#trailers);
+    });
+  }
+
+  #onRawClose(): void {
+    this.#exchange?.onClientGone(this.#owner.isGone ? 'disconnect' : 'reset');
+    this.#owner.streamOver(this);
+  }
+}
+
+function isTooLarge({ headers }: RequestHead, { limits }: ManagerSettings): boolean {
+  if (headers.size > limits.maxFields) return true;
+  let bytes = 0;
+  // RFC 9113, section 6.5.2: an entry counts 32 octets beside its text.
+  for (const text of headers.flat) bytes += text.length + 16;
+  return bytes > limits.maxHeadBytes;
+}
+
+function ignore(): void {}

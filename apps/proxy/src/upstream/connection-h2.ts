@@ -1,0 +1,114 @@
+import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Http2Settings } from '../http/http2-settings.ts';
+import { KeepAlivePing } from '../http/keep-alive-ping.ts';
+import type { PooledConnection } from './pool.ts';
+import type { PoolH2 } from './pool-h2.ts';
+
+/** Mebibytes of the whole connection's streams; more than their windows hold. */
+const MAX_SESSION_MEMORY_MIB = 64;
+
+/**
+ * One HTTP/2 connection to a host. `node:http2` owns the socket.
+ *
+ *   open (room for streams) -- GOAWAY, close(), limit --> ending (streams finish) -- none left --> closed
+ */
+export class ConnectionH2 implements PooledConnection {
+  readonly socket: Socket;
+  readonly localAddress: string;
+  readonly peerUriSan: string | null;
+  readonly transportVersion: number;
+  readonly createdMs: number;
+  idleSinceMs = 0;
+  requests = 0;
+  readonly #pool: PoolH2;
+  readonly #session: ClientHttp2Session;
+  readonly #maxStreams: number;
+  readonly #keepAlive: KeepAlivePing | null;
+  #active = 0;
+  #isEnding = false;
+  #isClosed = false;
+
+  constructor(
+    pool: PoolH2,
+    socket: Socket,
+    localAddress: string,
+    peerUriSan: string | null,
+    transportVersion: number,
+    options: Http2Settings,
+  ) {
+    this.#pool = pool;
+    this.socket = socket;
+    this.localAddress = localAddress;
+    this.peerUriSan = peerUriSan;
+    this.transportVersion = transportVersion;
+    this.createdMs = pool.clock.monotonicMs();
+    this.#maxStreams = options.maxConcurrentStreams;
+    const { maxConcurrentStreams: _ours, enableConnectProtocol: _servers, ...settings } = options.settings;
+    // HTTP/2 has no half-closed connections.
+    socket.allowHalfOpen = false;
+    const session = http2.connect('http://upstream', {
+      createConnection: () => socket,
+      settings: { ...settings, enablePush: false },
+      maxSessionMemory: MAX_SESSION_MEMORY_MIB,
+    });
+    this.#session = session;
+    session.setLocalWindowSize(options.connectionWindowBytes);
+    session.on('error', ignore);
+    session.on('goaway', () => (this.#isEnding = true));
+    session.on('close', () => this.#onClosed());
+    this.#keepAlive = KeepAlivePing.start(session, options.keepAlive, pool.clock);
+    // The session takes the socket's bytes below the stream; a paused socket has to be woken for it.
+    socket.read(0);
+  }
+
+  get isDead(): boolean {
+    return this.#isClosed || this.#isEnding || this.#session.closed || this.#session.destroyed;
+  }
+
+  /** The socket is gone: streams that end now were broken with it. */
+  get isBroken(): boolean {
+    return this.#isClosed || this.#session.destroyed || this.socket.destroyed;
+  }
+
+  get isIdle(): boolean {
+    return this.#active === 0;
+  }
+
+  get hasRoom(): boolean {
+    if (this.isDead) return false;
+    const { maxConcurrentStreams = Number.POSITIVE_INFINITY } = this.#session.remoteSettings;
+    return this.#active < Math.min(this.#maxStreams, maxConcurrentStreams);
+  }
+
+  /** Starts a stream; null when the connection cannot take it after all. */
+  start(fields: OutgoingHttpHeaders, isWhole: boolean): ClientHttp2Stream | null {
+    this.requests += 1;
+    try {
+      const stream = this.#session.request(fields, { endStream: isWhole, waitForTrailers: !isWhole });
+      this.#active += 1;
+      stream.once('close', () => {
+        this.#active -= 1;
+        if (!this.#isClosed) this.#pool.release(this);
+      });
+      return stream;
+    } catch {
+      this.#isEnding = true;
+      return null;
+    }
+  }
+
+  close(): void {
+    this.#isEnding = true;
+    if (!this.#session.closed && !this.#session.destroyed) this.#session.close();
+  }
+
+  #onClosed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#keepAlive?.stop();
+    this.#pool.closed(this, this.#active > 0);
+  }
+}
+
+function ignore(): void {}

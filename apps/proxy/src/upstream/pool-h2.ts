@@ -1,0 +1,44 @@
+import type { Socket } from 'node:net';
+import type { Http2Settings } from '../http/http2-settings.ts';
+import { AttemptH2 } from './attempt-h2.ts';
+import { ConnectionH2 } from './connection-h2.ts';
+import type { Host } from './host.ts';
+import { Pool, type PoolContext } from './pool.ts';
+import type { PeerFacts } from './transport.ts';
+import type { UpstreamHandler, UpstreamRequest } from './upstream.ts';
+
+/** The HTTP/2 connections to one host: as few as carry its streams. */
+export class PoolH2 extends Pool<AttemptH2, ConnectionH2> {
+  protected override readonly alpn = 'h2';
+  readonly #options: Http2Settings;
+
+  constructor(host: Host, context: PoolContext, serverName: string | null, options: Http2Settings) {
+    super(host, context, serverName);
+    this.#options = options;
+  }
+
+  protected override get expectedRoom(): number {
+    const { maxRequestsPerConnection } = this.settings;
+    const { maxConcurrentStreams } = this.#options;
+    return maxRequestsPerConnection > 0
+      ? Math.min(maxRequestsPerConnection, maxConcurrentStreams)
+      : maxConcurrentStreams;
+  }
+
+  protected override createAttempt(request: UpstreamRequest, handler: UpstreamHandler): AttemptH2 {
+    return new AttemptH2(this, request, handler);
+  }
+
+  protected override createConnection(
+    socket: Socket,
+    localAddress: string,
+    { uriSan }: PeerFacts,
+    version: number,
+  ): ConnectionH2 {
+    return new ConnectionH2(this, socket, localAddress, uriSan, version, this.#options);
+  }
+
+  protected override countConnection(): void {
+    this.stats.upstream_cx_http2_total.value += 1;
+  }
+}

@@ -1,0 +1,336 @@
+import type { Socket } from 'node:net';
+import type { Clock, Timer } from '@flotilla/runtime';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import type { ClusterStats } from './cluster-stats.ts';
+import { dial, type DialSettings } from './dial.ts';
+import type { Host } from './host.ts';
+import type { PeerFacts } from './transport.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
+
+export interface PoolSettings extends DialSettings {
+  /** 0: no limit. */
+  readonly maxRequestsPerConnection: number;
+  /** 0: no limit. */
+  readonly idleTimeoutMs: number;
+  /** 0: no limit. A connection past it takes no further request. */
+  readonly maxConnectionDurationMs: number;
+}
+
+/** What the pools of one cluster share. */
+export interface PoolContext {
+  readonly settings: PoolSettings;
+  readonly breaker: CircuitBreaker;
+  readonly stats: ClusterStats;
+  readonly clock: Clock;
+}
+
+/** Where a host's requests are sent: a pool of one protocol, or the choice between two. */
+export interface RequestPool {
+  /** Starts a request. No terminal event comes before this returns. */
+  open(request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream;
+  /** Closes idle connections now and busy ones when their requests end. */
+  drain(): void;
+  /** As `drain`, for the connections of an earlier transport version only. */
+  drainStale(): void;
+  /** Breaks everything. Waiting and running requests fail. */
+  destroy(): void;
+}
+
+/** A request that a pool carries. */
+export interface PooledAttempt<C> extends UpstreamStream {
+  attach(connection: C): void;
+  fail(failure: UpstreamFailure, detail: string): void;
+}
+
+/** A connection that a pool keeps. */
+export interface PooledConnection {
+  readonly socket: Socket;
+  /** Version of the transport that it was made with. */
+  readonly transportVersion: number;
+  readonly createdMs: number;
+  /** Requests that were started on it. */
+  readonly requests: number;
+  /** When it last became idle. */
+  idleSinceMs: number;
+  /** The peer has gone, or said so. */
+  readonly isDead: boolean;
+  readonly isIdle: boolean;
+  /** Another request may start now. */
+  readonly hasRoom: boolean;
+  /** Takes no request any more: closes when it is idle. */
+  close(): void;
+}
+
+/**
+ * The connections to one host. A request takes the connection that was ready last; without one it waits in a bounded
+ * queue while a new connection is opened. The first connection with room serves the queue.
+ */
+export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnection> implements RequestPool {
+  readonly host: Host;
+  readonly stats: ClusterStats;
+  readonly clock: Clock;
+  protected readonly settings: PoolSettings;
+  readonly #breaker: CircuitBreaker;
+  readonly #serverName: string | null;
+  /** Connections with room; the last became so last. */
+  readonly #ready: C[] = [];
+  readonly #connections = new Set<C>();
+  readonly #dials = new Set<{ abort(): boolean }>();
+  #pending: A[] = [];
+  #idleTimer: Timer | null = null;
+  #isDraining = false;
+
+  constructor(host: Host, context: PoolContext, serverName: string | null) {
+    this.host = host;
+    this.stats = context.stats;
+    this.clock = context.clock;
+    this.settings = context.settings;
+    this.#breaker = context.breaker;
+    this.#serverName = serverName;
+  }
+
+  protected abstract createAttempt(request: UpstreamRequest, handler: UpstreamHandler): A;
+  protected abstract createConnection(socket: Socket, localAddress: string, facts: PeerFacts, version: number): C;
+  /** Offered by ALPN where the TLS context names no protocols (as in Envoy). */
+  protected abstract readonly alpn: string;
+  /** Requests that one connection will carry at a time, as far as that is known before it is there. */
+  protected abstract readonly expectedRoom: number;
+  protected abstract countConnection(): void;
+
+  open(request: UpstreamRequest, handler: UpstreamHandler): A {
+    const attempt = this.createAttempt(request, handler);
+    this.host.activeRequests += 1;
+    const connection = this.#takeReady();
+    if (connection !== null) {
+      if (this.#breaker.requests.isFull) this.#overflow(attempt);
+      else this.#attach(connection, attempt);
+      if (connection.hasRoom) this.#ready.push(connection);
+      return attempt;
+    }
+    if (!this.#breaker.pending.tryAcquire()) {
+      this.#overflow(attempt);
+      return attempt;
+    }
+    this.stats.upstream_rq_pending_total.value += 1;
+    this.stats.upstream_rq_pending_active.value += 1;
+    this.#pending.push(attempt);
+    this.#connectForPending();
+    return attempt;
+  }
+
+  /** A connection that was dialled elsewhere joins. */
+  adopt(socket: Socket, localAddress: string, facts: PeerFacts, version: number): void {
+    this.stats.upstream_cx_active.value += 1;
+    this.host.counts.cxActive += 1;
+    this.countConnection();
+    const connection = this.createConnection(socket, localAddress, facts, version);
+    this.#connections.add(connection);
+    this.release(connection);
+  }
+
+  /** An attempt that had a connection is over. */
+  requestOver(): void {
+    this.host.activeRequests -= 1;
+    this.#breaker.requests.release();
+    this.stats.upstream_rq_active.value -= 1;
+  }
+
+  /** An attempt was given up while it waited. */
+  cancel(attempt: A): void {
+    const index = this.#pending.indexOf(attempt);
+    if (index === -1) return;
+    this.#pending.splice(index, 1);
+    this.#leftQueue();
+    this.host.activeRequests -= 1;
+    this.stats.upstream_rq_cancelled.value += 1;
+  }
+
+  /** A connection is new, or has room again. */
+  release(connection: C): void {
+    // A new connection serves whoever waits for it, even when the host has gone meanwhile.
+    const isNew = connection.requests === 0 && !connection.isDead;
+    const mayContinue = this.#mayContinue(connection);
+    if (isNew || mayContinue) this.#servePending(connection);
+    if (!connection.isIdle && !connection.hasRoom) return;
+    if (!mayContinue || !this.#mayContinue(connection)) {
+      this.#forgetReady(connection);
+      connection.close();
+      return;
+    }
+    if (!connection.hasRoom) return;
+    if (!this.#ready.includes(connection)) this.#ready.push(connection);
+    if (!connection.isIdle) return;
+    connection.idleSinceMs = this.clock.monotonicMs();
+    if (this.#idleTimer === null) this.#armIdleTimer(this.settings.idleTimeoutMs);
+  }
+
+  /** A connection is gone. */
+  closed(connection: C, wasBusy: boolean): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#forgetReady(connection);
+    this.#breaker.connections.release();
+    this.host.counts.cxActive -= 1;
+    this.stats.upstream_cx_active.value -= 1;
+    this.stats.upstream_cx_destroy.value += 1;
+    if (wasBusy) this.stats.upstream_cx_destroy_with_active_rq.value += 1;
+    this.stats.upstream_cx_rx_bytes_total.value += connection.socket.bytesRead;
+    this.stats.upstream_cx_tx_bytes_total.value += connection.socket.bytesWritten;
+    if (this.#pending.length > 0) this.#connectForPending();
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    this.#close(() => true);
+  }
+
+  drainStale(): void {
+    const version = this.host.transport.version();
+    this.#close((connection) => connection.transportVersion !== version);
+  }
+
+  destroy(): void {
+    this.#isDraining = true;
+    for (const each of this.#dials) {
+      each.abort();
+      this.#breaker.connections.release();
+    }
+    this.#dials.clear();
+    for (const connection of this.#connections) connection.socket.destroy();
+    this.#failPending('cluster closed');
+  }
+
+  #takeReady(): C | null {
+    for (let connection = this.#ready.pop(); connection !== undefined; connection = this.#ready.pop()) {
+      if (this.#mayContinue(connection)) return connection;
+      connection.close();
+    }
+    return null;
+  }
+
+  #servePending(connection: C): void {
+    while (connection.hasRoom) {
+      const next = this.#pending.shift();
+      if (next === undefined) return;
+      this.#leftQueue();
+      if (this.#breaker.requests.isFull) this.#overflow(next);
+      else this.#attach(connection, next);
+    }
+  }
+
+  #mayContinue(connection: C): boolean {
+    const { maxRequestsPerConnection, maxConnectionDurationMs } = this.settings;
+    if (connection.isDead || this.#isDraining) return false;
+    if (connection.transportVersion !== this.host.transport.version()) return false;
+    if (maxRequestsPerConnection > 0 && connection.requests >= maxRequestsPerConnection) {
+      this.stats.upstream_cx_max_requests.value += 1;
+      return false;
+    }
+    if (maxConnectionDurationMs > 0 && this.clock.monotonicMs() - connection.createdMs >= maxConnectionDurationMs) {
+      this.stats.upstream_cx_max_duration_reached.value += 1;
+      return false;
+    }
+    return true;
+  }
+
+  #attach(connection: C, attempt: A): void {
+    this.#breaker.requests.acquire();
+    this.stats.upstream_rq_total.value += 1;
+    this.stats.upstream_rq_active.value += 1;
+    this.host.counts.rqTotal += 1;
+    attempt.attach(connection);
+  }
+
+  #overflow(attempt: A): void {
+    this.stats.upstream_rq_pending_overflow.value += 1;
+    process.nextTick(() => {
+      this.host.activeRequests -= 1;
+      attempt.fail('overflow', 'overflow');
+    });
+  }
+
+  #leftQueue(): void {
+    this.#breaker.pending.release();
+    this.stats.upstream_rq_pending_active.value -= 1;
+  }
+
+  #connectForPending(): void {
+    while (this.#dials.size * this.expectedRoom < this.#pending.length) {
+      if (!this.#breaker.connections.tryAcquire()) {
+        this.stats.upstream_cx_overflow.value += 1;
+        // A pool without any connection would wait for ever: it may have one past the limit, as in Envoy.
+        if (this.#dials.size > 0 || this.#connections.size > 0) return;
+        this.#breaker.connections.acquire();
+      }
+      this.#connect();
+    }
+  }
+
+  #connect(): void {
+    const { host, stats, clock } = this;
+    const startMs = clock.monotonicMs();
+    const version = host.transport.version();
+    stats.upstream_cx_total.value += 1;
+    host.counts.cxTotal += 1;
+    const dialing = dial(host, host.transport, this.#serverName, [this.alpn], this.settings, clock, {
+      onReady: (socket, facts, localAddress) => {
+        this.#dials.delete(dialing);
+        stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
+        this.adopt(socket, localAddress, facts, version);
+      },
+      onFailure: (failure, detail) => {
+        this.#dials.delete(dialing);
+        this.#breaker.connections.release();
+        host.counts.cxConnectFail += 1;
+        stats.upstream_cx_connect_fail.value += 1;
+        if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
+        this.#failPending(detail, failure);
+      },
+    });
+    this.#dials.add(dialing);
+  }
+
+  /** A host that cannot be reached fails all who wait for it, so that they can try another. */
+  #failPending(detail: string, failure: 'connect-failure' | 'connect-timeout' = 'connect-failure'): void {
+    const failed = this.#pending;
+    this.#pending = [];
+    for (const attempt of failed) {
+      this.#leftQueue();
+      this.host.activeRequests -= 1;
+      this.stats.upstream_rq_pending_failure_eject.value += 1;
+      attempt.fail(failure, detail);
+    }
+  }
+
+  #forgetReady(connection: C): void {
+    const index = this.#ready.indexOf(connection);
+    if (index !== -1) this.#ready.splice(index, 1);
+  }
+
+  #close(isUnwanted: (connection: C) => boolean): void {
+    for (const connection of this.#ready.filter(isUnwanted)) {
+      this.#forgetReady(connection);
+      connection.close();
+    }
+  }
+
+  #armIdleTimer(delayMs: number): void {
+    if (this.settings.idleTimeoutMs > 0) this.#idleTimer = this.clock.after(delayMs, () => this.#closeExpired());
+  }
+
+  /** One timer for all: it fires when the connection that is idle for longest may have expired. */
+  #closeExpired(): void {
+    this.#idleTimer = null;
+    const { idleTimeoutMs } = this.settings;
+    const nowMs = this.clock.monotonicMs();
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const connection of [...this.#ready]) {
+      if (!connection.isIdle) continue;
+      if (nowMs - connection.idleSinceMs >= idleTimeoutMs) {
+        this.stats.upstream_cx_idle_timeout.value += 1;
+        this.#forgetReady(connection);
+        connection.close();
+      } else oldestMs = Math.min(oldestMs, connection.idleSinceMs);
+    }
+    if (oldestMs !== Number.POSITIVE_INFINITY) this.#armIdleTimer(Math.max(1, oldestMs + idleTimeoutMs - nowMs));
+  }
+}
