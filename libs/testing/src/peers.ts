@@ -11,6 +11,7 @@ export type PeerName =
   | 'chromium'
   | 'curl'
   | 'grpcurl'
+  | 'h2spec'
   | 'redis-server'
   | 'wrk'
   | 'network-namespaces'
@@ -62,6 +63,12 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     howToGet:
       'go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest, which ~/go/bin is searched for; or name it in FLOTILLA_GRPCURL',
     find: () => onPath('grpcurl') ?? inFolder(join(homedir(), 'go/bin'), 'grpcurl'),
+  },
+  h2spec: {
+    variable: 'FLOTILLA_H2SPEC',
+    howToGet:
+      'go install github.com/summerwind/h2spec/cmd/h2spec@latest, which ~/go/bin is searched for; or name it in FLOTILLA_H2SPEC',
+    find: () => onPath('h2spec') ?? inFolder(join(homedir(), 'go/bin'), 'h2spec'),
   },
   wrk: { variable: 'FLOTILLA_WRK', howToGet: 'install wrk', find: () => onPath('wrk') },
   'redis-server': {

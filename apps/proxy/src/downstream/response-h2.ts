@@ -62,8 +62,10 @@ export class ResponseH2 implements ResponseWriter {
 
   /** Closes the stream when what was written is on its way. */
   closeWhenSent(code: number): void {
-    if (this.#raw.writableFinished || !this.#hasBody) this.#raw.close(code);
-    else this.#raw.once('finish', () => this.#raw.close(code));
+    // nghttp2 forgets what is queued for a stream that is reset; Node hands the queue over at the end of the turn.
+    const close = () => setImmediate(() => this.#raw.close(code));
+    if (this.#raw.writableFinished || !this.#hasBody) close();
+    else this.#raw.once('finish', close);
   }
 
   get #isOpen(): boolean {
