@@ -127,7 +127,15 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
         this.#idleTimeoutMs = action.idleTimeoutMs ?? settings.streamIdleTimeoutMs;
       }
     }
-    startStreamTimeouts(this.deadlines, settings, route, this.#idleTimeoutMs, this.#isRequestEnded, info.startMs);
+    startStreamTimeouts(
+      this.deadlines,
+      settings,
+      this.headers,
+      route,
+      this.#idleTimeoutMs,
+      this.#isRequestEnded,
+      info.startMs,
+    );
     const plan = settings.plans.of(route, this.choice);
     if (plan.length > 0) this.#filters = new FilterRun(plan);
     this.continueRequest();

@@ -65,12 +65,11 @@ export const requestHeadersTimeout = reply(
   'request_header_timeout',
   ResponseFlag.DownstreamProtocolError,
 );
-export const maxDurationReached = reply(
-  408,
-  'downstream duration timeout',
-  'max_duration_timeout',
-  ResponseFlag.UpstreamMaxStreamDurationReached,
-);
+export const maxDurationReached: LocalReply = {
+  ...reply(408, 'downstream duration timeout', 'max_duration_timeout', ResponseFlag.UpstreamMaxStreamDurationReached),
+  // DEADLINE_EXCEEDED.
+  grpcStatus: 4,
+};
 
 /** The route names a cluster that does not exist. */
 export function clusterNotFound(status: number): LocalReply {

@@ -1,4 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
+import { GRPC_TIMEOUT, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import type { RouterSettings } from './filters/router.ts';
 import type { OrderTimeouts } from './order.ts';
 import type { ForwardAction, RetryPolicy } from './route/route.ts';
@@ -12,10 +13,13 @@ const MAX_RETRIES = 'x-envoy-max-retries';
 /** The route's time-outs, or the caller's where its headers name others. Takes those headers off. */
 export function orderTimeouts(headers: HeaderList, action: ForwardAction, settings: RouterSettings): OrderTimeouts {
   const expected = settings.respectExpectedRqTimeout ? milliseconds(headers.get(EXPECTED_TIMEOUT)) : null;
-  const routeMs = expected ?? takeMilliseconds(headers, ROUTE_TIMEOUT) ?? action.timeoutMs;
+  const grpc = action.grpcTimeout?.bounds === 'response' ? grpcTimeoutMs(headers, action.grpcTimeout) : null;
+  const routeMs = expected ?? takeMilliseconds(headers, ROUTE_TIMEOUT) ?? grpc ?? action.timeoutMs;
   const perTryMs = takeMilliseconds(headers, PER_TRY_TIMEOUT) ?? action.retry?.perTryTimeoutMs ?? 0;
   // A try may not take longer than the whole.
-  return { routeMs, perTryMs: routeMs !== 0 && perTryMs >= routeMs ? 0 : perTryMs };
+  const timeouts = { routeMs, perTryMs: routeMs !== 0 && perTryMs >= routeMs ? 0 : perTryMs };
+  if (grpc !== null && routeMs > 0) headers.set(GRPC_TIMEOUT, grpcTimeoutText(timeouts.perTryMs || routeMs));
+  return timeouts;
 }
 
 /** The caller's number of retries, null for the policy's. Takes the header off. */

@@ -1,13 +1,16 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import { GRPC_TIMEOUT, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import * as replies from './local-reply.ts';
 import type { LocalReply } from './local-reply.ts';
 import type { ManagerSettings, ManagerStats } from './manager-settings.ts';
 import type { Route } from './route/route.ts';
 import type { StreamDeadlines, TimeoutKind } from './timeout.ts';
 
-/** Sets the deadlines that run from the beginning of a request. */
+/** Sets the deadlines that run from the beginning of a request, and tells the upstream what is left of gRPC's own. */
 export function startStreamTimeouts(
   deadlines: StreamDeadlines,
   settings: ManagerSettings,
+  headers: HeaderList,
   route: Route | null,
   idleTimeoutMs: number,
   isRequestEnded: boolean,
@@ -15,8 +18,11 @@ export function startStreamTimeouts(
 ): void {
   if (idleTimeoutMs > 0) deadlines.set('stream-idle', idleTimeoutMs, startMs);
   if (settings.requestTimeoutMs > 0 && !isRequestEnded) deadlines.set('request', settings.requestTimeoutMs, startMs);
-  const own = route?.action.kind === 'forward' ? route.action.maxStreamDurationMs : null;
-  const durationMs = own ?? settings.maxStreamDurationMs;
+  const action = route?.action.kind === 'forward' ? route.action : null;
+  const rule = action?.grpcTimeout?.bounds === 'stream' ? action.grpcTimeout : null;
+  const grpc = rule === null || !headers.has(GRPC_TIMEOUT) ? null : grpcTimeoutMs(headers, rule);
+  if (grpc !== null) headers.set(GRPC_TIMEOUT, grpcTimeoutText(grpc));
+  const durationMs = grpc ?? action?.maxStreamDurationMs ?? settings.maxStreamDurationMs;
   if (durationMs > 0) deadlines.set('duration', durationMs, startMs);
 }
 

@@ -11,7 +11,7 @@ import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { CompiledMatch } from './request-match.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
 import { compileHostFromPath, compilePrefixRewrite, compileRegexRewrite, type PathRewrite } from './rewrite.ts';
-import type { ForwardAction, MirrorPolicy, RetryPolicy, RoutableRequest } from './route.ts';
+import type { ForwardAction, GrpcTimeoutRule, MirrorPolicy, RetryPolicy, RoutableRequest } from './route.ts';
 import type { Scope } from './scope.ts';
 
 /** What a route takes over from its virtual host when it has none of its own. */
@@ -36,8 +36,7 @@ const NOT_FOUND_STATUS: Readonly<Record<NotFoundCode, number>> = {
 
 /**
  * Compiles a `RouteAction`. Not read, because they change nothing here: `metadata_match` and `hash_policy` (a
- * cluster that would use them is refused), `rate_limits` and `cors` (their filters are refused), and gRPC's own
- * timeouts (gRPC needs HTTP/2).
+ * cluster that would use them is refused), `rate_limits` and `cors` (their filters are refused).
  */
 export function compileForward(
   proto: RouteAction,
@@ -56,9 +55,11 @@ export function compileForward(
     pick: choice.pick,
     rewrite: compileRewrite(proto, matched, path),
     autoHostRewrite: proto.hostRewriteSpecifier.case === 'autoHostRewrite' && proto.hostRewriteSpecifier.value.value,
-    timeoutMs: timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs(timeout),
+    // With a bound for the stream the older one counts no more (as in Envoy).
+    timeoutMs: maxStreamDuration !== undefined ? 0 : timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs(timeout),
     idleTimeoutMs: idleTimeout === undefined ? null : durationMs(idleTimeout),
     maxStreamDurationMs: maxDuration === undefined ? null : durationMs(maxDuration),
+    grpcTimeout: compileGrpcTimeout(proto),
     retry:
       proto.retryPolicy === undefined ? defaults.retry : compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
     mirrors: ownMirrors.length > 0 ? ownMirrors : defaults.mirrors,
@@ -79,6 +80,15 @@ function refuseUnsupported(proto: RouteAction, path: string): void {
     `${path}.internal_redirect_action`,
   );
   refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
+}
+
+function compileGrpcTimeout(proto: RouteAction): GrpcTimeoutRule | null {
+  const { maxStreamDuration } = proto;
+  const bounds = maxStreamDuration === undefined ? 'response' : 'stream';
+  const max = maxStreamDuration === undefined ? proto.maxGrpcTimeout : maxStreamDuration.grpcTimeoutHeaderMax;
+  const offset = maxStreamDuration === undefined ? proto.grpcTimeoutOffset : maxStreamDuration.grpcTimeoutHeaderOffset;
+  if (max === undefined) return null;
+  return { bounds, maxMs: durationMs(max), offsetMs: offset === undefined ? 0 : durationMs(offset) };
 }
 
 function compileRewrite(

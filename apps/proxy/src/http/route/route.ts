@@ -67,10 +67,21 @@ export interface ForwardAction {
   readonly idleTimeoutMs: number | null;
   /** 0: no limit; null: the connection manager's. */
   readonly maxStreamDurationMs: number | null;
+  /** What a client's `grpc-timeout` decides; null: nothing. */
+  readonly grpcTimeout: GrpcTimeoutRule | null;
   readonly retry: RetryPolicy | null;
   readonly mirrors: readonly MirrorPolicy[];
   /** Status when the chosen cluster is not known (503 unless configured). */
   readonly clusterNotFoundStatus: number;
+}
+
+export interface GrpcTimeoutRule {
+  /** It bounds the whole stream (`max_stream_duration`), or the time until the response is whole (`max_grpc_timeout`). */
+  readonly bounds: 'stream' | 'response';
+  /** 0: whatever the client says. */
+  readonly maxMs: number;
+  /** Taken off, so that the proxy gives up before the client does. */
+  readonly offsetMs: number;
 }
 
 /** The edits of a weighted cluster are run before the route's own, for requests and responses alike, as Envoy does. */
