@@ -65,11 +65,14 @@ export const requestHeadersTimeout = reply(
   'request_header_timeout',
   ResponseFlag.DownstreamProtocolError,
 );
-export const maxDurationReached: LocalReply = {
-  ...reply(408, 'downstream duration timeout', 'max_duration_timeout', ResponseFlag.UpstreamMaxStreamDurationReached),
-  // DEADLINE_EXCEEDED.
-  grpcStatus: 4,
-};
+/** The stream took too long; who is late depends on whether the request was whole. */
+export function maxDurationReached(isRequestEnded: boolean): LocalReply {
+  return {
+    ...reply(isRequestEnded ? 504 : 408, 'downstream duration timeout', 'max_duration_timeout', 0),
+    // DEADLINE_EXCEEDED.
+    grpcStatus: 4,
+  };
+}
 
 /** The route names a cluster that does not exist. */
 export function clusterNotFound(status: number): LocalReply {

@@ -88,6 +88,7 @@ export interface ManagerStats {
   readonly resets: Counter;
   readonly idleTimeouts: Counter;
   readonly requestTimeouts: Counter;
+  readonly durationTimeouts: Counter;
   readonly noRoute: Counter;
   readonly noCluster: Counter;
   /** Redirects, too, as in Envoy. */
@@ -111,6 +112,7 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
     time: stats.histogram(`${prefix}downstream_rq_time`),
     resets: stats.counter(`${prefix}downstream_rq_rx_reset`),
     idleTimeouts: stats.counter(`${prefix}downstream_rq_idle_timeout`),
+    durationTimeouts: stats.counter(`${prefix}downstream_rq_max_duration_reached`),
     requestTimeouts: stats.counter(`${prefix}downstream_rq_timeout`),
     noRoute: stats.counter(`${prefix}no_route`),
     noCluster: stats.counter(`${prefix}no_cluster`),

@@ -40,6 +40,7 @@ export function replyToTimeout(
       stats.requestTimeouts.value += 1;
       return replies.requestTimeout;
     case 'duration':
-      return replies.maxDurationReached;
+      stats.durationTimeouts.value += 1;
+      return replies.maxDurationReached(isRequestEnded);
   }
 }

@@ -112,11 +112,9 @@ function timeouts(rule: HTTPRoute): ActionInit {
   const timeout = milliseconds(timeoutMs);
   return {
     timeout,
-    // A timeout of zero is none, for streams too; gRPC clients may ask for less than the rule's, not for more.
-    maxStreamDuration:
-      timeoutMs === 0
-        ? { maxStreamDuration: timeout, grpcTimeoutHeaderMax: timeout }
-        : { grpcTimeoutHeaderMax: timeout },
+    // Without a time-out a gRPC client's own deadline holds. With one it must be absent: Envoy reads `timeout` no more
+    // where a bound for the stream is set.
+    ...(timeoutMs === 0 ? { maxStreamDuration: { maxStreamDuration: timeout, grpcTimeoutHeaderMax: timeout } } : {}),
   };
 }
 
