@@ -27,7 +27,7 @@ interface Outcome {
   readonly failed: ReadonlySet<string>;
 }
 
-async function failuresOfOurs(program: string): Promise<Outcome> {
+async function failuresOfOurs(program: string, sections: readonly string[], timeoutS: number): Promise<Outcome> {
   const world = openWorld();
   const upstream = createServer((request, response) => {
     request.resume().on('error', () => undefined);
@@ -36,7 +36,8 @@ async function failuresOfOurs(program: string): Promise<Outcome> {
   try {
     world.cluster('up', [await listen(upstream)]);
     const manager = { codecType: 'HTTP2', http2ProtocolOptions: { maxConcurrentStreams: 100 } };
-    return await run(program, await world.listen(httpListener([route('/', { cluster: 'up' })], manager)));
+    const port = await world.listen(httpListener([route('/', { cluster: 'up' })], manager));
+    return await run(program, port, sections, timeoutS);
   } finally {
     await world.close();
     upstream.closeAllConnections();
@@ -44,7 +45,7 @@ async function failuresOfOurs(program: string): Promise<Outcome> {
   }
 }
 
-async function failuresOfNode(program: string): Promise<Outcome> {
+async function failuresOfNode(program: string, sections: readonly string[], timeoutS: number): Promise<Outcome> {
   const server = http2.createServer({ settings: { maxConcurrentStreams: 100 } });
   server.on('sessionError', () => undefined);
   server.on('stream', (stream: ServerHttp2Stream) => {
@@ -56,7 +57,7 @@ async function failuresOfNode(program: string): Promise<Outcome> {
     });
   });
   try {
-    return await run(program, await listen(server));
+    return await run(program, await listen(server), sections, timeoutS);
   } finally {
     server.close();
   }
@@ -68,11 +69,11 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port; // a listening TCP server
 }
 
-/** Runs the suite; it ends with an exit code when something fails, and reports in JUnit's form. */
-async function run(program: string, port: number): Promise<Outcome> {
+/** It ends with an exit code when something fails, and reports in JUnit's form. */
+async function run(program: string, port: number, sections: readonly string[], timeoutS: number): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-h2spec-'));
   const report = join(folder, 'report.xml');
-  const args = ['-h', '127.0.0.1', '-p', String(port), '-o', '1', '-j', report, 'generic', 'http2'];
+  const args = ['-h', '127.0.0.1', '-p', String(port), '-o', String(timeoutS), '-j', report, ...sections];
   try {
     await new Promise<void>((resolve) => execFile(program, args, { timeout: 100_000 }, () => resolve()));
     const cases = (await readFile(report, 'utf8')).split('<testcase ').slice(1);
