@@ -13,11 +13,17 @@ import { httpListener, openWorld, route } from './world.ts';
 withPeer('h2spec', (program) => {
   describe('h2spec, generic and http2', () => {
     it('fails nowhere but where node:http2 by itself does', async () => {
-      const ours = await failuresOfOurs(program);
-      const nodes = await failuresOfNode(program);
+      const [ours, nodes] = await Promise.all([
+        failuresOfOurs(program, ['generic', 'http2'], 1),
+        failuresOfNode(program, ['generic', 'http2'], 1),
+      ]);
       expect(ours.run).toBeGreaterThan(130);
       console.log(`h2spec: ${ours.run} tests; node:http2 fails: ${[...nodes.failed].join('; ')}`);
-      expect([...ours.failed].filter((name) => !nodes.failed.has(name))).toEqual([]);
+      const own = [...ours.failed].filter((name) => !nodes.failed.has(name));
+      // The suite judges by time-outs: what fails beyond that is asked again, alone and with more time.
+      const sections = [...new Set(own.map((name) => name.slice(0, name.indexOf(':'))))];
+      const again = own.length === 0 ? own : [...(await failuresOfOurs(program, sections, 3)).failed];
+      expect(again.filter((name) => own.includes(name))).toEqual([]);
     }, 120_000);
   });
 });
