@@ -1,0 +1,127 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Batch, type BatchTools, runBatch } from './batch.ts';
+import { makeCertificates } from './certificates.ts';
+import { refusedByEnvoy, refusedByOurs } from './check.ts';
+import type { Difference } from './compare.ts';
+import {
+  type Exceptions,
+  fitsDifference,
+  type KnownDifference,
+  type Pending,
+  readKnown,
+  readPending,
+} from './exceptions.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface Verdict {
+  readonly scenario: Scenario;
+  readonly kind: 'equal' | 'known' | 'pending' | 'unexplained';
+  /** Those without an explanation. */
+  readonly differences: readonly Difference[];
+  /** A refused configuration, or an exception without use. */
+  readonly message: string | null;
+}
+
+export interface Judgement {
+  readonly verdicts: readonly Verdict[];
+  /** Scenarios that differed once and were equal when they ran again. */
+  readonly unsteady: readonly string[];
+  /** Entries of the lists of exceptions that explained nothing. */
+  readonly unused: readonly (KnownDifference | Pending)[];
+}
+
+/** Scenarios in one pair of processes. */
+const BATCH_SIZE = 250;
+
+/** Runs the scenarios against Envoy and our proxy. */
+export async function judge(scenarios: readonly Scenario[], envoy: string): Promise<Judgement> {
+  const folder = await mkdtemp(join(tmpdir(), 'flotilla-conformance-'));
+  try {
+    const certificatesFolder = join(folder, 'certs');
+    await mkdir(certificatesFolder);
+    const tools = { envoy, folder, certificatesFolder, certificates: await makeCertificates(certificatesFolder) };
+    return await judgeWith(scenarios, tools);
+  } finally {
+    if (process.env['FLOTILLA_CONFORMANCE_KEEP'] === undefined) await rm(folder, { recursive: true, force: true });
+    else console.error(`kept ${folder}`);
+  }
+}
+
+async function judgeWith(scenarios: readonly Scenario[], tools: BatchTools): Promise<Judgement> {
+  const known = await readKnown(join(import.meta.dirname, 'known-differences.yaml'));
+  const pending = await readPending(join(import.meta.dirname, 'pending.yaml'));
+  const verdicts: Verdict[] = [];
+  const suspects: Scenario[] = [];
+  const unsteady: string[] = [];
+  const settle = (scenario: Scenario, differences: readonly Difference[], isLast: boolean): void => {
+    const verdict = verdictOf(scenario, differences, known);
+    if (verdict.kind === 'unexplained' && !isLast) return void suspects.push(scenario);
+    if (isLast && verdict.kind !== 'unexplained') unsteady.push(scenario.name);
+    verdicts.push(verdict);
+  };
+  let count = 0;
+  for (const batch of batchesOf(scenarios)) {
+    const id = `batch${count++}`;
+    const refused = await refusedByOurs(batch, id, tools);
+    for (const [prefix, message] of refused) {
+      const scenario = batch.get(prefix);
+      if (scenario !== undefined) verdicts.push(refusal(scenario, message, pending));
+    }
+    const kept = await withoutRefusedByEnvoy(
+      new Map([...batch].filter(([prefix]) => !refused.has(prefix))),
+      id,
+      tools,
+      verdicts,
+    );
+    if (kept.size === 0) continue;
+    const found = await runBatch(kept, id, tools);
+    for (const [prefix, scenario] of kept) settle(scenario, found.get(prefix) ?? [], false);
+  }
+  // Once more by themselves: a difference that load brought about is none of behaviour.
+  for (const batch of batchesOf(suspects.splice(0))) {
+    const found = await runBatch(batch, `again${count++}`, tools);
+    for (const [prefix, scenario] of batch) settle(scenario, found.get(prefix) ?? [], true);
+  }
+  return { verdicts, unsteady, unused: [...known.unused(), ...pending.unused()] };
+}
+
+/** Scenarios together, except for those that want processes of their own. */
+function batchesOf(scenarios: readonly Scenario[]): Batch[] {
+  const shared = scenarios.filter(({ bootstrap }) => bootstrap === null);
+  const own = scenarios.filter(({ bootstrap }) => bootstrap !== null);
+  const batches: Batch[] = [];
+  const prefixed = (list: readonly Scenario[]): Batch => new Map(list.map((each, index) => [`s${1000 + index}`, each]));
+  for (let at = 0; at < shared.length; at += BATCH_SIZE) batches.push(prefixed(shared.slice(at, at + BATCH_SIZE)));
+  return [...batches, ...own.map((scenario) => prefixed([scenario]))];
+}
+
+async function withoutRefusedByEnvoy(batch: Batch, id: string, tools: BatchTools, verdicts: Verdict[]): Promise<Batch> {
+  if (batch.size === 0) return batch;
+  const refused = await refusedByEnvoy(batch, id, tools);
+  for (const [prefix, message] of refused) {
+    const scenario = batch.get(prefix);
+    if (scenario === undefined) continue;
+    verdicts.push({ scenario, kind: 'unexplained', differences: [], message: `refused by Envoy: ${message}` });
+  }
+  return new Map([...batch].filter(([prefix]) => !refused.has(prefix)));
+}
+
+function refusal(scenario: Scenario, said: string, pending: Exceptions<Pending>): Verdict {
+  const isPending = pending.find(scenario.name, ({ refused }) => said.includes(refused)) !== null;
+  return {
+    scenario,
+    kind: isPending ? 'pending' : 'unexplained',
+    differences: [],
+    message: `refused by ours: ${said}`,
+  };
+}
+
+function verdictOf(scenario: Scenario, found: readonly Difference[], known: Exceptions<KnownDifference>): Verdict {
+  const differences = found.filter(
+    (difference) => known.find(scenario.name, (entry) => fitsDifference(entry, difference)) === null,
+  );
+  const kind = found.length === 0 ? 'equal' : differences.length === 0 ? 'known' : 'unexplained';
+  return { scenario, kind, differences, message: null };
+}
