@@ -7,7 +7,7 @@ export interface Outcome {
 }
 
 export interface Difference {
-  /** `client`, `upstream.<name>`, `log`, or `stats.<name>`. */
+  /** `client`, `upstream.<name>`, `log`, or `stats.<name>`; with `.order` where only the order of fields differs. */
   readonly field: string;
   readonly envoy: string;
   readonly ours: string;
@@ -17,7 +17,9 @@ export function compareOutcomes(envoy: Outcome, ours: Outcome): Difference[] {
   const differences: Difference[] = [];
   const texts = (field: string, theirs: readonly string[], own: readonly string[]): void => {
     const [left, right] = [theirs.join('\n--\n'), own.join('\n--\n')];
-    if (left !== right) differences.push({ field, envoy: left, ours: right });
+    if (left === right) return;
+    const isOrder = theirs.map(sorted).join('\n--\n') === own.map(sorted).join('\n--\n');
+    differences.push({ field: isOrder ? `${field}.order` : field, envoy: left, ours: right });
   };
   texts('client', envoy.client, ours.client);
   for (const [name, seen] of envoy.upstreams) texts(`upstream.${name}`, seen, ours.upstreams.get(name) ?? []);
@@ -27,6 +29,14 @@ export function compareOutcomes(envoy: Outcome, ours: Outcome): Difference[] {
     if (own !== value) differences.push({ field: `stats.${name}`, envoy: String(value), ours: String(own) });
   }
   return differences;
+}
+
+/** A message with its fields in the order of the alphabet. */
+function sorted(message: string): string {
+  const [start = '', ...lines] = message.split('\n');
+  const end = lines.findIndex((line) => line.startsWith('['));
+  const fields = end === -1 ? lines : lines.slice(0, end);
+  return [start, ...fields.toSorted(), ...(end === -1 ? [] : lines.slice(end))].join('\n');
 }
 
 /** A difference for people: the lines that differ, with those around them. */
