@@ -68,7 +68,7 @@ function clusterNames({ clusters, upstreams }: Scenario): readonly string[] {
 
 function chainsOf(scenario: Scenario, places: Places): Value[] {
   if (scenario.chains === null) {
-    const tls = scenario.tls === null ? {} : { transport_socket: tlsSocket(scenario.tls, 'Downstream') };
+    const tls: Fields = scenario.tls === null ? {} : { transport_socket: tlsSocket(scenario.tls, 'Downstream') };
     return [{ filters: [manager(scenario, places, {})], ...tls }];
   }
   return scenario.chains.map((chain) => {

@@ -45,8 +45,8 @@ function decodeAnswer(reader: Reader): Answer {
     ...given('informational', reader.strings('informational')),
     ...given('early', reader.boolean('early')),
     ...given('hold', reader.boolean('hold')),
-    ...given('then', reader.oneOf('then', ['close', 'reset', 'echo'])),
-    ...given('do', reader.oneOf('do', ['hang', 'close', 'reset', 'goaway'])),
+    ...given('then', reader.oneOf<'close' | 'reset' | 'echo'>('then', ['close', 'reset', 'echo'])),
+    ...given('do', reader.oneOf<'hang' | 'close' | 'reset' | 'goaway'>('do', ['hang', 'close', 'reset', 'goaway'])),
     ...given('rst', reader.number('rst')),
   };
   reader.finish();
@@ -65,7 +65,7 @@ function decodeAct(reader: Reader): TcpAct {
   return act;
 }
 
-function given<K extends string, T>(field: K, value: T | null): { readonly [field in K]?: T } {
+function given<K extends string, const T>(field: K, value: T | null): { readonly [field in K]?: T } {
   // A computed field has no exact type of its own.
   return value === null ? {} : ({ [field]: value } as { readonly [field in K]: T });
 }

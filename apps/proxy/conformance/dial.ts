@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type ConnectionOptions, type SecureVersion, type TLSSocket } from 'node:tls';
 import type { ClientWorld } from './client.ts';
 import type { Connect, TlsSide } from './scenario.ts';
 
@@ -24,7 +24,7 @@ async function secure(socket: Socket, tls: TlsSide, world: ClientWorld, note: (t
   const certificate = tls.cert === undefined ? undefined : world.certificates.get(tls.cert);
   if (tls.cert !== undefined && certificate === undefined) throw new Error(`no certificate ${tls.cert}`);
   const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
-  const secured = connectTls({
+  const options: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
     socket,
     allowHalfOpen: true,
     rejectUnauthorized: false,
@@ -34,7 +34,8 @@ async function secure(socket: Socket, tls: TlsSide, world: ClientWorld, note: (t
     // The decoder takes any text; Node refuses what is no version.
     ...(tls.min === undefined ? {} : { minVersion: tls.min as SecureVersion }),
     ...(tls.max === undefined ? {} : { maxVersion: tls.max as SecureVersion }),
-  } as Parameters<typeof connectTls>[0]);
+  };
+  const secured = connectTls(options);
   secured.once('secureConnect', () => resolve(secured));
   const refuse = (): void => {
     note('[TLS refused]');

@@ -1,4 +1,4 @@
-import { createSecureServer, createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { createSecureServer, createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Certificates } from './certificates.ts';
 import type { Answer, UpstreamScript } from './scenario.ts';
 import { listenLocally, tlsOptions, type Upstream } from './upstream.ts';
@@ -22,7 +22,7 @@ export async function openUpstreamH2(
     session.on('close', () => sessions.delete(session));
   });
   server.on('sessionError', () => undefined);
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     const head = Object.entries(headers).flatMap(([field, value]) =>
       (Array.isArray(value) ? value : [value]).map((each) => `${field}: ${String(each)}`),
     );
