@@ -148,13 +148,22 @@ async function outcomesOf({ subject, logFile, sides }: Half): Promise<Outcomes> 
       const names = statisticsOf(scenario, prefix);
       const outcome: Outcome = {
         client: subject.hasEnded() ? [`[${subject.name} ended] ${subject.output()}`] : clean(client),
-        upstreams: new Map([...upstreams].map(([name, upstream]) => [name, clean(upstream.seen())])),
+        upstreams: seenBy(upstreams, scenario.hostsAlike, clean),
         log: clean(log.get(prefix) ?? []),
         stats: new Map([...names].map(([name, real]) => [name, stats.get(real) ?? 0])),
       };
       return [prefix, outcome];
     }),
   );
+}
+
+function seenBy(
+  upstreams: ReadonlyMap<string, Upstream>,
+  areAlike: boolean,
+  clean: (texts: readonly string[]) => string[],
+): ReadonlyMap<string, readonly string[]> {
+  const seen = [...upstreams].map(([name, upstream]): [string, string[]] => [name, clean(upstream.seen())]);
+  return new Map(areAlike ? [['any', seen.flatMap(([, texts]) => texts)]] : seen);
 }
 
 /** Log lines by the mark that each carries. */
