@@ -148,7 +148,7 @@ async function outcomesOf({ subject, logFile, sides }: Half): Promise<Outcomes> 
       const names = statisticsOf(scenario, prefix);
       const outcome: Outcome = {
         client: subject.hasEnded() ? [`[${subject.name} ended] ${subject.output()}`] : clean(client),
-        upstreams: seenBy(upstreams, scenario.hostsAlike, clean),
+        upstreams: scenario.comparesUpstreams ? seenBy(upstreams, scenario.hostsAlike, clean) : new Map(),
         log: clean(log.get(prefix) ?? []),
         stats: new Map([...names].map(([name, real]) => [name, stats.get(real) ?? 0])),
       };

@@ -27,6 +27,7 @@ export class ClientH1 implements Client {
     socket.on('end', () => this.#over('end'));
     socket.on('error', () => this.#over('reset'));
     socket.on('close', () => this.#over('end'));
+    if (socket.destroyed) this.#ending = 'reset';
   }
 
   async request(request: Request): Promise<void> {

@@ -42,6 +42,7 @@ function decodeFields(top: Reader, name: string): Scenario {
     upstreams,
     client: decodeSteps(top.readers('client') ?? top.fail('client', 'is missing'), upstreams),
     stats: compare?.strings('stats') ?? [],
+    comparesUpstreams: compare?.boolean('upstreams') ?? true,
     hostsAlike: compare?.boolean('hosts_alike') ?? false,
     exactClose: compare?.boolean('close') ?? false,
     log: top.string('log'),

@@ -15,7 +15,8 @@ export async function dial(
 ): Promise<Socket> {
   const socket = connectTcp({ port: world.port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   socket.on('error', () => undefined);
-  await once(socket, 'connect');
+  // A proxy that refuses the connection may reset it before it is known to be there.
+  await Promise.race([once(socket, 'connect'), new Promise((resolve) => socket.once('close', resolve))]).catch(() => undefined);
   if (before !== '') socket.write(world.fill(before), 'latin1');
   return tls === null ? socket : await secure(socket, tls, world, note);
 }

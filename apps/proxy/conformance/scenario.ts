@@ -122,6 +122,8 @@ export interface Scenario {
   readonly client: readonly Step[];
   /** Further statistics, as `cluster.web.…`, `http.in.…` or `listener.in.…`. */
   readonly stats: readonly string[];
+  /** False: what upstreams saw is random. */
+  readonly comparesUpstreams: boolean;
   /** The upstreams are hosts of which any may be chosen: what they saw is one list. */
   readonly hostsAlike: boolean;
   /** Whether how a connection ended counts: with FIN or with RST. */
