@@ -16,7 +16,9 @@ export async function dial(
   const socket = connectTcp({ port: world.port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   socket.on('error', () => undefined);
   // A proxy that refuses the connection may reset it before it is known to be there.
-  await Promise.race([once(socket, 'connect'), new Promise((resolve) => socket.once('close', resolve))]).catch(() => undefined);
+  await Promise.race([once(socket, 'connect'), new Promise((resolve) => socket.once('close', resolve))]).catch(
+    () => undefined,
+  );
   if (before !== '') socket.write(world.fill(before), 'latin1');
   return tls === null ? socket : await secure(socket, tls, world, note);
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import type { Difference } from './compare.ts';
+import { type Place, Reader, ScenarioError } from './read-fields.ts';
 
 /** A difference that is meant. `*` stands for anything in `scenario` and `field`. */
 export interface KnownDifference {
@@ -12,65 +13,115 @@ export interface KnownDifference {
   readonly reason: string;
 }
 
-/** Scenarios whose configuration our proxy does not take yet. */
+/** A scenario that is not equal yet: its configuration is refused, or it differs in some fields. */
 export interface Pending {
   readonly scenario: string;
-  /** Part of what it says. */
-  readonly refused: string;
+  /** Part of what our proxy says. */
+  readonly refused?: string;
+  /** Fields that differ, `*` for anything. */
+  readonly differs?: readonly string[];
 }
 
-/** Entries of a list, and which of them were of use. */
-export class Exceptions<T extends { readonly scenario: string }> {
-  readonly #entries: readonly T[];
-  readonly #used = new Set<T>();
+/** Differences that are meant, and which of them were met. */
+export class KnownDifferences {
+  readonly #entries: readonly KnownDifference[];
+  readonly #used = new Set<KnownDifference>();
 
-  constructor(entries: readonly T[]) {
+  constructor(entries: readonly KnownDifference[]) {
     this.#entries = entries;
   }
 
-  find(scenario: string, fits: (entry: T) => boolean): T | null {
-    const found = this.#entries.find((entry) => isLike(entry.scenario, scenario) && fits(entry)) ?? null;
-    if (found !== null) this.#used.add(found);
-    return found;
+  explains(scenario: string, difference: Difference): boolean {
+    const fitting = this.#entries.filter(
+      (entry) => isLike(entry.scenario, scenario) && fitsDifference(entry, difference),
+    );
+    for (const entry of fitting) this.#used.add(entry);
+    return fitting.length > 0;
   }
 
-  unused(): readonly T[] {
-    return this.#entries.filter((entry) => !this.#used.has(entry));
+  unused(): string[] {
+    return this.#entries.filter((entry) => !this.#used.has(entry)).map((entry) => JSON.stringify(entry));
   }
 }
 
-export function fitsDifference(entry: KnownDifference, { field, envoy, ours }: Difference): boolean {
+/** What is not equal yet, and which parts of it were met. */
+export class PendingList {
+  readonly #entries: readonly Pending[];
+  readonly #met = new Set<string>();
+
+  constructor(entries: readonly Pending[]) {
+    this.#entries = entries;
+  }
+
+  explainsRefusal(scenario: string, message: string): boolean {
+    const fitting = this.#like(scenario).filter(({ refused }) => refused !== undefined && message.includes(refused));
+    for (const entry of fitting) this.#met.add(`${entry.scenario} refused`);
+    return fitting.length > 0;
+  }
+
+  explains(scenario: string, { field }: Difference): boolean {
+    const parts = this.#like(scenario).flatMap((entry) =>
+      (entry.differs ?? [])
+        .filter((pattern) => isLike(pattern, field))
+        .map((pattern) => `${entry.scenario} ${pattern}`),
+    );
+    for (const part of parts) this.#met.add(part);
+    return parts.length > 0;
+  }
+
+  #like(scenario: string): readonly Pending[] {
+    return this.#entries.filter((entry) => isLike(entry.scenario, scenario));
+  }
+
+  /** Entries that are true no more: they are to be taken out. */
+  unused(): string[] {
+    return this.#entries.flatMap(({ scenario, refused, differs }) =>
+      [...(refused === undefined ? [] : ['refused']), ...(differs ?? [])]
+        .filter((part) => !this.#met.has(`${scenario} ${part}`))
+        .map((part) => `pending: ${scenario} ${part}`),
+    );
+  }
+}
+
+function fitsDifference(entry: KnownDifference, { field, envoy, ours }: Difference): boolean {
   return isLike(entry.field, field) && envoy.includes(entry.envoy ?? '') && ours.includes(entry.ours ?? '');
 }
 
-export async function readKnown(file: string): Promise<Exceptions<KnownDifference>> {
-  const entries = await readEntries(file, ['scenario', 'field', 'reason'], ['envoy', 'ours']);
-  // readEntries has seen that the fields are there.
-  return new Exceptions(entries as unknown as KnownDifference[]);
-}
-
-export async function readPending(file: string): Promise<Exceptions<Pending>> {
-  const entries = await readEntries(file, ['scenario', 'refused'], []);
-  return new Exceptions(entries as unknown as Pending[]); // as above
-}
-
-async function readEntries(
-  file: string,
-  required: readonly string[],
-  optional: readonly string[],
-): Promise<Record<string, string>[]> {
-  const list: unknown = parse(await readFile(file, 'utf8')) ?? [];
-  if (!Array.isArray(list)) throw new Error(`${file}: must be a list`);
-  return list.map((entry: unknown, index) => {
-    const fields = typeof entry === 'object' && entry !== null ? Object.entries(entry) : [];
-    for (const [name, value] of fields) {
-      if (![...required, ...optional].includes(name)) throw new Error(`${file}: [${index}].${name} is not known`);
-      if (typeof value !== 'string') throw new Error(`${file}: [${index}].${name} must be text`);
-    }
-    const missing = required.find((name) => !fields.some(([each]) => each === name));
-    if (missing !== undefined) throw new Error(`${file}: [${index}].${missing} is missing`);
-    return Object.fromEntries(fields) as Record<string, string>; // all of them are text
+export async function readKnown(file: string): Promise<KnownDifferences> {
+  const entries = (await readers(file)).map((reader): KnownDifference => {
+    const [envoy, ours] = [reader.string('envoy'), reader.string('ours')];
+    const entry: KnownDifference = {
+      scenario: reader.string('scenario') ?? reader.fail('scenario', 'is missing'),
+      field: reader.string('field') ?? reader.fail('field', 'is missing'),
+      ...(envoy === null ? {} : { envoy }),
+      ...(ours === null ? {} : { ours }),
+      reason: reader.string('reason') ?? reader.fail('reason', 'is missing'),
+    };
+    reader.finish();
+    return entry;
   });
+  return new KnownDifferences(entries);
+}
+
+export async function readPending(file: string): Promise<PendingList> {
+  const entries = (await readers(file)).map((reader): Pending => {
+    const [refused, differs] = [reader.string('refused'), reader.strings('differs')];
+    const entry: Pending = {
+      scenario: reader.string('scenario') ?? reader.fail('scenario', 'is missing'),
+      ...(refused === null ? {} : { refused }),
+      ...(differs === null ? {} : { differs }),
+    };
+    reader.finish();
+    return entry;
+  });
+  return new PendingList(entries);
+}
+
+async function readers(file: string): Promise<Reader[]> {
+  const list: unknown = parse(await readFile(file, 'utf8')) ?? [];
+  const error = (place: Place, message: string): ScenarioError =>
+    new ScenarioError(file, 1, `${place.join('.')}: ${message}`);
+  return new Reader({ list }, [], error).readers('list') ?? [];
 }
 
 /** Whether a pattern with `*` fits a text. */

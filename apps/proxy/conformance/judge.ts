@@ -5,14 +5,7 @@ import { type Batch, type BatchTools, runBatch } from './batch.ts';
 import { makeCertificates } from './certificates.ts';
 import { refusedByEnvoy, refusedByOurs } from './check.ts';
 import type { Difference } from './compare.ts';
-import {
-  type Exceptions,
-  fitsDifference,
-  type KnownDifference,
-  type Pending,
-  readKnown,
-  readPending,
-} from './exceptions.ts';
+import { type KnownDifferences, type PendingList, readKnown, readPending } from './exceptions.ts';
 import type { Scenario } from './scenario.ts';
 
 export interface Verdict {
@@ -29,7 +22,7 @@ export interface Judgement {
   /** Scenarios that differed once and were equal when they ran again. */
   readonly unsteady: readonly string[];
   /** Entries of the lists of exceptions that explained nothing. */
-  readonly unused: readonly (KnownDifference | Pending)[];
+  readonly unused: readonly string[];
 }
 
 /** Scenarios in one pair of processes. */
@@ -56,7 +49,7 @@ async function judgeWith(scenarios: readonly Scenario[], tools: BatchTools): Pro
   const suspects: Scenario[] = [];
   const unsteady: string[] = [];
   const settle = (scenario: Scenario, differences: readonly Difference[], isLast: boolean): void => {
-    const verdict = verdictOf(scenario, differences, known);
+    const verdict = verdictOf(scenario, differences, known, pending);
     if (verdict.kind === 'unexplained' && !isLast) return void suspects.push(scenario);
     if (isLast && verdict.kind !== 'unexplained') unsteady.push(scenario.name);
     verdicts.push(verdict);
@@ -108,20 +101,19 @@ async function withoutRefusedByEnvoy(batch: Batch, id: string, tools: BatchTools
   return new Map([...batch].filter(([prefix]) => !refused.has(prefix)));
 }
 
-function refusal(scenario: Scenario, said: string, pending: Exceptions<Pending>): Verdict {
-  const isPending = pending.find(scenario.name, ({ refused }) => said.includes(refused)) !== null;
-  return {
-    scenario,
-    kind: isPending ? 'pending' : 'unexplained',
-    differences: [],
-    message: `refused by ours: ${said}`,
-  };
+function refusal(scenario: Scenario, said: string, pending: PendingList): Verdict {
+  const kind = pending.explainsRefusal(scenario.name, said) ? 'pending' : 'unexplained';
+  return { scenario, kind, differences: [], message: `refused by ours: ${said}` };
 }
 
-function verdictOf(scenario: Scenario, found: readonly Difference[], known: Exceptions<KnownDifference>): Verdict {
-  const differences = found.filter(
-    (difference) => known.find(scenario.name, (entry) => fitsDifference(entry, difference)) === null,
-  );
-  const kind = found.length === 0 ? 'equal' : differences.length === 0 ? 'known' : 'unexplained';
-  return { scenario, kind, differences, message: null };
+function verdictOf(
+  scenario: Scenario,
+  found: readonly Difference[],
+  known: KnownDifferences,
+  pending: PendingList,
+): Verdict {
+  const unmeant = found.filter((difference) => !known.explains(scenario.name, difference));
+  const differences = unmeant.filter((difference) => !pending.explains(scenario.name, difference));
+  const explained = unmeant.length > 0 ? 'pending' : found.length > 0 ? 'known' : 'equal';
+  return { scenario, kind: differences.length > 0 ? 'unexplained' : explained, differences, message: null };
 }

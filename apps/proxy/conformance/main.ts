@@ -1,15 +1,25 @@
 import { parseArgs } from 'node:util';
 import { findPeer } from '@flotilla/testing';
+import { acceptAsPending } from './accept.ts';
+import { FAMILIES, generateScenarios } from './generated/families.ts';
 import { judge } from './judge.ts';
 import { loadScenarios } from './load.ts';
 import { showJudgement } from './report.ts';
 
 /*
  * Runs every scenario against Envoy and our proxy and says where they differ:
- * `npm run conformance [-- --only <part of a name>] [--json]`. Exit code 1 when a difference is not explained.
+ * `npm run conformance [-- --only <part of a name>] [--generated N] [--seed S] [--json] [--accept]`. Exit code 1 when a
+ * difference is not explained, or an exception explains nothing any more. `--accept` adds what is not explained to
+ * pending.yaml.
  */
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: {
+    only: { type: 'string' },
+    generated: { type: 'string' },
+    seed: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    accept: { type: 'boolean', default: false },
+  },
 });
 const envoy = findPeer('envoy');
 if (envoy === null) {
@@ -18,10 +28,17 @@ if (envoy === null) {
   );
 } else {
   const { only } = values;
-  const scenarios = (await loadScenarios()).filter(({ name }) => only === undefined || name.includes(only));
+  const seed = Number(values.seed ?? Date.now() % 100_000);
+  const each = Math.ceil(Number(values.generated ?? 0) / FAMILIES.length);
+  if (each > 0) console.log(`seed ${seed}`);
+  const generated = FAMILIES.flatMap((family) => generateScenarios(family, each, seed));
+  const scenarios = [...(await loadScenarios()), ...generated].filter(
+    ({ name }) => only === undefined || name.includes(only),
+  );
   const judgement = await judge(scenarios, envoy);
   const whole = only === undefined ? judgement : { ...judgement, unused: [] };
   console.log(values.json ? JSON.stringify(whole, null, 2) : showJudgement(whole));
+  if (values.accept) await acceptAsPending(whole.verdicts);
   const isGood = whole.verdicts.every(({ kind }) => kind !== 'unexplained') && whole.unused.length === 0;
   process.exitCode = isGood ? 0 : 1;
 }

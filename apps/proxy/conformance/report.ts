@@ -1,3 +1,4 @@
+import { yamlOf } from './generated/families.ts';
 import { showDifference } from './compare.ts';
 import type { Judgement, Verdict } from './judge.ts';
 
@@ -15,7 +16,7 @@ export function showJudgement({ verdicts, unsteady, unused }: Judgement): string
   });
   for (const verdict of verdicts) if (verdict.kind === 'unexplained') lines.push('', showVerdict(verdict));
   if (unsteady.length > 0) lines.push('', `equal only when run again: ${unsteady.join(', ')}`);
-  for (const entry of unused) lines.push('', `exception without use: ${JSON.stringify(entry)}`);
+  for (const entry of unused) lines.push('', `exception without use: ${entry}`);
   const count = (kind: Verdict['kind']): number => verdicts.filter((each) => each.kind === kind).length;
   const pending = count('pending') === 0 ? '' : `, ${count('pending')} pending`;
   lines.push(
@@ -31,5 +32,20 @@ export function showVerdict({ scenario, differences, message }: Verdict): string
     `${scenario.name} (- envoy, + ours)`,
     ...(message === null ? [] : [`  ${message}`]),
     ...differences.map(showDifference),
+    ...scenarioFile(scenario.name),
   ].join('\n');
+}
+
+/** A generated scenario as a file, to be kept. */
+function scenarioFile(name: string): string[] {
+  const yaml = yamlOf(name);
+  return yaml === null
+    ? []
+    : [
+        '  as a file:',
+        ...yaml
+          .trimEnd()
+          .split('\n')
+          .map((line) => `    ${line}`),
+      ];
 }

@@ -1,4 +1,10 @@
-import { createSecureServer, createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+  createSecureServer,
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { Certificates } from './certificates.ts';
 import type { Answer, UpstreamScript } from './scenario.ts';
 import { listenLocally, tlsOptions, type Upstream } from './upstream.ts';
