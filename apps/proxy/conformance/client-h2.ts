@@ -79,7 +79,7 @@ export class ClientH2 implements Client {
   }
 
   #open({ method, path, host, headers, body, chunks, trailers, version }: Request): ClientHttp2Stream {
-    const isConnect = method === 'CONNECT';
+    const isConnect = method === 'CONNECT' && !headers.some((line) => line.startsWith(':protocol:'));
     const hasBody = body !== null || chunks !== null || trailers.length > 0 || version === 'open';
     const stream = this.#session.request(
       {

@@ -20,6 +20,8 @@ export interface Pending {
   readonly refused?: string;
   /** Fields that differ, `*` for anything. */
   readonly differs?: readonly string[];
+  /** Text that Envoy's side must hold. */
+  readonly envoy?: string;
 }
 
 /** Differences that are meant, and which of them were met. */
@@ -59,8 +61,9 @@ export class PendingList {
     return fitting.length > 0;
   }
 
-  explains(scenario: string, { field }: Difference): boolean {
-    const parts = this.#like(scenario).flatMap((entry) =>
+  explains(scenario: string, { field, envoy }: Difference): boolean {
+    const fitting = this.#like(scenario).filter((entry) => envoy.includes(entry.envoy ?? ''));
+    const parts = fitting.flatMap((entry) =>
       (entry.differs ?? [])
         .filter((pattern) => isLike(pattern, field))
         .map((pattern) => `${entry.scenario} ${pattern}`),
@@ -105,11 +108,12 @@ export async function readKnown(file: string): Promise<KnownDifferences> {
 
 export async function readPending(file: string): Promise<PendingList> {
   const entries = (await readers(file)).map((reader): Pending => {
-    const [refused, differs] = [reader.string('refused'), reader.strings('differs')];
+    const [refused, differs, envoy] = [reader.string('refused'), reader.strings('differs'), reader.string('envoy')];
     const entry: Pending = {
       scenario: reader.string('scenario') ?? reader.fail('scenario', 'is missing'),
       ...(refused === null ? {} : { refused }),
       ...(differs === null ? {} : { differs }),
+      ...(envoy === null ? {} : { envoy }),
     };
     reader.finish();
     return entry;

@@ -5,7 +5,7 @@ import { chance, pick } from './pick.ts';
 // Left out is what our proxy means to refuse and Envoy lets through: see known-differences.yaml.
 const TARGETS = ['/', '/a?b=c', '/a%20b', '*', 'a', '/%', '/a|b', 'http://other.test/x', '/\u00e9', '/a{b}'];
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'HEAD', 'G@T', 'GET('];
-const VERSIONS = ['HTTP/1.1', 'HTTP/1.1', 'HTTP/1.1', 'HTTP/1.1', 'HTTP/1.3', 'HTTP/3.0', 'HTTP/1', 'HTTPS/1.1'];
+const VERSIONS = ['HTTP/1.1', 'HTTP/1.1', 'HTTP/1.1', 'HTTP/1.1', 'HTTP/1.3', 'HTTP/x', 'HTTPS/1.1'];
 const FIELDS = [
   'x-a: b',
   'x-a:b',
@@ -18,7 +18,6 @@ const FIELDS = [
   'x-a',
   'x-(a): b',
   'x-a: \u00e9',
-  'x-a: b\u0001',
   'connection: x-a',
   'connection: keep-alive',
   'te: trailers',
@@ -73,17 +72,7 @@ export function randomRequestBytes(random: Random): Fields {
   };
 }
 
-const STATUSES = [
-  '200 OK',
-  '204 No Content',
-  '304 Not Modified',
-  '404 Not Found',
-  '500 x',
-  '20 x',
-  'abc',
-  '200',
-  '301 Moved',
-];
+const STATUSES = ['200 OK', '204 No Content', '304 Not Modified', '404 Not Found', '500 x', 'abc', '200', '301 Moved'];
 const RESPONSE_FIELDS = FIELDS.filter((field) => !field.startsWith('connection'));
 
 /** A response of raw bytes. */

@@ -60,7 +60,7 @@ function randomRoute(random: Random, name: string): Fields {
 
 function randomPath(random: Random): Fields {
   const path = (pick(random, PATHS).split('?')[0] ?? '').replace(/\/$/, '') || '/';
-  const sensitive = chance(random, 0.2) ? { case_sensitive: chance(random, 0.5) } : {};
+  const sensitive: Fields = chance(random, 0.2) ? { case_sensitive: chance(random, 0.5) } : {};
   switch (Math.floor(random() * 4)) {
     case 0:
       return { prefix: path, ...sensitive };
@@ -94,7 +94,7 @@ function randomHeaderRule(random: Random): Fields {
 }
 
 function randomQuery(random: Random): Fields {
-  const rule = chance(random, 0.4) ? { present_match: true } : { string_match: randomString(random) };
+  const rule: Fields = chance(random, 0.4) ? { present_match: true } : { string_match: randomString(random) };
   return { name: pick(random, ['q', 'p']), ...rule };
 }
 
