@@ -9,7 +9,8 @@ import { type Incidentals, normalise } from './normalise.ts';
 import type { Fields, Scenario } from './scenario.ts';
 import { realName, statisticsOf } from './statistics.ts';
 import { startEnvoy, startOurs, type Subject } from './subject.ts';
-import { openUpstream, type Upstream } from './upstream.ts';
+import { openUpstream } from './upstream.ts';
+import type { Upstream } from './upstream-server.ts';
 
 export interface BatchTools {
   readonly envoy: string;

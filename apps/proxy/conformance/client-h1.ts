@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type Client, PATIENCE_MS } from './client.ts';
+import { type Client, PATIENCE_MS } from './client-connection.ts';
 import { findMessage, showMessage } from './message-h1.ts';
 import type { Request } from './scenario.ts';
 

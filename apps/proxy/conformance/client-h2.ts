@@ -1,8 +1,8 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type Client, PATIENCE_MS } from './client.ts';
+import { type Client, PATIENCE_MS } from './client-connection.ts';
 import type { Request } from './scenario.ts';
-import { fieldsOf } from './upstream-h2.ts';
+import { fieldsOf } from './fields-h2.ts';
 
 /** A client of HTTP/2. Responses are noted in the order in which their requests were made. */
 export class ClientH2 implements Client {

@@ -1,36 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Certificates } from './certificates.ts';
+import { type Client, type ClientWorld, PATIENCE_MS } from './client-connection.ts';
 import { ClientH1 } from './client-h1.ts';
 import { ClientH2 } from './client-h2.ts';
 import { dial, TlsRefused } from './dial.ts';
-import type { Connect, Request, Scenario, Step } from './scenario.ts';
-import type { Upstream } from './upstream.ts';
-
-/** How long a client waits for what does not come. */
-export const PATIENCE_MS = 4_000;
-
-/** A connection of a client, which writes down what it sees. */
-export interface Client {
-  request(request: Request): Promise<void>;
-  send(text: string): void;
-  read(count: number, of: string): Promise<void>;
-  readBytes(count: number): Promise<void>;
-  readClose(): Promise<void>;
-  end(): void;
-  reset(): void;
-  rst(code: number): void;
-  /** Closes it and writes down what had come meanwhile. */
-  close(): void;
-}
-
-export interface ClientWorld {
-  readonly port: number;
-  readonly certificates: Certificates;
-  readonly upstreams: ReadonlyMap<string, Upstream>;
-  readonly fill: (text: string) => string;
-  /** A statistic by the name that the scenario gives it. */
-  readonly stat: (name: string) => Promise<number>;
-}
+import type { Connect, Scenario, Step } from './scenario.ts';
 
 const PLAIN: Connect = { name: '', as: 'h1', tls: null, before: '', to: '' };
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type SecureVersion, type TLSSocket } from 'node:tls';
-import type { ClientWorld } from './client.ts';
+import type { ClientWorld } from './client-connection.ts';
 import type { Connect, TlsSide } from './scenario.ts';
 
 /** A TLS handshake that failed; it has been noted. */

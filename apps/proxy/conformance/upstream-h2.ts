@@ -6,8 +6,9 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Certificates } from './certificates.ts';
+import { fieldsOf } from './fields-h2.ts';
 import type { Answer, UpstreamScript } from './scenario.ts';
-import { listenLocally, tlsOptions, type Upstream } from './upstream.ts';
+import { listenLocally, tlsOptions, type Upstream } from './upstream-server.ts';
 
 /** A scripted HTTP/2 server, with prior knowledge or over TLS. */
 export async function openUpstreamH2(
@@ -103,17 +104,4 @@ function respond(answer: Answer, name: string, stream: ServerHttp2Stream): void 
     return;
   }
   stream.end(body);
-}
-
-/** `name: value` lines as Node takes them. */
-export function fieldsOf(lines: readonly string[]): Record<string, string | string[]> {
-  const fields: Record<string, string | string[]> = {};
-  for (const line of lines) {
-    const colon = line.indexOf(':', 1);
-    const name = line.slice(0, colon);
-    const value = line.slice(colon + 1).trim();
-    const before = fields[name];
-    fields[name] = before === undefined ? value : [before, value].flat();
-  }
-  return fields;
 }
