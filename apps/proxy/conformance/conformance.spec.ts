@@ -1,6 +1,6 @@
 import { withPeer } from '@flotilla/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FAMILIES, generateScenarios } from './generated/families.ts';
+import { FAMILIES, generateScenarios } from './random/families.ts';
 import { judge, type Judgement } from './judge.ts';
 import { loadScenarios } from './load.ts';
 import { showVerdict } from './report.ts';

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { findPeer } from '@flotilla/testing';
 import { acceptAsPending } from './accept.ts';
-import { FAMILIES, generateScenarios } from './generated/families.ts';
+import { FAMILIES, generateScenarios } from './random/families.ts';
 import { judge } from './judge.ts';
 import { loadScenarios } from './load.ts';
 import { showJudgement } from './report.ts';

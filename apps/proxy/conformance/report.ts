@@ -1,4 +1,4 @@
-import { yamlOf } from './generated/families.ts';
+import { yamlOf } from './random/families.ts';
 import { showDifference } from './compare.ts';
 import type { Judgement, Verdict } from './judge.ts';
 
