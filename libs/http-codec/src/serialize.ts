@@ -4,13 +4,24 @@ import type { HeaderList } from './header-list.ts';
 // Start lines are few: made once.
 const statusLines: string[] = [];
 
+/** Phrases that are not Node's, but those of Envoy's table. */
+const PHRASES: Readonly<Record<number, string>> = {
+  418: 'Unknown',
+  451: 'Unknown',
+  599: 'Last Unassigned Server Error Code',
+};
+
+function statusLine(status: number, minorVersion: number): string {
+  return `HTTP/1.${minorVersion} ${status} ${PHRASES[status] ?? STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+}
+
 /**
  * The head of a response as latin1 text, ended by the empty line. `extra` holds further field lines, each
- * ended by CRLF (framing and connection, which the caller decides on), or is empty.
+ * ended by CRLF (framing and connection, which the caller decides on), or is empty. To an HTTP/1.0 request the answer
+ * is of that version, too (as Envoy does).
  */
-export function serializeResponseHead(status: number, headers: HeaderList, extra: string): string {
-  const known = statusLines[status];
-  let text = known ?? (statusLines[status] = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`);
+export function serializeResponseHead(status: number, headers: HeaderList, extra: string, minorVersion = 1): string {
+  let text = minorVersion === 1 ? (statusLines[status] ??= statusLine(status, 1)) : statusLine(status, minorVersion);
   const { flat } = headers;
   for (let index = 0; index < flat.length; index += 2) text += `${flat[index]}: ${flat[index + 1]}\r\n`;
   return `${text}${extra}\r\n`;

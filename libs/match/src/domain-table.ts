@@ -55,7 +55,7 @@ export function hostWithoutPort(host: string): string {
   const bracket = host.lastIndexOf(']');
   // An IPv6 address without brackets holds further colons and no port.
   if (bracket > colon || (bracket === -1 && host.indexOf(':') !== colon)) return host;
-  return /^\d+$/.test(host.slice(colon + 1)) ? host.slice(0, colon) : host;
+  return /^\d*$/.test(host.slice(colon + 1)) ? host.slice(0, colon) : host;
 }
 
 function addUnique<T>(table: Map<string, T>, key: string, value: T, domain: string): void {

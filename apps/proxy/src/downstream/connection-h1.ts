@@ -66,7 +66,7 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
     socket.on('close', () => this.#onSocketClose());
     this.#watchIdle(ctx.clock.monotonicMs());
     if (settings.maxConnectionDurationMs > 0) {
-      this.#durationTimer = ctx.clock.after(settings.maxConnectionDurationMs, () => this.drain());
+      this.#durationTimer = ctx.clock.after(settings.maxConnectionDurationMs, () => this.#expire());
     }
     if (accepted.initial !== null) this.#onBytes(accepted.initial);
     socket.resume();
@@ -90,8 +90,10 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
     const limit = this.#settings.maxRequestsPerConnection;
     if (!head.keepAlive || this.response.isDraining || (limit > 0 && this.#requests >= limit)) {
       this.response.isLast = true;
+      if (limit > 0 && this.#requests >= limit) this.#settings.stats.requestsReached.value += 1;
     }
     if (!this.#settings.allowsAnyMethod && !KNOWN_METHODS.has(head.method)) {
+      this.#settings.stats.protocolErrors.value += 1;
       this.#refuse(replyToParseError('bad-method'));
       return;
     }
@@ -212,10 +214,21 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
     if (idleTimeoutMs > 0) this.#idle.set(nowMs + idleTimeoutMs, nowMs);
   }
 
+  /** Its time is over: an idle connection ends now, a busy one with its response. */
+  #expire(): void {
+    this.#settings.stats.durationReached.value += 1;
+    this.drain();
+    if (this.#exchange === null && !this.#isOver) this.#close();
+  }
+
   #onIdle(): void {
     if (this.#exchange !== null || this.#isOver) return;
-    if (this.#isHeadTimed) this.#refuse(requestHeadersTimeout);
-    else this.#close();
+    if (this.#isHeadTimed) {
+      this.#refuse(requestHeadersTimeout);
+      return;
+    }
+    this.#settings.stats.connectionIdleTimeouts.value += 1;
+    this.#close();
   }
 
   /** What was written goes out; then the client has a moment to read it before the socket is gone. */

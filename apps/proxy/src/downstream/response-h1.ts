@@ -33,6 +33,7 @@ export class ResponseH1 implements ResponseWriter {
   readonly #owner: ResponseOwner;
   #isHead = false;
   #isHttp10 = false;
+  #isConnect = false;
   #upgrade: string | null = null;
   #isChunked = false;
   #isTunnel = false;
@@ -49,6 +50,7 @@ export class ResponseH1 implements ResponseWriter {
   begin(request: RequestHead | null): void {
     this.#isHead = request?.method === 'HEAD';
     this.#isHttp10 = request?.minorVersion === 0;
+    this.#isConnect = request?.method === 'CONNECT';
     this.#upgrade = request?.upgrade ?? null;
   }
 
@@ -67,6 +69,9 @@ export class ResponseH1 implements ResponseWriter {
     this.#isChunked = false;
     if (status === 101) {
       extra = headers.has('upgrade') ? 'connection: upgrade\r\n' : upgradeFields(this.#upgrade ?? '');
+    } else if (this.#isConnect && status < 300) {
+      // What follows is the tunnel's (RFC 9110, section 9.3.6).
+      headers.remove('content-length');
     } else {
       if (!headers.has('content-length')) extra = this.#framing(status, hasBody);
       if (this.isLast || this.isDraining) {
@@ -74,7 +79,7 @@ export class ResponseH1 implements ResponseWriter {
         extra += 'connection: close\r\n';
       } else if (this.#isHttp10) extra += 'connection: keep-alive\r\n';
     }
-    this.#segments.text(serializeResponseHead(status, headers, extra));
+    this.#segments.text(serializeResponseHead(status, headers, extra, this.#isHttp10 ? 0 : 1));
     this.#scheduleFlush();
   }
 

@@ -1,5 +1,5 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import type { HeaderList} from '@flotilla/http-codec';
+import type { HeaderList } from '@flotilla/http-codec';
 import { type RequestHead } from '@flotilla/http-codec';
 import { replyToParseError } from '../http/codec-reply.ts';
 import type { DownstreamStream } from '../http/downstream-stream.ts';

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Logger } from '@flotilla/observe';
+import type { Clock } from '@flotilla/runtime';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -10,6 +11,7 @@ import type { ProxyContext } from '../config/context.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { Counter } from '../observe/stats.ts';
 import { peerCertificateOf, type PeerCertificate, subjectAltNamesOf } from './peer-certificate.ts';
+import { sniff } from './sniff.ts';
 import { compileTlsParameters, type TlsParameterOptions } from './tls-parameters.ts';
 import { certificateSource, type SecretSource, validationSource, type ValidationSource } from './tls-secrets.ts';
 import type { CertificateSecret } from '../identity/secret-store.ts';
@@ -58,6 +60,7 @@ export class TlsAcceptor {
   readonly #handshakeTimeoutMs: number;
   readonly #stats: TlsStats;
   readonly #logger: Logger;
+  readonly #clock: Clock;
   readonly #pending = new Map<string, (outcome: HandshakeOutcome) => void>();
   #withAlpn: TlsServer | null = null;
   #withoutAlpn: TlsServer | null = null;
@@ -83,6 +86,7 @@ export class TlsAcceptor {
     this.#handshakeTimeoutMs = handshakeTimeoutMs;
     this.#stats = tlsStats(ctx, statPrefix);
     this.#logger = ctx.logger;
+    this.#clock = ctx.clock;
     this.#checkInline(path);
     this.secretNames = [this.#certificate.name, this.#validation?.trust?.name ?? null].filter((name) => name !== null);
   }
@@ -97,6 +101,10 @@ export class TlsAcceptor {
     offered: readonly string[] | null,
     done: (outcome: HandshakeOutcome) => void,
   ): void {
+    if (offered === null && initial === null && this.#alpn.length > 0) {
+      this.#handshakeKnowing(socket, done);
+      return;
+    }
     const server = this.#serverFor(offered);
     if (server === null) {
       socket.destroy();
@@ -119,6 +127,17 @@ export class TlsAcceptor {
     socket.once('close', onClose);
     if (initial !== null) socket.unshift(initial);
     server.emit('connection', socket);
+  }
+
+  /** Looks at the ClientHello first: what the client offers decides whether ALPN takes part. */
+  #handshakeKnowing(socket: Socket, done: (outcome: HandshakeOutcome) => void): void {
+    const settings = { tls: true, http: false, timeoutMs: this.#handshakeTimeoutMs, continueOnTimeout: false };
+    sniff(socket, settings, this.#clock, (sniffed) => {
+      if (sniffed !== null) return this.handshake(socket, sniffed.initial, sniffed.applicationProtocols, done);
+      this.#stats.connectionError.value += 1;
+      socket.destroy();
+      done({ failure: 'the client closed before its ClientHello, or took too long' });
+    });
   }
 
   #serverFor(offered: readonly string[] | null): Server | null {

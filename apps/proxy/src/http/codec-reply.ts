@@ -19,6 +19,10 @@ export function replyToParseError(code: ParseErrorCode): LocalReply {
       return protocolError(501, 'Not Implemented', 'http1.invalid_transfer_encoding');
     case 'content-length-with-transfer-encoding':
       return protocolError(400, 'Bad Request', 'http1.content_length_and_chunked_not_allowed');
+    case 'control-character':
+      return protocolError(400, 'Bad Request', 'http1.invalid_characters');
+    case 'bad-target':
+      return protocolError(400, 'Bad Request', 'http1.invalid_url');
     case 'bad-connection':
       return protocolError(400, 'Bad Request', 'http1.connection_header_rejected');
     default:

@@ -48,6 +48,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   #router: Router | null = null;
   #state: number = State.filtering;
   #isRequestEnded = false;
+  #isBroken = false;
   /** Body that came while a filter had stopped. */
   #held: Buffer[] | null = null;
   #heldTrailers: HeaderList | null = null;
@@ -101,7 +102,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   /** Checks, routes and filters the request. */
   begin(head: RequestHead): void {
     const { settings, info } = this;
-    const refused = prepareRequest(this, head, this.#upgrade, this.#stream.connection, settings);
+    const refused = prepareRequest(this, head, this.#stream.connection, settings, info);
     if (head.body === 'none' || head.body === 0) {
       this.#isRequestEnded = true;
       info.requestEndMs = info.startMs;
@@ -110,7 +111,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     info.authority = this.authority;
     info.scheme = this.scheme;
     if (refused !== null) {
-      if (refused.status === 400 || this.#upgrade !== null) this.#stream.closeAfterResponse();
+      if ((refused.flags & ResponseFlag.DownstreamProtocolError) !== 0) settings.stats.protocolErrors.value += 1;
+      if (refused.status === 400) this.#stream.closeAfterResponse();
       this.sendLocalReply(refused);
       return;
     }
@@ -126,6 +128,11 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
         info.upstreamCluster = this.choice.cluster;
         this.#idleTimeoutMs = action.idleTimeoutMs ?? settings.streamIdleTimeoutMs;
       }
+    }
+    if (this.#upgrade !== null && !settings.upgrades.has(this.#upgrade.toLowerCase())) {
+      this.#stream.closeAfterResponse();
+      this.sendLocalReply(replies.upgradeRefused);
+      return;
     }
     startStreamTimeouts(
       this.deadlines,
@@ -190,7 +197,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       ? ResponseFlag.DownstreamRemoteReset
       : ResponseFlag.DownstreamConnectionTermination;
     this.info.responseCodeDetails = isReset ? 'http2.remote_reset' : 'downstream_remote_disconnect';
-    this.settings.stats.resets.value += 1;
+    this.#isBroken = true;
     this.#finish();
   }
 
@@ -239,8 +246,9 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
 
   respondEnd(trailers: HeaderList | null): void {
     if (this.#state !== State.responding) return;
-    this.info.responseTrailers = trailers;
-    this.#stream.response.end(this.#stream.forwardsTrailers ? trailers : null);
+    const forwarded = this.#stream.forwardsTrailers ? trailers : null;
+    this.info.responseTrailers = forwarded;
+    this.#stream.response.end(forwarded);
     this.#finish();
   }
 
@@ -248,6 +256,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (this.#state === State.done) return;
     this.info.responseFlags |= flags;
     this.info.responseCodeDetails = details;
+    this.#isBroken = true;
     this.#stream.reset();
     this.#finish();
   }
@@ -345,6 +354,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.#state = State.done;
     this.#closeRouter();
     const { info, settings } = this;
+    // A stream that is not whole on both sides is reset, whoever ends it (as Envoy counts).
+    if (this.#isBroken || !this.#isRequestEnded) settings.stats.resets.value += 1;
     info.endMs = settings.ctx.clock.monotonicMs();
     this.#filters?.end();
     countExchange(settings.stats, info);

@@ -41,11 +41,23 @@ export const perTryTimeout = reply(
   'upstream_per_try_timeout',
   ResponseFlag.UpstreamRequestTimeout,
 );
+export const invalidAuthority = reply(
+  400,
+  'Bad Request',
+  'http.invalid_authority',
+  ResponseFlag.DownstreamProtocolError,
+);
+export const invalidScheme = reply(400, 'Bad Request', 'http1.invalid_scheme', ResponseFlag.DownstreamProtocolError);
 export const missingHost = reply(400, '', 'missing_host_header', 0);
 export const badPath = reply(400, '', 'path_normalization_failed', 0);
 export const badAbsolutePath = reply(404, '', 'absolute_path_rejected', 0);
 export const upgradeRefused = reply(403, '', 'upgrade_failed', 0);
-export const underscoreInName = reply(400, '', 'http1.unexpected_underscore', 0);
+export const underscoreInName = reply(
+  400,
+  'Bad Request',
+  'http1.unexpected_underscore',
+  ResponseFlag.DownstreamProtocolError,
+);
 export const streamIdleTimeout = reply(504, 'stream timeout', 'stream_idle_timeout', ResponseFlag.StreamIdleTimeout);
 export const requestBodyIdleTimeout = reply(
   408,
@@ -53,18 +65,8 @@ export const requestBodyIdleTimeout = reply(
   'stream_idle_timeout',
   ResponseFlag.StreamIdleTimeout,
 );
-export const requestTimeout = reply(
-  408,
-  'request timeout',
-  'request_overall_timeout',
-  ResponseFlag.DownstreamProtocolError,
-);
-export const requestHeadersTimeout = reply(
-  408,
-  'request header timeout',
-  'request_header_timeout',
-  ResponseFlag.DownstreamProtocolError,
-);
+export const requestTimeout = reply(408, 'request timeout', 'request_overall_timeout', 0);
+export const requestHeadersTimeout = reply(408, 'request header timeout', 'request_header_timeout', 0);
 /** The stream took too long; who is late depends on whether the request was whole. */
 export function maxDurationReached(isRequestEnded: boolean): LocalReply {
   return {
@@ -153,7 +155,7 @@ export interface ComposedReply {
 
 /** Puts a reply into the form that the client understands: gRPC clients get a status in headers, others text. */
 export function composeReply(reply: LocalReply, requestHeaders: HeaderList): ComposedReply {
-  const isGrpc = requestHeaders.get('content-type')?.startsWith('application/grpc') === true;
+  const isGrpc = isGrpcRequest(requestHeaders);
   const body = isGrpc || reply.body === '' ? null : Buffer.from(reply.body);
   const headers = isGrpc ? grpcHeaders(reply) : new HeaderList();
   if (body !== null) headers.flat.push('content-length', String(body.length), 'content-type', 'text/plain');
@@ -168,8 +170,21 @@ export function composeDirect(action: RedirectAction | DirectAction, request: Ro
     return { status: action.status, headers, body: null };
   }
   const { status, body } = action;
+  if (isGrpcRequest(request.headers)) {
+    const text = body === null ? '' : body.toString();
+    const headers = grpcHeaders(reply(status, text, '', 0));
+    if (status === 201) headers.append('location', `${request.scheme}://${request.authority}${request.path}`);
+    return { status: 200, headers, body: null };
+  }
   const fields = body === null ? [] : ['content-length', String(body.length), 'content-type', 'text/plain'];
+  // What was made is where it was asked for (as Envoy has it).
+  if (status === 201) fields.unshift('location', `${request.scheme}://${request.authority}${request.path}`);
   return { status, headers: new HeaderList(fields), body };
+}
+
+function isGrpcRequest(headers: HeaderList): boolean {
+  const type = headers.get('content-type');
+  return type !== undefined && /^application\/grpc(?:$|[+;])/.test(type);
 }
 
 /** A response that is headers only, with the status in them ("trailers-only"). */

@@ -1,6 +1,7 @@
 import type { ParserLimits } from '@flotilla/http-codec';
 import type { ProxyContext } from '../config/context.ts';
 import type { AccessLog } from '../observe/access-log.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
 import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
@@ -89,6 +90,10 @@ export interface ManagerStats {
   readonly idleTimeouts: Counter;
   readonly requestTimeouts: Counter;
   readonly durationTimeouts: Counter;
+  /** Of connections. */
+  readonly connectionIdleTimeouts: Counter;
+  readonly durationReached: Counter;
+  readonly requestsReached: Counter;
   readonly noRoute: Counter;
   readonly noCluster: Counter;
   /** Redirects, too, as in Envoy. */
@@ -112,6 +117,9 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
     time: stats.histogram(`${prefix}downstream_rq_time`),
     resets: stats.counter(`${prefix}downstream_rq_rx_reset`),
     idleTimeouts: stats.counter(`${prefix}downstream_rq_idle_timeout`),
+    connectionIdleTimeouts: stats.counter(`${prefix}downstream_cx_idle_timeout`),
+    durationReached: stats.counter(`${prefix}downstream_cx_max_duration_reached`),
+    requestsReached: stats.counter(`${prefix}downstream_cx_max_requests_reached`),
     durationTimeouts: stats.counter(`${prefix}downstream_rq_max_duration_reached`),
     requestTimeouts: stats.counter(`${prefix}downstream_rq_timeout`),
     noRoute: stats.counter(`${prefix}no_route`),
@@ -121,10 +129,13 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
   };
 }
 
+const GONE = ResponseFlag.DownstreamConnectionTermination | ResponseFlag.DownstreamRemoteReset;
+
 /** Counts a finished exchange. */
 export function countExchange(stats: ManagerStats, info: StreamInfo): void {
   stats.activeRequests.value -= 1;
-  stats.completed.value += 1;
+  // Nobody was there to get the end of it.
+  if ((info.responseFlags & GONE) === 0) stats.completed.value += 1;
   stats.time.record(info.endMs - info.startMs);
   const family = stats.responses[Math.min(5, Math.floor(info.responseCode / 100))];
   if (family !== undefined) family.value += 1;

@@ -46,7 +46,6 @@ export function placeOrder(
   if (route.request !== null) route.request(headers, info);
   if (action.rewrite !== null) action.rewrite(request);
   if (choice.authority !== null) {
-    headers.set('x-envoy-original-host', request.authority);
     request.authority = choice.authority;
   }
   if (typeof body === 'number') headers.remove('content-length');

@@ -5,6 +5,7 @@ import type { LocalReply } from './local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';
 import { canonicalPath, needsWork } from './path.ts';
 import { prepareRequestHeaders } from './request-headers.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { RoutableRequest } from './route/route.ts';
 
 /**
@@ -14,15 +15,18 @@ import type { RoutableRequest } from './route/route.ts';
 export function prepareRequest(
   request: RoutableRequest,
   head: RequestHead,
-  upgrade: string | null,
   connection: AcceptedConnection,
   settings: ManagerSettings,
+  info: StreamInfo,
 ): LocalReply | null {
-  if (request.authority === '') {
+  // An empty Host is one (RFC 9110, section 7.2).
+  if (request.authority === '' && head.host === null) {
     if (head.minorVersion === 0 && settings.defaultHostForHttp10 !== '') {
       request.authority = settings.defaultHostForHttp10;
     } else return replies.missingHost;
   }
+  if (!isAuthority(request.authority)) return replies.invalidAuthority;
+  if (head.scheme !== null && head.scheme !== 'http' && head.scheme !== 'https') return replies.invalidScheme;
   if (settings.stripPort !== 'none' || settings.stripTrailingDot) stripAuthority(request, connection, settings);
   if (settings.underscores !== 'allow' && !checkUnderscores(request.headers, settings.underscores)) {
     return replies.underscoreInName;
@@ -42,10 +46,14 @@ export function prepareRequest(
       };
     }
   }
-  const scheme = prepareRequestHeaders(request.headers, connection, settings);
+  const scheme = prepareRequestHeaders(request.headers, connection, settings, info);
   request.scheme = settings.edge.schemeToOverwrite === null ? (head.scheme ?? scheme) : scheme;
-  if (upgrade !== null && !settings.upgrades.has(upgrade.toLowerCase())) return replies.upgradeRefused;
   return null;
+}
+
+/** Characters of an authority (RFC 3986, section 3.2): anything else could pose as the beginning of a path. */
+function isAuthority(text: string): boolean {
+  return /^[A-Za-z0-9\-._~!$&'()*+,;=:%@[\]]*$/.test(text);
 }
 
 function stripAuthority(request: RoutableRequest, connection: AcceptedConnection, settings: ManagerSettings): void {

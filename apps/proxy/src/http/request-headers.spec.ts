@@ -2,6 +2,7 @@ import { HeaderList } from '@flotilla/http-codec';
 import { compileCidrListMatcher } from '@flotilla/match';
 import { describe, expect, it } from 'vitest';
 import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import { StreamInfo } from '../observe/stream-info.ts';
 import type { EdgeSettings, ManagerSettings } from './manager-settings.ts';
 import { localAddress, prepareRequestHeaders } from './request-headers.ts';
 
@@ -27,7 +28,8 @@ function prepare(fields: Readonly<Record<string, string>>, edge: Partial<EdgeSet
   } as unknown as AcceptedConnection; // only these are read
   const clientCert = { mode: 'sanitize', subject: false, cert: false, dns: false, uri: false };
   const settings = { edge: { ...EDGE, ...edge }, clientCert } as unknown as ManagerSettings; // only these are read
-  const scheme = prepareRequestHeaders(headers, connection, settings);
+  const info = new StreamInfo(connection.info, 0, 0);
+  const scheme = prepareRequestHeaders(headers, connection, settings, info);
   return { ...Object.fromEntries(headers), scheme };
 }
 

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import type { HeaderList } from '@flotilla/http-codec';
 import { addressBits } from '@flotilla/match';
+import { formatAddress } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
 import { editClientCertHeader } from './client-cert-header.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { EdgeSettings, ManagerSettings } from './manager-settings.ts';
 
 // Orders to the router that only a caller of the same mesh may give.
@@ -39,10 +41,14 @@ export function prepareRequestHeaders(
   headers: HeaderList,
   connection: AcceptedConnection,
   settings: ManagerSettings,
+  info: StreamInfo,
 ): string {
   const { edge } = settings;
   const transport = connection.isTls ? 'https' : 'http';
   const client = clientAddress(headers, connection, edge);
+  if (client.address !== null && client.isForwarded) {
+    info.downstreamRemoteAddress = formatAddress({ host: client.address, port: 0 });
+  }
   if (edge.useRemoteAddress) {
     if (!edge.skipXffAppend) appendForwardedFor(headers, remoteHost(connection));
     if (edge.xffTrustedHops === 0 || !headers.has('x-forwarded-proto')) headers.set('x-forwarded-proto', transport);
@@ -69,11 +75,13 @@ interface Client {
   /** Trusted address of the original client, null when it cannot be told. */
   readonly address: string | null;
   readonly isInternal: boolean;
+  /** The address comes from `x-forwarded-for`. */
+  readonly isForwarded: boolean;
   /** The request comes in from outside, here. */
   readonly isEdge: boolean;
 }
 
-const UNKNOWN_CLIENT: Client = { address: null, isInternal: false, isEdge: false };
+const UNKNOWN_CLIENT: Client = { address: null, isInternal: false, isForwarded: false, isEdge: false };
 
 function clientAddress(headers: HeaderList, connection: AcceptedConnection, edge: EdgeSettings): Client {
   const forwarded = headers.getCombined('x-forwarded-for');
@@ -81,13 +89,13 @@ function clientAddress(headers: HeaderList, connection: AcceptedConnection, edge
     const trusted = edge.xffTrustedHops > 0 ? hopFromEnd(forwarded, edge.xffTrustedHops - 1) : null;
     const address = trusted ?? remoteHost(connection);
     const isInternal = forwarded === undefined && edge.isInternalAddress(address);
-    return { address, isInternal, isEdge: !isInternal };
+    return { address, isInternal, isForwarded: trusted !== null, isEdge: !isInternal };
   }
   if (forwarded === undefined) return UNKNOWN_CLIENT;
   const address = hopFromEnd(forwarded, edge.xffTrustedHops);
   const isSingle = !forwarded.includes(',');
   const isInternal = isSingle && address !== null && edge.isInternalAddress(address);
-  return { address, isInternal, isEdge: false };
+  return { address, isInternal, isForwarded: true, isEdge: false };
 }
 
 /** The n-th address of `x-forwarded-for` from its end; null when there are not as many or it is none. */

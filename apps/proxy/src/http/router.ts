@@ -96,7 +96,7 @@ export class Router implements AttemptOwner {
     }
     this.#startPerTryTimeout();
     // An upgrade's request has no end until it is refused or the client closes the tunnel.
-    if (this.#order.upgrade === null || this.#isTunnel) this.#attempt?.end(trailers);
+    if (!this.#wantsTunnel || this.#isTunnel) this.#attempt?.end(trailers);
   }
 
   onDownstreamBlocked(): void {
@@ -161,14 +161,14 @@ export class Router implements AttemptOwner {
     info.responseCode = status;
     info.responseHeaders = headers;
     this.#editResponse(headers, info);
-    if (status === 101 && this.#order.upgrade !== null) {
+    if (this.#isTunnelAccepted(status)) {
       this.#isTunnel = true;
       this.#host.deadlines.clear('route');
       this.#host.respondHead(status, headers, true);
       this.#host.becomeTunnel();
       return;
     }
-    if (this.#order.upgrade !== null) attempt.end(null);
+    if (this.#wantsTunnel) attempt.end(null);
     this.#host.respondHead(status, headers, hasBody);
   }
 
@@ -196,6 +196,16 @@ export class Router implements AttemptOwner {
     const verdict = this.#retryAfter((retry) => retry.afterFailure(failure, attempt.hasConnected));
     if (verdict !== null && this.#follow(verdict)) return;
     this.#replyInPlace(upstreamFailed(failure, detail, info.attemptCount > 1));
+  }
+
+  get #wantsTunnel(): boolean {
+    return this.#order.upgrade !== null || this.#order.method === 'CONNECT';
+  }
+
+  #isTunnelAccepted(status: number): boolean {
+    return this.#order.upgrade === null
+      ? this.#order.method === 'CONNECT' && status >= 200 && status < 300
+      : status === 101;
   }
 
   /** Answers in the place of the upstream, whose statistics count the answer. */
@@ -253,7 +263,7 @@ export class Router implements AttemptOwner {
     // All at once: the buffer is bounded, and the upstream side queues what it cannot write yet.
     if (this.#body !== null) for (const chunk of this.#body.chunks) attempt.write(chunk);
     if (!this.#isRequestEnded) return;
-    if (this.#order.upgrade === null) attempt.end(this.#body?.trailers ?? null);
+    if (!this.#wantsTunnel) attempt.end(this.#body?.trailers ?? null);
     this.#startPerTryTimeout();
   }
 
@@ -288,7 +298,8 @@ export class Router implements AttemptOwner {
   #editResponse(headers: HeaderList, info: StreamInfo): void {
     const { route, choice } = this.#order;
     const { settings } = this.#host;
-    if (!settings.router.suppressEnvoyHeaders && info.requestEndMs >= 0) {
+    const isTunnel = this.#isTunnelAccepted(info.responseCode);
+    if (!settings.router.suppressEnvoyHeaders && info.requestEndMs >= 0 && !isTunnel) {
       const elapsedMs = Math.max(0, Math.round(settings.ctx.clock.monotonicMs() - info.requestEndMs));
       headers.set('x-envoy-upstream-service-time', String(elapsedMs));
     }

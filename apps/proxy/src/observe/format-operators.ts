@@ -54,9 +54,9 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['UPSTREAM_PEER_URI_SAN', plain((info) => info.upstreamPeerUriSan)],
   ['UPSTREAM_REQUEST_ATTEMPT_COUNT', plain((info) => info.attemptCount)],
 
-  ['DOWNSTREAM_REMOTE_ADDRESS', plain((info) => info.connection.remoteAddress)],
-  ['DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.connection.remoteAddress))],
-  ['DOWNSTREAM_REMOTE_PORT', plain((info) => portOf(info.connection.remoteAddress))],
+  ['DOWNSTREAM_REMOTE_ADDRESS', plain((info) => info.downstreamRemoteAddress)],
+  ['DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.downstreamRemoteAddress))],
+  ['DOWNSTREAM_REMOTE_PORT', plain((info) => portOf(info.downstreamRemoteAddress))],
   ['DOWNSTREAM_DIRECT_REMOTE_ADDRESS', plain((info) => info.connection.remoteAddress)],
   ['DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.connection.remoteAddress))],
   ['DOWNSTREAM_DIRECT_REMOTE_PORT', plain((info) => portOf(info.connection.remoteAddress))],

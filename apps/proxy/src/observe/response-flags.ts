@@ -33,10 +33,10 @@ export const ResponseFlag = {
 const SHORT_NAMES: readonly (readonly [number, string])[] = [
   [ResponseFlag.DelayInjected, 'DI'],
   [ResponseFlag.UpstreamRetryLimitExceeded, 'URX'],
+  [ResponseFlag.UpstreamOverflow, 'UO'],
   [ResponseFlag.NoHealthyUpstream, 'UH'],
   [ResponseFlag.UpstreamConnectionFailure, 'UF'],
   [ResponseFlag.UpstreamConnectionTermination, 'UC'],
-  [ResponseFlag.UpstreamOverflow, 'UO'],
   [ResponseFlag.UpstreamRemoteReset, 'UR'],
   [ResponseFlag.UpstreamRequestTimeout, 'UT'],
   [ResponseFlag.UpstreamProtocolError, 'UPE'],

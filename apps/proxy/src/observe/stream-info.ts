@@ -38,6 +38,8 @@ export class StreamInfo {
   readonly connection: ConnectionInfo;
   readonly startTimeMs: number;
   readonly startMs: number;
+  /** The client's address as far as it is trusted: the connection's, or one of `x-forwarded-for` with port 0. */
+  downstreamRemoteAddress: string;
   /** `HTTP/2`, `HTTP/1.1`, `HTTP/1.0`, or `null` for TCP. */
   protocol: string | null = null;
   method = '';
@@ -84,6 +86,7 @@ export class StreamInfo {
 
   constructor(connection: ConnectionInfo, startTimeMs: number, startMs: number) {
     this.connection = connection;
+    this.downstreamRemoteAddress = connection.remoteAddress;
     this.startTimeMs = startTimeMs;
     this.startMs = startMs;
   }

@@ -190,6 +190,7 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
     if (this.#isOver) return;
     this.#finish();
     const { info } = this.request;
+    if (info !== null && failure === 'overflow') info.upstreamHost = null;
     if (info !== null && (failure === 'connect-failure' || failure === 'connect-timeout')) {
       info.upstreamTransportFailureReason = detail;
     }

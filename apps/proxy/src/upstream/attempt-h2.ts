@@ -116,6 +116,7 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     if (this.#isOver) return;
     this.#finish();
     const { info } = this.request;
+    if (info !== null && failure === 'overflow') info.upstreamHost = null;
     if (info !== null && (failure === 'connect-failure' || failure === 'connect-timeout')) {
       info.upstreamTransportFailureReason = detail;
     }

@@ -122,7 +122,7 @@ describe('matching', () => {
       compile({ virtualHosts: [{ name: 'v', domains: ['*'], requireTls, routes: [route('r', prefix('/'))] }] });
     const location = (found: Route | null) =>
       found?.action.kind === 'redirect' ? found.action.location(request('/x?y', { authority: 'a.com:80' })) : null;
-    expect(location(withTls(2).match(request('/x?y'), 0))).toBe('https://a.com/x?y');
+    expect(location(withTls(2).match(request('/x?y'), 0))).toBe('https://a.com:80/x?y');
     expect(withTls(2).match(request('/', { scheme: 'https' }), 0)?.name).toBe('r');
     const internal = request('/', { headers: HeaderList.of({ 'x-envoy-internal': 'true' }) });
     expect(withTls(1).match(internal, 0)?.name).toBe('r');

@@ -41,7 +41,7 @@ export function compileRedirect(proto: RedirectProto, matched: CompiledMatch['pa
 export const HTTPS_REDIRECT: RedirectAction = {
   kind: 'redirect',
   status: 301,
-  location: (request) => `https://${requestHost(request, 'https', '')}${request.path}`,
+  location: (request) => `https://${request.authority}${request.path}`,
 };
 
 function compileNewPath(proto: RedirectProto, matched: CompiledMatch['path'], path: string): PathRewrite {

@@ -51,7 +51,7 @@ export function compileRetryPolicy(proto: RetryProto | undefined, path: string):
     requirePreviousHosts(predicate, `${path}.retry_host_predicate[${index}]`),
   );
   const attempts = proto.numRetries ?? 1;
-  if (on === null || attempts === 0) return null;
+  if (on === null) return null;
   return {
     attempts,
     on,
