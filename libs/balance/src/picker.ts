@@ -13,8 +13,8 @@ export interface Balanced {
  * Only a turn or a queue position moves inside.
  */
 export interface Picker<T> {
-  /** Null when there are no hosts. */
-  pick(random: Random): T | null;
+  /** Null when there are no hosts. `hash`: of the request, for pickers that go by it; null: it has none. */
+  pick(random: Random, hash?: bigint | null): T | null;
 }
 
 /** Builds a picker for a set of hosts; `random` sets where it starts. */

@@ -14,7 +14,7 @@ export function weightedGroups<T>(groups: readonly WeightedGroup<T>[], random: R
   if (first === undefined) return EMPTY_PICKER;
   if (second === undefined) return first.picker;
   const queue = new EdfQueue(groups, weightOf, random);
-  return { pick: (draw) => queue.next(weightOf)?.picker.pick(draw) ?? null };
+  return { pick: (draw, hash) => queue.next(weightOf)?.picker.pick(draw, hash) ?? null };
 }
 
 function weightOf(group: { readonly weight: number }): number {

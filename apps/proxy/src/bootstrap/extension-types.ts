@@ -52,8 +52,12 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.js'),
   'envoy.extensions.load_balancing_policies.least_request.v3': () =>
     import('@flotilla/wire/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js'),
+  'envoy.extensions.load_balancing_policies.maglev.v3': () =>
+    import('@flotilla/wire/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js'),
   'envoy.extensions.load_balancing_policies.random.v3': () =>
     import('@flotilla/wire/envoy/extensions/load_balancing_policies/random/v3/random_pb.js'),
+  'envoy.extensions.load_balancing_policies.ring_hash.v3': () =>
+    import('@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js'),
   'envoy.extensions.load_balancing_policies.round_robin.v3': () =>
     import('@flotilla/wire/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js'),
   'envoy.extensions.regex_engines.v3': () =>

@@ -54,6 +54,7 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
       random: ctx.random,
       avoid: null,
       avoidAttempts: 0,
+      hash: null,
       originalDestination: accepted.originalDestination,
     };
     this.#parser = createRequestParser(this, { limits: settings.limits, acceptHttp10: settings.acceptHttp10 });

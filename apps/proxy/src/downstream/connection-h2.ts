@@ -46,6 +46,7 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
       random: ctx.random,
       avoid: null,
       avoidAttempts: 0,
+      hash: null,
       originalDestination: accepted.originalDestination,
     };
     this.#idle = new Deadline(ctx.clock, () => this.drain());

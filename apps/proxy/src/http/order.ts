@@ -18,6 +18,8 @@ export interface Order {
   /** The client speaks HTTP/2, for clusters that go by that. */
   readonly isHttp2: boolean;
   readonly timeouts: OrderTimeouts;
+  /** For balancers that go by it; null: the request has none. */
+  readonly hash: bigint | null;
 }
 
 export interface OrderTimeouts {
@@ -42,6 +44,8 @@ export function placeOrder(
   info: StreamInfo,
 ): Order {
   const { headers } = request;
+  // The request as it was routed, before any edit of it.
+  const hash = action.hash === null ? null : action.hash(request, info);
   if (choice.request !== null) choice.request(headers, info);
   if (route.request !== null) route.request(headers, info);
   if (action.rewrite !== null) action.rewrite(request);
@@ -64,6 +68,7 @@ export function placeOrder(
     upgrade,
     isHttp2,
     timeouts,
+    hash,
   };
 }
 

@@ -268,7 +268,8 @@ export class Router implements AttemptOwner {
   }
 
   #pickContext(): PickContext {
-    const { pickContext } = this.#host;
+    const { hash } = this.#order;
+    const pickContext = hash === null ? this.#host.pickContext : { ...this.#host.pickContext, hash };
     const avoid = this.#retry?.triedHosts ?? null;
     if (this.#retry === null || avoid === null || avoid.size === 0) return pickContext;
     return { ...pickContext, avoid, avoidAttempts: this.#retry.policy.hostSelectionAttempts };
@@ -304,6 +305,7 @@ export class Router implements AttemptOwner {
       headers.set('x-envoy-upstream-service-time', String(elapsedMs));
     }
     if (route.attemptCountInResponse) headers.set('x-envoy-attempt-count', String(info.attemptCount));
+    if (info.cookiesToSet !== null) for (const cookie of info.cookiesToSet) headers.append('set-cookie', cookie);
     if (choice.response !== null) choice.response(headers, info);
     if (route.response !== null) route.response(headers, info);
   }

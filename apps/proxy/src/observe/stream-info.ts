@@ -81,6 +81,8 @@ export class StreamInfo {
   downstreamPeer: PeerMetadata | null = null;
   /** Service that the upstream cluster stands for (cluster metadata `istio.services[0]`). */
   destinationService: DestinationService | null = null;
+  /** `set-cookie` values that the response brings, made by hash policies; null for none. */
+  cookiesToSet: string[] | null = null;
   /** What filters noted down, by namespace (Envoy's dynamic metadata); null while nothing is. */
   dynamicMetadata: Map<string, JsonObject> | null = null;
 

@@ -39,6 +39,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
       random: ctx.random,
       avoid: null,
       avoidAttempts: 0,
+      hash: null,
       originalDestination: accepted.originalDestination,
     };
     this.#idle = new Deadline(ctx.clock, () => this.#onIdle());

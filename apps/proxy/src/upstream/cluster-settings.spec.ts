@@ -94,7 +94,11 @@ describe('compileCluster', () => {
     ['unknown protocol options', { typedExtensionProtocolOptions: { x: {} } }, /protocol_options\["x"\]: is not supp/],
     ['health checks', { healthChecks: [{}] }, /health_checks: is not supported/],
     ['outlier detection', { outlierDetection: {} }, /outlier_detection: is not supported/],
-    ['ring hash', { lbPolicy: 2 }, /lb_policy: RING_HASH is not supported/],
+    [
+      'a Maglev table whose size is no prime',
+      { lbPolicy: 5, lbConfig: { case: 'maglevLbConfig', value: { tableSize: 65_536n } } },
+      /table_size: 65536 is not a prime/,
+    ],
     ['subsets', { lbSubsetConfig: { subsetSelectors: [{ keys: ['v'] }] } }, /lb_subset_config: is not supported/],
     ['network filters', { filters: [{ name: 'x' }] }, /filters: is not supported/],
     [

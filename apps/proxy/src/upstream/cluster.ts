@@ -197,12 +197,13 @@ export class Cluster implements UpstreamCluster {
     for (const host of this.hosts()) host.destroy();
   }
 
-  #pickHost({ random, avoid, avoidAttempts, originalDestination }: PickContext): Host | null {
+  #pickHost({ random, avoid, avoidAttempts, hash, originalDestination }: PickContext): Host | null {
     if (this.#originalDestinations !== null) return this.#originalDestinations.hostFor(originalDestination);
-    let host = this.#endpoints.pick(random);
+    let host = this.#endpoints.pick(random, hash);
     if (avoid === null) return host;
     for (let attempt = 1; attempt < avoidAttempts && host !== null && avoid.has(host); attempt++) {
-      host = this.#endpoints.pick(random);
+      // The same hash would give the same host again.
+      host = this.#endpoints.pick(random, null);
     }
     return host;
   }

@@ -1,4 +1,4 @@
-import { EMPTY_PICKER, type Picker, weightedGroups } from '@flotilla/balance';
+import { EMPTY_PICKER, loadOfPriorities, type Picker, type PriorityHealth, weightedGroups } from '@flotilla/balance';
 import type { Random } from '@flotilla/runtime';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { EndpointGroup } from './endpoints.ts';
@@ -12,6 +12,18 @@ export interface HostGroup {
   readonly locality: string;
   readonly weight: number;
   readonly hosts: readonly Host[];
+}
+
+interface Share {
+  /** Sum of the loads up to and including this one, per cent. */
+  readonly upTo: number;
+  readonly picker: Picker<Host>;
+}
+
+function healthOf(groups: readonly HostGroup[]): PriorityHealth {
+  const hosts = groups.flatMap((group) => group.hosts);
+  const count = (health: Host['health']) => hosts.filter((host) => host.health === health).length;
+  return { total: hosts.length, healthy: count('healthy'), degraded: count('degraded') };
 }
 
 /**
@@ -42,8 +54,13 @@ export class EndpointSet {
     return this.#byKey.values();
   }
 
-  pick(random: Random): Host | null {
-    return this.#picker.pick(random);
+  pick(random: Random, hash: bigint | null): Host | null {
+    return this.#picker.pick(random, hash);
+  }
+
+  /** The health of a host has changed. */
+  healthChanged(): void {
+    this.#rebuild();
   }
 
   /** Replaces the whole set. Requests in flight on hosts that go are left to finish. */
@@ -93,26 +110,40 @@ export class EndpointSet {
     this.#picker = this.#pickerOfPriorities();
   }
 
-  /**
-   * The first priority with usable hosts takes all requests: healthy ones, or degraded ones where none is healthy.
-   * When no priority has any, the first that has hosts at all takes them in spite of their health ("panic").
-   */
+  /** One picker for the healthy, the degraded and (in panic) all hosts of each priority, chosen by their loads. */
   #pickerOfPriorities(): Picker<Host> {
-    const priorities = [...new Set(this.#groups.map((group) => group.priority))].sort((a, b) => a - b);
-    for (const health of ['healthy', 'degraded'] as const) {
-      for (const priority of priorities) {
-        const usable = this.#groupsOf(priority, (host) => host.health === health);
-        if (usable.length > 0) return this.#pickerOf(usable);
-      }
+    const count = Math.max(-1, ...this.#groups.map((group) => group.priority)) + 1;
+    const { overprovisioning, panicThreshold, failsOnPanic } = this.#balancing;
+    const health = Array.from({ length: count }, (_, priority) => healthOf(this.#groupsOf(priority, () => true)));
+    const loads = loadOfPriorities(health, overprovisioning, panicThreshold);
+    const shares: Share[] = [];
+    let upTo = 0;
+    const add = (load: number, picker: () => Picker<Host>): void => {
+      if (load === 0) return;
+      upTo += load;
+      shares.push({ upTo, picker: picker() });
+    };
+    let isPanic = false;
+    for (const kind of ['healthy', 'degraded'] as const) {
+      loads.forEach((load, priority) => {
+        if (load.isPanic && load[kind] > 0) isPanic = true;
+        const isUsable = (host: Host) => load.isPanic || host.health === kind;
+        add(load[kind], () =>
+          load.isPanic && failsOnPanic ? EMPTY_PICKER : this.#pickerOf(this.#groupsOf(priority, isUsable)),
+        );
+      });
     }
-    if (this.#balancing.panicThreshold === 0) return EMPTY_PICKER;
-    for (const priority of priorities) {
-      const all = this.#groupsOf(priority, () => true);
-      if (all.length === 0) continue;
-      this.#stats.lb_healthy_panic.value += 1;
-      return this.#pickerOf(all);
-    }
-    return EMPTY_PICKER;
+    if (isPanic) this.#stats.lb_healthy_panic.value += 1;
+    const [only, second] = shares;
+    if (only === undefined) return EMPTY_PICKER;
+    if (second === undefined) return only.picker;
+    return {
+      pick(random, hash = null) {
+        const point = hash === null ? random() * 100 : Number(hash % 100n);
+        const share = shares.find((each) => point < each.upTo) ?? shares.at(-1);
+        return share?.picker.pick(random, hash) ?? null;
+      },
+    };
   }
 
   #groupsOf(priority: number, isUsable: (host: Host) => boolean): HostGroup[] {
@@ -133,8 +164,18 @@ export class EndpointSet {
       // A locality without a weight gets no requests, as in Envoy.
       groups
         .filter((group) => group.weight > 0)
-        .map((group) => ({ weight: group.weight, picker: createPicker(group.hosts, this.#random) })),
+        .map((group) => ({
+          weight: group.weight * this.#availabilityOf(group),
+          picker: createPicker(group.hosts, this.#random),
+        })),
       this.#random,
     );
+  }
+
+  /** What the usable hosts of a locality can carry of its weight, in (0,1]. */
+  #availabilityOf({ priority, locality, hosts }: HostGroup): number {
+    const all =
+      this.#groups.find((group) => group.priority === priority && group.locality === locality)?.hosts ?? hosts;
+    return Math.min(1, (this.#balancing.overprovisioning / 100) * (hosts.length / all.length));
   }
 }

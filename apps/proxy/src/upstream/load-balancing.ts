@@ -1,5 +1,17 @@
 import { anyUnpack, type Any } from '@bufbuild/protobuf/wkt';
-import { leastRequest, type PickerFactory, randomChoice, roundRobin } from '@flotilla/balance';
+import type { Random } from '@flotilla/runtime';
+import {
+  leastRequest,
+  maglev,
+  MAGLEV_TABLE_SIZE,
+  murmurHash2,
+  type Picker,
+  type PickerFactory,
+  randomChoice,
+  ringHash,
+  roundRobin,
+  xxHash64,
+} from '@flotilla/balance';
 import { type Cluster, Cluster_LbPolicy as LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import {
   LeastRequest_SelectionMethod as SelectionMethod,
@@ -7,19 +19,32 @@ import {
 } from '@flotilla/wire/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
 import { RandomSchema } from '@flotilla/wire/envoy/extensions/load_balancing_policies/random/v3/random_pb.js';
 import { RoundRobinSchema } from '@flotilla/wire/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js';
+import { MaglevSchema } from '@flotilla/wire/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js';
+import {
+  RingHash_HashFunction,
+  RingHashSchema,
+} from '@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
+import type { Host } from './host.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+
+/** Builds the picker of a set of hosts. */
+export type HostPickerFactory = (hosts: readonly Host[], random: Random) => Picker<Host>;
 
 /** How a cluster chooses among its hosts. */
 export interface BalancingSettings {
-  readonly createPicker: PickerFactory;
+  readonly createPicker: HostPickerFactory;
   /** Localities are chosen by their weights first. */
   readonly usesLocalityWeights: boolean;
   /** Below this share of usable hosts (per cent) health is ignored; 0: never. */
   readonly panicThreshold: number;
+  /** In panic no host at all is chosen (`fail_traffic_on_panic`). */
+  readonly failsOnPanic: boolean;
+  /** How much more than its share the rest of a priority or locality can carry, per cent. */
+  readonly overprovisioning: number;
 }
 
 interface Policy {
-  readonly createPicker: PickerFactory;
+  readonly createPicker: HostPickerFactory;
   readonly usesLocalityWeights: boolean;
 }
 
@@ -37,6 +62,10 @@ export function compileBalancing(cluster: Cluster): BalancingSettings {
     createPicker: policy.createPicker,
     usesLocalityWeights:
       policy.usesLocalityWeights || common?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
+    failsOnPanic:
+      common?.localityConfigSpecifier.case === 'zoneAwareLbConfig' &&
+      common.localityConfigSpecifier.value.failTrafficOnPanic,
+    overprovisioning: overprovisioningOf(cluster),
     panicThreshold: common?.healthyPanicThreshold?.value ?? DEFAULT_PANIC_THRESHOLD,
   };
 }
@@ -62,6 +91,20 @@ function compileLegacy(cluster: Cluster): Policy {
     }
     case LbPolicy.RANDOM:
       return plain(randomChoice);
+    case LbPolicy.RING_HASH:
+      refuseHashing(cluster);
+      return plain(
+        ringHashOf(lbConfig.case === 'ringHashLbConfig' ? lbConfig.value : undefined, 'ring_hash_lb_config', cluster),
+      );
+    case LbPolicy.MAGLEV:
+      refuseHashing(cluster);
+      return plain(
+        maglevOf(
+          lbConfig.case === 'maglevLbConfig' ? lbConfig.value.tableSize : undefined,
+          'maglev_lb_config',
+          cluster,
+        ),
+      );
     case LbPolicy.CLUSTER_PROVIDED:
       return plain(randomChoice);
     default:
@@ -75,14 +118,14 @@ function compilePolicyList(cluster: Cluster): Policy {
   for (const [index, { typedExtensionConfig: extension }] of (cluster.loadBalancingPolicy?.policies ?? []).entries()) {
     const path = `load_balancing_policy.policies[${index}]`;
     const any = extension?.typedConfig;
-    const policy = any === undefined ? null : inField(path, () => compilePolicy(any, path));
+    const policy = any === undefined ? null : inField(path, () => compilePolicy(any, path, cluster));
     if (policy !== null) return policy;
     names.push(extension?.name ?? '');
   }
   return refuse('load_balancing_policy', `none of the policies is supported: ${names.join(', ')}`);
 }
 
-function compilePolicy(any: Any, path: string): Policy | null {
+function compilePolicy(any: Any, path: string, cluster: Cluster): Policy | null {
   const roundRobinConfig = anyUnpack(any, RoundRobinSchema);
   if (roundRobinConfig !== undefined) {
     refuseWhen(roundRobinConfig.slowStartConfig !== undefined, `${path}.slow_start_config`);
@@ -102,6 +145,28 @@ function compilePolicy(any: Any, path: string): Policy | null {
       usesLocalityWeights: isWeighted(leastRequestConfig.localityLbConfig),
     };
   }
+  const ringConfig = anyUnpack(any, RingHashSchema);
+  if (ringConfig !== undefined) {
+    refuseWhen(ringConfig.consistentHashingLbConfig?.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
+    refuseWhen(ringConfig.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
+    const legacy = {
+      minimumRingSize: ringConfig.minimumRingSize,
+      maximumRingSize: ringConfig.maximumRingSize,
+      hashFunction: ringConfig.hashFunction === RingHash_HashFunction.MURMUR_HASH_2 ? 1 : 0,
+    };
+    return {
+      createPicker: ringHashOf(legacy, path, cluster),
+      usesLocalityWeights: ringConfig.localityWeightedLbConfig !== undefined,
+    };
+  }
+  const maglevConfig = anyUnpack(any, MaglevSchema);
+  if (maglevConfig !== undefined) {
+    refuseWhen(maglevConfig.consistentHashingLbConfig?.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
+    return {
+      createPicker: maglevOf(maglevConfig.tableSize, path, cluster),
+      usesLocalityWeights: maglevConfig.localityWeightedLbConfig !== undefined,
+    };
+  }
   const randomConfig = anyUnpack(any, RandomSchema);
   if (randomConfig === undefined) return null;
   return { createPicker: randomChoice, usesLocalityWeights: isWeighted(randomConfig.localityLbConfig) };
@@ -113,10 +178,59 @@ function isWeighted(
   return config?.localityConfigSpecifier.case === 'localityWeightedLbConfig';
 }
 
+const DEFAULT_MIN_RING_SIZE = 1024;
+const MAX_RING_SIZE = 8 * 1024 * 1024;
+const MAX_MAGLEV_TABLE_SIZE = 5_000_011;
+
+function refuseHashing({ commonLbConfig }: Cluster): void {
+  const factor = commonLbConfig?.consistentHashingLbConfig?.hashBalanceFactor;
+  refuseWhen(factor !== undefined, 'common_lb_config.consistent_hashing_lb_config.hash_balance_factor');
+}
+
+/** What a host is known by on the ring: its address, or its name where the cluster says so. */
+function hashKeyOf({ commonLbConfig }: Cluster): (host: Host) => string {
+  if (commonLbConfig?.consistentHashingLbConfig?.useHostnameForHashing !== true) return (host) => host.address;
+  return (host) => (host.hostname === '' ? host.address : host.hostname);
+}
+
+interface RingSizes {
+  readonly minimumRingSize?: bigint | undefined;
+  readonly maximumRingSize?: bigint | undefined;
+  /** 1: MurmurHash2. */
+  readonly hashFunction: number;
+}
+
+function ringHashOf(config: RingSizes | undefined, path: string, cluster: Cluster): HostPickerFactory {
+  const minSize = Number(config?.minimumRingSize ?? DEFAULT_MIN_RING_SIZE);
+  const maxSize = Number(config?.maximumRingSize ?? MAX_RING_SIZE);
+  if (minSize < 1 || maxSize > MAX_RING_SIZE || minSize > maxSize) refuse(path, 'has ring sizes that cannot be');
+  const hash = config?.hashFunction === 1 ? murmurHash2 : xxHash64;
+  const keyOf = hashKeyOf(cluster);
+  return (hosts) => ringHash(hosts, keyOf, { minSize, maxSize, hash });
+}
+
+function maglevOf(size: bigint | undefined, path: string, cluster: Cluster): HostPickerFactory {
+  const tableSize = Number(size ?? MAGLEV_TABLE_SIZE);
+  if (tableSize > MAX_MAGLEV_TABLE_SIZE || !isPrime(tableSize))
+    refuse(`${path}.table_size`, `${tableSize} is not a prime up to 5000011`);
+  const keyOf = hashKeyOf(cluster);
+  return (hosts) => maglev(hosts, keyOf, tableSize);
+}
+
+function isPrime(value: number): boolean {
+  for (let divisor = 2; divisor * divisor <= value; divisor++) if (value % divisor === 0) return false;
+  return value > 1;
+}
+
+/** Envoy's default of `overprovisioning_factor`; an assignment's own is read with its endpoints. */
+function overprovisioningOf({ loadAssignment }: Cluster): number {
+  return loadAssignment?.policy?.overprovisioningFactor ?? 140;
+}
+
 function leastRequestWith(settings: typeof DEFAULT_CHOICES): PickerFactory {
   return (hosts, random) => leastRequest(hosts, random, settings);
 }
 
-function plain(createPicker: PickerFactory): Policy {
+function plain(createPicker: HostPickerFactory): Policy {
   return { createPicker, usesLocalityWeights: false };
 }

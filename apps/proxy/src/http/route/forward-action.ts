@@ -7,6 +7,7 @@ import {
 import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { compileClusterChoice, type CompiledChoice } from './cluster-choice.ts';
 import { refuseWhen } from './field.ts';
+import { compileHashPolicies } from './hash-policy.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { CompiledMatch } from './request-match.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
@@ -35,8 +36,8 @@ const NOT_FOUND_STATUS: Readonly<Record<NotFoundCode, number>> = {
 };
 
 /**
- * Compiles a `RouteAction`. Not read, because they change nothing here: `metadata_match` and `hash_policy` (a
- * cluster that would use them is refused), `rate_limits` and `cors` (their filters are refused).
+ * Compiles a `RouteAction`. Not read, because they change nothing here: `metadata_match` (a
+ * cluster that would use it is refused), `rate_limits` and `cors` (their filters are refused).
  */
 export function compileForward(
   proto: RouteAction,
@@ -60,6 +61,7 @@ export function compileForward(
     idleTimeoutMs: idleTimeout === undefined ? null : durationMs(idleTimeout),
     maxStreamDurationMs: maxDuration === undefined ? null : durationMs(maxDuration),
     grpcTimeout: compileGrpcTimeout(proto),
+    hash: compileHashPolicies(proto.hashPolicy, `${path}.hash_policy`),
     retry:
       proto.retryPolicy === undefined ? defaults.retry : compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
     mirrors: ownMirrors.length > 0 ? ownMirrors : defaults.mirrors,

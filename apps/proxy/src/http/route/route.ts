@@ -69,6 +69,8 @@ export interface ForwardAction {
   readonly maxStreamDurationMs: number | null;
   /** What a client's `grpc-timeout` decides; null: nothing. */
   readonly grpcTimeout: GrpcTimeoutRule | null;
+  /** The request's hash by the route's `hash_policy`; null where the route has none. */
+  readonly hash: ((request: RoutableRequest, info: StreamInfo) => bigint | null) | null;
   readonly retry: RetryPolicy | null;
   readonly mirrors: readonly MirrorPolicy[];
   /** Status when the chosen cluster is not known (503 unless configured). */
