@@ -24,7 +24,10 @@ export async function acceptAsPending(verdicts: readonly Verdict[]): Promise<voi
   }
   const lines = [...entries.values()]
     .sort((left, right) => (left.scenario < right.scenario ? -1 : 1))
-    .map((entry) => `- ${JSON.stringify(entry)}`);
+    .map((entry) => {
+      const fields = Object.entries(entry).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+      return `- { ${fields.join(', ')} }`;
+    });
   await writeFile(FILE, `${[...comment, ...(lines.length === 0 ? ['[]'] : lines)].join('\n')}\n`);
 }
 
@@ -35,5 +38,6 @@ function reasonOf(message: string): string {
   return message
     .replace(/^refused by ours: /, '')
     .replace(/^.*"s\d+[^"]*": /, '')
-    .slice(-90);
+    .slice(-90)
+    .replace(/^\S* /, '');
 }
