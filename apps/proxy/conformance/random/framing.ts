@@ -75,7 +75,9 @@ export function randomResponseBytes(random: Random): Fields {
   const choose = (part: Part, kind: Fault): string => pick(random, fault === kind ? part.odd : part.good);
   const status = choose(STATUS, 'method');
   const { lines, body } = /^(204|304)/.test(status) ? { lines: [], body: '' } : randomBody(random, fault, choose);
-  const fields = shuffled(random, [...randomFields(random, fault), ...lines]);
+  // Fields that Connection names go no further here, as they do through Envoy.
+  const onwards = randomFields(random, fault).filter((field) => !field.startsWith('connection:'));
+  const fields = shuffled(random, [...onwards, ...lines]);
   const whole = `${[`HTTP/1.1 ${status}`, ...fields].join('\r\n')}\r\n\r\n${body}`;
   const raw = fault === 'none' && chance(random, 0.3) ? whole.slice(0, Math.floor(random() * whole.length)) : whole;
   return { rows: ['V21'], upstreams: { web: { answers: [{ raw, then: 'close' }] } }, client: [{ get: '/' }] };
