@@ -5,6 +5,7 @@
 const BENCHES: Readonly<Record<string, () => Promise<{ run(argv: readonly string[]): Promise<void> }>>> = {
   capture: () => import('./capture.ts'),
   fanout: () => import('./fanout.ts'),
+  proxy: () => import('./proxy.ts'),
 };
 
 const [name = '', ...argv] = process.argv.slice(2);

@@ -10,12 +10,13 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { apiPage } from './api-page.ts';
+import { compatibilityPage } from './compatibility-page.ts';
 import type { Page } from './page.ts';
 import { settingsPage } from './settings-page.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-const pages: readonly Page[] = [apiPage(root), settingsPage()];
+const pages: readonly Page[] = [apiPage(root), settingsPage(), compatibilityPage(root)];
 
 const outdated: string[] = [];
 for (const { file, render } of pages) {

@@ -21,8 +21,6 @@ export function replyToParseError(code: ParseErrorCode): LocalReply {
       return protocolError(400, 'Bad Request', 'http1.content_length_and_chunked_not_allowed');
     case 'control-character':
       return protocolError(400, 'Bad Request', 'http1.invalid_characters');
-    case 'bad-target':
-      return protocolError(400, 'Bad Request', 'http1.invalid_url');
     case 'bad-connection':
       return protocolError(400, 'Bad Request', 'http1.connection_header_rejected');
     default:
