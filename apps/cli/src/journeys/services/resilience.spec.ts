@@ -65,7 +65,8 @@ withPeer('redis-server', (redis) => {
       const reports = await Promise.all(loads.map((load) => load.stop()));
       console.log(versions.join('\n'));
       expect(reports.flatMap(({ failures }) => failures)).toEqual([]);
-      expect(reports.reduce((sum, { sent }) => sum + sent, 0)).toBeGreaterThan(REQUESTS_PER_SECOND * 10);
+      // However soon the parts come back, requests met every outage.
+      expect(reports.reduce((sum, { sent }) => sum + sent, 0)).toBeGreaterThan(versions.length * 50);
       const each = PROXIES / SERVICES;
       expect(await mesh.endpoints()).toEqual(
         Object.fromEntries(Array.from({ length: SERVICES }, (_, at) => [`svc-${at}`, each])),
