@@ -58,7 +58,9 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
     this.#session = http2.performServerHandshake(socket, {
       settings: options.settings,
       maxSessionMemory: MAX_SESSION_MEMORY_MIB,
-      // One more than is let through, so that the refusal has an answer (431) and no reset.
+      // What an HTTP/1.1 upstream says twice is passed on twice.
+      strictSingleValueFields: false,
+      // More than is let through, so that the refusal has an answer (431) and no reset.
       maxHeaderListPairs: settings.limits.maxFields + 32,
     });
     this.#keepAlive = KeepAlivePing.start(this.#session, options.keepAlive, ctx.clock);

@@ -1,10 +1,16 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { HeaderList, RequestHead } from '@flotilla/http-codec';
 import type { ResponseWriter } from '../http/downstream-stream.ts';
 import { addFields } from '../http/http2-fields.ts';
 import type { ResponseOwner } from './response-h1.ts';
 
-/** The response on one HTTP/2 stream. */
+/** The highest status that HTTP/2 libraries send; a client takes what is beyond for a 5xx (RFC 9110, section 15). */
+const MAX_STATUS = 599;
+
+/**
+ * The response on one HTTP/2 stream. A client may reset it at any time, and Node throws for what is called on a closed
+ * stream: each call asks first.
+ */
 export class ResponseH2 implements ResponseWriter {
   readonly #raw: ServerHttp2Stream;
   readonly #owner: ResponseOwner;
@@ -24,6 +30,10 @@ export class ResponseH2 implements ResponseWriter {
     this.#isUpgrade = request.upgrade !== null;
   }
 
+  goOn(): void {
+    if (this.#isOpen) this.#raw.additionalHeaders({ ':status': constants.HTTP_STATUS_CONTINUE });
+  }
+
   informational(status: number, headers: HeaderList): void {
     if (this.#isOpen && !this.#raw.headersSent) this.#raw.additionalHeaders(addFields({ ':status': status }, headers));
   }
@@ -32,14 +42,17 @@ export class ResponseH2 implements ResponseWriter {
     if (!this.#isOpen) return;
     // An accepted upgrade is a 200 to the CONNECT that asked for it (RFC 8441, section 5).
     const isTunnel = status === 101 && this.#isUpgrade;
-    const fields = addFields({ ':status': isTunnel ? 200 : status }, headers);
+    const sent = isTunnel ? constants.HTTP_STATUS_OK : status > MAX_STATUS ? constants.HTTP_STATUS_BAD_GATEWAY : status;
+    const fields = addFields({ ':status': sent }, headers);
     this.#hasBody = (hasBody || isTunnel) && !this.#isHead;
     if (!this.#hasBody) {
       // Node adds a date unless told otherwise; the connection manager has set it.
       this.#raw.respond(fields, { endStream: true });
       return;
     }
-    this.#raw.on('wantTrailers', () => this.#raw.sendTrailers(this.#trailers));
+    this.#raw.on('wantTrailers', () => {
+      if (this.#isOpen) this.#raw.sendTrailers(this.#trailers);
+    });
     this.#raw.on('drain', () => this.#onDrain());
     this.#raw.respond(fields, { waitForTrailers: true });
   }
@@ -63,7 +76,7 @@ export class ResponseH2 implements ResponseWriter {
   /** Closes the stream when what was written is on its way. */
   closeWhenSent(code: number): void {
     // nghttp2 forgets what is queued for a stream that is reset; Node hands the queue over at the end of the turn.
-    const close = () => setImmediate(() => this.#raw.close(code));
+    const close = () => setImmediate(() => this.#raw.close(code)); // closing twice is nothing
     if (this.#raw.writableFinished || !this.#hasBody) close();
     else this.#raw.once('finish', close);
   }

@@ -67,7 +67,7 @@ export class StreamH2 implements DownstreamStream {
       return;
     }
     if (!isWhole) this.#listen(exchange);
-    if (head.expectsContinue) this.#raw.additionalHeaders({ ':status': 100 });
+    if (head.expectsContinue) this.response.goOn();
     exchange.begin(head);
   }
 

@@ -40,8 +40,8 @@ function listOf(headers: IncomingHttpHeaders): HeaderList {
 export function addFields(target: OutgoingHttpHeaders, { flat }: HeaderList): OutgoingHttpHeaders {
   for (let index = 0; index < flat.length; index += 2) {
     const name = flat[index] ?? '';
-    if (isConnectionField(name)) continue;
     const value = flat[index + 1] ?? '';
+    if (isConnectionField(name) || (name === 'te' && value !== 'trailers')) continue;
     const known = target[name];
     if (known === undefined) target[name] = value;
     else target[name] = Array.isArray(known) ? [...known, value] : [String(known), value];

@@ -25,7 +25,11 @@ const DEFAULT_CONNECTION_WINDOW_BYTES = 1024 * 1024;
 const DEFAULT_MAX_CONCURRENT_STREAMS = 1024;
 const DEFAULT_HEADER_TABLE_BYTES = 4096;
 
-/** Compiles `Http2ProtocolOptions`. Throws `invalid`, naming the field, for what `node:http2` cannot do. */
+/**
+ * Compiles `Http2ProtocolOptions`. Throws `invalid`, naming the field, for what `node:http2` cannot do. Not read:
+ * whether a malformed message ends its stream or the connection (`node:http2` ends the stream), which codec it is, and
+ * the size of METADATA, which is never accepted.
+ */
 export function compileHttp2Settings(proto: Http2ProtocolOptions | undefined, path: string): Http2Settings {
   if (proto !== undefined) refuseUnsupported(proto, path);
   const window = windowOf(proto?.initialStreamWindowSize, `${path}.initial_stream_window_size`);

@@ -148,7 +148,10 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
       if (!this.#isOver) handler.onDrain();
     });
     stream.on('end', () => this.#onEnd(stream));
-    stream.on('wantTrailers', () => stream.sendTrailers(this.#trailers));
+    stream.on('wantTrailers', () => {
+      // Node throws for a stream that has been reset meanwhile.
+      if (!stream.destroyed && !stream.closed) stream.sendTrailers(this.#trailers);
+    });
     stream.on('close', () => this.#onClose(stream));
   }
 

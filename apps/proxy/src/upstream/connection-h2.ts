@@ -1,4 +1,9 @@
-import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
+import http2, {
+  type ClientHttp2Session,
+  type ClientSessionOptions,
+  type ClientHttp2Stream,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Http2Settings } from '../http/http2-settings.ts';
 import { KeepAlivePing } from '../http/keep-alive-ping.ts';
@@ -20,6 +25,7 @@ export class ConnectionH2 implements PooledConnection {
   readonly transportVersion: number;
   readonly createdMs: number;
   idleSinceMs = 0;
+  isReady = false;
   requests = 0;
   readonly #pool: PoolH2;
   readonly #session: ClientHttp2Session;
@@ -47,11 +53,14 @@ export class ConnectionH2 implements PooledConnection {
     const { maxConcurrentStreams: _ours, enableConnectProtocol: _servers, ...settings } = options.settings;
     // HTTP/2 has no half-closed connections.
     socket.allowHalfOpen = false;
-    const session = http2.connect('http://upstream', {
+    const sessionOptions: ClientSessionOptions & { readonly strictSingleValueFields: false } = {
       createConnection: () => socket,
       settings: { ...settings, enablePush: false },
+      // What an HTTP/1.1 client says twice is passed on twice. Node's types know the option of servers alone.
+      strictSingleValueFields: false,
       maxSessionMemory: MAX_SESSION_MEMORY_MIB,
-    });
+    };
+    const session = http2.connect('http://upstream', sessionOptions);
     this.#session = session;
     session.setLocalWindowSize(options.connectionWindowBytes);
     session.on('error', ignore);

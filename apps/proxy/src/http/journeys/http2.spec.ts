@@ -203,6 +203,44 @@ describe('an HTTP/2 client', () => {
     expect(answer).toMatchObject({ status: 200, body: 'half', rstCode: http2.constants.NGHTTP2_INTERNAL_ERROR });
   });
 
+  it.each([
+    ['a field twice that has one value', '200 OK', 'location: /a\r\nlocation: /b\r\n', 200],
+    ['a field of connections', '200 OK', 'te: gzip\r\nproxy-connection: close\r\n', 200],
+    ['a status that no HTTP/2 library sends', '999 Odd', '', 502],
+  ])('gets what an HTTP/1.1 upstream says: %s', async (_name, line, fields, status) => {
+    const upstream = await openH1Upstream(
+      ({ socket }) => void socket.write(`HTTP/1.1 ${line}\r\n${fields}content-length: 2\r\n\r\nok`),
+    );
+    world.cluster('up', [upstream.port]);
+    const client = connect(await world.listen(httpListener(toUp)));
+    expect(await send(client, {})).toMatchObject({ status, body: 'ok' });
+  });
+
+  it('that expects a 100 and resets at once does no harm', async () => {
+    const port = await world.listen(httpListener([{ match: { prefix: '/' }, directResponse: { status: 200 } }]));
+    const client = await RawClient.connect(port);
+    // HEADERS (POST / with expect: 100-continue, not whole) and RST_STREAM in one segment.
+    const literal = (name: string, value: string) =>
+      Buffer.concat([
+        Buffer.from([0, name.length]),
+        Buffer.from(name),
+        Buffer.from([value.length]),
+        Buffer.from(value),
+      ]);
+    const block = Buffer.concat([
+      Buffer.from([0x83, 0x84, 0x86]),
+      literal(':authority', 'a'),
+      literal('expect', '100-continue'),
+    ]);
+    const frame = (type: number, flags: number, payload: Buffer) =>
+      Buffer.concat([Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, type === 4 ? 0 : 1]), payload]);
+    const bytes = [frame(4, 0, Buffer.alloc(0)), frame(1, 4, block), frame(3, 0, Buffer.from([0, 0, 0, 8]))];
+    client.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + Buffer.concat(bytes).toString('latin1'));
+    await eventually(() => world.records.length === 1);
+    client.close();
+    expect((await send(connect(port), {})).status).toBe(200);
+  });
+
   it('that reads slowly slows the upstream down', async () => {
     const chunk = Buffer.alloc(65_536, 'x');
     let written = 0;
@@ -304,6 +342,14 @@ describe('an HTTP/2 upstream', () => {
     const client = connect(await world.listen(httpListener(toUp)));
     const answer = await send(client, { ':method': 'POST' }, 'body', { 'x-check': 'ok' });
     expect(answer).toMatchObject({ status: 200, body: 'done', trailers: { 'x-sum': 'body/ok' } });
+  });
+
+  it('gets what an HTTP/1.1 client says twice', async () => {
+    const upstream = await openH2Upstream((stream) => stream.respond({ ':status': 204 }, { endStream: true }));
+    world.cluster('up', [upstream.port], HTTP2_OPTIONS);
+    const client = await RawClient.connect(await world.listen(httpListener(toUp)));
+    client.send('GET / HTTP/1.1\r\nhost: a\r\nuser-agent: one\r\nuser-agent: two\r\nconnection: close\r\n\r\n');
+    expect(await client.ended()).toMatch(/^HTTP\/1\.1 204 /);
   });
 
   it.each([
