@@ -44,8 +44,6 @@ export function placeOrder(
   info: StreamInfo,
 ): Order {
   const { headers } = request;
-  // The request as it was routed, before any edit of it.
-  const hash = action.hash === null ? null : action.hash(request, info);
   if (choice.request !== null) choice.request(headers, info);
   if (route.request !== null) route.request(headers, info);
   if (action.rewrite !== null) action.rewrite(request);
@@ -55,6 +53,8 @@ export function placeOrder(
   if (typeof body === 'number') headers.remove('content-length');
   info.path = request.path;
   info.authority = request.authority;
+  // Of the request as it goes out, as in Envoy.
+  const hash = action.hash === null ? null : action.hash(request, info);
   return {
     route,
     action,

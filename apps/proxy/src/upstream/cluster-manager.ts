@@ -6,6 +6,7 @@ import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint
 import { Cluster, type ClusterTools } from './cluster.ts';
 import { type ClusterSettings, compileCluster } from './cluster-settings.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
+import { overprovisioningOf } from './load-balancing.ts';
 import { type ClusterDescription, describeCluster } from './describe.ts';
 import { type Lookup, systemLookup } from './dns.ts';
 import { resolveGroups } from './dns-groups.ts';
@@ -92,7 +93,7 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
     cluster.stats.update_attempt.value += 1;
     cluster.stats.update_success.value += 1;
     if (groups.every((group) => group.endpoints.length === 0)) cluster.stats.update_empty.value += 1;
-    cluster.updateEndpoints(groups);
+    cluster.updateEndpoints(groups, overprovisioningOf(assignment));
     warmed(entry);
   }
 

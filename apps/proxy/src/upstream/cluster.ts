@@ -95,8 +95,9 @@ export class Cluster implements UpstreamCluster {
     if (this.#originalDestinations !== null) yield* this.#originalDestinations.hosts();
   }
 
-  updateEndpoints(groups: readonly EndpointGroup[]): void {
-    this.#endpoints.update(groups);
+  /** `overprovisioning` in per cent; default: the cluster's own. */
+  updateEndpoints(groups: readonly EndpointGroup[], overprovisioning?: number): void {
+    this.#endpoints.update(groups, overprovisioning);
   }
 
   pick(context: PickContext): UpstreamHost | null {

@@ -28,6 +28,7 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   readonly createdMs: number;
   /** When it last became idle. */
   idleSinceMs = 0;
+  isReady = false;
   /** Requests that were started on it. */
   requests = 0;
   readonly #pool: PoolH1;

@@ -36,12 +36,14 @@ export class EndpointSet {
   #picker: Picker<Host> = EMPTY_PICKER;
   readonly #transports: readonly Transport[];
   readonly #balancing: BalancingSettings;
+  #overprovisioning: number;
   readonly #random: Random;
   readonly #stats: ClusterStats;
 
   constructor(transports: readonly Transport[], balancing: BalancingSettings, random: Random, stats: ClusterStats) {
     this.#transports = transports;
     this.#balancing = balancing;
+    this.#overprovisioning = balancing.overprovisioning;
     this.#random = random;
     this.#stats = stats;
   }
@@ -58,13 +60,9 @@ export class EndpointSet {
     return this.#picker.pick(random, hash);
   }
 
-  /** The health of a host has changed. */
-  healthChanged(): void {
-    this.#rebuild();
-  }
-
-  /** Replaces the whole set. Requests in flight on hosts that go are left to finish. */
-  update(groups: readonly EndpointGroup[]): void {
+  /** Replaces the whole set; `overprovisioning` in per cent. Requests in flight on hosts that go are left to finish. */
+  update(groups: readonly EndpointGroup[], overprovisioning = this.#balancing.overprovisioning): void {
+    this.#overprovisioning = overprovisioning;
     const before = this.#byKey;
     const now = new Map<string, Host>();
     this.#groups = groups.map(({ priority, locality, weight, endpoints }) => ({
@@ -113,9 +111,9 @@ export class EndpointSet {
   /** One picker for the healthy, the degraded and (in panic) all hosts of each priority, chosen by their loads. */
   #pickerOfPriorities(): Picker<Host> {
     const count = Math.max(-1, ...this.#groups.map((group) => group.priority)) + 1;
-    const { overprovisioning, panicThreshold, failsOnPanic } = this.#balancing;
+    const { panicThreshold, failsOnPanic } = this.#balancing;
     const health = Array.from({ length: count }, (_, priority) => healthOf(this.#groupsOf(priority, () => true)));
-    const loads = loadOfPriorities(health, overprovisioning, panicThreshold);
+    const loads = loadOfPriorities(health, this.#overprovisioning, panicThreshold);
     const shares: Share[] = [];
     let upTo = 0;
     const add = (load: number, picker: () => Picker<Host>): void => {
@@ -176,6 +174,6 @@ export class EndpointSet {
   #availabilityOf({ priority, locality, hosts }: HostGroup): number {
     const all =
       this.#groups.find((group) => group.priority === priority && group.locality === locality)?.hosts ?? hosts;
-    return Math.min(1, (this.#balancing.overprovisioning / 100) * (hosts.length / all.length));
+    return Math.min(1, (this.#overprovisioning / 100) * (hosts.length / all.length));
   }
 }

@@ -84,6 +84,7 @@ function readEndpoint(
     weight: Math.max(1, proto.loadBalancingWeight ?? 1),
     health: healthOf(proto.healthStatus),
     peer: peerOf(proto.metadata),
+    hashKey: hashKeyOf(proto.metadata),
     transportIndex: selectTransport(proto.metadata?.filterMetadata['envoy.transport_socket_match'] ?? null),
   };
 }
@@ -139,6 +140,11 @@ function healthOf(status: HealthStatus): HostHealth {
     default:
       return 'healthy';
   }
+}
+
+function hashKeyOf(metadata: Metadata | undefined): string | null {
+  const key: JsonValue | undefined = metadata?.filterMetadata['envoy.lb']?.['hash_key'];
+  return typeof key === 'string' ? key : null;
 }
 
 /** Istio's endpoint metadata: `workload;namespace;canonical service;canonical revision;cluster`. */

@@ -11,6 +11,8 @@ export interface EndpointSpec extends DialTarget {
   readonly weight: number;
   readonly health: HostHealth;
   readonly peer: PeerMetadata | null;
+  /** What it is known by to balancers by hash (metadata `envoy.lb`, `hash_key`); null: its address or name. */
+  readonly hashKey: string | null;
   /** Index of the transport that the endpoint's metadata chooses. */
   readonly transportIndex: number;
 }
@@ -36,6 +38,7 @@ export class Host implements UpstreamHost, DialTarget {
   weight: number;
   peer: PeerMetadata | null;
   health: HostHealth;
+  hashKey: string | null;
   activeRequests = 0;
   /** The pool of a cluster whose requests all go the same way. Made on first use. */
   pool: RequestPool | null = null;
@@ -53,6 +56,7 @@ export class Host implements UpstreamHost, DialTarget {
     this.weight = spec.weight;
     this.peer = spec.peer;
     this.health = spec.health;
+    this.hashKey = spec.hashKey;
   }
 
   /** Takes over what may change without a new connection. */
@@ -61,6 +65,7 @@ export class Host implements UpstreamHost, DialTarget {
     this.weight = spec.weight;
     this.peer = spec.peer;
     this.health = spec.health;
+    this.hashKey = spec.hashKey;
   }
 
   /** Closes idle connections; those in use close when their request ends. */

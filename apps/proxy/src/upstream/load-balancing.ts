@@ -13,6 +13,7 @@ import {
   xxHash64,
 } from '@flotilla/balance';
 import { type Cluster, Cluster_LbPolicy as LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import {
   LeastRequest_SelectionMethod as SelectionMethod,
   LeastRequestSchema,
@@ -39,7 +40,7 @@ export interface BalancingSettings {
   readonly panicThreshold: number;
   /** In panic no host at all is chosen (`fail_traffic_on_panic`). */
   readonly failsOnPanic: boolean;
-  /** How much more than its share the rest of a priority or locality can carry, per cent. */
+  /** How much more than its share the rest of a priority or locality can carry, per cent; EDS may say another. */
   readonly overprovisioning: number;
 }
 
@@ -50,6 +51,7 @@ interface Policy {
 
 /** Envoy's default of `healthy_panic_threshold`. */
 const DEFAULT_PANIC_THRESHOLD = 50;
+const DEFAULT_OVERPROVISIONING = 140;
 const DEFAULT_CHOICES = { choiceCount: 2, activeRequestBias: 1 };
 
 /** Compiles `lb_policy` or `load_balancing_policy`. Throws `invalid`, naming the field. */
@@ -65,7 +67,7 @@ export function compileBalancing(cluster: Cluster): BalancingSettings {
     failsOnPanic:
       common?.localityConfigSpecifier.case === 'zoneAwareLbConfig' &&
       common.localityConfigSpecifier.value.failTrafficOnPanic,
-    overprovisioning: overprovisioningOf(cluster),
+    overprovisioning: overprovisioningOf(cluster.loadAssignment),
     panicThreshold: common?.healthyPanicThreshold?.value ?? DEFAULT_PANIC_THRESHOLD,
   };
 }
@@ -94,7 +96,11 @@ function compileLegacy(cluster: Cluster): Policy {
     case LbPolicy.RING_HASH:
       refuseHashing(cluster);
       return plain(
-        ringHashOf(lbConfig.case === 'ringHashLbConfig' ? lbConfig.value : undefined, 'ring_hash_lb_config', cluster),
+        ringHashOf(
+          lbConfig.case === 'ringHashLbConfig' ? lbConfig.value : undefined,
+          'ring_hash_lb_config',
+          usesHostname(cluster),
+        ),
       );
     case LbPolicy.MAGLEV:
       refuseHashing(cluster);
@@ -102,7 +108,7 @@ function compileLegacy(cluster: Cluster): Policy {
         maglevOf(
           lbConfig.case === 'maglevLbConfig' ? lbConfig.value.tableSize : undefined,
           'maglev_lb_config',
-          cluster,
+          usesHostname(cluster),
         ),
       );
     case LbPolicy.CLUSTER_PROVIDED:
@@ -118,14 +124,14 @@ function compilePolicyList(cluster: Cluster): Policy {
   for (const [index, { typedExtensionConfig: extension }] of (cluster.loadBalancingPolicy?.policies ?? []).entries()) {
     const path = `load_balancing_policy.policies[${index}]`;
     const any = extension?.typedConfig;
-    const policy = any === undefined ? null : inField(path, () => compilePolicy(any, path, cluster));
+    const policy = any === undefined ? null : inField(path, () => compilePolicy(any, path));
     if (policy !== null) return policy;
     names.push(extension?.name ?? '');
   }
   return refuse('load_balancing_policy', `none of the policies is supported: ${names.join(', ')}`);
 }
 
-function compilePolicy(any: Any, path: string, cluster: Cluster): Policy | null {
+function compilePolicy(any: Any, path: string): Policy | null {
   const roundRobinConfig = anyUnpack(any, RoundRobinSchema);
   if (roundRobinConfig !== undefined) {
     refuseWhen(roundRobinConfig.slowStartConfig !== undefined, `${path}.slow_start_config`);
@@ -155,7 +161,11 @@ function compilePolicy(any: Any, path: string, cluster: Cluster): Policy | null 
       hashFunction: ringConfig.hashFunction === RingHash_HashFunction.MURMUR_HASH_2 ? 1 : 0,
     };
     return {
-      createPicker: ringHashOf(legacy, path, cluster),
+      createPicker: ringHashOf(
+        legacy,
+        path,
+        ringConfig.consistentHashingLbConfig?.useHostnameForHashing ?? ringConfig.useHostnameForHashing,
+      ),
       usesLocalityWeights: ringConfig.localityWeightedLbConfig !== undefined,
     };
   }
@@ -163,7 +173,11 @@ function compilePolicy(any: Any, path: string, cluster: Cluster): Policy | null 
   if (maglevConfig !== undefined) {
     refuseWhen(maglevConfig.consistentHashingLbConfig?.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
     return {
-      createPicker: maglevOf(maglevConfig.tableSize, path, cluster),
+      createPicker: maglevOf(
+        maglevConfig.tableSize,
+        path,
+        maglevConfig.consistentHashingLbConfig?.useHostnameForHashing === true,
+      ),
       usesLocalityWeights: maglevConfig.localityWeightedLbConfig !== undefined,
     };
   }
@@ -187,10 +201,13 @@ function refuseHashing({ commonLbConfig }: Cluster): void {
   refuseWhen(factor !== undefined, 'common_lb_config.consistent_hashing_lb_config.hash_balance_factor');
 }
 
-/** What a host is known by on the ring: its address, or its name where the cluster says so. */
-function hashKeyOf({ commonLbConfig }: Cluster): (host: Host) => string {
-  if (commonLbConfig?.consistentHashingLbConfig?.useHostnameForHashing !== true) return (host) => host.address;
-  return (host) => (host.hostname === '' ? host.address : host.hostname);
+/** What a host is known by on the ring: its own key, else its address, or its name where the configuration says so. */
+function hashKeyOf(usesHostname: boolean): (host: Host) => string {
+  return (host) => host.hashKey ?? (usesHostname && host.hostname !== '' ? host.hostname : host.address);
+}
+
+function usesHostname({ commonLbConfig }: Cluster): boolean {
+  return commonLbConfig?.consistentHashingLbConfig?.useHostnameForHashing === true;
 }
 
 interface RingSizes {
@@ -200,20 +217,20 @@ interface RingSizes {
   readonly hashFunction: number;
 }
 
-function ringHashOf(config: RingSizes | undefined, path: string, cluster: Cluster): HostPickerFactory {
+function ringHashOf(config: RingSizes | undefined, path: string, byHostname: boolean): HostPickerFactory {
   const minSize = Number(config?.minimumRingSize ?? DEFAULT_MIN_RING_SIZE);
   const maxSize = Number(config?.maximumRingSize ?? MAX_RING_SIZE);
   if (minSize < 1 || maxSize > MAX_RING_SIZE || minSize > maxSize) refuse(path, 'has ring sizes that cannot be');
   const hash = config?.hashFunction === 1 ? murmurHash2 : xxHash64;
-  const keyOf = hashKeyOf(cluster);
+  const keyOf = hashKeyOf(byHostname);
   return (hosts) => ringHash(hosts, keyOf, { minSize, maxSize, hash });
 }
 
-function maglevOf(size: bigint | undefined, path: string, cluster: Cluster): HostPickerFactory {
+function maglevOf(size: bigint | undefined, path: string, byHostname: boolean): HostPickerFactory {
   const tableSize = Number(size ?? MAGLEV_TABLE_SIZE);
   if (tableSize > MAX_MAGLEV_TABLE_SIZE || !isPrime(tableSize))
     refuse(`${path}.table_size`, `${tableSize} is not a prime up to 5000011`);
-  const keyOf = hashKeyOf(cluster);
+  const keyOf = hashKeyOf(byHostname);
   return (hosts) => maglev(hosts, keyOf, tableSize);
 }
 
@@ -222,9 +239,9 @@ function isPrime(value: number): boolean {
   return value > 1;
 }
 
-/** Envoy's default of `overprovisioning_factor`; an assignment's own is read with its endpoints. */
-function overprovisioningOf({ loadAssignment }: Cluster): number {
-  return loadAssignment?.policy?.overprovisioningFactor ?? 140;
+/** Of an assignment's policy, per cent; Envoy's default where it sets none. */
+export function overprovisioningOf(assignment: ClusterLoadAssignment | undefined): number {
+  return assignment?.policy?.overprovisioningFactor ?? DEFAULT_OVERPROVISIONING;
 }
 
 function leastRequestWith(settings: typeof DEFAULT_CHOICES): PickerFactory {

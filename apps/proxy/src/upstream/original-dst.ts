@@ -38,7 +38,7 @@ export class OriginalDestinations {
     }
     if (isOwnListener({ host: destination.host, port })) return null;
     const spec = { host: destination.host, port, path: null, hostname: '', weight: 1, health: 'healthy' } as const;
-    const host = new Host({ ...spec, peer: null, transportIndex: 0 }, transport);
+    const host = new Host({ ...spec, peer: null, hashKey: null, transportIndex: 0 }, transport);
     this.#hosts.set(key, { host, isUsed: true });
     this.#timer ??= this.#cleanUpLater();
     return host;

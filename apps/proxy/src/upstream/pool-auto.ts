@@ -16,6 +16,7 @@ export class PoolAuto implements RequestPool {
   readonly #waiting = new Set<DeferredStream>();
   #decided: PoolH1 | PoolH2 | null = null;
   #dialing: { abort(): boolean } | null = null;
+  #isDraining = false;
 
   constructor(host: Host, context: PoolContext, serverName: string | null, options: Http2Settings) {
     this.#host = host;
@@ -44,6 +45,7 @@ export class PoolAuto implements RequestPool {
   }
 
   drain(): void {
+    this.#isDraining = true;
     this.#decided?.drain();
   }
 
@@ -81,6 +83,7 @@ export class PoolAuto implements RequestPool {
           this.#left(stream);
           stream.bind(pool.open(stream.request, stream.handler));
         }
+        if (this.#isDraining) pool.drain();
       },
       onFailure: (failure, detail) => {
         this.#dialing = null;

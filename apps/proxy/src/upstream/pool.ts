@@ -52,6 +52,8 @@ export interface PooledConnection {
   readonly requests: number;
   /** When it last became idle. */
   idleSinceMs: number;
+  /** It stands in its pool's list of those with room; the pool's to set. */
+  isReady: boolean;
   /** The peer has gone, or said so. */
   readonly isDead: boolean;
   readonly isIdle: boolean;
@@ -104,7 +106,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     if (connection !== null) {
       if (this.#breaker.requests.isFull) this.#overflow(attempt);
       else this.#attach(connection, attempt);
-      if (connection.hasRoom) this.#ready.push(connection);
+      if (connection.hasRoom) this.#makeReady(connection);
       return attempt;
     }
     if (!this.#breaker.pending.tryAcquire()) {
@@ -158,7 +160,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
       return;
     }
     if (!connection.hasRoom) return;
-    if (!this.#ready.includes(connection)) this.#ready.push(connection);
+    this.#makeReady(connection);
     if (!connection.isIdle) return;
     connection.idleSinceMs = this.clock.monotonicMs();
     if (this.#idleTimer === null) this.#armIdleTimer(this.settings.idleTimeoutMs);
@@ -201,6 +203,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
 
   #takeReady(): C | null {
     for (let connection = this.#ready.pop(); connection !== undefined; connection = this.#ready.pop()) {
+      connection.isReady = false;
       if (this.#mayContinue(connection)) return connection;
       connection.close();
     }
@@ -301,7 +304,15 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     }
   }
 
+  #makeReady(connection: C): void {
+    if (connection.isReady) return;
+    connection.isReady = true;
+    this.#ready.push(connection);
+  }
+
   #forgetReady(connection: C): void {
+    if (!connection.isReady) return;
+    connection.isReady = false;
     const index = this.#ready.indexOf(connection);
     if (index !== -1) this.#ready.splice(index, 1);
   }

@@ -352,6 +352,11 @@ describe('what is refused, by name', () => {
       },
       /"v" is given twice/,
     ],
+    [
+      'virtual clusters',
+      { virtualHosts: [{ name: 'v', domains: ['*'], virtualClusters: [{ name: 'x' }] }] },
+      /virtual_clusters: is not supported/,
+    ],
     ['VHDS', { vhds: {} }, /vhds: is not supported/],
     [
       'an unknown retry word',

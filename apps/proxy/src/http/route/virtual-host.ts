@@ -32,6 +32,7 @@ export interface CompiledVirtualHost {
 /** Compiles one virtual host. Throws `invalid`, naming the field. */
 export function compileVirtualHost(proto: VirtualHost, table: TableSettings, path: string): CompiledVirtualHost {
   refuseWhen(proto.matcher !== undefined, `${path}.matcher`);
+  refuseWhen(proto.virtualClusters.length > 0, `${path}.virtual_clusters`);
   refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
   refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
   refuseWhen(proto.includeIsTimeoutRetryHeader, `${path}.include_is_timeout_retry_header`);

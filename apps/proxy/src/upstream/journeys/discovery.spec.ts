@@ -167,6 +167,27 @@ describe('EDS', () => {
   });
 });
 
+describe('overprovisioning', () => {
+  it.each([
+    ['70 of 100 requests stay where half of the hosts are, by default', undefined, 1],
+    ['as many as there are hosts, where EDS says so', 100, 3],
+  ])('%s', (_name, overprovisioningFactor, port) => {
+    const world = open();
+    world.manager.apply(edsCluster());
+    world.manager.applyEndpoints(
+      create(ClusterLoadAssignmentSchema, {
+        clusterName: 'c',
+        policy: overprovisioningFactor === undefined ? {} : { overprovisioningFactor },
+        endpoints: [
+          { priority: 0, lbEndpoints: [lbEndpoint(1, { healthStatus: 1 }), lbEndpoint(2, { healthStatus: 2 })] },
+          { priority: 1, lbEndpoints: [lbEndpoint(3)] },
+        ],
+      }),
+    );
+    expect(world.cluster().pick({ ...ANY_HOST, random: () => 0.6 })?.port).toBe(port);
+  });
+});
+
 describe('health and priorities', () => {
   const HEALTHY = 1;
   const UNHEALTHY = 2;
