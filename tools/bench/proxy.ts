@@ -12,13 +12,13 @@
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTestAuthority } from '@flotilla/spiffe/testing';
-import { findPeer } from '@flotilla/testing';
+import { findPeer, freePort, freePorts } from '@flotilla/testing';
 import { certificateBringer } from './proxy/haproxy-config.ts';
 import { h2load, type LoadResult, paced, wrk } from './proxy/load.ts';
 import { type Door, DOORS, type Doors, has, type PeerName, PEER_NAMES, type Plan, startPeer } from './proxy/peers.ts';
@@ -238,7 +238,7 @@ async function prepare(folder: string): Promise<Omit<Bench, 'seconds'>> {
   write('cert.pem', chainPem);
   write('key.pem', privateKeyPem);
   write('both.pem', `${chainPem}\n${privateKeyPem}`);
-  const ports = await Promise.all(Array.from({ length: DOORS.length + 3 }, freePort));
+  const ports = await freePorts(DOORS.length + 3);
   // Every door is in the list, each with a port of its own.
   const doors = Object.fromEntries(DOORS.map((door, index) => [door, ports[index] ?? 0])) as Doors;
   const [plain = 0, tls = 0, grpc = 0] = ports.slice(DOORS.length);
@@ -263,14 +263,6 @@ function startUpstreams({ upstream, certificates }: Plan): Promise<Pinned> {
     [process.execPath, program, String(plain), String(tls), String(grpc), certificates],
     [plain, tls, grpc],
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
-  const address = server.address();
-  await new Promise((settle) => server.close(settle));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function needs(program: string): void {

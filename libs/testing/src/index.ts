@@ -1,2 +1,3 @@
+export { freePort, freePorts } from './free-ports.ts';
 export { findPeer, withPeer, type PeerName } from './peers.ts';
 export { startRedisServer, type RedisServer, type RedisServerOptions } from './redis-server.ts';

@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestAuthority } from '@flotilla/spiffe/testing';
-import { withPeer } from '@flotilla/testing';
-import { freePorts } from '../testing/free-ports.ts';
+import { freePorts, withPeer } from '@flotilla/testing';
 import { serveSecrets, startStockEnvoy } from '../testing/stock-envoy.ts';
 import { sidecarNode, startWorld, type World } from '../testing/world.ts';
 

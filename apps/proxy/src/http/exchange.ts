@@ -9,7 +9,7 @@ import type { FilterStream } from './filter.ts';
 import { FilterRun } from './filter-run.ts';
 import * as replies from './local-reply.ts';
 import type { ComposedReply, LocalReply } from './local-reply.ts';
-import { countExchange, type ManagerSettings } from './manager-settings.ts';
+import { countResponse, type ManagerSettings } from './manager-settings.ts';
 import { placeOrder } from './order.ts';
 import { answerDirectly, type AnsweredRequest, answerLocally } from './own-answer.ts';
 import { prepareRequest } from './prepare-request.ts';
@@ -232,6 +232,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     info.responseCode = status;
     info.responseHeaders = headers;
     info.responseCodeDetails ??= 'via_upstream';
+    countResponse(this.settings.stats, status);
     this.#filters?.respond(this, headers);
     prepareResponseHeaders(headers, this.headers, this.settings);
     this.#stream.response.head(status, headers, hasBody);
@@ -358,7 +359,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (this.#isBroken || !this.#isRequestEnded) settings.stats.resets.value += 1;
     info.endMs = settings.ctx.clock.monotonicMs();
     this.#filters?.end();
-    countExchange(settings.stats, info);
+    settings.stats.activeRequests.value -= 1;
+    settings.stats.time.record(info.endMs - info.startMs);
     for (const record of settings.records) record(info);
     this.deadlines.clearAll();
     this.#stream.exchangeDone();

@@ -1,9 +1,7 @@
 import type { ParserLimits } from '@flotilla/http-codec';
 import type { ProxyContext } from '../config/context.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
 import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
 import type { Http2Settings } from './http2-settings.ts';
 import type { FilterChainPlans } from './filter-plan.ts';
@@ -110,7 +108,7 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
     protocolErrors: stats.counter(`${prefix}downstream_cx_protocol_error`),
     requests: stats.counter(`${prefix}downstream_rq_total`),
     activeRequests: stats.gauge(`${prefix}downstream_rq_active`),
-    responses: ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx'].map((name) =>
+    responses: ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) =>
       stats.counter(`${prefix}downstream_rq_${name}`),
     ),
     completed: stats.counter(`${prefix}downstream_rq_completed`),
@@ -129,14 +127,9 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
   };
 }
 
-const GONE = ResponseFlag.DownstreamConnectionTermination | ResponseFlag.DownstreamRemoteReset;
-
-/** Counts a finished exchange. */
-export function countExchange(stats: ManagerStats, info: StreamInfo): void {
-  stats.activeRequests.value -= 1;
-  // Nobody was there to get the end of it.
-  if ((info.responseFlags & GONE) === 0) stats.completed.value += 1;
-  stats.time.record(info.endMs - info.startMs);
-  const family = stats.responses[Math.min(5, Math.floor(info.responseCode / 100))];
+/** Counts a response when its head is sent, as Envoy does: what becomes of the rest is told by other counters. */
+export function countResponse(stats: ManagerStats, status: number): void {
+  stats.completed.value += 1;
+  const family = stats.responses[Math.min(5, Math.floor(status / 100)) - 1];
   if (family !== undefined) family.value += 1;
 }

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, createServer, request as httpRequest } from 'node:http';
 import http2 from 'node:http2';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { freePorts } from '@flotilla/testing';
 import { type ProxyProcess, startProxyProcess } from './proxy-process.ts';
 
 /*
@@ -33,7 +34,7 @@ it('a rolling restart of three proxies under 500 requests/s loses none, by HTTP/
     upstream.closeAllConnections();
     upstream.close();
   });
-  const ports = await Promise.all(Array.from({ length: REPLICAS }, freePort));
+  const ports = await freePorts(REPLICAS);
   const start = (index: number): Promise<ProxyProcess> =>
     startProxyProcess(folder, `replica-${index}`, bootstrap(ports[index] ?? 0, [upstreamPort], 'once'), [
       '--drain-time',
@@ -129,16 +130,6 @@ async function listen(server: ReturnType<typeof createServer>): Promise<number> 
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return (server.address() as AddressInfo).port; // a listening TCP server
-}
-
-/** A port of loopback that nobody listens on: a replica comes back where it was. */
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // a listening TCP server
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** `mesh`: speaks to the upstreams as the client does to it, and retries by a mesh's defaults (no limit on retries). */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { silentLogger } from '@flotilla/observe';
 import { systemClock } from '@flotilla/runtime';
+import { freePort } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readBootstrap } from '../bootstrap/decode.ts';
 import { runProxy } from '../run-proxy.ts';
@@ -68,14 +69,6 @@ async function run(file: string, mode: 'serve' | 'validate'): Promise<{ code: nu
     standardError: sink('err'),
   });
   return { code, ...written };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // a listening TCP server
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }
 
 /** Status and body; a new connection each time. */
