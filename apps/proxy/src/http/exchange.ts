@@ -5,7 +5,9 @@ import { ResponseFlag } from '../observe/response-flags.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { PickContext } from '../upstream/upstream.ts';
 import type { DownstreamStream } from './downstream-stream.ts';
-import type { FilterStream } from './filter.ts';
+import type { BodySink } from './body-lane.ts';
+import { Brake } from './brake.ts';
+import type { FilterStream, ResponseHead } from './filter.ts';
 import { FilterRun } from './filter-run.ts';
 import * as replies from './local-reply.ts';
 import type { ComposedReply, LocalReply } from './local-reply.ts';
@@ -42,16 +44,20 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   route: Route | null = null;
   choice: ClusterChoice | null = null;
   readonly #stream: DownstreamStream;
-  readonly #body: 'none' | 'chunked' | number;
+  requestBody: 'none' | 'chunked' | number;
   readonly #upgrade: string | null;
   #filters: FilterRun | null = null;
   #router: Router | null = null;
   #state: number = State.filtering;
   #isRequestEnded = false;
   #isBroken = false;
-  /** Body that came while a filter had stopped. */
-  #held: Buffer[] | null = null;
-  #heldTrailers: HeaderList | null = null;
+  #isHeadSent = false;
+  /** The response's head, while a filter keeps it. */
+  #heldHead: ResponseHead | null = null;
+  /** Trailers of a request that ended before the router had begun. */
+  #trailers: HeaderList | null = null;
+  #requestBrake: Brake | null = null;
+  #responseBrake: Brake | null = null;
   #idleTimeoutMs: number;
 
   constructor(stream: DownstreamStream, settings: ManagerSettings, head: RequestHead) {
@@ -61,7 +67,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.path = head.path;
     this.authority = head.authority;
     this.headers = head.headers;
-    this.#body = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
+    this.requestBody = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
     // A client that offers to switch to HTTP/2 is answered by HTTP/1.1, as by Envoy: HTTP/2 begins with its preface.
     this.#upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
     this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
@@ -93,6 +99,10 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
 
   get random(): Random {
     return this.settings.ctx.random;
+  }
+
+  get bufferLimitBytes(): number {
+    return this.settings.bufferLimitBytes;
   }
 
   get isRequestEnded(): boolean {
@@ -144,7 +154,15 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       info.startMs,
     );
     const plan = settings.plans.of(route, this.choice);
-    if (plan.length > 0) this.#filters = new FilterRun(plan);
+    if (plan.length > 0) {
+      this.#filters = new FilterRun(
+        plan,
+        this.#upgrade === null && this.method !== 'CONNECT',
+        () => this.holdRequest(this),
+        () => this.holdResponse(this),
+      );
+      if (this.#isRequestEnded) this.#filters.request.end(null);
+    }
     this.continueRequest();
   }
 
@@ -159,16 +177,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (this.#state === State.done) return;
     this.info.bytesReceived += chunk.length;
     this.#touch();
-    if (this.#router !== null) {
-      this.#router.onRequestData(chunk);
-      return;
-    }
-    // A filter stopped: what the parser has in hand still comes, then the client waits.
-    if (this.#held === null) {
-      this.#held = [];
-      this.#stream.pauseRequest();
-    }
-    this.#held.push(chunk);
+    if (this.#filters === null) this.#router?.onRequestData(chunk);
+    else this.#filters.request.data(chunk);
   }
 
   onRequestEnd(trailers: HeaderList | null): void {
@@ -177,16 +187,17 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.info.requestEndMs = this.clock.monotonicMs();
     if (this.settings.requestTimeoutMs > 0) this.deadlines.clear('request');
     const forwarded = this.#stream.forwardsTrailers ? trailers : null;
-    if (this.#router === null) this.#heldTrailers = forwarded;
+    if (this.#filters !== null) this.#filters.request.end(forwarded);
+    else if (this.#router === null) this.#trailers = forwarded;
     else this.#router.onRequestEnd(forwarded);
   }
 
   onDownstreamBlocked(): void {
-    this.#router?.onDownstreamBlocked();
+    this.holdResponse(this.#stream);
   }
 
   onDownstreamDrained(): void {
-    this.#router?.onDownstreamDrained();
+    this.releaseResponse(this.#stream);
   }
 
   /** The client gave the request up: its connection is gone, or (HTTP/2) it reset the stream. */
@@ -214,10 +225,21 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (this.#state === State.filtering) this.#act();
   }
 
+  continueResponse(): void {
+    const head = this.#heldHead;
+    if (head === null || this.#state !== State.responding) return;
+    if (this.#filters !== null && !this.#filters.respond(this, head)) return;
+    this.#heldHead = null;
+    this.#sendHead(head);
+  }
+
   sendLocalReply(reply: LocalReply): void {
-    if (this.#state >= State.responding) return this.respondBroken(reply.flags, reply.details);
+    if (this.#state === State.done || this.#isHeadSent) return this.respondBroken(reply.flags, reply.details);
     this.#closeRouter();
-    this.#respondWhole(answerLocally(reply, this));
+    const answer = answerLocally(reply, this);
+    // A filter that has the response in hand answers in its place: no filter sees that answer.
+    if (this.#state === State.responding) this.#abandonFilters();
+    this.#respondWhole(answer);
   }
 
   respondInformational(status: number, headers: HeaderList): void {
@@ -225,32 +247,20 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   }
 
   respondHead(status: number, headers: HeaderList, hasBody: boolean): void {
-    if (this.#state >= State.responding) return;
-    this.#state = State.responding;
-    this.#touch();
-    const { info } = this;
-    info.responseCode = status;
-    info.responseHeaders = headers;
-    info.responseCodeDetails ??= 'via_upstream';
-    countResponse(this.settings.stats, status);
-    this.#filters?.respond(this, headers);
-    prepareResponseHeaders(headers, this.headers, this.settings);
-    this.#stream.response.head(status, headers, hasBody);
+    if (this.#state < State.responding) this.#respond({ status, headers, hasBody, isLocal: false });
   }
 
   respondData(chunk: Buffer): void {
     if (this.#state !== State.responding) return;
-    this.info.bytesSent += chunk.length;
     this.#touch();
-    this.#stream.response.data(chunk);
+    if (this.#filters === null) this.#sendData(chunk);
+    else this.#filters.response.data(chunk);
   }
 
   respondEnd(trailers: HeaderList | null): void {
     if (this.#state !== State.responding) return;
-    const forwarded = this.#stream.forwardsTrailers ? trailers : null;
-    this.info.responseTrailers = forwarded;
-    this.#stream.response.end(forwarded);
-    this.#finish();
+    if (this.#filters === null) this.#sendEnd(trailers);
+    else this.#filters.response.end(trailers);
   }
 
   respondBroken(flags: number, details: string): void {
@@ -268,11 +278,35 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   }
 
   pauseRequest(): void {
-    this.#stream.pauseRequest();
+    this.holdRequest(this.#stream);
   }
 
   resumeRequest(): void {
-    this.#stream.resumeRequest();
+    this.releaseRequest(this.#stream);
+  }
+
+  holdRequest(holder: object): void {
+    this.#requestBrake ??= new Brake(
+      () => this.#stream.pauseRequest(),
+      () => this.#stream.resumeRequest(),
+    );
+    this.#requestBrake.hold(holder);
+  }
+
+  releaseRequest(holder: object): void {
+    this.#requestBrake?.release(holder);
+  }
+
+  holdResponse(holder: object): void {
+    this.#responseBrake ??= new Brake(
+      () => this.#router?.onDownstreamBlocked(),
+      () => this.#router?.onDownstreamDrained(),
+    );
+    this.#responseBrake.hold(holder);
+  }
+
+  releaseResponse(holder: object): void {
+    this.#responseBrake?.release(holder);
   }
 
   /** All filters let the request pass: does what the route says. */
@@ -308,7 +342,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       route,
       action,
       choice,
-      this.#body,
+      this.requestBody,
       this.#upgrade,
       this.#stream.isHttp2,
       timeouts,
@@ -318,26 +352,69 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     const router = new Router(this, order, cluster, maxRetries);
     this.#router = router;
     router.start();
-    if (this.#router === router) this.#deliverHeld(router);
+    if (this.#router === router) this.#deliver(router);
   }
 
-  #deliverHeld(router: Router): void {
-    const held = this.#held;
-    if (held !== null) {
-      this.#held = null;
-      this.#stream.resumeRequest();
-      for (const chunk of held) router.onRequestData(chunk);
+  /** Gives the router the request's body: what has waited, and all that comes. */
+  #deliver(router: Router): void {
+    if (this.#filters === null) {
+      if (this.#isRequestEnded) router.onRequestEnd(this.#trailers);
+      return;
     }
-    if (this.#isRequestEnded && this.#router === router) router.onRequestEnd(this.#heldTrailers);
+    this.releaseRequest(this);
+    this.#filters.request.arrive(new RouterSink(router, () => this.#router === router));
   }
 
   #respondWhole({ status, headers, body }: ComposedReply): void {
     const hasBody = body !== null && body.length > 0 && this.method !== 'HEAD';
     // What is left of the request is not read.
     if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
-    this.respondHead(status, headers, hasBody);
+    this.#respond({ status, headers, hasBody, isLocal: true });
     if (hasBody) this.respondData(body);
     this.respondEnd(null);
+  }
+
+  #respond(head: ResponseHead): void {
+    this.#state = State.responding;
+    this.#touch();
+    this.#heldHead = head;
+    this.continueResponse();
+  }
+
+  #sendHead({ status, headers, hasBody }: ResponseHead): void {
+    const { info } = this;
+    info.responseCode = status;
+    info.responseHeaders = headers;
+    info.responseCodeDetails ??= 'via_upstream';
+    countResponse(this.settings.stats, status);
+    prepareResponseHeaders(headers, this.headers, this.settings);
+    this.#isHeadSent = true;
+    this.#stream.response.head(status, headers, hasBody);
+    if (this.#filters === null) return;
+    this.releaseResponse(this);
+    this.#filters.response.arrive({
+      data: (chunk) => this.#sendData(chunk),
+      end: (trailers) => this.#sendEnd(trailers),
+    });
+  }
+
+  #sendData(chunk: Buffer): void {
+    if (this.#state !== State.responding) return;
+    this.info.bytesSent += chunk.length;
+    this.#stream.response.data(chunk);
+  }
+
+  #sendEnd(trailers: HeaderList | null): void {
+    if (this.#state !== State.responding) return;
+    const forwarded = this.#stream.forwardsTrailers ? trailers : null;
+    this.info.responseTrailers = forwarded;
+    this.#stream.response.end(forwarded);
+    this.#finish();
+  }
+
+  #abandonFilters(): void {
+    this.#filters?.end();
+    this.#filters = null;
   }
 
   #touch(): void {
@@ -364,5 +441,24 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     for (const record of settings.records) record(info);
     this.deadlines.clearAll();
     this.#stream.exchangeDone();
+  }
+}
+
+/** Where a request's body leaves the filters. */
+class RouterSink implements BodySink {
+  readonly #router: Router;
+  readonly #isWanted: () => boolean;
+
+  constructor(router: Router, isWanted: () => boolean) {
+    this.#router = router;
+    this.#isWanted = isWanted;
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#isWanted()) this.#router.onRequestData(chunk);
+  }
+
+  end(trailers: HeaderList | null): void {
+    if (this.#isWanted()) this.#router.onRequestEnd(trailers);
   }
 }

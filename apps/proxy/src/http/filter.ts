@@ -3,11 +3,22 @@ import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
+import type { BodySink } from './body-lane.ts';
 import type { LocalReply } from './local-reply.ts';
 import type { RoutableRequest, Route } from './route/route.ts';
 
-/** `stop`: the filter calls `continueRequest` (or `sendLocalReply`) later itself. */
+/** `stop`: the filter calls `continueRequest`, `continueResponse` or `sendLocalReply` later itself. */
 export type FilterVerdict = 'continue' | 'stop';
+
+/** A response's head on its way out; filters edit it in place. */
+export interface ResponseHead {
+  status: number;
+  readonly headers: HeaderList;
+  /** False: the end follows at once. */
+  hasBody: boolean;
+  /** A reply of the proxy's own. */
+  readonly isLocal: boolean;
+}
 
 /** What a filter sees of the exchange that it takes part in. */
 export interface FilterStream {
@@ -18,22 +29,39 @@ export interface FilterStream {
   readonly route: Route | null;
   readonly clock: Clock;
   readonly random: Random;
+  /** The request is whole: nothing of it is still to come. */
+  readonly isRequestEnded: boolean;
+  /** Size of the body that goes upstream, in bytes. A filter that changes the body's size sets it. */
+  requestBody: 'none' | 'chunked' | number;
+  /** Bytes that a filter may keep of a body. */
+  readonly bufferLimitBytes: number;
   /** Goes on with the filter after the one that stopped. */
   continueRequest(): void;
-  /** Answers instead of the upstream. Only before a response began. */
+  /** Goes on with the response at the filter after the one that stopped it. */
+  continueResponse(): void;
+  /** Answers instead of the upstream. Only before a response's head was sent. */
   sendLocalReply(reply: LocalReply): void;
+  /** Has the client wait until `release`; `holder` stands for who asks. */
+  holdRequest(holder: object): void;
+  releaseRequest(holder: object): void;
+  /** Has the upstream wait until `release`. */
+  holdResponse(holder: object): void;
+  releaseResponse(holder: object): void;
 }
 
 /**
- * One filter's part in one request. A hook that a filter does not have is null and costs nothing. Filters see the
- * request in the order of the configuration and the response in reverse. Bodies pass by: hooks for data come with
- * the first filter that needs them, at the places in `Exchange` where data passes.
+ * One filter's part in one request. A hook that a filter does not have costs nothing. Filters see the request in the
+ * order of the configuration and the response in reverse.
  */
 export interface HttpFilter {
-  readonly onRequest: ((stream: FilterStream) => FilterVerdict) | null;
-  readonly onResponse: ((stream: FilterStream, headers: HeaderList) => void) | null;
+  onRequest?(stream: FilterStream): FilterVerdict;
+  /** Asked after `onRequest`: takes the request's body and hands it to `next`; null lets it pass by. */
+  requestBody?(stream: FilterStream, next: BodySink): BodySink | null;
+  onResponse?(stream: FilterStream, head: ResponseHead): FilterVerdict;
+  /** Asked after `onResponse`, as `requestBody`. */
+  responseBody?(stream: FilterStream, next: BodySink): BodySink | null;
   /** The exchange ended; cancel what is still running. */
-  readonly onEnd: (() => void) | null;
+  onEnd?(): void;
 }
 
 /** A filter of a connection manager, compiled. */

@@ -108,9 +108,7 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
     protocolErrors: stats.counter(`${prefix}downstream_cx_protocol_error`),
     requests: stats.counter(`${prefix}downstream_rq_total`),
     activeRequests: stats.gauge(`${prefix}downstream_rq_active`),
-    responses: ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) =>
-      stats.counter(`${prefix}downstream_rq_${name}`),
-    ),
+    responses: ['1xx', '2xx', '3xx', '4xx', '5xx'].map((name) => stats.counter(`${prefix}downstream_rq_${name}`)),
     completed: stats.counter(`${prefix}downstream_rq_completed`),
     time: stats.histogram(`${prefix}downstream_rq_time`),
     resets: stats.counter(`${prefix}downstream_rq_rx_reset`),

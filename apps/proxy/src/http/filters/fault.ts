@@ -93,7 +93,6 @@ function compileMatch(config: HTTPFault): FaultPlan['matches'] {
 
 /** Delays first, then aborts (Envoy's order). */
 class FaultFilter implements HttpFilter {
-  readonly onResponse = null;
   readonly #plan: FaultPlan;
   readonly #stats: FaultStats;
   #timer: Timer | null = null;

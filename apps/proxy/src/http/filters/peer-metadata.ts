@@ -1,7 +1,6 @@
-import type { HeaderList } from '@flotilla/http-codec';
 import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
 import { PeerDecoder, encodeLocalPeer } from './peer-struct.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
 import { refuse } from '../route/field.ts';
 import type { FilterConfig } from './filter-config.ts';
 
@@ -49,7 +48,6 @@ interface Directions {
 
 /** Holds no state of a request: one object serves all. */
 class PeerMetadataFilter implements HttpFilter {
-  readonly onEnd = null;
   readonly #decoder = new PeerDecoder();
   readonly #local: string;
   readonly #localId: string;
@@ -76,7 +74,7 @@ class PeerMetadataFilter implements HttpFilter {
     return 'continue';
   }
 
-  onResponse({ info }: FilterStream, headers: HeaderList): void {
+  onResponse({ info }: FilterStream, { headers }: ResponseHead): FilterVerdict {
     const metadata = headers.get(METADATA);
     if (metadata !== undefined || headers.has(METADATA_ID)) {
       if (this.#directions.readsResponse && metadata !== undefined && info.upstreamPeerUriSan !== null) {
@@ -89,5 +87,6 @@ class PeerMetadataFilter implements HttpFilter {
     if (this.#directions.answers && info.downstreamPeer !== null) {
       headers.flat.push(METADATA_ID, this.#localId, METADATA, this.#local);
     }
+    return 'continue';
   }
 }
