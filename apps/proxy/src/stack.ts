@@ -10,7 +10,7 @@ import type { ProxyContext } from './config/context.ts';
 import { lateRoutes, openProxyConfig } from './config/proxy-config.ts';
 import { type CompiledListener, compileListener, openListenerManager } from './downstream/listener.ts';
 import { OwnListeners } from './downstream/own-listeners.ts';
-import { compilePerFilterConfig } from './http/filters/registry.ts';
+import { perFilterCompiler } from './http/filters/registry.ts';
 import { compileRouteTable } from './http/route/compile.ts';
 import { deliverIdentity } from './identity/identity-secrets.ts';
 import { createSecretTable } from './identity/secret-table.ts';
@@ -126,7 +126,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         apply: (compiled) => listeners.apply(compiled),
         remove: (name, drain) => listeners.remove(name, drain),
       },
-      compileRoutes: (table) => compileRouteTable(table, { ctx, compilePerFilterConfig }),
+      compileRoutes: (table) => compileRouteTable(table, { ctx, compilePerFilterConfig: perFilterCompiler(ctx) }),
       stats,
       clock,
       random,

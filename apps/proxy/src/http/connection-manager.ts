@@ -15,7 +15,7 @@ import type { NetworkFilterScope } from '../downstream/network-filters.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
 import { compileHttp2Settings } from './http2-settings.ts';
 import { FilterChainPlans } from './filter-plan.ts';
-import { compileHttpFilters, compilePerFilterConfig } from './filters/registry.ts';
+import { compileHttpFilters, perFilterCompiler } from './filters/registry.ts';
 import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';
 import { compileRouteTable } from './route/compile.ts';
 import { inField, refuse, refuseWhen } from './route/field.ts';
@@ -65,6 +65,7 @@ function compileRouteSource(
     }
     case 'routeConfig': {
       const config = routeSpecifier.value;
+      const compilePerFilterConfig = perFilterCompiler(ctx);
       const table = inField('route_config', () => compileRouteTable(config, { ctx, compilePerFilterConfig }));
       scope.noteRouteTable(table);
       return { names: new Map(), table: () => table };
@@ -82,7 +83,7 @@ function compileSettings(
   routes: () => RouteTable | null,
 ): ManagerSettings {
   const { ctx, hooks } = scope;
-  const filters = compileHttpFilters(proto.httpFilters, scope);
+  const filters = compileHttpFilters(proto.httpFilters, { ...scope, statPrefix: `http.${proto.statPrefix}.` });
   const common = proto.commonHttpProtocolOptions;
   const http1 = proto.httpProtocolOptions;
   const headerKb = proto.maxRequestHeadersKb ?? DEFAULT_MAX_REQUEST_HEADERS_KB;

@@ -76,3 +76,8 @@ export interface FilterFactory {
   /** Called with the record of every finished exchange; null where the filter has no use for it. */
   readonly record: AccessLog | null;
 }
+
+/** In place of a route's configuration: the filter does nothing there (`FilterConfig.disabled`). */
+export const DISABLED = Symbol('disabled');
+/** In place of a route's configuration: a filter that is off by default runs there with its own. */
+export const ENABLED = Symbol('enabled');

@@ -58,6 +58,7 @@ export const underscoreInName = reply(
   'http1.unexpected_underscore',
   ResponseFlag.DownstreamProtocolError,
 );
+export const payloadTooLarge = reply(413, 'Payload Too Large', 'request_payload_too_large', 0);
 export const streamIdleTimeout = reply(504, 'stream timeout', 'stream_idle_timeout', ResponseFlag.StreamIdleTimeout);
 export const requestBodyIdleTimeout = reply(
   408,

@@ -1,7 +1,23 @@
-import type { JsonObject } from '@bufbuild/protobuf';
+import { type DescMessage, fromJson, type JsonObject, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { ProxyContext } from '../../config/context.ts';
+import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
+import { inField, refuse } from '../route/field.ts';
 import { TypedStructSchema as UdpaTypedStruct } from '@flotilla/wire/udpa/type/v1/typed_struct_pb.js';
 import { TypedStructSchema as XdsTypedStruct } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';
+
+/** What the connection manager tells its filters. */
+export interface HttpFilterScope extends NetworkFilterScope {
+  /** `http.<stat_prefix>.`, with the last dot. */
+  readonly statPrefix: string;
+}
+
+/** What a filter's configuration for a route is compiled with. */
+export interface RouteFilterScope {
+  readonly ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random'>;
+  /** What the same filter's configuration of the level around it was compiled to; undefined: none. */
+  readonly outer: unknown;
+}
 
 /** A filter's configuration with the name of its message type. */
 export interface FilterConfig {
@@ -19,6 +35,14 @@ export function filterConfigOf(any: Any): FilterConfig {
     : undefined;
   if (typed === undefined) return { typeName: typeNameOf(any.typeUrl), message: any, json: null };
   return { typeName: typeNameOf(typed.typeUrl), message: null, json: typed.value ?? {} };
+}
+
+/** The configuration as a message. Throws `invalid` when it cannot be decoded. */
+export function messageOf<D extends DescMessage>({ message, json }: FilterConfig, schema: D): MessageShape<D> {
+  return inField(schema.typeName, () => {
+    const decoded = message === null ? fromJson(schema, json ?? {}) : anyUnpack(message, schema);
+    return decoded ?? refuse(schema.typeName, 'cannot be decoded');
+  });
 }
 
 function typeNameOf(typeUrl: string): string {

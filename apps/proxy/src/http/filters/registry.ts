@@ -1,10 +1,14 @@
-import type { Any } from '@bufbuild/protobuf/wkt';
+import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { HttpFilter as HttpFilterConfig } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
-import type { FilterFactory } from '../filter.ts';
+import { FilterConfigSchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import type { ProxyContext } from '../../config/context.ts';
+import { DISABLED, ENABLED, type FilterFactory } from '../filter.ts';
 import { inField, refuse, refuseWhen } from '../route/field.ts';
+import { compileBufferFilter, compileBufferRoute } from './buffer.ts';
+import { compileCorsFilter, compileCorsRoute } from './cors.ts';
 import { compileFaultFilter, compileFaultRoute } from './fault.ts';
-import { type FilterConfig, filterConfigOf } from './filter-config.ts';
+import { type FilterConfig, filterConfigOf, type HttpFilterScope, type RouteFilterScope } from './filter-config.ts';
+import { compileHeaderMutationFilter, compileHeaderMutationRoute } from './header-mutation.ts';
 import { compilePeerMetadataFilter } from './peer-metadata.ts';
 import { compileRouterFilter, type RouterSettings } from './router.ts';
 import { compileStatsFilter } from './stats.ts';
@@ -13,12 +17,35 @@ interface FilterKind {
   /** The name that is used when a configuration gives the filter none of its own. */
   readonly wellKnownName: string;
   readonly typeName: string;
-  compile(name: string, config: FilterConfig, scope: NetworkFilterScope): FilterFactory;
+  /** Type of per-route configuration, where it is another one. */
+  readonly routeTypeName?: string;
+  compile(name: string, config: FilterConfig, scope: HttpFilterScope): FilterFactory;
   /** Compiles per-route configuration; null: the filter has none. */
-  readonly compileRoute: ((config: FilterConfig) => unknown) | null;
+  readonly compileRoute: ((config: FilterConfig, scope: RouteFilterScope) => unknown) | null;
 }
 
 const KINDS: readonly FilterKind[] = [
+  {
+    wellKnownName: 'envoy.filters.http.buffer',
+    typeName: 'envoy.extensions.filters.http.buffer.v3.Buffer',
+    routeTypeName: 'envoy.extensions.filters.http.buffer.v3.BufferPerRoute',
+    compile: compileBufferFilter,
+    compileRoute: compileBufferRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.cors',
+    typeName: 'envoy.extensions.filters.http.cors.v3.Cors',
+    routeTypeName: 'envoy.extensions.filters.http.cors.v3.CorsPolicy',
+    compile: compileCorsFilter,
+    compileRoute: compileCorsRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.header_mutation',
+    typeName: 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation',
+    routeTypeName: 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute',
+    compile: compileHeaderMutationFilter,
+    compileRoute: compileHeaderMutationRoute,
+  },
   {
     wellKnownName: 'envoy.filters.http.fault',
     typeName: 'envoy.extensions.filters.http.fault.v3.HTTPFault',
@@ -57,39 +84,63 @@ export interface CompiledHttpFilters {
 }
 
 /** Compiles `http_filters`. Throws `invalid` for an unknown one that is not optional, or a chain without router. */
-export function compileHttpFilters(
-  configs: readonly HttpFilterConfig[],
-  scope: NetworkFilterScope,
-): CompiledHttpFilters {
+export function compileHttpFilters(configs: readonly HttpFilterConfig[], scope: HttpFilterScope): CompiledHttpFilters {
   const factories: FilterFactory[] = [];
   let router: RouterSettings | null = null;
   configs.forEach((config, index) => {
     inField(`http_filters[${index}]`, () => {
       if (router !== null) refuse(config.name, 'stands after the router, which must be the last filter');
-      refuseWhen(config.disabled, `${config.name}: disabled`);
       const typed = config.configType.case === 'typedConfig' ? filterConfigOf(config.configType.value) : null;
       if (typed?.typeName === ROUTER.typeName) {
+        refuseWhen(config.disabled, `${config.name}: disabled`);
         router = compileRouterFilter(typed);
         return;
       }
       const kind = KINDS.find((known) => known.typeName === typed?.typeName);
-      if (kind !== undefined && typed !== null) factories.push(kind.compile(config.name, typed, scope));
-      else if (!config.isOptional) refuseUnknown(config, typed?.typeName ?? '');
+      if (kind !== undefined && typed !== null) {
+        const factory = kind.compile(config.name, typed, scope);
+        factories.push(switchable(factory, !config.disabled));
+      } else if (!config.isOptional) refuseUnknown(config, typed?.typeName ?? '');
     });
   });
   if (router === null) return refuse('http_filters', 'has no router filter at its end');
   return { factories, router };
 }
 
-/** Compiles one `typed_per_filter_config` entry of a route, virtual host or table. Throws `invalid`. */
-export function compilePerFilterConfig(filterName: string, config: Any): unknown {
-  const typed = filterConfigOf(config);
-  const { typeName } = typed;
-  const kind = KINDS.find((known) => known.typeName === typeName);
-  if (kind === undefined || kind.compileRoute === null) {
-    return refuse(`filter "${filterName}"`, `per-route configuration of type ${typeName} is not supported`);
-  }
-  return kind.compileRoute(typed);
+/** Off by default, a filter runs only where a route has configuration for it. */
+function switchable(factory: FilterFactory, isOn: boolean): FilterFactory {
+  return {
+    ...factory,
+    bind(perRoute) {
+      if (perRoute === DISABLED || (perRoute === undefined && !isOn)) return null;
+      return factory.bind(perRoute === ENABLED ? undefined : perRoute);
+    },
+  };
+}
+
+/**
+ * Compiles `typed_per_filter_config` entries of a route, virtual host or table. `outer` is what the level around it
+ * has for this filter, undefined for nothing. Throws `invalid`.
+ */
+export function perFilterCompiler(
+  ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random'>,
+): (filterName: string, config: Any, outer: unknown) => unknown {
+  return function compile(filterName, config, outer): unknown {
+    const switched = anyUnpack(config, FilterConfigSchema);
+    if (switched !== undefined) {
+      if (switched.disabled) return DISABLED;
+      if (switched.config === undefined) return ENABLED;
+      return compile(filterName, switched.config, outer);
+    }
+    const typed = filterConfigOf(config);
+    const { typeName } = typed;
+    const kind = KINDS.find((known) => known.typeName === typeName || known.routeTypeName === typeName);
+    if (kind === undefined || kind.compileRoute === null || (kind.routeTypeName ?? typeName) !== typeName) {
+      return refuse(`filter "${filterName}"`, `per-route configuration of type ${typeName} is not supported`);
+    }
+    const before = outer === DISABLED || outer === ENABLED ? undefined : outer;
+    return kind.compileRoute(typed, { ctx, outer: before });
+  };
 }
 
 function refuseUnknown(config: HttpFilterConfig, typeName: string): never {

@@ -1,4 +1,3 @@
-import type { Any } from '@bufbuild/protobuf/wkt';
 import { FlotillaError } from '@flotilla/runtime';
 import { compileDomainTable, hostWithoutPort, pathOnly } from '@flotilla/match';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
@@ -7,14 +6,14 @@ import { inField, refuse, refuseWhen } from './field.ts';
 import { compileHeaderEdits } from './header-edits.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { RouteTable } from './route.ts';
-import { Scope } from './scope.ts';
+import { type CompilePerFilterConfig, Scope } from './scope.ts';
 import { compileVirtualHost, type CompiledVirtualHost, type TableSettings } from './virtual-host.ts';
 
 export interface RouteCompileOptions {
   /** Asked only when the configuration wants its clusters validated. */
   readonly ctx: { readonly clusters: Pick<ClusterManager, 'get'> };
   /** Compiles one `typed_per_filter_config` entry; throws `invalid`. */
-  readonly compilePerFilterConfig: (filterName: string, config: Any) => unknown;
+  readonly compilePerFilterConfig: CompilePerFilterConfig;
 }
 
 /** Envoy's default of `max_direct_response_body_size_bytes`. */

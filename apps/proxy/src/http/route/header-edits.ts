@@ -68,7 +68,7 @@ function compileEdit(
   removePath: string,
 ): HeaderEdit | null {
   if (options.length === 0 && removed.length === 0) return null;
-  const additions = options.map((option, index) => compileAddition(option, `${addPath}[${index}]`));
+  const additions = options.map((option, index) => additionOf(option, `${addPath}[${index}]`));
   const names = removed.map((name, index) => editableName(name, `${removePath}[${index}]`));
   const [only] = additions;
   if (names.length === 0 && additions.length === 1 && only !== undefined) {
@@ -82,7 +82,19 @@ function compileEdit(
   };
 }
 
-function compileAddition(option: HeaderValueOption, path: string): Addition {
+/** One header to add, as an edit of its own. Throws `invalid`. */
+export function compileAddition(option: HeaderValueOption, path: string): HeaderEdit {
+  const addition = additionOf(option, path);
+  return (headers, info) => write(headers, addition, addition.format(info));
+}
+
+/** One header to remove, as an edit of its own. Throws `invalid`. */
+export function compileRemoval(key: string, path: string): HeaderEdit {
+  const name = editableName(key, path);
+  return (headers) => headers.remove(name);
+}
+
+function additionOf(option: HeaderValueOption, path: string): Addition {
   const header = option.header;
   if (header === undefined) return refuse(`${path}.header`, 'is missing');
   const name = editableName(header.key, `${path}.header.key`);

@@ -3,7 +3,8 @@ import { inField } from './field.ts';
 import { chainHeaderEdits } from './header-edits.ts';
 import type { HeaderEdits } from './route.ts';
 
-type CompilePerFilterConfig = (filterName: string, config: Any) => unknown;
+/** `outer`: what the level around has for the filter, undefined for nothing. */
+export type CompilePerFilterConfig = (filterName: string, config: Any, outer: unknown) => unknown;
 
 /**
  * What the levels of a route configuration hand down: header edits in their order, and the most specific
@@ -56,7 +57,7 @@ export class Scope {
       const field = `${path === '' ? '' : `${path}.`}typed_per_filter_config["${name}"]`;
       merged.set(
         name,
-        inField(field, () => this.#compilePerFilterConfig(name, config)),
+        inField(field, () => this.#compilePerFilterConfig(name, config, this.perFilter.get(name))),
       );
     }
     return merged;

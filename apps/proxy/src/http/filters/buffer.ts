@@ -1,0 +1,84 @@
+import type { HeaderList } from '@flotilla/http-codec';
+import {
+  BufferPerRouteSchema,
+  BufferSchema,
+} from '@flotilla/wire/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
+import type { BodySink } from '../body-lane.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
+import { payloadTooLarge } from '../local-reply.ts';
+import { refuse } from '../route/field.ts';
+import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
+
+/** Null: requests pass unbuffered. */
+type BufferLimit = { readonly maxBytes: number } | null;
+
+/** Keeps each request until it is whole; what is too large is refused. */
+export function compileBufferFilter(name: string, typed: FilterConfig, _scope: HttpFilterScope): FilterFactory {
+  const own = limitOf(messageOf(typed, BufferSchema).maxRequestBytes);
+  return {
+    name,
+    record: null,
+    bind(perRoute) {
+      const limit = perRoute === undefined ? own : (perRoute as BufferLimit); // made by compileBufferRoute
+      return limit === null ? null : () => new BufferFilter(limit.maxBytes);
+    },
+  };
+}
+
+/** Compiles a `BufferPerRoute`. Throws `invalid`. */
+export function compileBufferRoute(typed: FilterConfig): BufferLimit {
+  const { override } = messageOf(typed, BufferPerRouteSchema);
+  switch (override.case) {
+    case 'disabled':
+      return null;
+    case 'buffer':
+      return limitOf(override.value.maxRequestBytes);
+    case undefined:
+      return refuse('buffer', 'says neither disabled nor buffer');
+  }
+}
+
+function limitOf(maxBytes: number | undefined): { readonly maxBytes: number } {
+  if (maxBytes === undefined || maxBytes === 0) return refuse('max_request_bytes', 'is missing or 0');
+  return { maxBytes };
+}
+
+class BufferFilter implements HttpFilter, BodySink {
+  readonly #maxBytes: number;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  #stream: FilterStream | null = null;
+  #next: BodySink | null = null;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  onRequest(stream: FilterStream): FilterVerdict {
+    if (stream.requestBody === 'none') return 'continue';
+    this.#stream = stream;
+    return 'stop';
+  }
+
+  requestBody(_stream: FilterStream, next: BodySink): BodySink | null {
+    this.#next = next;
+    return this.#stream === null ? null : this;
+  }
+
+  data(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes <= this.#maxBytes) this.#chunks.push(chunk);
+    else this.#stream?.sendLocalReply(payloadTooLarge);
+  }
+
+  end(trailers: HeaderList | null): void {
+    const stream = this.#stream;
+    const next = this.#next;
+    if (stream === null || next === null || this.#bytes > this.#maxBytes) return;
+    // With trailers it stays chunked: only those can carry them.
+    if (trailers === null) stream.requestBody = this.#bytes;
+    for (const chunk of this.#chunks) next.data(chunk);
+    next.end(trailers);
+    stream.continueRequest();
+  }
+}
