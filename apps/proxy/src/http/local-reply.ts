@@ -155,11 +155,18 @@ export interface ComposedReply {
 }
 
 /** Puts a reply into the form that the client understands: gRPC clients get a status in headers, others text. */
-export function composeReply(reply: LocalReply, requestHeaders: HeaderList): ComposedReply {
+export function composeReply(
+  reply: LocalReply,
+  requestHeaders: HeaderList,
+  headers: HeaderList = new HeaderList(),
+): ComposedReply {
   const isGrpc = isGrpcRequest(requestHeaders);
   const body = isGrpc || reply.body === '' ? null : Buffer.from(reply.body);
-  const headers = isGrpc ? grpcHeaders(reply) : new HeaderList();
-  if (body !== null) headers.flat.push('content-length', String(body.length), 'content-type', 'text/plain');
+  if (isGrpc) headers.flat.push(...grpcHeaders(reply).flat);
+  if (body !== null) {
+    headers.set('content-length', String(body.length));
+    if (!headers.has('content-type')) headers.append('content-type', 'text/plain');
+  }
   if (reply.headers !== null) headers.flat.push(...reply.headers.flat);
   return { status: isGrpc ? 200 : reply.status, headers, body };
 }

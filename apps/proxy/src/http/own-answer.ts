@@ -1,3 +1,4 @@
+import { HeaderList } from '@flotilla/http-codec';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import { composeDirect, type ComposedReply, composeReply, type LocalReply } from './local-reply.ts';
 import type { ClusterChoice, DirectAction, RedirectAction, RoutableRequest, Route } from './route/route.ts';
@@ -17,18 +18,17 @@ export function answerLocally(reply: LocalReply, request: AnsweredRequest): Comp
   const { info, route } = request;
   info.responseFlags |= reply.flags;
   info.responseCodeDetails = reply.details;
-  const answer = composeReply(reply, request.headers);
-  const { status, headers } = answer;
-  if (route === null) return answer;
-  if (route.attemptCountInResponse && info.attemptCount > 0) {
-    headers.set('x-envoy-attempt-count', String(info.attemptCount));
+  const headers = new HeaderList();
+  if (route !== null && route.attemptCountInResponse && info.attemptCount > 0) {
+    headers.append('x-envoy-attempt-count', String(info.attemptCount));
   }
-  if (route.action.kind === 'forward') {
-    info.responseCode = status;
+  if (route !== null && route.action.kind === 'forward') {
+    // Before the reply has a status: `%RESPONSE_CODE%` is 0 here.
+    info.responseCode = 0;
     request.choice?.response?.(headers, info);
     route.response?.(headers, info);
   }
-  return answer;
+  return composeReply(reply, request.headers, headers);
 }
 
 /** The answer of a route that redirects or answers itself, noted in the request's record. */
@@ -39,7 +39,6 @@ export function answerDirectly(
 ): ComposedReply {
   const { info } = request;
   const answer = composeDirect(action, request);
-  info.responseCode = answer.status;
   info.responseHeaders = answer.headers;
   info.responseCodeDetails = 'direct_response';
   route.response?.(answer.headers, info);

@@ -57,7 +57,9 @@ function chainEdits(edits: readonly (HeaderEdit | null)[]): HeaderEdit | null {
 interface Addition {
   readonly name: string;
   readonly format: (info: StreamInfo) => string;
-  readonly action: AppendAction;
+  /** `present`, `absent`: only where the header is so. */
+  readonly when: 'always' | 'present' | 'absent';
+  readonly overwrites: boolean;
   readonly keepEmptyValue: boolean;
 }
 
@@ -72,20 +74,29 @@ function compileEdit(
   const names = removed.map((name, index) => editableName(name, `${removePath}[${index}]`));
   const [only] = additions;
   if (names.length === 0 && additions.length === 1 && only !== undefined) {
-    return (headers, info) => write(headers, only, only.format(info));
+    return (headers, info) => {
+      if (isWanted(headers, only)) write(headers, only, only.format(info));
+    };
   }
   return (headers, info) => {
     for (const name of names) headers.remove(name);
-    // Every value is computed before the first is written, as Envoy does.
-    const values = additions.map((addition) => addition.format(info));
-    for (const [index, addition] of additions.entries()) write(headers, addition, values[index] ?? '');
+    // Every value and every condition goes by the headers as they came; then what overwrites is written first (Envoy).
+    const values = additions.map((addition) => (isWanted(headers, addition) ? addition.format(info) : null));
+    for (const isSet of [true, false]) {
+      for (const [index, addition] of additions.entries()) {
+        const value = values[index];
+        if (addition.overwrites === isSet && value !== null && value !== undefined) write(headers, addition, value);
+      }
+    }
   };
 }
 
 /** One header to add, as an edit of its own. Throws `invalid`. */
 export function compileAddition(option: HeaderValueOption, path: string): HeaderEdit {
   const addition = additionOf(option, path);
-  return (headers, info) => write(headers, addition, addition.format(info));
+  return (headers, info) => {
+    if (isWanted(headers, addition)) write(headers, addition, addition.format(info));
+  };
 }
 
 /** One header to remove, as an edit of its own. Throws `invalid`. */
@@ -100,10 +111,17 @@ function additionOf(option: HeaderValueOption, path: string): Addition {
   const name = editableName(header.key, `${path}.header.key`);
   const text = header.rawValue.length > 0 ? Buffer.from(header.rawValue).toString('latin1') : header.value;
   if (/[\r\n\0]/.test(text)) refuse(`${path}.header.value`, 'holds a line break or a null character');
+  const action = option.append === false ? AppendAction.OVERWRITE_IF_EXISTS_OR_ADD : option.appendAction;
   return {
     name,
     format: inField(`${path}.header.value`, () => compileFormat(text, { absent: '' })),
-    action: option.append === false ? AppendAction.OVERWRITE_IF_EXISTS_OR_ADD : option.appendAction,
+    when:
+      action === AppendAction.ADD_IF_ABSENT
+        ? 'absent'
+        : action === AppendAction.OVERWRITE_IF_EXISTS
+          ? 'present'
+          : 'always',
+    overwrites: action === AppendAction.OVERWRITE_IF_EXISTS || action === AppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     keepEmptyValue: option.keepEmptyValue,
   };
 }
@@ -117,20 +135,55 @@ function editableName(key: string, path: string): string {
   return name;
 }
 
-function write(headers: HeaderList, addition: Addition, value: string): void {
-  if (value === '' && !addition.keepEmptyValue) return;
-  switch (addition.action) {
-    case AppendAction.APPEND_IF_EXISTS_OR_ADD:
-      headers.append(addition.name, value);
-      break;
-    case AppendAction.ADD_IF_ABSENT:
-      if (!headers.has(addition.name)) headers.append(addition.name, value);
-      break;
-    case AppendAction.OVERWRITE_IF_EXISTS_OR_ADD:
-      headers.set(addition.name, value);
-      break;
-    case AppendAction.OVERWRITE_IF_EXISTS:
-      if (headers.has(addition.name)) headers.set(addition.name, value);
-      break;
-  }
+function isWanted(headers: HeaderList, { name, when }: Addition): boolean {
+  return when === 'always' || headers.has(name) === (when === 'present');
 }
+
+function write(headers: HeaderList, { name, overwrites, keepEmptyValue }: Addition, value: string): void {
+  if (value === '' && !keepEmptyValue) return;
+  const before = overwrites || !JOINED.has(name) ? undefined : headers.get(name);
+  if (overwrites) headers.set(name, value);
+  else if (before === undefined) headers.append(name, value);
+  else headers.set(name, `${before},${value}`);
+}
+
+/** Headers of which Envoy keeps one field: what is appended is joined to it with a comma. */
+const JOINED: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'access-control-allow-credentials',
+  'access-control-allow-headers',
+  'access-control-allow-methods',
+  'access-control-allow-origin',
+  'access-control-expose-headers',
+  'access-control-max-age',
+  'access-control-request-headers',
+  'access-control-request-method',
+  'authorization',
+  'cache-control',
+  'connection',
+  'content-encoding',
+  'content-type',
+  'etag',
+  'expect',
+  'grpc-message',
+  'grpc-status',
+  'grpc-timeout',
+  'keep-alive',
+  'location',
+  'origin',
+  'proxy-connection',
+  'referer',
+  'server',
+  'te',
+  'upgrade',
+  'user-agent',
+  'vary',
+  'via',
+  'x-forwarded-client-cert',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-request-id',
+]);
