@@ -1,3 +1,5 @@
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+
 /** A whole HTTP/1 message that was found at the beginning of some bytes. */
 export interface MessageH1 {
   /** Start line and fields, lines ended by LF. */
@@ -83,9 +85,27 @@ function chunked(
   }
 }
 
-/** A message for people, and for comparing: chunk boundaries are not part of it. */
+/** A message for people, and for comparing: chunk boundaries and how bytes were compressed are not part of it. */
 export function showMessage(message: MessageH1): string {
   const body =
-    message.framing === 'none' || message.framing === 'tunnel' ? '' : `\n[${message.framing}] ${message.body}`;
+    message.framing === 'none' || message.framing === 'tunnel' ? '' : `\n[${message.framing}] ${decoded(message)}`;
   return message.head + body + (message.trailers === '' ? '' : `\n[trailers] ${message.trailers.trimEnd()}`);
+}
+
+const DECODERS: Readonly<Record<string, (body: Buffer) => Buffer>> = {
+  gzip: gunzipSync,
+  br: brotliDecompressSync,
+  zstd: zstdDecompressSync,
+};
+
+/** The body as it was before its `content-encoding`; one that is not what it claims stays as it is. */
+function decoded({ head, body }: MessageH1): string {
+  const encoding = /\ncontent-encoding: *(\w+)/i.exec(head)?.[1]?.toLowerCase() ?? '';
+  const decode = DECODERS[encoding];
+  if (decode === undefined || body === '') return body;
+  try {
+    return `(${encoding}) ${decode(Buffer.from(body, 'latin1')).toString('latin1')}`;
+  } catch {
+    return body;
+  }
 }

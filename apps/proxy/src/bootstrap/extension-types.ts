@@ -18,20 +18,54 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js'),
   'envoy.extensions.access_loggers.stream.v3': () =>
     import('@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js'),
+  'envoy.extensions.compression.brotli.compressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/compression/brotli/compressor/v3/brotli_pb.js'),
+  'envoy.extensions.compression.brotli.decompressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/compression/brotli/decompressor/v3/brotli_pb.js'),
+  'envoy.extensions.compression.gzip.compressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/compression/gzip/compressor/v3/gzip_pb.js'),
+  'envoy.extensions.compression.gzip.decompressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/compression/gzip/decompressor/v3/gzip_pb.js'),
+  'envoy.extensions.compression.zstd.compressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js'),
+  'envoy.extensions.compression.zstd.decompressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/compression/zstd/decompressor/v3/zstd_pb.js'),
   'envoy.extensions.filters.http.buffer.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/buffer/v3/buffer_pb.js'),
+  'envoy.extensions.filters.http.compressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/compressor/v3/compressor_pb.js'),
   'envoy.extensions.filters.http.cors.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js'),
+  'envoy.extensions.filters.http.csrf.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/csrf/v3/csrf_pb.js'),
+  'envoy.extensions.filters.http.decompressor.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/decompressor/v3/decompressor_pb.js'),
   'envoy.extensions.filters.http.fault.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js'),
+  'envoy.extensions.filters.http.grpc_http1_bridge.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/grpc_http1_bridge/v3/config_pb.js'),
+  'envoy.extensions.filters.http.grpc_json_transcoder.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/grpc_json_transcoder/v3/transcoder_pb.js'),
+  'envoy.extensions.filters.http.grpc_stats.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/grpc_stats/v3/config_pb.js'),
+  'envoy.extensions.filters.http.grpc_web.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.js'),
   'envoy.extensions.filters.http.header_mutation.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js'),
+  'envoy.extensions.filters.http.header_to_metadata.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata_pb.js'),
+  'envoy.extensions.filters.http.health_check.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/health_check/v3/health_check_pb.js'),
   'envoy.extensions.filters.http.local_ratelimit.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js'),
+  'envoy.extensions.filters.http.ratelimit.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.js'),
   'envoy.extensions.filters.http.rbac.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'),
   'envoy.extensions.filters.http.router.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js'),
+  'envoy.extensions.filters.http.set_metadata.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/set_metadata/v3/set_metadata_pb.js'),
   'envoy.extensions.filters.listener.http_inspector.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js'),
   'envoy.extensions.filters.listener.original_dst.v3': () =>

@@ -94,7 +94,7 @@ class CorsFilter implements HttpFilter {
     if (!this.#policy.allowsOrigin(origin)) {
       this.#stats.invalid.value += 1;
       if (!isEnabled || !isPreflight || this.#policy.forwardsOthers) return 'continue';
-      this.#answer(stream, new HeaderList());
+      this.#answer(stream, this.#preflightHeaders(headers));
       return 'stop';
     }
     this.#stats.valid.value += 1;
@@ -114,8 +114,10 @@ class CorsFilter implements HttpFilter {
   }
 
   #preflightHeaders(request: HeaderList): HeaderList {
-    const { methods, headers, maxAge, privateNetwork } = this.#policy;
+    const { methods, headers, maxAge, privateNetwork, credentials } = this.#policy;
     const answer = new HeaderList();
+    if (this.#origin !== null) answer.append('access-control-allow-origin', this.#origin);
+    if (credentials) answer.append('access-control-allow-credentials', 'true');
     if (methods !== '') answer.append('access-control-allow-methods', methods);
     if (headers !== '') answer.append('access-control-allow-headers', headers);
     if (maxAge !== '') answer.append('access-control-max-age', maxAge);

@@ -5,10 +5,13 @@ import type { ProxyContext } from '../../config/context.ts';
 import { DISABLED, ENABLED, type FilterFactory } from '../filter.ts';
 import { inField, refuse, refuseWhen } from '../route/field.ts';
 import { compileBufferFilter, compileBufferRoute } from './buffer.ts';
+import { compileCompressorFilter, compileCompressorRoute } from './compression/compressor.ts';
+import { compileDecompressorFilter } from './compression/decompressor.ts';
 import { compileCorsFilter, compileCorsRoute } from './cors.ts';
 import { compileFaultFilter, compileFaultRoute } from './fault.ts';
 import { type FilterConfig, filterConfigOf, type HttpFilterScope, type RouteFilterScope } from './filter-config.ts';
 import { compileHeaderMutationFilter, compileHeaderMutationRoute } from './header-mutation.ts';
+import { compileLocalRateLimitFilter, compileLocalRateLimitRoute } from './rate-limit/local.ts';
 import { compilePeerMetadataFilter } from './peer-metadata.ts';
 import { compileRouterFilter, type RouterSettings } from './router.ts';
 import { compileStatsFilter } from './stats.ts';
@@ -33,6 +36,19 @@ const KINDS: readonly FilterKind[] = [
     compileRoute: compileBufferRoute,
   },
   {
+    wellKnownName: 'envoy.filters.http.compressor',
+    typeName: 'envoy.extensions.filters.http.compressor.v3.Compressor',
+    routeTypeName: 'envoy.extensions.filters.http.compressor.v3.CompressorPerRoute',
+    compile: compileCompressorFilter,
+    compileRoute: compileCompressorRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.decompressor',
+    typeName: 'envoy.extensions.filters.http.decompressor.v3.Decompressor',
+    compile: compileDecompressorFilter,
+    compileRoute: null,
+  },
+  {
     wellKnownName: 'envoy.filters.http.cors',
     typeName: 'envoy.extensions.filters.http.cors.v3.Cors',
     routeTypeName: 'envoy.extensions.filters.http.cors.v3.CorsPolicy',
@@ -51,6 +67,12 @@ const KINDS: readonly FilterKind[] = [
     typeName: 'envoy.extensions.filters.http.fault.v3.HTTPFault',
     compile: compileFaultFilter,
     compileRoute: compileFaultRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.local_ratelimit',
+    typeName: 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit',
+    compile: compileLocalRateLimitFilter,
+    compileRoute: compileLocalRateLimitRoute,
   },
   {
     wellKnownName: 'istio.peer_metadata',

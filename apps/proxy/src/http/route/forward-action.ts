@@ -36,8 +36,8 @@ const NOT_FOUND_STATUS: Readonly<Record<NotFoundCode, number>> = {
 };
 
 /**
- * Compiles a `RouteAction`. Not read, because they change nothing here: `metadata_match` (a
- * cluster that would use it is refused), `rate_limits` and `cors` (their filters are refused).
+ * Compiles a `RouteAction`. Not read, because it changes nothing here: `metadata_match` (a cluster that would use it is
+ * refused). `rate_limits` are the virtual host's to compile.
  */
 export function compileForward(
   proto: RouteAction,
@@ -81,6 +81,7 @@ function refuseUnsupported(proto: RouteAction, path: string): void {
     proto.internalRedirectAction !== InternalRedirect.PASS_THROUGH_INTERNAL_REDIRECT,
     `${path}.internal_redirect_action`,
   );
+  refuseWhen(proto.cors !== undefined, `${path}.cors`);
   refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
 }
 

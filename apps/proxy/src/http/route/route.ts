@@ -1,4 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
+import type { RateLimitRule } from '../filters/rate-limit/actions.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 
 /**
@@ -35,10 +36,20 @@ export interface Route extends HeaderEdits {
   readonly action: ForwardAction | RedirectAction | DirectAction;
   /** Compiled `typed_per_filter_config` by filter name, the most specific of route, virtual host and table. */
   readonly perFilter: ReadonlyMap<string, unknown>;
+  /** What limits are asked for; null: the route and its virtual host name none. */
+  readonly rateLimits: RouteRateLimits | null;
   /** Send `x-envoy-attempt-count` upstream (virtual host's `include_request_attempt_count`). */
   readonly attemptCountInRequest: boolean;
   /** Send `x-envoy-attempt-count` downstream. */
   readonly attemptCountInResponse: boolean;
+}
+
+/** `rate_limits` of a route and of its virtual host. */
+export interface RouteRateLimits {
+  readonly own: readonly RateLimitRule[];
+  readonly host: readonly RateLimitRule[];
+  /** The route asks for the host's rules beside its own. */
+  readonly includesHost: boolean;
 }
 
 export interface RedirectAction {

@@ -3,6 +3,7 @@ import {
   type Route as RouteProto,
   type VirtualHost,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { compileRateLimitRules } from '../filters/rate-limit/actions.ts';
 import { compileForward, type ForwardDefaults } from './forward-action.ts';
 import { readDataSource, refuse, refuseWhen } from './field.ts';
 import { compileHeaderEdits } from './header-edits.ts';
@@ -11,7 +12,7 @@ import { compileRedirect, HTTPS_REDIRECT } from './redirect-action.ts';
 import { compileMatch, type CompiledMatch } from './request-match.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
 import { RouteList, type RouteEntry } from './route-list.ts';
-import type { DirectAction, MirrorPolicy, RoutableRequest, Route } from './route.ts';
+import type { DirectAction, MirrorPolicy, RoutableRequest, Route, RouteRateLimits } from './route.ts';
 import type { Scope } from './scope.ts';
 
 /** What the table hands to its virtual hosts. */
@@ -33,6 +34,7 @@ export interface CompiledVirtualHost {
 export function compileVirtualHost(proto: VirtualHost, table: TableSettings, path: string): CompiledVirtualHost {
   refuseWhen(proto.matcher !== undefined, `${path}.matcher`);
   refuseWhen(proto.virtualClusters.length > 0, `${path}.virtual_clusters`);
+  refuseWhen(proto.cors !== undefined, `${path}.cors`);
   refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
   refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
   refuseWhen(proto.includeIsTimeoutRetryHeader, `${path}.include_is_timeout_retry_header`);
@@ -70,10 +72,22 @@ function compileRoute(
     request: scope.edits.request,
     response: scope.edits.response,
     perFilter: scope.perFilter,
+    rateLimits: compileRateLimits(proto, host, path),
     attemptCountInRequest: host.includeRequestAttemptCount,
     attemptCountInResponse: host.includeAttemptCountInResponse,
   };
   return { match, route };
+}
+
+function compileRateLimits(proto: RouteProto, host: VirtualHost, path: string): RouteRateLimits | null {
+  const action = proto.action.case === 'route' ? proto.action.value : undefined;
+  const ownLimits = action?.rateLimits ?? [];
+  if (ownLimits.length === 0 && host.rateLimits.length === 0) return null;
+  return {
+    own: compileRateLimitRules(ownLimits, `${path}.route.rate_limits`),
+    host: compileRateLimitRules(host.rateLimits, 'rate_limits'),
+    includesHost: action?.includeVhRateLimits === true,
+  };
 }
 
 function compileAction(
@@ -122,6 +136,7 @@ function httpsRedirectRoute(proto: VirtualHost): Route {
     request: null,
     response: null,
     perFilter: new Map(),
+    rateLimits: null,
     attemptCountInRequest: false,
     attemptCountInResponse: false,
   };
