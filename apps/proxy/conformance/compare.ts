@@ -33,10 +33,12 @@ export function compareOutcomes(envoy: Outcome, ours: Outcome): Difference[] {
 
 /** A message with its fields in the order of the alphabet. */
 function sorted(message: string): string {
-  const [start = '', ...lines] = message.split('\n');
+  const all = message.split('\n');
+  // A message of HTTP/2 has no start line: its pseudo fields come in any order (RFC 9113, section 8.3).
+  const [start, lines] = message.startsWith(':') ? [[], all] : [all.slice(0, 1), all.slice(1)];
   const end = lines.findIndex((line) => line.startsWith('['));
   const fields = end === -1 ? lines : lines.slice(0, end);
-  return [start, ...fields.toSorted(), ...(end === -1 ? [] : lines.slice(end))].join('\n');
+  return [...start, ...fields.toSorted(), ...(end === -1 ? [] : lines.slice(end))].join('\n');
 }
 
 /** A difference for people: the lines that differ, with those around them. */

@@ -386,7 +386,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     info.responseCode = status;
     info.responseHeaders = headers;
     info.responseCodeDetails ??= 'via_upstream';
-    countResponse(this.settings.stats, status);
+    if (!info.isHealthCheck) countResponse(this.settings.stats, status);
     prepareResponseHeaders(headers, this.headers, this.settings);
     this.#isHeadSent = true;
     this.#stream.response.head(status, headers, hasBody);

@@ -77,6 +77,8 @@ export class StreamInfo {
   /** URI SAN of the upstream's verified certificate; not null means mutual TLS upstream. */
   upstreamPeerUriSan: string | null = null;
   attemptCount = 0;
+  /** A health check that the proxy answers itself: not counted among responses. */
+  isHealthCheck = false;
   upstreamPeer: PeerMetadata | null = null;
   downstreamPeer: PeerMetadata | null = null;
   /** Service that the upstream cluster stands for (cluster metadata `istio.services[0]`). */

@@ -8,12 +8,19 @@ import { compileBufferFilter, compileBufferRoute } from './buffer.ts';
 import { compileCompressorFilter, compileCompressorRoute } from './compression/compressor.ts';
 import { compileDecompressorFilter } from './compression/decompressor.ts';
 import { compileCorsFilter, compileCorsRoute } from './cors.ts';
+import { compileCsrfFilter, compileCsrfRoute } from './csrf.ts';
 import { compileFaultFilter, compileFaultRoute } from './fault.ts';
 import { type FilterConfig, filterConfigOf, type HttpFilterScope, type RouteFilterScope } from './filter-config.ts';
+import { compileGrpcHttp1BridgeFilter } from './grpc/http1-bridge.ts';
+import { compileGrpcStatsFilter } from './grpc/stats.ts';
+import { compileGrpcWebFilter } from './grpc/web.ts';
+import { compileHeaderToMetadataFilter, compileHeaderToMetadataRoute } from './header-to-metadata.ts';
+import { compileHealthCheckFilter } from './health-check.ts';
 import { compileHeaderMutationFilter, compileHeaderMutationRoute } from './header-mutation.ts';
 import { compileLocalRateLimitFilter, compileLocalRateLimitRoute } from './rate-limit/local.ts';
 import { compilePeerMetadataFilter } from './peer-metadata.ts';
 import { compileRouterFilter, type RouterSettings } from './router.ts';
+import { compileSetMetadataFilter } from './set-metadata.ts';
 import { compileStatsFilter } from './stats.ts';
 
 interface FilterKind {
@@ -43,6 +50,12 @@ const KINDS: readonly FilterKind[] = [
     compileRoute: compileCompressorRoute,
   },
   {
+    wellKnownName: 'envoy.filters.http.csrf',
+    typeName: 'envoy.extensions.filters.http.csrf.v3.CsrfPolicy',
+    compile: compileCsrfFilter,
+    compileRoute: compileCsrfRoute,
+  },
+  {
     wellKnownName: 'envoy.filters.http.decompressor',
     typeName: 'envoy.extensions.filters.http.decompressor.v3.Decompressor',
     compile: compileDecompressorFilter,
@@ -54,6 +67,24 @@ const KINDS: readonly FilterKind[] = [
     routeTypeName: 'envoy.extensions.filters.http.cors.v3.CorsPolicy',
     compile: compileCorsFilter,
     compileRoute: compileCorsRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.grpc_http1_bridge',
+    typeName: 'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config',
+    compile: compileGrpcHttp1BridgeFilter,
+    compileRoute: null,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.grpc_stats',
+    typeName: 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig',
+    compile: compileGrpcStatsFilter,
+    compileRoute: null,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.grpc_web',
+    typeName: 'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb',
+    compile: compileGrpcWebFilter,
+    compileRoute: null,
   },
   {
     wellKnownName: 'envoy.filters.http.header_mutation',
@@ -69,10 +100,28 @@ const KINDS: readonly FilterKind[] = [
     compileRoute: compileFaultRoute,
   },
   {
+    wellKnownName: 'envoy.filters.http.header_to_metadata',
+    typeName: 'envoy.extensions.filters.http.header_to_metadata.v3.Config',
+    compile: compileHeaderToMetadataFilter,
+    compileRoute: compileHeaderToMetadataRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.health_check',
+    typeName: 'envoy.extensions.filters.http.health_check.v3.HealthCheck',
+    compile: compileHealthCheckFilter,
+    compileRoute: null,
+  },
+  {
     wellKnownName: 'envoy.filters.http.local_ratelimit',
     typeName: 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit',
     compile: compileLocalRateLimitFilter,
     compileRoute: compileLocalRateLimitRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.set_metadata',
+    typeName: 'envoy.extensions.filters.http.set_metadata.v3.Config',
+    compile: compileSetMetadataFilter,
+    compileRoute: null,
   },
   {
     wellKnownName: 'istio.peer_metadata',
