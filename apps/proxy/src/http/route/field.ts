@@ -26,8 +26,12 @@ const DENOMINATORS: readonly number[] = [100, 10_000, 1_000_000];
 
 /** The fraction as a probability in [0,1]. */
 export function fractionOf(percent: FractionalPercent | undefined): number {
-  if (percent === undefined) return 0;
-  return Math.min(1, percent.numerator / (DENOMINATORS[percent.denominator] ?? 100));
+  return percent === undefined ? 0 : Math.min(1, percent.numerator / denominatorOf(percent));
+}
+
+/** 100, 10,000 or a million. */
+export function denominatorOf(percent: FractionalPercent | undefined): number {
+  return DENOMINATORS[percent?.denominator ?? 0] ?? 100;
 }
 
 /** The bytes of a data source; files and environment variables are read now. Null when it is not set. */
