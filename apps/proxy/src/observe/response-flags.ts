@@ -26,6 +26,7 @@ export const ResponseFlag = {
   UpstreamMaxStreamDurationReached: 1 << 20,
   OverloadManager: 1 << 21,
   DnsResolutionFailed: 1 << 22,
+  RateLimitServiceError: 1 << 23,
 } as const;
 
 // Envoy prints flags in the order in which they were set: a delay comes first, and used-up retries are noted before the
@@ -45,6 +46,7 @@ const SHORT_NAMES: readonly (readonly [number, string])[] = [
   [ResponseFlag.NoClusterFound, 'NC'],
   [ResponseFlag.FaultInjected, 'FI'],
   [ResponseFlag.RateLimited, 'RL'],
+  [ResponseFlag.RateLimitServiceError, 'RLSE'],
   [ResponseFlag.UnauthorizedExternalService, 'UAEX'],
   [ResponseFlag.StreamIdleTimeout, 'SI'],
   [ResponseFlag.DownstreamConnectionTermination, 'DC'],

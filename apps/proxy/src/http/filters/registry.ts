@@ -20,6 +20,7 @@ import { compileHeaderMutationFilter, compileHeaderMutationRoute } from './heade
 import { compileLocalRateLimitFilter, compileLocalRateLimitRoute } from './rate-limit/local.ts';
 import { compilePeerMetadataFilter } from './peer-metadata.ts';
 import { compileRouterFilter, type RouterSettings } from './router.ts';
+import { compileRateLimitFilter, compileRateLimitRoute } from './rate-limit/service.ts';
 import { compileSetMetadataFilter } from './set-metadata.ts';
 import { compileStatsFilter } from './stats.ts';
 
@@ -116,6 +117,13 @@ const KINDS: readonly FilterKind[] = [
     typeName: 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit',
     compile: compileLocalRateLimitFilter,
     compileRoute: compileLocalRateLimitRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.ratelimit',
+    typeName: 'envoy.extensions.filters.http.ratelimit.v3.RateLimit',
+    routeTypeName: 'envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute',
+    compile: compileRateLimitFilter,
+    compileRoute: compileRateLimitRoute,
   },
   {
     wellKnownName: 'envoy.filters.http.set_metadata',
