@@ -14,6 +14,7 @@ const HTTP: Readonly<Record<string, string>> = {
   ext_authz: 'ext_authz.v3.ExtAuthz',
   fault: 'fault.v3.HTTPFault',
   grpc_http1_bridge: 'grpc_http1_bridge.v3.Config',
+  grpc_json_transcoder: 'grpc_json_transcoder.v3.GrpcJsonTranscoder',
   grpc_stats: 'grpc_stats.v3.FilterConfig',
   grpc_web: 'grpc_web.v3.GrpcWeb',
   header_mutation: 'header_mutation.v3.HeaderMutation',

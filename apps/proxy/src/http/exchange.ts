@@ -126,19 +126,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       this.sendLocalReply(refused);
       return;
     }
-    const table = settings.routes();
-    const route = table === null ? null : table.match(this, settings.ctx.random());
-    this.route = route;
-    if (route !== null) {
-      info.routeName = route.name;
-      info.virtualHostName = route.virtualHostName;
-      const { action } = route;
-      if (action.kind === 'forward') {
-        this.choice = action.pick(this, settings.ctx.random());
-        info.upstreamCluster = this.choice.cluster;
-        this.#idleTimeoutMs = action.idleTimeoutMs ?? settings.streamIdleTimeoutMs;
-      }
-    }
+    this.reroute();
+    const { route } = this;
     if (this.#upgrade !== null && !settings.upgrades.has(this.#upgrade.toLowerCase())) {
       this.#stream.closeAfterResponse();
       this.sendLocalReply(replies.upgradeRefused);
@@ -217,6 +206,20 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (kind === 'route') return this.#router?.onRouteTimeout();
     if (kind === 'per-try') return this.#router?.onPerTryTimeout();
     this.sendLocalReply(replyToTimeout(kind, this.#isRequestEnded, this.settings.stats));
+  }
+
+  reroute(): void {
+    const { settings, info } = this;
+    const route = settings.routes()?.match(this, this.random()) ?? null;
+    this.route = route;
+    this.choice = null;
+    info.upstreamCluster = null;
+    info.routeName = route?.name ?? null;
+    info.virtualHostName = route?.virtualHostName ?? null;
+    if (route?.action.kind !== 'forward') return;
+    this.choice = route.action.pick(this, this.random());
+    info.upstreamCluster = this.choice.cluster;
+    this.#idleTimeoutMs = route.action.idleTimeoutMs ?? settings.streamIdleTimeoutMs;
   }
 
   continueRequest(): void {

@@ -35,6 +35,8 @@ export interface FilterStream {
   requestBody: 'none' | 'chunked' | number;
   /** Bytes that a filter may keep of a body. */
   readonly bufferLimitBytes: number;
+  /** Finds the route anew, by the request as it is now. */
+  reroute(): void;
   /** Goes on with the filter after the one that stopped. */
   continueRequest(): void;
   /** Goes on with the response at the filter after the one that stopped it. */

@@ -51,6 +51,7 @@ export function placeOrder(
     request.authority = choice.authority;
   }
   if (typeof body === 'number') headers.remove('content-length');
+  info.method = request.method;
   info.path = request.path;
   info.authority = request.authority;
   // Of the request as it goes out, as in Envoy.

@@ -1,5 +1,5 @@
 import { HeaderList } from '@flotilla/http-codec';
-import type { Clock, Random } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type Random } from '@flotilla/runtime';
 import { FrameReader, frameOf } from '../http/filters/grpc/frames.ts';
 import { localAddress } from '../http/request-headers.ts';
 import type { ClusterManager, UpstreamCluster, UpstreamFailure, UpstreamHandler, UpstreamStream } from './upstream.ts';
@@ -124,9 +124,13 @@ class UnaryCall implements UpstreamHandler {
   }
 
   onData(chunk: Buffer): void {
-    for (const frame of this.#reader.push(chunk)) {
-      this.#message = frame.message;
-      this.#isCompressed ||= frame.isCompressed;
+    try {
+      for (const frame of this.#reader.push(chunk)) {
+        this.#message = frame.message;
+        this.#isCompressed ||= frame.isCompressed;
+      }
+    } catch (error) {
+      return this.#fail(Status.internal, FlotillaError.from(error, 'invalid').message);
     }
     if (this.#reader.pendingBytes > MAX_MESSAGE_BYTES) this.#fail(Status.internal, 'the answer is too large');
   }

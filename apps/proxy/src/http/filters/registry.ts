@@ -12,6 +12,7 @@ import { compileCsrfFilter, compileCsrfRoute } from './csrf.ts';
 import { compileFaultFilter, compileFaultRoute } from './fault.ts';
 import { type FilterConfig, filterConfigOf, type HttpFilterScope, type RouteFilterScope } from './filter-config.ts';
 import { compileGrpcHttp1BridgeFilter } from './grpc/http1-bridge.ts';
+import { compileGrpcJsonTranscoderFilter, compileGrpcJsonTranscoderRoute } from './grpc/json-transcoder.ts';
 import { compileGrpcStatsFilter } from './grpc/stats.ts';
 import { compileGrpcWebFilter } from './grpc/web.ts';
 import { compileHeaderToMetadataFilter, compileHeaderToMetadataRoute } from './header-to-metadata.ts';
@@ -74,6 +75,12 @@ const KINDS: readonly FilterKind[] = [
     typeName: 'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config',
     compile: compileGrpcHttp1BridgeFilter,
     compileRoute: null,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.grpc_json_transcoder',
+    typeName: 'envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder',
+    compile: compileGrpcJsonTranscoderFilter,
+    compileRoute: compileGrpcJsonTranscoderRoute,
   },
   {
     wellKnownName: 'envoy.filters.http.grpc_stats',

@@ -40,8 +40,12 @@ describe('gRPC frames', () => {
         const reader = new FrameReader();
         const counter = new FrameCounter();
         for (const chunk of chunks) {
-          reader.push(Buffer.from(chunk));
           counter.push(Buffer.from(chunk));
+          try {
+            reader.push(Buffer.from(chunk));
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'invalid' });
+          }
         }
       }),
     );

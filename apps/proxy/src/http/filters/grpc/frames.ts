@@ -1,3 +1,5 @@
+import { FlotillaError } from '@flotilla/runtime';
+
 const HEAD_BYTES = 5;
 
 /** Counts the messages of a gRPC body as it passes by: each has a flag byte and a length of 4 bytes before it. */
@@ -52,14 +54,16 @@ export class FrameReader {
     return this.#bytes.length;
   }
 
-  /** Takes a piece and gives the messages that it completes. */
+  /** Takes a piece and gives the messages that it completes. Throws `invalid` for a flag that gRPC does not have. */
   push(chunk: Buffer): Frame[] {
     this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
     const frames: Frame[] = [];
     while (this.#bytes.length >= HEAD_BYTES) {
+      const flag = this.#bytes[0] ?? 0;
+      if (flag > 1) throw new FlotillaError('invalid', `Unsupported gRPC frame flag: ${flag}`);
       const end = HEAD_BYTES + this.#bytes.readUInt32BE(1);
       if (this.#bytes.length < end) break;
-      frames.push({ isCompressed: this.#bytes[0] !== 0, message: this.#bytes.subarray(HEAD_BYTES, end) });
+      frames.push({ isCompressed: flag === 1, message: this.#bytes.subarray(HEAD_BYTES, end) });
       this.#bytes = this.#bytes.subarray(end);
     }
     return frames;
