@@ -97,7 +97,7 @@ export function clustersJson(state: AdminState): string {
         hostname: host.hostname,
         weight: host.weight,
         priority: host.priority,
-        healthStatus: { edsHealthStatus: HEALTH[host.health] },
+        healthStatus: { edsHealthStatus: HEALTH[host.discoveredHealth], failedOutlierCheck: host.isEjected },
         stats: statsOf(host).map(([name, value]) => ({
           name,
           value: BigInt(value),
@@ -122,13 +122,23 @@ export function clustersText(state: AdminState): string {
     for (const host of hosts) {
       for (const [stat, value] of statsOf(host)) page += `${name}::${host.address}::${stat}::${value}\n`;
       page += `${name}::${host.address}::hostname::${host.hostname}\n`;
-      page += `${name}::${host.address}::health_flags::${host.health === 'unhealthy' ? '/failed_eds_health' : 'healthy'}\n`;
+      page += `${name}::${host.address}::health_flags::${healthFlags(host)}\n`;
       page += `${name}::${host.address}::weight::${host.weight}\n`;
       page += `${name}::${host.address}::priority::${host.priority}\n`;
       page += `${name}::${host.address}::locality::${host.locality}\n`;
     }
   }
   return page;
+}
+
+/** The reasons why a host is not used, each with a slash before it. */
+function healthFlags({ discoveredHealth, isEjected }: HostDescription): string {
+  const flags = [
+    ...(isEjected ? ['/failed_outlier_check'] : []),
+    ...(discoveredHealth === 'unhealthy' ? ['/failed_eds_health'] : []),
+    ...(discoveredHealth === 'degraded' ? ['/degraded_eds_health'] : []),
+  ];
+  return flags.length === 0 ? 'healthy' : flags.join('');
 }
 
 const HEALTH = {

@@ -8,6 +8,8 @@ import type {
   UpstreamHost,
   UpstreamStream,
 } from '../upstream/upstream.ts';
+import { isGrpcType } from './filters/grpc/frames.ts';
+import { httpStatusOf } from './filters/grpc/http-status.ts';
 import { type Order, requestFor } from './order.ts';
 
 /** What the router hears of an attempt. Nothing comes after `onAttemptEnd` or `onAttemptFailure`. */
@@ -77,6 +79,7 @@ export class Attempt implements UpstreamHandler {
 
   onConnected(): void {
     this.hasConnected = true;
+    this.#cluster.reportOutcome(this.host, { kind: 'connected' });
   }
 
   onInformational(status: number, headers: HeaderList): void {
@@ -85,7 +88,7 @@ export class Attempt implements UpstreamHandler {
 
   onHead(status: number, headers: HeaderList, hasBody: boolean): void {
     this.#hasHead = true;
-    this.#cluster.reportOutcome(this.host, status);
+    this.#cluster.reportOutcome(this.host, { kind: 'answer', status: outcomeOf(status, headers) });
     this.#owner?.onAttemptHead(this, status, headers, hasBody);
   }
 
@@ -102,11 +105,19 @@ export class Attempt implements UpstreamHandler {
   onFailure(failure: UpstreamFailure, detail: string): void {
     const owner = this.#owner;
     this.#owner = null;
-    if (!this.#hasHead && failure !== 'overflow') this.#cluster.reportOutcome(this.host, 0);
+    if (failure !== 'overflow' && !this.#hasHead) {
+      this.#cluster.reportOutcome(this.host, { kind: failure === 'connect-timeout' ? 'timeout' : 'unreachable' });
+    }
     owner?.onAttemptFailure(this, failure, detail);
   }
 
   onDrain(): void {
     this.#owner?.onAttemptDrain();
   }
+}
+
+/** What outlier detection takes an answer for: a gRPC status in the head counts as the HTTP status it stands for. */
+function outcomeOf(status: number, headers: HeaderList): number {
+  const grpcStatus = isGrpcType(headers.get('content-type')) ? headers.get('grpc-status') : undefined;
+  return grpcStatus === undefined ? status : httpStatusOf(Number(grpcStatus));
 }

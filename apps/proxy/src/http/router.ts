@@ -312,6 +312,6 @@ export class Router implements AttemptOwner {
 
   #reportUnanswered(): void {
     const attempt = this.#attempt;
-    if (attempt !== null && !this.#isResponding) this.#cluster.reportOutcome(attempt.host, 0);
+    if (attempt !== null && !this.#isResponding) this.#cluster.reportOutcome(attempt.host, { kind: 'timeout' });
   }
 }

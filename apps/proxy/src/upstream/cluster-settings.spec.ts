@@ -93,7 +93,11 @@ describe('compileCluster', () => {
     ],
     ['unknown protocol options', { typedExtensionProtocolOptions: { x: {} } }, /protocol_options\["x"\]: is not supp/],
     ['health checks', { healthChecks: [{}] }, /health_checks: is not supported/],
-    ['outlier detection', { outlierDetection: {} }, /outlier_detection: is not supported/],
+    [
+      'an outlier monitor',
+      { outlierDetection: { monitors: [{ name: 'm' }] } },
+      /outlier_detection.monitors: is not supported/,
+    ],
     [
       'a Maglev table whose size is no prime',
       { lbPolicy: 5, lbConfig: { case: 'maglevLbConfig', value: { tableSize: 65_536n } } },

@@ -12,6 +12,7 @@ import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-
 import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
 import { type EndpointGroup, readAssignment } from './endpoints.ts';
 import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
+import { compileOutlierDetection, type OutlierSettings } from './outlier-settings.ts';
 import type { PoolSettings } from './pool.ts';
 import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';
 import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
@@ -31,6 +32,8 @@ export interface ClusterSettings {
   readonly discovery: Discovery;
   readonly balancing: BalancingSettings;
   readonly breaker: CircuitBreakerSettings;
+  /** Null: no host is taken out for what it answers. */
+  readonly outliers: OutlierSettings | null;
   readonly pool: PoolSettings;
   readonly transports: TransportSocketSettings;
   readonly protocol: ProtocolChoice;
@@ -60,6 +63,7 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
       discovery: compileDiscovery(cluster, transports),
       balancing: compileBalancing(cluster),
       breaker: compileBreaker(cluster),
+      outliers: compileOutlierDetection(cluster.outlierDetection),
       pool: {
         ...limits,
         ...compileSocketSettings(cluster),
@@ -80,7 +84,6 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
 function refuseUnsupported(cluster: Cluster): void {
   if (cluster.name === '') refuse('name', 'is empty');
   refuseWhen(cluster.healthChecks.length > 0, 'health_checks');
-  refuseWhen(cluster.outlierDetection !== undefined, 'outlier_detection');
   refuseWhen(cluster.filters.length > 0, 'filters');
   refuseWhen(cluster.upstreamConfig !== undefined, 'upstream_config');
   refuseWhen(cluster.connectionPoolPerDownstreamConnection, 'connection_pool_per_downstream_connection');

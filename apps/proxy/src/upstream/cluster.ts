@@ -11,6 +11,7 @@ import { dial } from './dial.ts';
 import { EndpointSet, type HostGroup } from './endpoint-set.ts';
 import type { EndpointGroup } from './endpoints.ts';
 import type { Host } from './host.ts';
+import { type HostOutcome, OutlierDetector } from './outlier-detector.ts';
 import { OriginalDestinations } from './original-dst.ts';
 import { PoolAuto } from './pool-auto.ts';
 import { PoolH1 } from './pool-h1.ts';
@@ -40,6 +41,9 @@ export interface ClusterTools {
   readonly isOwnListener?: (destination: { readonly host: string; readonly port: number }) => boolean;
 }
 
+/** A raw connection stands for an answer, too: nothing else is seen of the host (Envoy). */
+const CONNECTED: HostOutcome = { kind: 'connected' };
+
 const EVENT_COUNTERS = {
   'retry-success': 'upstream_rq_retry_success',
   'retry-limit-exceeded': 'upstream_rq_retry_limit_exceeded',
@@ -58,6 +62,7 @@ export class Cluster implements UpstreamCluster {
   readonly #transports: readonly Transport[];
   readonly #pools: PoolContext;
   readonly #breaker: CircuitBreaker;
+  readonly #outliers: OutlierDetector | null;
   readonly #clock: Clock;
 
   constructor(settings: ClusterSettings, tools: ClusterTools) {
@@ -71,7 +76,17 @@ export class Cluster implements UpstreamCluster {
     this.#pools = { settings: settings.pool, breaker: this.#breaker, stats: this.stats, clock: tools.clock };
     this.#transports = transports.all.map((each) => openTransport(each, tools, settings.autoSanValidation));
     for (const transport of this.#transports) transport.subscribe(() => this.#transportChanged(transport));
-    this.#endpoints = new EndpointSet(this.#transports, settings.balancing, tools.random, this.stats);
+    this.#endpoints = new EndpointSet(this.#transports, settings.balancing, tools.random, this.stats, (host) =>
+      this.#outliers?.forget(host),
+    );
+    this.#outliers =
+      settings.outliers === null
+        ? null
+        : new OutlierDetector(settings.outliers, statName, {
+            ...tools,
+            hosts: () => this.#endpoints.hosts(),
+            onChange: () => this.#endpoints.refresh(),
+          });
     const plain = this.#transports[transports.select(null)];
     this.#originalDestinations =
       discovery.kind === 'original-dst' && plain !== undefined
@@ -134,6 +149,7 @@ export class Cluster implements UpstreamCluster {
     const dialing = dial(target, target.transport, null, [], this.settings.pool, this.#clock, {
       onReady: (socket, facts, localAddress) => {
         stats.upstream_cx_connect_ms.record(this.#clock.monotonicMs() - startMs);
+        this.#outliers?.report(target, CONNECTED);
         this.#countSocket(target, socket);
         handler.onConnected(socket, { localAddress, peerUriSan: facts.uriSan });
       },
@@ -142,6 +158,7 @@ export class Cluster implements UpstreamCluster {
         target.counts.cxConnectFail += 1;
         stats.upstream_cx_connect_fail.value += 1;
         if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
+        this.#outliers?.report(target, { kind: failure === 'connect-timeout' ? 'timeout' : 'unreachable' });
         handler.onFailure(failure, detail);
       },
     });
@@ -170,10 +187,11 @@ export class Cluster implements UpstreamCluster {
     this.#breaker.releaseRetry();
   }
 
-  reportOutcome(host: UpstreamHost, status: number): void {
-    const { counts } = ownHost(host);
-    if (status === 0 || status >= 500) counts.rqError += 1;
-    else counts.rqSuccess += 1;
+  reportOutcome(host: UpstreamHost, outcome: HostOutcome): void {
+    const target = ownHost(host);
+    if (outcome.kind === 'answer' && outcome.status < 500) target.counts.rqSuccess += 1;
+    else if (outcome.kind !== 'connected') target.counts.rqError += 1;
+    this.#outliers?.report(target, outcome);
   }
 
   countResponse(status: number, isRetried: boolean): void {
@@ -187,6 +205,7 @@ export class Cluster implements UpstreamCluster {
 
   /** Replaced or removed: idle connections close now, those in use when their request ends. */
   drain(): void {
+    this.#outliers?.close();
     this.#originalDestinations?.close();
     for (const transport of this.#transports) transport.close();
     for (const host of this.hosts()) host.drain();

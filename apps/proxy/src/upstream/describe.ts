@@ -6,7 +6,9 @@ import type { Host, HostCounts, HostHealth } from './host.ts';
 export interface HostDescription {
   readonly address: string;
   readonly hostname: string;
-  readonly health: HostHealth;
+  readonly discoveredHealth: HostHealth;
+  /** Taken out by outlier detection. */
+  readonly isEjected: boolean;
   readonly weight: number;
   readonly priority: number;
   readonly locality: string;
@@ -41,6 +43,16 @@ export function describeCluster(cluster: Cluster): ClusterDescription {
 }
 
 function describeHost(host: Host, priority: number, locality: string): HostDescription {
-  const { address, hostname, health, weight, activeRequests, counts } = host;
-  return { address, hostname, health, weight, priority, locality, activeRequests, counts: { ...counts } };
+  const { address, hostname, discoveredHealth, isEjected, weight, activeRequests, counts } = host;
+  return {
+    address,
+    hostname,
+    discoveredHealth,
+    isEjected,
+    weight,
+    priority,
+    locality,
+    activeRequests,
+    counts: { ...counts },
+  };
 }

@@ -40,7 +40,17 @@ export class EndpointSet {
   readonly #random: Random;
   readonly #stats: ClusterStats;
 
-  constructor(transports: readonly Transport[], balancing: BalancingSettings, random: Random, stats: ClusterStats) {
+  readonly #onGone: (host: Host) => void;
+
+  /** `onGone`: a host left the set. */
+  constructor(
+    transports: readonly Transport[],
+    balancing: BalancingSettings,
+    random: Random,
+    stats: ClusterStats,
+    onGone: (host: Host) => void = () => undefined,
+  ) {
+    this.#onGone = onGone;
     this.#transports = transports;
     this.#balancing = balancing;
     this.#overprovisioning = balancing.overprovisioning;
@@ -78,9 +88,15 @@ export class EndpointSet {
       else {
         changed += 1;
         host.drain();
+        this.#onGone(host);
       }
     }
     if (changed > 0) this.#stats.membership_change.value += 1;
+    this.#rebuild();
+  }
+
+  /** The health of hosts changed. */
+  refresh(): void {
     this.#rebuild();
   }
 
@@ -121,17 +137,15 @@ export class EndpointSet {
       upTo += load;
       shares.push({ upTo, picker: picker() });
     };
-    let isPanic = false;
     for (const kind of ['healthy', 'degraded'] as const) {
       loads.forEach((load, priority) => {
-        if (load.isPanic && load[kind] > 0) isPanic = true;
         const isUsable = (host: Host) => load.isPanic || host.health === kind;
-        add(load[kind], () =>
-          load.isPanic && failsOnPanic ? EMPTY_PICKER : this.#pickerOf(this.#groupsOf(priority, isUsable)),
-        );
+        add(load[kind], () => {
+          if (!load.isPanic) return this.#pickerOf(this.#groupsOf(priority, isUsable));
+          return this.#inPanic(failsOnPanic ? EMPTY_PICKER : this.#pickerOf(this.#groupsOf(priority, isUsable)));
+        });
       });
     }
-    if (isPanic) this.#stats.lb_healthy_panic.value += 1;
     const [only, second] = shares;
     if (only === undefined) return EMPTY_PICKER;
     if (second === undefined) return only.picker;
@@ -140,6 +154,17 @@ export class EndpointSet {
         const point = hash === null ? random() * 100 : Number(hash % 100n);
         const share = shares.find((each) => point < each.upTo) ?? shares.at(-1);
         return share?.picker.pick(random, hash) ?? null;
+      },
+    };
+  }
+
+  /** Counts each choice that is made without regard to health. */
+  #inPanic(picker: Picker<Host>): Picker<Host> {
+    const { lb_healthy_panic: count } = this.#stats;
+    return {
+      pick(random, hash = null) {
+        count.value += 1;
+        return picker.pick(random, hash);
       },
     };
   }

@@ -136,6 +136,7 @@ class UnaryCall implements UpstreamHandler {
   }
 
   onEnd(trailers: HeaderList | null): void {
+    this.#stream = null;
     if (this.#httpStatus !== 200) return this.#fail(Status.unavailable, `HTTP status ${this.#httpStatus}`);
     const from = trailers?.has('grpc-status') === true ? trailers : this.#headers;
     const status = Number(from?.get('grpc-status') ?? Status.unknown);

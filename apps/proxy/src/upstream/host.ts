@@ -37,7 +37,10 @@ export class Host implements UpstreamHost, DialTarget {
   hostname: string;
   weight: number;
   peer: PeerMetadata | null;
-  health: HostHealth;
+  /** What discovery says of it. */
+  discoveredHealth: HostHealth;
+  /** Taken out by outlier detection. */
+  isEjected = false;
   hashKey: string | null;
   activeRequests = 0;
   /** The pool of a cluster whose requests all go the same way. Made on first use. */
@@ -55,8 +58,13 @@ export class Host implements UpstreamHost, DialTarget {
     this.hostname = spec.hostname;
     this.weight = spec.weight;
     this.peer = spec.peer;
-    this.health = spec.health;
+    this.discoveredHealth = spec.health;
     this.hashKey = spec.hashKey;
+  }
+
+  /** By all that is known of it; an update of one does not undo another. */
+  get health(): HostHealth {
+    return this.isEjected ? 'unhealthy' : this.discoveredHealth;
   }
 
   /** Takes over what may change without a new connection. */
@@ -64,7 +72,7 @@ export class Host implements UpstreamHost, DialTarget {
     this.hostname = spec.hostname;
     this.weight = spec.weight;
     this.peer = spec.peer;
-    this.health = spec.health;
+    this.discoveredHealth = spec.health;
     this.hashKey = spec.hashKey;
   }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { DestinationService, PeerMetadata, StreamInfo } from '../observe/stream-info.ts';
+import type { HostOutcome } from './outlier-detector.ts';
 
 /**
  * The contract between the HTTP router (and the TCP proxy) and the upstream side. One verb each: `open` for
@@ -26,8 +27,8 @@ export interface UpstreamCluster {
   /** Whether one more retry fits the circuit breaker (`max_retries`); pair with `releaseRetry`. */
   tryAcquireRetry(): boolean;
   releaseRetry(): void;
-  /** Counts the outcome of an attempt for its host. 0 means no response. */
-  reportOutcome(host: UpstreamHost, status: number): void;
+  /** Counts what was seen of a host, for its statistics and for outlier detection. */
+  reportOutcome(host: UpstreamHost, outcome: HostOutcome): void;
   /**
    * Counts a response: the one that the client gets (also one that the proxy made because the upstream gave none), or
    * one that was thrown away for another try.

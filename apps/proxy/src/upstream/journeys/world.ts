@@ -189,12 +189,12 @@ export function send(
     },
     onData: (chunk) => void chunks.push(Buffer.from(chunk)),
     onEnd(trailers) {
-      cluster.reportOutcome(host, status);
+      cluster.reportOutcome(host, { kind: 'answer', status });
       cluster.countResponse(status, false);
       finish(null, '', trailers);
     },
     onFailure(failure, detail) {
-      cluster.reportOutcome(host, 0);
+      cluster.reportOutcome(host, { kind: 'unreachable' });
       finish(failure, detail, null);
     },
     onDrain: () => undefined,
