@@ -210,9 +210,9 @@ describe('decodeDocuments', () => {
     ],
     [
       'a field that is not supported yet',
-      virtualService('  hosts: [b]', '  http:', ...ROUTE, '    corsPolicy: {}'),
+      virtualService('  hosts: [b]', '  http:', ...ROUTE, '    retries: {attempts: 1, retryRemoteLocalities: true}'),
       [
-        'f.yaml:11:5: error FLT0002: VirtualService default/a: spec.http[0].corsPolicy: this field is not supported yet. Remove it. If it were ignored, browsers would be refused what the policy allows.',
+        'f.yaml:11:28: error FLT0002: VirtualService default/a: spec.http[0].retries.retryRemoteLocalities: this field is not supported yet. Remove it. If it were ignored, retries would not move to another locality.',
       ],
     ],
     [
@@ -252,13 +252,13 @@ describe('decodeDocuments', () => {
   });
 
   it('reports all faults of all documents at once, and reads the good ones', () => {
-    const bad = virtualService('  host: b', '  http:', ...ROUTE, '    timeout: x', '    corsPolicy: {}');
+    const bad = virtualService('  host: b', '  http:', ...ROUTE, '    timeout: x', '    delegate: {}');
     const good = virtualService('  hosts: [b]', '  http:', ...ROUTE).replace('name: a', 'name: good');
     const { findings, candidates, refused, isComplete } = decode(`${bad}\n---\n${good}\n---\nkind: x\n`);
     expect(findings.map((finding) => finding.field)).toEqual([
       'spec.host',
       'spec.http[0].timeout',
-      'spec.http[0].corsPolicy',
+      'spec.http[0].delegate',
       'apiVersion',
     ]);
     expect(candidates.map(({ content }) => content.key.name)).toEqual(['good']);

@@ -22,7 +22,6 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   [`${EXPOSE}-istiod-https.yaml`]: [
     'spec.servers[0].tls.credentialName: this field',
     'spec.servers[1].tls.credentialName: this field',
-    'spec.trafficPolicy.portLevelSettings[0].connectionPool.http.h2UpgradePolicy: this field',
   ],
   [`${EXPOSE}-istiod.yaml`]: [
     'spec.servers[0].tls.mode: the mode PASSTHROUGH',

@@ -7,7 +7,8 @@ const USED_BY: Readonly<Record<keyof ProxyView, readonly XdsShortName[]>> = {
   services: ['CDS', 'EDS', 'LDS', 'RDS'],
   // Clusters whose endpoints the proxy resolves carry them.
   endpoints: ['CDS', 'EDS'],
-  destinations: ['CDS', 'EDS'],
+  // Routes and listeners say what requests and connections are hashed by.
+  destinations: ['CDS', 'EDS', 'LDS', 'RDS'],
   egress: ['LDS', 'RDS'],
   sidecar: ['LDS', 'RDS'],
   inbound: ['CDS', 'LDS'],

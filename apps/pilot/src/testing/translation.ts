@@ -8,6 +8,7 @@ import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { StdoutAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import { CorsPolicySchema, CorsSchema } from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
@@ -39,6 +40,8 @@ import type { NodeInit } from './xds-stream.ts';
 const PACKED = createRegistry(
   DownstreamTlsContextSchema,
   FileAccessLogSchema,
+  CorsPolicySchema,
+  CorsSchema,
   HTTPFaultSchema,
   HttpConnectionManagerSchema,
   HttpInspectorSchema,

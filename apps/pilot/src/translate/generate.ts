@@ -18,6 +18,7 @@ import { virtualOutboundResource } from './listener/virtual-outbound.ts';
 import { listenerName, parseOutboundCluster } from './names.ts';
 import { mayPassUnknown, planOutbound, relevantLabels } from './outbound-plan.ts';
 import { gatewayRouteResource } from './route/gateway.ts';
+import { hashedServices } from './route/hash-policy.ts';
 import { sidecarRouteResource } from './route/sidecar.ts';
 
 /** Everything one generation is made from. */
@@ -155,6 +156,7 @@ function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] 
       families: node.families,
       services: opaque.map((entry) => entry.service),
       ports: opaque.map((entry) => entry.port),
+      hashed: opaque.length === 0 ? [] : hashedServices(view),
       virtualServices,
       // Only TCP rules look other services up.
       known: virtualServices.length === 0 ? [] : view.services,
@@ -192,6 +194,7 @@ function sidecarRoutes({ view, node, cache }: Generation, names: ReadonlySet<str
         port,
         services:
           port === null ? services : services.filter(({ ports }) => ports.some(({ number }) => number === port)),
+        hashed: hashedServices(view),
         known: view.services,
         virtualServices,
         mesh: view.settings,
@@ -221,6 +224,7 @@ function gatewayListeners({ view, node, cache }: Generation): EncodedResource[] 
       gateways: view.gateways,
       virtualServices,
       services: group.kind === 'tcp' ? view.services : [],
+      hashed: group.kind === 'tcp' ? hashedServices(view) : [],
       support: filterSupport(node),
       mesh: view.settings,
       namespace: node.namespace,
@@ -245,6 +249,7 @@ function gatewayRoutes({ view, node, cache }: Generation, names: ReadonlySet<str
         gateways: view.gateways,
         virtualServices: view.gatewayVirtualServices,
         services: view.services,
+        hashed: hashedServices(view),
         clientPort: bindOf(group, node).bindPort,
         mesh: view.settings,
         namespace: node.namespace,

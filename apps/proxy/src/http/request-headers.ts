@@ -5,6 +5,7 @@ import { addressBits } from '@flotilla/match';
 import { formatAddress } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
 import { editClientCertHeader } from './client-cert-header.ts';
+import { addressOf } from '../observe/host-port.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { EdgeSettings, ManagerSettings } from './manager-settings.ts';
 
@@ -50,7 +51,7 @@ export function prepareRequestHeaders(
     info.downstreamRemoteAddress = formatAddress({ host: client.address, port: 0 });
   }
   if (edge.useRemoteAddress) {
-    if (!edge.skipXffAppend) appendForwardedFor(headers, remoteHost(connection));
+    if (!edge.skipXffAppend) appendForwardedFor(headers, addressOf(connection.info.remoteAddress));
     if (edge.xffTrustedHops === 0 || !headers.has('x-forwarded-proto')) headers.set('x-forwarded-proto', transport);
     if (edge.appendForwardedPort && (edge.xffTrustedHops === 0 || !headers.has('x-forwarded-port'))) {
       headers.set('x-forwarded-port', portOf(connection.info.localAddress));
@@ -87,7 +88,7 @@ function clientAddress(headers: HeaderList, connection: AcceptedConnection, edge
   const forwarded = headers.getCombined('x-forwarded-for');
   if (edge.useRemoteAddress) {
     const trusted = edge.xffTrustedHops > 0 ? hopFromEnd(forwarded, edge.xffTrustedHops - 1) : null;
-    const address = trusted ?? remoteHost(connection);
+    const address = trusted ?? addressOf(connection.info.remoteAddress);
     const isInternal = forwarded === undefined && edge.isInternalAddress(address);
     return { address, isInternal, isForwarded: trusted !== null, isEdge: !isInternal };
   }
@@ -131,12 +132,6 @@ function appendForwardedFor(headers: HeaderList, remote: string): void {
 function appendVia(headers: HeaderList, via: string): void {
   const before = headers.getCombined('via');
   headers.set('via', before === undefined ? via : `${before}, ${via}`);
-}
-
-function remoteHost({ info }: AcceptedConnection): string {
-  const { remoteAddress } = info;
-  const colon = remoteAddress.lastIndexOf(':');
-  return remoteAddress.startsWith('[') ? remoteAddress.slice(1, colon - 1) : remoteAddress.slice(0, colon);
 }
 
 function portOf(address: string): string {

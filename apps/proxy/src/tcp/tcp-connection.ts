@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
+import { xxHash64 } from '@flotilla/balance';
 import type { Timer } from '@flotilla/runtime';
 import type { AcceptedConnection, OpenConnection } from '../downstream/accepted-connection.ts';
 import { Deadline } from '../http/timeout.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
+import { addressOf } from '../observe/host-port.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { ConnectHandler, PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
 import { pickWeighted, type TcpSettings } from './tcp-settings.ts';
@@ -39,7 +41,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
       random: ctx.random,
       avoid: null,
       avoidAttempts: 0,
-      hash: null,
+      hash: settings.hashesSource ? xxHash64(addressOf(accepted.info.remoteAddress)) : null,
       originalDestination: accepted.originalDestination,
     };
     this.#idle = new Deadline(ctx.clock, () => this.#onIdle());

@@ -27,6 +27,7 @@ export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFil
     clusters,
     totalWeight: clusters.reduce((sum, { weight }) => sum + weight, 0),
     maxConnectAttempts: proto.maxConnectAttempts ?? 1,
+    hashesSource: compileHash(proto),
     idleTimeoutMs: proto.idleTimeout === undefined ? DEFAULT_IDLE_TIMEOUT_MS : durationMs(proto.idleTimeout),
     maxDurationMs:
       proto.maxDownstreamConnectionDuration === undefined ? 0 : durationMs(proto.maxDownstreamConnectionDuration),
@@ -67,12 +68,18 @@ function compileClusters(proto: TcpProxy): WeightedName[] {
   }
 }
 
+function compileHash({ hashPolicy }: TcpProxy): boolean {
+  hashPolicy.forEach(({ policySpecifier }, index) => {
+    if (policySpecifier.case !== 'sourceIp') refuse(`hash_policy[${index}]`, 'is not source_ip');
+  });
+  return hashPolicy.length > 0;
+}
+
 function refuseUnsupported(proto: TcpProxy): void {
   refuseWhen(proto.onDemand !== undefined, 'on_demand');
   refuseWhen(proto.metadataMatch !== undefined, 'metadata_match');
   refuseWhen(proto.downstreamIdleTimeout !== undefined, 'downstream_idle_timeout');
   refuseWhen(proto.upstreamIdleTimeout !== undefined, 'upstream_idle_timeout');
-  refuseWhen(proto.hashPolicy.length > 0, 'hash_policy');
   refuseWhen(proto.tunnelingConfig !== undefined, 'tunneling_config');
   refuseWhen(proto.accessLogFlushInterval !== undefined, 'access_log_flush_interval');
   refuseWhen(proto.flushAccessLogOnConnected, 'flush_access_log_on_connected');

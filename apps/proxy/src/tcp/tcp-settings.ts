@@ -13,6 +13,8 @@ export interface TcpSettings {
   readonly clusters: readonly WeightedName[];
   readonly totalWeight: number;
   readonly maxConnectAttempts: number;
+  /** Balancers by hash go by the client's address (`hash_policy: source_ip`). */
+  readonly hashesSource: boolean;
   /** 0: no limit. */
   readonly idleTimeoutMs: number;
   /** 0: no limit. */

@@ -55,8 +55,8 @@ describe('checkSupport', () => {
     [
       'a field',
       'VirtualService',
-      { http: [{ corsPolicy: {} }] },
-      'FLT0002 spec.http[0].corsPolicy: this field is not supported yet | Remove it. If it were ignored, browsers would be refused what the policy allows.',
+      { http: [{ delegate: {} }] },
+      'FLT0002 spec.http[0].delegate: this field is not supported yet | Remove it. If it were ignored, the rules of the other VirtualService would not apply.',
     ],
     [
       'a field within an honoured one',
@@ -67,8 +67,8 @@ describe('checkSupport', () => {
     [
       'a policy of a subset’s port',
       'DestinationRule',
-      { subsets: [{ trafficPolicy: { portLevelSettings: [{ outlierDetection: {} }] } }] },
-      'FLT0002 spec.subsets[0].trafficPolicy.portLevelSettings[0].outlierDetection: this field is not supported yet | Remove it. If it were ignored, failing endpoints would keep getting traffic.',
+      { subsets: [{ trafficPolicy: { portLevelSettings: [{ tls: { caCrl: 'a' } }] } }] },
+      'FLT0002 spec.subsets[0].trafficPolicy.portLevelSettings[0].tls.caCrl: this field is not supported yet | Remove it. If it were ignored, revoked certificates would be accepted.',
     ],
     [
       'a value',

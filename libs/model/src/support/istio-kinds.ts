@@ -10,19 +10,45 @@ export type KindSupport =
   /** `consequence`: what would happen if the resource were passed over. */
   | { readonly refused: true; readonly consequence: string };
 
+const OUTLIER_FIELDS = [
+  'consecutiveErrors',
+  'consecutive5xxErrors',
+  'consecutiveGatewayErrors',
+  'consecutiveLocalOriginFailures',
+  'splitExternalLocalOriginErrors',
+  'interval',
+  'baseEjectionTime',
+  'maxEjectionPercent',
+  'minHealthPercent',
+] as const;
+
 /** Fields of a traffic policy that stands at `place`: of a host, a subset or (fewer) a port. */
 function trafficPolicy(place: string): readonly SupportLine[] {
   const under = (field: string): string => `${place}.${field}`;
   return [
     ...honours(under('loadBalancer'), 'simple'),
-    notYet(under('loadBalancer.consistentHash'), 'requests of one user would be spread over all endpoints'),
+    ...honours(
+      under('loadBalancer.consistentHash'),
+      'httpHeaderName',
+      'httpCookie',
+      'useSourceIp',
+      'httpQueryParameterName',
+      'minimumRingSize',
+      'ringHash',
+      'maglev',
+    ),
     notYet(under('loadBalancer.localityLbSetting'), 'traffic would not prefer near endpoints'),
     notYet(under('loadBalancer.zoneAwareLbSetting'), 'traffic would not prefer near endpoints'),
     notYet(under('loadBalancer.warmup'), 'a new endpoint would get its full share at once'),
     notYet(under('loadBalancer.warmupDurationSecs'), 'a new endpoint would get its full share at once'),
-    ...honours(under('connectionPool.tcp'), 'maxConnections', 'connectTimeout', 'idleTimeout'),
-    notYet(under('connectionPool.tcp.tcpKeepalive'), 'dead connections would be noticed later than wished'),
-    notYet(under('connectionPool.tcp.maxConnectionDuration'), 'connections would live longer than wished'),
+    ...honours(
+      under('connectionPool.tcp'),
+      'maxConnections',
+      'connectTimeout',
+      'idleTimeout',
+      'tcpKeepalive',
+      'maxConnectionDuration',
+    ),
     ...honours(
       under('connectionPool.http'),
       'http1MaxPendingRequests',
@@ -31,11 +57,18 @@ function trafficPolicy(place: string): readonly SupportLine[] {
       'maxRetries',
       'idleTimeout',
     ),
-    notYet(under('connectionPool.http.h2UpgradePolicy'), 'the version of HTTP to the service would not change'),
-    notYet(under('connectionPool.http.useClientProtocol'), 'the version of HTTP to the service would not change'),
-    notYet(under('connectionPool.http.maxConcurrentStreams'), 'connections would carry more streams than wished'),
-    notYet(under('connectionPool.http.http2KeepAlive'), 'dead connections would be noticed later than wished'),
-    notYet(under('outlierDetection'), 'failing endpoints would keep getting traffic'),
+    ...honours(
+      under('connectionPool.http'),
+      'h2UpgradePolicy',
+      'useClientProtocol',
+      'maxConcurrentStreams',
+      'http2KeepAlive',
+    ),
+    ...honours(under('outlierDetection'), ...OUTLIER_FIELDS),
+    notYet(
+      under('outlierDetection.outlierDetectionHttpErrorCodes'),
+      'endpoints with these statuses would keep getting traffic',
+    ),
     ...honours(
       under('tls'),
       'mode',
@@ -79,7 +112,17 @@ export const ISTIO_SUPPORT: { readonly [K in IstioKind]: KindSupport } = {
       notYet('http[].retries.retryRemoteLocalities', 'retries would not move to another locality'),
       notYet('http[].fault.delay.exponentialDelay', 'requests would not be delayed'),
       notYet('http[].fault.abort.http2Error', 'requests would not be aborted'),
-      notYet('http[].corsPolicy', 'browsers would be refused what the policy allows'),
+      ...honours(
+        'http[].corsPolicy',
+        'allowOrigin',
+        'allowOrigins',
+        'allowMethods',
+        'allowHeaders',
+        'exposeHeaders',
+        'maxAge',
+        'allowCredentials',
+        'unmatchedPreflights',
+      ),
       notYet('http[].delegate', 'the rules of the other VirtualService would not apply'),
       notYet('tls', 'TLS connections would not be routed by server name'),
       ...honours('tcp[].match[]', 'port', 'sourceLabels', 'gateways', 'sourceNamespace'),

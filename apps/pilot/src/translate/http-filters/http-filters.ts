@@ -1,10 +1,12 @@
 import type { HttpFilterSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { CorsSchema } from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import { HTTPFaultSchema } from '@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { TypedStructSchema } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { type Init, typed } from '../protobuf.ts';
+import { CORS_FILTER } from './cors.ts';
 import { FAULT_FILTER } from './fault.ts';
 import type { FilterSupport } from './support.ts';
 
@@ -13,7 +15,7 @@ type HttpFilter = Init<typeof HttpFilterSchema>;
 export type Direction = 'inbound' | 'outbound' | 'gateway';
 
 /**
- * The HTTP filters of a connection manager in Istio's order: peer metadata, alpn, fault, statistics, router. Istio's own
+ * The HTTP filters of a connection manager in Istio's order: peer metadata, alpn, fault, CORS, statistics, router. Istio's own
  * filters are there only for a proxy that has them; `omissions` says what that costs the others.
  */
 export function httpFilters(direction: Direction, support: FilterSupport): HttpFilter[] {
@@ -21,6 +23,7 @@ export function httpFilters(direction: Direction, support: FilterSupport): HttpF
     ...(support.hasPeerMetadata ? [filter('istio.metadata_exchange', peerMetadata(direction))] : []),
     ...(support.hasAlpn && direction !== 'inbound' ? [filter('istio.alpn', alpn())] : []),
     filter(FAULT_FILTER, typed(HTTPFaultSchema, {})),
+    filter(CORS_FILTER, typed(CorsSchema, {})),
     ...(support.hasStats ? [filter('istio.stats', struct('type.googleapis.com/stats.PluginConfig', {}))] : []),
     filter('envoy.filters.http.router', typed(RouterSchema, {})),
   ];

@@ -25,6 +25,7 @@ import {
 } from '../gateway-servers.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
 import type { Init } from '../protobuf.ts';
+import type { HashedService } from '../route/hash-policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import { detectionTimeout, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
 import { tcpDestinations } from './tcp-routes.ts';
@@ -41,6 +42,7 @@ export type GatewayListenerInputs = {
   readonly gateways: readonly Config<'Gateway'>[];
   readonly virtualServices: readonly Config<'VirtualService'>[];
   readonly services: readonly Service[];
+  readonly hashed: readonly HashedService[];
   readonly support: FilterSupport;
   readonly mesh: MeshSettings;
   readonly namespace: string;
@@ -125,6 +127,7 @@ function tcpChain(inputs: GatewayListenerInputs, named: NamedServer): FilterChai
       clientPort: inputs.bindPort,
       isTls: terminatesTls(server.server),
       gateways: [id],
+      hashed: inputs.hashed,
       // Written by `JSON.stringify` from the node's labels.
       proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
       services: new Map(inputs.services.map((service) => [service.hostname, service])),
@@ -133,7 +136,7 @@ function tcpChain(inputs: GatewayListenerInputs, named: NamedServer): FilterChai
     return [
       {
         ...(terminatesTls(server.server) ? tlsPart(named, []) : {}),
-        filters: [tcpProxy(destinations, inputs.mesh)],
+        filters: [tcpProxy(destinations, inputs.mesh, inputs)],
       },
     ];
   }

@@ -92,7 +92,7 @@ function tcp(target: InboundTarget, match: ChainMatch, isTls: boolean): FilterCh
     name,
     filterChainMatch: { ...target.match, ...match },
     ...(isTls ? { transportSocket: meshServer(mesh, ['istio-peer-exchange', 'h2', 'http/1.1']) } : {}),
-    filters: [tcpProxy([{ name: cluster, weight: 1 }], mesh, cluster)],
+    filters: [tcpProxy([{ name: cluster, weight: 1 }], mesh, { statPrefix: cluster })],
   };
 }
 

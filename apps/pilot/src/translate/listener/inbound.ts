@@ -69,7 +69,7 @@ export function virtualInboundResource({ ports, mtls, families, support, mesh }:
         // Nobody dials the proxy's own port: a loop otherwise.
         name: 'virtualInbound-blackhole',
         filterChainMatch: { destinationPort: port },
-        filters: [tcpProxy([{ name: BLACK_HOLE_CLUSTER, weight: 1 }], mesh, BLACK_HOLE_CLUSTER)],
+        filters: [tcpProxy([{ name: BLACK_HOLE_CLUSTER, weight: 1 }], mesh, { statPrefix: BLACK_HOLE_CLUSTER })],
       },
       ...ports.flatMap((inbound) => inboundChains(targetOf(inbound, support, mesh, { destinationPort: inbound.port }))),
       ...inboundChains({

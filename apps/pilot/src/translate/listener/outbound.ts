@@ -10,6 +10,7 @@ import type { Service, ServicePort } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
+import type { HashedService } from '../route/hash-policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import {
   anyAddress,
@@ -37,6 +38,7 @@ export type OutboundListenerInputs = {
   readonly services: readonly Service[];
   /** For `services`, element by element. */
   readonly ports: readonly ServicePort[];
+  readonly hashed: readonly HashedService[];
   readonly virtualServices: readonly Config<'VirtualService'>[];
   readonly known: readonly Service[];
   /** Unknown traffic may go on to where it was going. */
@@ -103,7 +105,7 @@ function tlsChains(inputs: OutboundListenerInputs): FilterChain[] {
       {
         name: `${service.hostname}:${port.number}`,
         filterChainMatch: { serverNames: [service.hostname] },
-        filters: [tcpProxy(destinationsOf(service, port, inputs), inputs.mesh)],
+        filters: [tcpProxy(destinationsOf(service, port, inputs), inputs.mesh, inputs)],
       },
     ];
   });
@@ -121,10 +123,13 @@ function plainChain(inputs: OutboundListenerInputs): FilterChain {
   const port = ports[index];
   if (service !== undefined && port !== undefined) {
     const destinations = destinationsOf(service, port, inputs);
-    return { name: `${service.hostname}:${port.number}`, filters: [tcpProxy(destinations, mesh)] };
+    return { name: `${service.hostname}:${port.number}`, filters: [tcpProxy(destinations, mesh, inputs)] };
   }
   const cluster = mayPass ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
-  return { name: 'PassthroughFilterChain', filters: [tcpProxy([{ name: cluster, weight: 1 }], mesh, cluster)] };
+  return {
+    name: 'PassthroughFilterChain',
+    filters: [tcpProxy([{ name: cluster, weight: 1 }], mesh, { statPrefix: cluster })],
+  };
 }
 
 function destinationsOf(service: Service, port: ServicePort, inputs: OutboundListenerInputs): WeightedCluster[] {
@@ -143,6 +148,7 @@ function destinationsOf(service: Service, port: ServicePort, inputs: OutboundLis
       clientPort: port.number,
       isTls: false,
       gateways: [MESH_GATEWAY],
+      hashed: inputs.hashed,
       // Written by `JSON.stringify` from the node's labels.
       proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
       services: new Map(inputs.known.map((known) => [known.hostname, known])),

@@ -3,6 +3,7 @@ import { TcpProxySchema } from '@flotilla/wire/envoy/extensions/filters/network/
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { accessLogs } from '../access-log/access-log.ts';
 import { type Init, typed } from '../protobuf.ts';
+import { type HashedService, hashesSource } from '../route/hash-policy.ts';
 
 export type NetworkFilter = Init<typeof FilterSchema>;
 
@@ -12,8 +13,13 @@ export interface WeightedCluster {
 }
 
 /** Passes bytes on, to one cluster or, by connection and weight, to several. */
-export function tcpProxy(clusters: readonly WeightedCluster[], mesh: MeshSettings, statPrefix?: string): NetworkFilter {
+export function tcpProxy(
+  clusters: readonly WeightedCluster[],
+  mesh: MeshSettings,
+  { statPrefix, hashed = [] }: { readonly statPrefix?: string; readonly hashed?: readonly HashedService[] } = {},
+): NetworkFilter {
   const [only] = clusters;
+  const bySource = clusters.some(({ name }) => hashesSource(hashed, name));
   return {
     name: 'envoy.filters.network.tcp_proxy',
     configType: {
@@ -24,6 +30,7 @@ export function tcpProxy(clusters: readonly WeightedCluster[], mesh: MeshSetting
           clusters.length === 1 && only !== undefined
             ? { case: 'cluster', value: only.name }
             : { case: 'weightedClusters', value: { clusters: clusters.map(({ name, weight }) => ({ name, weight })) } },
+        ...(bySource ? { hashPolicy: [{ policySpecifier: { case: 'sourceIp', value: {} } }] } : {}),
         accessLog: accessLogs(mesh),
       }),
     },

@@ -27,11 +27,11 @@ export function virtualOutboundResource({ mayPass, families, mesh }: VirtualOutb
       {
         name: 'virtualOutbound-blackhole',
         filterChainMatch: { destinationPort: port },
-        filters: [tcpProxy([{ name: BLACK_HOLE_CLUSTER, weight: 1 }], mesh, BLACK_HOLE_CLUSTER)],
+        filters: [tcpProxy([{ name: BLACK_HOLE_CLUSTER, weight: 1 }], mesh, { statPrefix: BLACK_HOLE_CLUSTER })],
       },
       {
         name: 'virtualOutbound-catchall-tcp',
-        filters: [tcpProxy([{ name: unknown, weight: 1 }], mesh, unknown)],
+        filters: [tcpProxy([{ name: unknown, weight: 1 }], mesh, { statPrefix: unknown })],
       },
     ],
   });

@@ -4,6 +4,7 @@ import type { Config } from '../../mesh/config.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import type { Service } from '../../registry/service.ts';
 import { outboundCluster } from '../names.ts';
+import type { HashedService } from './hash-policy.ts';
 
 /** Where the rules of one VirtualService are applied. */
 export interface RouteContext {
@@ -17,6 +18,8 @@ export interface RouteContext {
   /** Gateways the rule is looked at from: `mesh`, or the ids of the server's Gateway resources. */
   readonly gateways: readonly string[];
   readonly proxy: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> };
+  /** Services whose endpoints are chosen by hash. */
+  readonly hashed: readonly HashedService[];
   /** Services the proxy knows, by hostname. */
   readonly services: ReadonlyMap<string, Service>;
 }

@@ -6,6 +6,7 @@ import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
 import { boundHosts, gatewayServerId, groupServers, routeNameOf, serverHosts } from '../gateway-servers.ts';
+import type { HashedService } from './hash-policy.ts';
 import { httpRoutes, type RouteInit } from './http-route.ts';
 import { claimDomains, type VirtualHostInit } from './virtual-host.ts';
 
@@ -14,6 +15,7 @@ export type GatewayRouteInputs = {
   readonly gateways: readonly Config<'Gateway'>[];
   readonly virtualServices: readonly Config<'VirtualService'>[];
   readonly services: readonly Service[];
+  readonly hashed: readonly HashedService[];
   /** Port on which clients reach the listener. */
   readonly clientPort: number;
   readonly mesh: MeshSettings;
@@ -44,6 +46,7 @@ export function gatewayRouteResource(inputs: GatewayRouteInputs) {
           clientPort: inputs.clientPort,
           isTls: group.kind === 'https',
           gateways: [id],
+          hashed: inputs.hashed,
           // Written by `JSON.stringify` from the node's labels.
           proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
           services: new Map(inputs.services.map((service) => [service.hostname, service])),

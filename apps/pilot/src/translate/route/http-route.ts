@@ -15,9 +15,11 @@ import {
 import { labelsMatch } from '@flotilla/model';
 import { configPath } from '../../mesh/config.ts';
 import { gatewayId } from '../../mesh/virtual-services.ts';
+import { CORS_FILTER, corsConfig } from '../http-filters/cors.ts';
 import { FAULT_FILTER, faultConfig } from '../http-filters/fault.ts';
 import { type Init, milliseconds, toMs } from '../protobuf.ts';
 import { destinationCluster, type RouteContext, usedDestinations } from './destination.ts';
+import { hashPolicies } from './hash-policy.ts';
 import { authorityOf, headerEdits } from './headers.ts';
 import { isCatchAll, routeMatch } from './match.ts';
 import { mirrorPolicies } from './mirror.ts';
@@ -63,8 +65,15 @@ function routeOf(rule: HTTPRoute, match: HTTPMatchRequest | null, context: Route
     ...(match === null || match.statPrefix === '' ? {} : { statPrefix: match.statPrefix }),
     ...headerEdits(rule.headers),
     metadata: { filterMetadata: { istio: { config: configPath(context.virtualService) } } },
-    ...(rule.fault === undefined ? {} : { typedPerFilterConfig: { [FAULT_FILTER]: faultConfig(rule.fault) } }),
+    typedPerFilterConfig: filterConfigs(rule),
     ...actionOf(rule, match, context),
+  };
+}
+
+function filterConfigs({ fault, corsPolicy }: HTTPRoute): NonNullable<RouteInit['typedPerFilterConfig']> {
+  return {
+    ...(fault === undefined ? {} : { [FAULT_FILTER]: faultConfig(fault) }),
+    ...(corsPolicy === undefined ? {} : { [CORS_FILTER]: corsConfig(corsPolicy) }),
   };
 }
 
@@ -98,6 +107,9 @@ function actionOf(rule: HTTPRoute, match: HTTPMatchRequest | null, context: Rout
     ...(authority === null ? {} : { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } }),
     ...(retryPolicy === undefined ? {} : { retryPolicy }),
     requestMirrorPolicies: mirrorPolicies(rule, context),
+    hashPolicy: usedDestinations(rule.route).flatMap(({ destination }) =>
+      hashPolicies(context.hashed, destinationCluster(destination.destination, context)),
+    ),
   };
   return {
     ...destination.edits,

@@ -6,6 +6,7 @@ import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
 import { mayBeHttp } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
+import type { HashedService } from './hash-policy.ts';
 import { httpRoutes } from './http-route.ts';
 import { claimDomains, defaultRoute, fallbackHost, hostNames, type VirtualHostInit } from './virtual-host.ts';
 
@@ -15,6 +16,7 @@ export type SidecarRouteInputs = {
   readonly port: number | null;
   /** Services of the egress listener. */
   readonly services: readonly Service[];
+  readonly hashed: readonly HashedService[];
   /** All services the proxy knows, which destinations may name. */
   readonly known: readonly Service[];
   readonly virtualServices: readonly Config<'VirtualService'>[];
@@ -78,7 +80,7 @@ function serviceHost(
   return {
     name: `${service.hostname}:${port}`,
     domains,
-    routes: ruled.length > 0 ? ruled : [defaultRoute(service, port, inputs.mesh)],
+    routes: ruled.length > 0 ? ruled : [defaultRoute(service, port, inputs.mesh, inputs.hashed)],
     includeRequestAttemptCount: true,
   };
 }
@@ -128,6 +130,7 @@ function contextOf(virtualService: Config<'VirtualService'>, port: number, input
     clientPort: port,
     isTls: false,
     gateways: [MESH_GATEWAY],
+    hashed: inputs.hashed,
     // Written by `JSON.stringify` from the node's labels.
     proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
     services: new Map(inputs.known.map((service) => [service.hostname, service])),

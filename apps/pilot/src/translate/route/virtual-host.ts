@@ -3,6 +3,7 @@ import type { MeshSettings } from '../../mesh/settings.ts';
 import type { Service } from '../../registry/service.ts';
 import { outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import { type Init, milliseconds } from '../protobuf.ts';
+import { type HashedService, hashPolicies } from './hash-policy.ts';
 import { outboundRetryPolicy } from './retry.ts';
 
 export type VirtualHostInit = Init<typeof VirtualHostSchema>;
@@ -10,7 +11,13 @@ export type VirtualHostInit = Init<typeof VirtualHostSchema>;
 const NO_TIMEOUT = milliseconds(0);
 
 /** The route to a service that no VirtualService speaks of. */
-export function defaultRoute(service: Service, port: number, mesh: MeshSettings): Init<typeof RouteSchema> {
+export function defaultRoute(
+  service: Service,
+  port: number,
+  mesh: MeshSettings,
+  hashed: readonly HashedService[],
+): Init<typeof RouteSchema> {
+  const cluster = outboundCluster(service.hostname, port);
   const retryPolicy = outboundRetryPolicy(undefined, mesh);
   return {
     name: 'default',
@@ -19,7 +26,8 @@ export function defaultRoute(service: Service, port: number, mesh: MeshSettings)
     action: {
       case: 'route',
       value: {
-        clusterSpecifier: { case: 'cluster', value: outboundCluster(service.hostname, port) },
+        clusterSpecifier: { case: 'cluster', value: cluster },
+        hashPolicy: hashPolicies(hashed, cluster),
         timeout: NO_TIMEOUT,
         maxStreamDuration: { maxStreamDuration: NO_TIMEOUT, grpcTimeoutHeaderMax: NO_TIMEOUT },
         ...(retryPolicy === undefined ? {} : { retryPolicy }),

@@ -4,6 +4,7 @@ import type {
   RouteAction_HashPolicy as HashPolicyProto,
   RouteAction_HashPolicy_Cookie as CookieProto,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { addressOf } from '../../observe/host-port.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import { refuse, refuseWhen } from './field.ts';
 import { compileRegexRewrite } from './rewrite.ts';
@@ -55,7 +56,7 @@ function compilePolicy(proto: HashPolicyProto, path: string): Policy {
       return compileCookie(rule.value, path);
     case 'connectionProperties':
       if (!rule.value.sourceIp) return refuse(`${path}.connection_properties`, 'must set source_ip');
-      return (_request, info) => xxHash64(hostOf(info.downstreamRemoteAddress));
+      return (_request, info) => xxHash64(addressOf(info.downstreamRemoteAddress));
     case 'queryParameter': {
       const { name } = rule.value;
       return (request) => {
@@ -123,9 +124,4 @@ function valuesOf(request: RoutableRequest, name: string): string[] {
     default:
       return request.headers.getAll(name);
   }
-}
-
-function hostOf(address: string): string {
-  const colon = address.lastIndexOf(':');
-  return address.startsWith('[') ? address.slice(1, colon - 1) : address.slice(0, colon);
 }

@@ -52,7 +52,7 @@ withPeer('envoy', (program) => {
         const ours = await run(await startOurs(file));
         for (const name of Object.keys(POLICIES)) {
           expect(new Set(envoys[name]).size, `${name} uses several hosts`).toBeGreaterThan(2);
-          expect(ours[name], name).toEqual(envoys[name]);
+          expect(ours[name], `${name} on ${servers.map(({ port }) => port).join()}`).toEqual(envoys[name]);
         }
       } finally {
         for (const { close } of servers) close();

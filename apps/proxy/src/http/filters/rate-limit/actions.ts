@@ -1,9 +1,9 @@
-import { compileQueryParameterMatcher } from '@flotilla/match';
+import { addressBits, compileQueryParameterMatcher } from '@flotilla/match';
 import type {
   RateLimit as RateLimitProto,
   RateLimit_Action as ActionProto,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { isIPv6 } from 'node:net';
+import { addressOf } from '../../../observe/host-port.ts';
 import type { StreamInfo } from '../../../observe/stream-info.ts';
 import { inField, refuse, refuseWhen } from '../../route/field.ts';
 import { queryMatchOf } from '../../route/matcher-specs.ts';
@@ -131,33 +131,18 @@ function headerOf(request: RoutableRequest, name: string): string | undefined {
   }
 }
 
-/** The address of `address:port`, without brackets. */
-function addressOf(hostPort: string): string {
-  return hostPort.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-}
-
 /** The network that an address is in, in CIDR notation. */
 function masked(address: string, v4Length: number, v6Length: number): string {
-  const isV6 = isIPv6(address);
+  const bits = addressBits(address);
+  if (bits === null) return address;
+  const isV6 = bits.length > 4;
   const length = isV6 ? v6Length : v4Length;
-  const groups = isV6 ? expandV6(address) : address.split('.').map(Number);
-  const bits = isV6 ? 16 : 8;
-  const kept = groups.map((group, index) => {
-    const own = Math.max(0, Math.min(bits, length - index * bits));
-    return group & ~((1 << (bits - own)) - 1);
-  });
-  const text = isV6
-    ? new URL(`http://[${kept.map((group) => group.toString(16)).join(':')}]`).hostname.slice(1, -1)
-    : kept.join('.');
-  return `${text}/${length}`;
+  const kept = bits.map((byte, index) => byte & (0xff00 >> Math.max(0, Math.min(8, length - index * 8))));
+  return `${isV6 ? textOfV6(kept) : kept.join('.')}/${length}`;
 }
 
-function expandV6(address: string): number[] {
-  const [head = '', tail] = address.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const missing = tail === undefined ? 0 : 8 - before.length - after.length;
-  return [...before, ...Array.from({ length: missing }, () => '0'), ...after].map((group) =>
-    Number.parseInt(group, 16),
-  );
+/** RFC 5952's form, which the URL parser gives. */
+function textOfV6(bytes: Uint8Array): string {
+  const groups = Buffer.from(bytes).toString('hex').match(/.{4}/g) ?? [];
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
 }
