@@ -31,7 +31,7 @@ async function secure(socket: Socket, tls: TlsSide, world: ClientWorld, note: (t
     socket,
     allowHalfOpen: true,
     rejectUnauthorized: false,
-    ...(tls.sni === undefined || tls.sni === '' ? {} : { servername: tls.sni }),
+    ...(tls.sni === undefined || tls.sni === '' ? {} : { servername: world.fill(tls.sni) }),
     ...(tls.alpn === undefined ? {} : { ALPNProtocols: [...tls.alpn] }),
     ...(certificate === undefined ? {} : { cert: certificate.chainPem, key: certificate.privateKeyPem }),
     // The decoder takes any text; Node refuses what is no version.

@@ -74,8 +74,16 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js'),
   'envoy.extensions.filters.listener.tls_inspector.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'),
+  'envoy.extensions.filters.network.connection_limit.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js'),
+  'envoy.extensions.filters.network.direct_response.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/network/direct_response/v3/config_pb.js'),
+  'envoy.extensions.filters.network.echo.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/network/echo/v3/echo_pb.js'),
   'envoy.extensions.filters.network.http_connection_manager.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js'),
+  'envoy.extensions.filters.network.local_ratelimit.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js'),
   'envoy.extensions.filters.network.rbac.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/network/rbac/v3/rbac_pb.js'),
   'envoy.extensions.filters.network.sni_cluster.v3': () =>

@@ -4,6 +4,8 @@ import { ResponseFlag } from '../observe/response-flags.ts';
 import { type ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
 import type { Destination, OpenConnection } from './accepted-connection.ts';
 import type { CompiledListener, FilterChain } from './compiled-listener.ts';
+import { type ProxiedStart, readProxyHeader } from './proxy-header.ts';
+import type { ProxyHeader } from './proxy-protocol.ts';
 import type { PeerCertificate } from './peer-certificate.ts';
 import { nothingSniffed, sniff, type Sniffed } from './sniff.ts';
 import type { HandshakeOutcome } from './tls.ts';
@@ -39,6 +41,8 @@ class Acceptance {
   readonly #tracker: ConnectionTracker;
   readonly #originalDestination: Destination | null;
   readonly #startMs: number;
+  /** Addresses that a PROXY header told; null: those of the connection are meant. */
+  #told: ProxyHeader['addresses'] = null;
 
   constructor(
     socket: Socket,
@@ -67,9 +71,24 @@ class Acceptance {
     });
     // From here on a reset is an ordinary end: 'close' follows.
     this.#socket.on('error', ignore);
+    const { proxyProtocol } = this.#listener;
+    if (proxyProtocol === null) this.#sniff(null);
+    else readProxyHeader(this.#socket, proxyProtocol, this.#ctx.clock, (start) => this.#onProxyHeader(start));
+  }
+
+  #onProxyHeader(start: ProxiedStart | null): void {
+    if (start === null) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#told = start.header?.addresses ?? null;
+    this.#sniff(start.rest);
+  }
+
+  #sniff(before: Buffer | null): void {
     const settings = this.#listener.sniffOf(this.#originalDestination?.port ?? this.#socket.localPort ?? 0);
-    if (settings === null) this.#matchChain(nothingSniffed);
-    else sniff(this.#socket, settings, this.#ctx.clock, (sniffed) => this.#onSniffed(sniffed));
+    if (settings === null) this.#matchChain({ ...nothingSniffed, initial: before });
+    else sniff(this.#socket, settings, this.#ctx.clock, before, (sniffed) => this.#onSniffed(sniffed));
   }
 
   #onSniffed(sniffed: Sniffed | null): void {
@@ -88,10 +107,10 @@ class Acceptance {
       return;
     }
     const chain = this.#listener.findChain({
-      destinationHost: this.#originalDestination?.host ?? localAddress,
-      destinationPort: this.#originalDestination?.port ?? localPort ?? 0,
-      sourceHost: remoteAddress,
-      sourcePort: remotePort ?? 0,
+      destinationHost: this.#told?.destination.host ?? this.#originalDestination?.host ?? localAddress,
+      destinationPort: this.#told?.destination.port ?? this.#originalDestination?.port ?? localPort ?? 0,
+      sourceHost: this.#told?.source.host ?? remoteAddress,
+      sourcePort: this.#told?.source.port ?? remotePort ?? 0,
       transport: sniffed.transport,
       serverName: sniffed.serverName,
       applicationProtocols: sniffed.applicationProtocols,
@@ -146,6 +165,7 @@ class Acceptance {
         isTls: chain.tls !== null,
         peerCertificate,
         originalDestination: this.#originalDestination,
+        clusterName: null,
       },
       () => tracker.closed(connection),
     );
@@ -160,11 +180,13 @@ class Acceptance {
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     return {
       id: nextConnectionId++,
-      remoteAddress: addressText(remoteAddress, remotePort),
+      remoteAddress: addressText(this.#told?.source.host ?? remoteAddress, this.#told?.source.port ?? remotePort),
+      directRemoteAddress: addressText(remoteAddress, remotePort),
       localAddress: addressText(
-        this.#originalDestination?.host ?? localAddress,
-        this.#originalDestination?.port ?? localPort,
+        this.#told?.destination.host ?? this.#originalDestination?.host ?? localAddress,
+        this.#told?.destination.port ?? this.#originalDestination?.port ?? localPort,
       ),
+      directLocalAddress: addressText(localAddress, localPort),
       requestedServerName,
       tlsVersion: tls === null ? null : tls.version,
       alpn: tls === null ? null : tls.alpn,

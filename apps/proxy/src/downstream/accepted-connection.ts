@@ -19,6 +19,8 @@ export interface AcceptedConnection {
   readonly peerCertificate: PeerCertificate | null;
   /** Where the client wanted to go, when the connection was redirected here; null otherwise. */
   readonly originalDestination: Destination | null;
+  /** The cluster that a filter chose in place of the TCP proxy's own; null for none. */
+  clusterName: string | null;
 }
 
 /** What a network filter made of a connection, for the listener that drains or closes it. */

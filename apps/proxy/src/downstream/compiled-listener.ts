@@ -3,6 +3,7 @@ import type { AccessLog } from '../observe/access-log.ts';
 import type { Counter, Gauge } from '../observe/stats.ts';
 import type { NetworkFilter } from './accepted-connection.ts';
 import type { FilterChainFinder } from './filter-chain.ts';
+import type { ProxyProtocolSettings } from './proxy-header.ts';
 import type { SniffSettings } from './sniff.ts';
 import type { TlsAcceptor } from './tls.ts';
 
@@ -35,6 +36,8 @@ export interface CompiledListener {
   readonly isOutbound: boolean;
   /** By the port that the client dialled. Null: the first bytes are of no interest. */
   readonly sniffOf: (destinationPort: number) => SniffSettings | null;
+  /** Connections begin with a PROXY header. Null: they do not. */
+  readonly proxyProtocol: ProxyProtocolSettings | null;
   readonly findChain: FilterChainFinder<FilterChain>;
   readonly chains: readonly FilterChain[];
   readonly backlog: number | null;

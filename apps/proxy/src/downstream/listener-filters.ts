@@ -1,20 +1,24 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+import type { StatsRegistry } from '../observe/stats.ts';
 import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
+import { compileProxyProtocol, type ProxyProtocolSettings } from './proxy-header.ts';
 import type { SniffSettings } from './sniff.ts';
 
 export interface ListenerFilters {
   readonly sniffOf: (destinationPort: number) => SniffSettings | null;
   readonly readsOriginalDestination: boolean;
+  /** Read before anything is sniffed. */
+  readonly proxyProtocol: ProxyProtocolSettings | null;
 }
 
 /** Envoy's default of `listener_filters_timeout`. */
 const DEFAULT_TIMEOUT_MS = 15_000;
 
 // Filters are told by the type of their configuration, or by their well-known name where they have none.
-type Kind = 'tls' | 'http' | 'original-dst';
+type Kind = 'tls' | 'http' | 'original-dst' | 'proxy-protocol';
 
 const KINDS: Readonly<Record<string, Kind>> = {
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': 'tls',
@@ -23,16 +27,25 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'envoy.filters.listener.http_inspector': 'http',
   'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': 'original-dst',
   'envoy.filters.listener.original_dst': 'original-dst',
+  'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol': 'proxy-protocol',
+  'envoy.filters.listener.proxy_protocol': 'proxy-protocol',
 };
 
 /** Compiles `listener_filters`. Throws `invalid` for one that is not supported. */
-export function compileListenerFilters(proto: Listener): ListenerFilters {
-  const filters = proto.listenerFilters.map((filter, index) => {
-    const path = `listener_filters[${index}]`;
-    return { kind: kindOf(filter, path), isDisabled: compilePortPredicate(filter.filterDisabled, path) };
-  });
+export function compileListenerFilters(proto: Listener, stats: StatsRegistry): ListenerFilters {
   const timeout = proto.listenerFiltersTimeout;
   const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : durationMs(timeout);
+  const filters = proto.listenerFilters.map((filter, index) => {
+    const path = `listener_filters[${index}]`;
+    const kind = kindOf(filter, path);
+    const any = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
+    return {
+      kind,
+      isDisabled: compilePortPredicate(filter.filterDisabled, path),
+      proxyProtocol:
+        kind === 'proxy-protocol' ? inField(path, () => compileProxyProtocol(any, timeoutMs, stats)) : null,
+    };
+  });
   const settings = (tls: boolean, http: boolean): SniffSettings | null =>
     tls || http ? { tls, http, timeoutMs, continueOnTimeout: proto.continueOnListenerFiltersTimeout } : null;
   const disabling = (kind: Kind): readonly PortPredicate[] =>
@@ -40,6 +53,7 @@ export function compileListenerFilters(proto: Listener): ListenerFilters {
   return {
     sniffOf: compileSniffing(disabling('tls'), disabling('http'), settings),
     readsOriginalDestination: filters.some(({ kind }) => kind === 'original-dst'),
+    proxyProtocol: filters.find(({ proxyProtocol }) => proxyProtocol !== null)?.proxyProtocol ?? null,
   };
 }
 
@@ -64,6 +78,9 @@ function kindOf(filter: ListenerFilter, path: string): Kind {
   const type = typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
   const kind = KINDS[type === '' ? filter.name : type];
   if (kind === undefined) return refuse(path, `"${filter.name}" is not supported (${type || 'no typed_config'})`);
-  refuseWhen(filter.filterDisabled !== undefined && kind === 'original-dst', `${path}.filter_disabled`);
+  refuseWhen(
+    filter.filterDisabled !== undefined && (kind === 'original-dst' || kind === 'proxy-protocol'),
+    `${path}.filter_disabled`,
+  );
   return kind;
 }

@@ -16,7 +16,7 @@ import type { IstioMetrics } from '../observe/istio-metrics.ts';
 import type { CompiledListener, FilterChain, ListenerAddress, ListenerStats } from './compiled-listener.ts';
 import { compileFilterChainMatch } from './filter-chain.ts';
 import { compileListenerFilters } from './listener-filters.ts';
-import { compileNetworkFilter, type NetworkFilterScope } from './network-filters.ts';
+import { compileNetworkFilters, type NetworkFilterScope } from './network-filters.ts';
 import { compileDownstreamTls } from './tls.ts';
 
 export type { CompiledListener } from './compiled-listener.ts';
@@ -52,7 +52,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
   const [first] = addresses;
   const statName = proto.statPrefix || (first === undefined ? proto.name : `${first.host}_${first.port}`);
   const stats = listenerStats(ctx, `listener.${statName.replaceAll(':', '_')}.`);
-  const listenerFilters = compileListenerFilters(proto);
+  const listenerFilters = compileListenerFilters(proto, ctx.stats);
   const routeTables: RouteTable[] = [];
   const scope: NetworkFilterScope = {
     ctx,
@@ -83,6 +83,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
     readsOriginalDestination: listenerFilters.readsOriginalDestination || proto.useOriginalDst === true,
     isOutbound: proto.trafficDirection === TrafficDirection.OUTBOUND,
     sniffOf: listenerFilters.sniffOf,
+    proxyProtocol: listenerFilters.proxyProtocol,
     findChain: fallback === null ? find : (facts) => find(facts) ?? fallback,
     chains,
     backlog: proto.tcpBacklogSize ?? null,
@@ -136,14 +137,11 @@ function compileChain(chain: FilterChainConfig, scope: NetworkFilterScope, statP
     statPrefix,
     timeout === undefined ? null : durationMs(timeout),
   );
-  const [only, ...more] = chain.filters;
-  if (only === undefined) return refuse('filters', 'is empty');
-  if (more.length > 0) refuse('filters', `${more.map(({ name }) => `"${name}"`).join(', ')}: one filter is supported`);
   return {
     name: chain.name,
     fingerprint: createHash('sha256').update(toBinary(FilterChainSchema, chain)).digest('base64'),
     tls,
-    filter: compileNetworkFilter(only, scope, 'filters[0]'),
+    filter: compileNetworkFilters(chain.filters, scope),
   };
 }
 

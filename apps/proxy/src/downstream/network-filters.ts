@@ -1,10 +1,19 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Filter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import type { ProxyContext } from '../config/context.ts';
 import { compileConnectionManager } from '../http/connection-manager.ts';
 import { inField, refuse } from '../http/route/field.ts';
 import type { RouteTable } from '../http/route/route.ts';
+import { compileDirectResponse, echo } from '../tcp/simple-filters.ts';
 import { compileTcpProxy } from '../tcp/tcp-proxy.ts';
 import type { NetworkFilter } from './accepted-connection.ts';
+import {
+  behindGates,
+  compileConnectionLimit,
+  compileConnectionRateLimit,
+  type ConnectionGate,
+  sniCluster,
+} from './connection-gates.ts';
 import type { ListenerHooks } from './listener.ts';
 
 /** What the listener tells the filters of its chains. */
@@ -17,17 +26,44 @@ export interface NetworkFilterScope {
   noteRouteTable(table: RouteTable): void;
 }
 
-/** Compiles the network filter of a chain. Throws `invalid` for a filter that is not supported. */
-export function compileNetworkFilter(filter: Filter, scope: NetworkFilterScope, path: string): NetworkFilter {
+const GATES: Readonly<Record<string, (any: Any, scope: NetworkFilterScope) => ConnectionGate>> = {
+  'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit': compileConnectionLimit,
+  'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit': compileConnectionRateLimit,
+  'envoy.extensions.filters.network.sni_cluster.v3.SniCluster': () => sniCluster,
+};
+
+/** Compiles the network filters of a chain: gates, then the one that takes the connection. Throws `invalid`. */
+export function compileNetworkFilters(filters: readonly Filter[], scope: NetworkFilterScope): NetworkFilter {
+  const last = filters.at(-1);
+  if (last === undefined) return refuse('filters', 'is empty');
+  const gates = filters.slice(0, -1).map((filter, index) => {
+    const path = `filters[${index}]`;
+    const { any, type } = typedConfigOf(filter, path);
+    const compile = GATES[type];
+    if (compile === undefined) return refuse(path, `network filter "${filter.name}": ${type} is not supported here`);
+    return inField(path, () => compile(any, scope));
+  });
+  return behindGates(gates, compileLast(last, scope, `filters[${filters.length - 1}]`), scope);
+}
+
+function typedConfigOf(filter: Filter, path: string): { readonly any: Any; readonly type: string } {
   if (filter.configType.case !== 'typedConfig') return refuse(path, `"${filter.name}" has no typed_config`);
   const any = filter.configType.value;
-  const type = any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1);
+  return { any, type: any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1) };
+}
+
+function compileLast(filter: Filter, scope: NetworkFilterScope, path: string): NetworkFilter {
+  const { any, type } = typedConfigOf(filter, path);
   return inField(path, () => {
     switch (type) {
       case 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager':
         return compileConnectionManager(any, scope);
       case 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy':
         return compileTcpProxy(any, scope);
+      case 'envoy.extensions.filters.network.direct_response.v3.Config':
+        return compileDirectResponse(any);
+      case 'envoy.extensions.filters.network.echo.v3.Echo':
+        return echo;
       default:
         return refuse(`network filter "${filter.name}"`, `${type} is not supported`);
     }

@@ -34,8 +34,17 @@ const MAX_TLS_BYTES = 16 * 1024 + 512;
 const MAX_HTTP_BYTES = 8 * 1024;
 
 /** Reads as few bytes as it takes to decide, then pauses the socket and calls `done` (null: close it). */
-export function sniff(socket: Socket, settings: SniffSettings, clock: Clock, done: (sniffed: Sniffed | null) => void) {
-  let seen: Buffer | null = null;
+export function sniff(
+  socket: Socket,
+  settings: SniffSettings,
+  clock: Clock,
+  /** Bytes that were read before. */
+  before: Buffer | null,
+  done: (sniffed: Sniffed | null) => void,
+): void {
+  const known = before === null ? null : decide(before, settings);
+  if (known !== null) return done(known);
+  let seen = before;
   const timer =
     settings.timeoutMs === 0
       ? null

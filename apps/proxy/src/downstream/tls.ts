@@ -132,7 +132,7 @@ export class TlsAcceptor {
   /** Looks at the ClientHello first: what the client offers decides whether ALPN takes part. */
   #handshakeKnowing(socket: Socket, done: (outcome: HandshakeOutcome) => void): void {
     const settings = { tls: true, http: false, timeoutMs: this.#handshakeTimeoutMs, continueOnTimeout: false };
-    sniff(socket, settings, this.#clock, (sniffed) => {
+    sniff(socket, settings, this.#clock, null, (sniffed) => {
       if (sniffed !== null) return this.handshake(socket, sniffed.initial, sniffed.applicationProtocols, done);
       this.#stats.connectionError.value += 1;
       socket.destroy();

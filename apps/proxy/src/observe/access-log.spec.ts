@@ -26,6 +26,8 @@ function stream(): StreamInfo {
     id: 1,
     remoteAddress: '127.0.0.1:1',
     localAddress: '127.0.0.1:2',
+    directRemoteAddress: '1.2.3.4:5',
+    directLocalAddress: '1.2.3.4:6',
     requestedServerName: null,
     tlsVersion: null,
     alpn: null,

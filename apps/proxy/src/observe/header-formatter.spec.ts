@@ -9,6 +9,8 @@ const CONNECTION: ConnectionInfo = {
   id: 7,
   remoteAddress: '10.0.0.9:40000',
   localAddress: '[::1]:9080',
+  directRemoteAddress: '1.2.3.4:5',
+  directLocalAddress: '1.2.3.4:6',
   requestedServerName: 'reviews',
   tlsVersion: 'TLSv1.3',
   alpn: null,

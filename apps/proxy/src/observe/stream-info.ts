@@ -18,6 +18,9 @@ export interface ConnectionInfo {
   /** `address:port` as strings, the way `%DOWNSTREAM_REMOTE_ADDRESS%` prints them. */
   readonly remoteAddress: string;
   readonly localAddress: string;
+  /** Of the connection itself, where a PROXY header or a redirection says something else. */
+  readonly directRemoteAddress: string;
+  readonly directLocalAddress: string;
   /** SNI, `null` without TLS or without the extension. */
   readonly requestedServerName: string | null;
   readonly tlsVersion: string | null;

@@ -53,7 +53,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
         this.destroy();
       });
     }
-    this.#connect(pickWeighted(settings, ctx.random()));
+    this.#connect(accepted.clusterName ?? pickWeighted(settings, ctx.random()));
   }
 
   /** A byte stream has no point at which it could be ended politely: it goes on until it ends or is destroyed. */
@@ -94,13 +94,13 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
 
   #connect(clusterName: string): void {
     const cluster = this.#settings.ctx.clusters.get(clusterName);
-    this.#info.upstreamCluster = clusterName;
     if (cluster === null) {
       this.#settings.stats.noRoute.value += 1;
       this.#info.responseFlags |= ResponseFlag.NoClusterFound;
       this.#refuse();
       return;
     }
+    this.#info.upstreamCluster = clusterName;
     this.#cluster = cluster;
     this.#info.destinationService = cluster.destinationService;
     this.#attempt();

@@ -49,12 +49,12 @@ describe('faults', () => {
     const port = await world.listen(httpListener([route('/', { cluster: 'up' }, withFault({ delay }))]));
     const before = world.clock.now();
     const answer = request(port, 'POST /', {}, 'body');
-    await eventually(() => world.counter('http.fault.active_faults') === 1);
+    await eventually(() => world.counter('http.test.fault.active_faults') === 1);
     expect(await world.passTimeUntil(answer, 100)).toMatchObject({ status: 200 });
     expect(world.clock.now() - before).toBeGreaterThanOrEqual(7000);
     expect(upstream.seen[0]?.body.toString()).toBe('body');
     expect(flags()).toBe('DI');
-    expect(world.counter('http.fault.active_faults')).toBe(0);
+    expect(world.counter('http.test.fault.active_faults')).toBe(0);
   });
 
   it('end with their client', async () => {
@@ -62,9 +62,9 @@ describe('faults', () => {
     const port = await world.listen(httpListener([route('/', { cluster: 'up' }, withFault({ delay }))]));
     const client = await RawClient.connect(port);
     client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
-    await eventually(() => world.counter('http.fault.active_faults') === 1);
+    await eventually(() => world.counter('http.test.fault.active_faults') === 1);
     client.close();
-    await eventually(() => world.counter('http.fault.active_faults') === 0);
+    await eventually(() => world.counter('http.test.fault.active_faults') === 0);
     expect(upstream.seen).toEqual([]);
   });
 

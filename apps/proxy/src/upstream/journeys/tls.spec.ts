@@ -134,7 +134,15 @@ function setSecrets(world: World, certificate = clientCertificate, rootPem = aut
 }
 
 function newInfo(): StreamInfo {
-  const connection = { id: 1, remoteAddress: '', localAddress: '', requestedServerName: null, tlsVersion: null };
+  const connection = {
+    id: 1,
+    remoteAddress: '',
+    localAddress: '',
+    directRemoteAddress: '1.2.3.4:5',
+    directLocalAddress: '1.2.3.4:6',
+    requestedServerName: null,
+    tlsVersion: null,
+  };
   return new StreamInfo({ ...connection, alpn: null, peerUriSan: null, peerSubject: null, localUriSan: null }, 0, 0);
 }
 
