@@ -107,7 +107,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     const writers = openLogWriters({ clock, logger, stats });
     stop.push('access logs', () => writers.close());
     const hooks = {
-      compileAccessLogs: (configs: readonly AccessLogConfig[]) => compileAccessLogs(configs, writers),
+      compileAccessLogs: (configs: readonly AccessLogConfig[]) => compileAccessLogs(configs, writers, random),
       istioMetrics: openIstioMetrics(stats, node),
     };
 

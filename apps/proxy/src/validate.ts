@@ -38,6 +38,8 @@ function compileFaults(bootstrap: Bootstrap): BootstrapFault[] {
   return checkBootstrap(bootstrap, {
     cluster: (cluster) => clusters.check(cluster),
     listener: (listener) =>
-      compileListener(listener, ctx, { compileAccessLogs: (configs) => compileAccessLogs(configs, writers) }),
+      compileListener(listener, ctx, {
+        compileAccessLogs: (configs) => compileAccessLogs(configs, writers, Math.random),
+      }),
   });
 }

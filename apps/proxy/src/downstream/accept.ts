@@ -139,10 +139,10 @@ class Acceptance {
       return;
     }
     const { socket, peerCertificate, localUriSan } = outcome;
-    const serverName = typeof socket.servername === 'string' ? socket.servername : sniffed.serverName;
     const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
     const tls = { version: socket.getProtocol() ?? '', alpn, localUriSan };
-    const info = this.#infoOf(serverName, tls, peerCertificate);
+    // Only what `tls_inspector` saw, as in Envoy.
+    const info = this.#infoOf(sniffed.serverName, tls, peerCertificate);
     socket.on('error', ignore);
     this.#open(chain, socket, null, info, peerCertificate);
   }

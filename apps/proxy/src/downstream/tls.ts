@@ -117,7 +117,8 @@ export class TlsAcceptor {
       this.#pending.delete(key);
       socket.off('close', onClose);
       if ('failure' in outcome) {
-        this.#stats.connectionError.value += 1;
+        // A missing certificate has a count of its own.
+        if (outcome.failure !== NO_CERTIFICATE) this.#stats.connectionError.value += 1;
         socket.destroy();
       }
       done(outcome);
@@ -228,7 +229,7 @@ export class TlsAcceptor {
         return null;
       }
       this.#stats.failVerifyNoCertificate.value += 1;
-      return 'the client showed no certificate, and one is required';
+      return NO_CERTIFICATE;
     }
     const validation = this.#validation;
     if (validation === null) return null;
@@ -243,6 +244,8 @@ export class TlsAcceptor {
     return null;
   }
 }
+
+const NO_CERTIFICATE = 'the client showed no certificate, and one is required';
 
 function uriSanOf(chainPem: string): string | null {
   return subjectAltNamesOf(new X509Certificate(chainPem)).uri[0] ?? null;

@@ -51,6 +51,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   #state: number = State.filtering;
   #isRequestEnded = false;
   #isBroken = false;
+  #isTunnel = false;
   #isHeadSent = false;
   /** The response's head, while a filter keeps it. */
   #heldHead: ResponseHead | null = null;
@@ -121,7 +122,12 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     info.authority = this.authority;
     info.scheme = this.scheme;
     if (refused !== null) {
-      if ((refused.flags & ResponseFlag.DownstreamProtocolError) !== 0) settings.stats.protocolErrors.value += 1;
+      if ((refused.flags & ResponseFlag.DownstreamProtocolError) !== 0) {
+        settings.stats.protocolErrors.value += 1;
+        // To Envoy's codec such a request has no head, and never ended.
+        info.method = info.path = info.originalPath = info.authority = '';
+        this.#isBroken = true;
+      }
       if (refused.status === 400) this.#stream.closeAfterResponse();
       this.sendLocalReply(refused);
       return;
@@ -146,7 +152,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (plan.length > 0) {
       this.#filters = new FilterRun(
         plan,
-        this.#upgrade === null && this.method !== 'CONNECT',
+        !this.#wantsTunnel,
         () => this.holdRequest(this),
         () => this.holdResponse(this),
       );
@@ -216,6 +222,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     info.upstreamCluster = null;
     info.routeName = route?.name ?? null;
     info.virtualHostName = route?.virtualHostName ?? null;
+    info.routeMetadata = route?.metadata ?? null;
     if (route?.action.kind !== 'forward') return;
     this.choice = route.action.pick(this, this.random());
     info.upstreamCluster = this.choice.cluster;
@@ -276,6 +283,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   }
 
   becomeTunnel(): void {
+    this.#isTunnel = true;
     this.#isRequestEnded = false;
     this.#stream.tunnel();
   }
@@ -310,6 +318,10 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
 
   releaseResponse(holder: object): void {
     this.#responseBrake?.release(holder);
+  }
+
+  get #wantsTunnel(): boolean {
+    return this.#upgrade !== null || this.method === 'CONNECT';
   }
 
   /** All filters let the request pass: does what the route says. */
@@ -351,6 +363,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       timeouts,
       this.info,
     );
+    if (this.settings.router.suppressEnvoyHeaders && action.rewrite !== null)
+      this.headers.remove('x-envoy-original-path');
     this.#state = State.forwarding;
     const router = new Router(this, order, cluster, maxRetries);
     this.#router = router;
@@ -436,7 +450,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.#closeRouter();
     const { info, settings } = this;
     // A stream that is not whole on both sides is reset, whoever ends it (as Envoy counts).
-    if (this.#isBroken || !this.#isRequestEnded) settings.stats.resets.value += 1;
+    const isRefusedTunnel = this.#wantsTunnel && !this.#isTunnel;
+    if (this.#isBroken || !this.#isRequestEnded || isRefusedTunnel) settings.stats.resets.value += 1;
     info.endMs = settings.ctx.clock.monotonicMs();
     this.#filters?.end();
     settings.stats.activeRequests.value -= 1;

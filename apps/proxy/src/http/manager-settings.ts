@@ -128,6 +128,6 @@ export function managerStats({ stats }: ProxyContext, statPrefix: string): Manag
 /** Counts a response when its head is sent, as Envoy does: what becomes of the rest is told by other counters. */
 export function countResponse(stats: ManagerStats, status: number): void {
   stats.completed.value += 1;
-  const family = stats.responses[Math.min(5, Math.floor(status / 100)) - 1];
+  const family = stats.responses[Math.floor(status / 100) - 1];
   if (family !== undefined) family.value += 1;
 }

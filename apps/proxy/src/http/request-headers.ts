@@ -68,8 +68,8 @@ export function prepareRequestHeaders(
   }
   if (client.isEdge && client.address !== null) headers.set('x-envoy-external-address', client.address);
   if (edge.via !== '') appendVia(headers, edge.via);
-  const scheme = edge.schemeToOverwrite ?? headers.get('x-forwarded-proto') ?? transport;
-  return scheme === 'https' ? 'https' : 'http';
+  if (edge.schemeToOverwrite !== null) headers.set('x-forwarded-proto', edge.schemeToOverwrite);
+  return headers.get('x-forwarded-proto')?.toLowerCase() === 'https' ? 'https' : 'http';
 }
 
 interface Client {

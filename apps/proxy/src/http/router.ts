@@ -58,6 +58,8 @@ export class Router implements AttemptOwner {
   #isRequestEnded = false;
   #isResponding = false;
   #isTunnel = false;
+  /** A 100 Continue of the upstream was counted: one is (Envoy). */
+  #hasContinued = false;
 
   constructor(host: RouterHost, order: Order, cluster: UpstreamCluster, maxRetries: number | null) {
     this.#host = host;
@@ -141,6 +143,10 @@ export class Router implements AttemptOwner {
   onAttemptInformational(status: number, headers: HeaderList): void {
     // 100 Continue was answered by the proxy itself already.
     if (status !== 100) this.#host.respondInformational(status, headers);
+    else if (!this.#hasContinued) {
+      this.#hasContinued = true;
+      this.#cluster.countResponse(status, false);
+    }
   }
 
   onAttemptHead(attempt: Attempt, status: number, headers: HeaderList, hasBody: boolean): void {

@@ -6,7 +6,7 @@ import { create, fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { silentLogger } from '@flotilla/observe';
 import { FakeClock } from '@flotilla/runtime';
-import { AccessLogSchema } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
+import { AccessLogFilterSchema, AccessLogSchema } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { describe, expect, it } from 'vitest';
 import { compileAccessLogs } from './compile-access-logs.ts';
@@ -49,7 +49,7 @@ function writers(standardOutput: NodeJS.WritableStream, extra: { maxBufferedByte
 async function line(json: JsonObject): Promise<string> {
   const output = new PassThrough();
   const { writers: opened } = writers(output);
-  for (const log of compileAccessLogs([fileLog({ path: '/dev/stdout', ...json })], opened)) log(stream());
+  for (const log of compileAccessLogs([fileLog({ path: '/dev/stdout', ...json })], opened, Math.random)) log(stream());
   await opened.close();
   return String(output.read());
 }
@@ -74,12 +74,12 @@ describe('access logs', () => {
 
   it('refuses what it cannot honour', () => {
     const { writers: opened } = writers(new PassThrough());
-    expect(() => compileAccessLogs([create(AccessLogSchema, { name: 'x', filter: {} })], opened)).toThrow(
-      'access_log[0]: filter',
-    );
-    expect(() => compileAccessLogs([fileLog({ path: 'x', log_format: { text_format: '%NOPE%' } })], opened)).toThrow(
-      'access_log[0]: unknown command operator %NOPE%',
-    );
+    expect(() =>
+      compileAccessLogs([{ ...fileLog({ path: 'x' }), filter: create(AccessLogFilterSchema) }], opened, Math.random),
+    ).toThrow('access_log[0]: filter');
+    expect(() =>
+      compileAccessLogs([fileLog({ path: 'x', log_format: { text_format: '%NOPE%' } })], opened, Math.random),
+    ).toThrow('access_log[0]: unknown command operator %NOPE%');
   });
 
   it('appends to a file, gathered lines first', async () => {

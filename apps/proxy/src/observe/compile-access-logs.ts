@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, type Random } from '@flotilla/runtime';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { SubstitutionFormatString } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
@@ -8,6 +8,7 @@ import {
   StderrAccessLogSchema,
   StdoutAccessLogSchema,
 } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import { compileLogFilter } from './access-log-filter.ts';
 import type { AccessLog } from './access-log.ts';
 import { compileFormat, compileTypedFormat } from './header-formatter.ts';
 import type { LogWriters } from './log-writer.ts';
@@ -21,22 +22,32 @@ export const DEFAULT_FORMAT =
 
 /**
  * Compiles `access_log` lists: the file, stdout and stderr loggers with text or JSON formats. Throws `invalid` for
- * other loggers, for filters and for formats that cannot be honoured.
+ * other loggers, and for filters and formats that cannot be honoured.
  */
-export function compileAccessLogs(configs: readonly AccessLogConfig[], writers: LogWriters): AccessLog[] {
+export function compileAccessLogs(
+  configs: readonly AccessLogConfig[],
+  writers: LogWriters,
+  random: Random,
+): AccessLog[] {
   return configs.map((config, index) => {
     try {
-      return compileAccessLog(config, writers);
+      return compileAccessLog(config, writers, random);
     } catch (error) {
       throw FlotillaError.from(error).within(`access_log[${index}]`);
     }
   });
 }
 
-function compileAccessLog(config: AccessLogConfig, writers: LogWriters): AccessLog {
-  if (config.filter !== undefined) {
-    throw new FlotillaError('invalid', `filter: ${config.filter.filterSpecifier.case ?? 'empty'} is not supported`);
-  }
+function compileAccessLog(config: AccessLogConfig, writers: LogWriters, random: Random): AccessLog {
+  const log = compileLogger(config, writers);
+  if (config.filter === undefined) return log;
+  const passes = compileLogFilter(config.filter, random);
+  return (info) => {
+    if (passes(info)) log(info);
+  };
+}
+
+function compileLogger(config: AccessLogConfig, writers: LogWriters): AccessLog {
   const any = config.configType.value;
   if (any === undefined) throw new FlotillaError('invalid', 'typed_config is missing');
   const file = anyUnpack(any, FileAccessLogSchema);
@@ -72,9 +83,11 @@ function logger(format: (info: StreamInfo) => string, write: (line: string) => v
 }
 
 function compileLogFormat(config: SubstitutionFormatString): (info: StreamInfo) => string {
-  if (config.formatters.length > 0) throw new FlotillaError('invalid', 'formatters are not supported');
-  if (config.jsonFormatOptions?.sortProperties === true) {
-    throw new FlotillaError('invalid', 'json_format_options.sort_properties is not supported');
+  for (const { name, typedConfig } of config.formatters) {
+    const type = typedConfig?.typeUrl.slice(typedConfig.typeUrl.lastIndexOf('/') + 1) ?? '';
+    if (!BUILT_IN_FORMATTERS.has(type)) {
+      throw new FlotillaError('invalid', `formatters: "${name}" (${type || 'no typed_config'}) is not supported`);
+    }
   }
   const options = { absent: config.omitEmptyValues ? '' : '-' };
   switch (config.format.case) {
@@ -93,6 +106,12 @@ function compileLogFormat(config: SubstitutionFormatString): (info: StreamInfo) 
   }
 }
 
+/** Formatter extensions whose operators are always there. */
+const BUILT_IN_FORMATTERS: ReadonlySet<string> = new Set([
+  'envoy.extensions.formatter.metadata.v3.Metadata',
+  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery',
+]);
+
 type JsonPrinter = (info: StreamInfo) => JsonValue;
 
 function compileJson(template: JsonObject, omitEmpty: boolean): (info: StreamInfo) => string {
@@ -107,7 +126,10 @@ function compileJsonValue(template: JsonValue, omitEmpty: boolean): JsonPrinter 
     return (info) => items.map((item) => item(info));
   }
   if (typeof template === 'object' && template !== null) {
-    const fields = Object.entries(template).map(([key, value]) => [key, compileJsonValue(value, omitEmpty)] as const);
+    // In the order of their names, as Envoy writes them.
+    const fields = Object.entries(template)
+      .toSorted(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, value]) => [key, compileJsonValue(value, omitEmpty)] as const);
     return (info) => {
       const object: JsonObject = {};
       for (const [key, value] of fields) {

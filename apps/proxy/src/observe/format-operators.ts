@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { JsonValue } from '@bufbuild/protobuf';
+import { queryParameterOf } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
 import type { HeaderList } from '@flotilla/http-codec';
-import { formatResponseFlags } from './response-flags.ts';
+import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
 import type { StreamInfo } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
 
@@ -15,7 +18,7 @@ const HOSTNAME = hostname();
 
 /**
  * Operators by name: Envoy's "command operators" of access logs and header values. Those that need what this
- * proxy does not record (dynamic metadata, filter state) are absent, and so refused by name.
+ * proxy does not record (filter state, certificates in full) are absent, and so refused by name.
  */
 const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, OperatorFactory>([
   ['START_TIME', startTime],
@@ -23,7 +26,11 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['RESPONSE_CODE', plain((info) => info.responseCode)],
   ['RESPONSE_CODE_DETAILS', plain((info) => spaceless(info.responseCodeDetails))],
   ['CONNECTION_TERMINATION_DETAILS', plain((info) => info.connectionTerminationDetails)],
-  ['RESPONSE_FLAGS', plain((info) => formatResponseFlags(info.responseFlags))],
+  ['RESPONSE_FLAGS', plain((info) => formatResponseFlags(info.responseFlags, info.protocol === null))],
+  ['RESPONSE_FLAGS_LONG', plain((info) => formatLongResponseFlags(info.responseFlags))],
+  ['REQUEST_HEADERS_BYTES', plain(requestHeadersBytes)],
+  ['RESPONSE_HEADERS_BYTES', plain(responseHeadersBytes)],
+  ['RESPONSE_TRAILERS_BYTES', plain((info) => bytesOf(info.responseTrailers))],
   ['BYTES_RECEIVED', plain((info) => info.bytesReceived)],
   ['BYTES_SENT', plain((info) => info.bytesSent)],
   ['DURATION', plain((info) => span(info.startMs, info.endMs))],
@@ -39,7 +46,20 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['REQ', header((info, name) => requestHeader(info, name))],
   ['RESP', header((info, name) => (name === ':status' ? statusText(info) : field(info.responseHeaders, name)))],
   ['TRAILER', header((info, name) => field(info.responseTrailers, name))],
-  ['GRPC_STATUS_NUMBER', plain(grpcStatus)],
+  ['REQ_WITHOUT_QUERY', header((info, name) => withoutQuery(requestHeader(info, name)))],
+  ['PATH', path],
+  ['QUERY_PARAM', queryParameter],
+  ['GRPC_STATUS', grpcStatusText],
+  ['GRPC_STATUS_NUMBER', plain(grpcStatusOf)],
+  ['STREAM_ID', plain((info) => field(info.requestHeaders, 'x-request-id'))],
+  ['UNIQUE_ID', plain(() => randomUUID())],
+  ['TRACE_ID', plain(() => null)],
+  ['ACCESS_LOG_TYPE', plain((info) => (info.protocol === null ? 'TcpConnectionEnd' : 'DownstreamEnd'))],
+  ['ENVIRONMENT', environment],
+  ['EMIT_TIME', emitTime],
+  ['COMMON_DURATION', commonDuration],
+  ['DYNAMIC_METADATA', dynamicMetadata],
+  ['METADATA', metadata],
 
   ['UPSTREAM_HOST', plain((info) => info.upstreamHost)],
   ['UPSTREAM_REMOTE_ADDRESS', plain((info) => info.upstreamHost)],
@@ -52,6 +72,7 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['UPSTREAM_LOCAL_PORT', plain((info) => portOf(info.upstreamLocalAddress))],
   ['UPSTREAM_TRANSPORT_FAILURE_REASON', plain((info) => spaceless(info.upstreamTransportFailureReason))],
   ['UPSTREAM_PEER_URI_SAN', plain((info) => info.upstreamPeerUriSan)],
+  ['UPSTREAM_PROTOCOL', plain((info) => info.upstreamProtocol)],
   ['UPSTREAM_REQUEST_ATTEMPT_COUNT', plain((info) => info.attemptCount)],
 
   ['DOWNSTREAM_REMOTE_ADDRESS', plain((info) => info.downstreamRemoteAddress)],
@@ -69,7 +90,7 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['REQUESTED_SERVER_NAME', plain((info) => info.connection.requestedServerName)],
   ['DOWNSTREAM_TLS_VERSION', plain((info) => info.connection.tlsVersion)],
   ['DOWNSTREAM_PEER_URI_SAN', plain((info) => info.connection.peerUriSan)],
-  ['DOWNSTREAM_PEER_SUBJECT', plain((info) => info.connection.peerSubject)],
+  ['DOWNSTREAM_PEER_SUBJECT', plain((info) => nonEmpty(info.connection.peerSubject))],
   ['DOWNSTREAM_LOCAL_URI_SAN', plain((info) => info.connection.localUriSan)],
 ]);
 
@@ -112,7 +133,8 @@ function startTime(argument: string | null): OperatorValue {
   return (info) => format(info.startTimeMs);
 }
 
-function requestHeader(info: StreamInfo, name: string): string | null {
+/** A field of the request's head, pseudo fields among them. */
+export function requestHeader(info: StreamInfo, name: string): string | null {
   switch (name) {
     case ':method':
       return nonEmpty(info.method);
@@ -136,10 +158,173 @@ function statusText(info: StreamInfo): string | null {
   return info.responseCode === 0 ? null : String(info.responseCode);
 }
 
-function grpcStatus(info: StreamInfo): number | null {
+/** The status of a gRPC call; null where there is none. */
+export function grpcStatusOf(info: StreamInfo): number | null {
   const text = info.responseTrailers?.get('grpc-status') ?? info.responseHeaders?.get('grpc-status');
   const status = Number(text);
   return text === undefined || !Number.isInteger(status) ? null : status;
+}
+
+const GRPC_STATUS_NAMES = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
+
+/** `CAMEL_STRING` (the default), `SNAKE_STRING` or `NUMBER`. */
+function grpcStatusText(argument: string | null): OperatorValue {
+  const form = argument ?? 'CAMEL_STRING';
+  if (!['CAMEL_STRING', 'SNAKE_STRING', 'NUMBER'].includes(form)) {
+    throw new FlotillaError('invalid', `"${form}" is not CAMEL_STRING, SNAKE_STRING or NUMBER`);
+  }
+  return (info) => {
+    const status = grpcStatusOf(info);
+    const name = status === null ? undefined : GRPC_STATUS_NAMES[status];
+    if (status === null || form === 'NUMBER') return status;
+    if (name === undefined) return String(status);
+    return form === 'SNAKE_STRING' ? name : camelCase(name);
+  };
+}
+
+function camelCase(name: string): string {
+  if (name === 'OK') return name;
+  // gRPC writes this one with one l.
+  if (name === 'CANCELLED') return 'Canceled';
+  return name
+    .split('_')
+    .map((word) => word.charAt(0) + word.slice(1).toLowerCase())
+    .join('');
+}
+
+function withoutQuery(value: string | null): string | null {
+  return value === null ? null : (value.split('?')[0] ?? '');
+}
+
+/** `%PATH(WQ:ORIG)%`: with (WQ, the default) or without query (NQ); the path as it came, as it went, or the first there is. */
+function path(argument: string | null): OperatorValue {
+  const [query = 'WQ', which = 'ORIG_OR_PATH', ...more] = (argument ?? '').split(':');
+  if (!['', 'WQ', 'NQ'].includes(query) || !['ORIG', 'PATH', 'ORIG_OR_PATH'].includes(which) || more.length > 0) {
+    throw new FlotillaError('invalid', 'takes WQ or NQ, then ORIG, PATH or ORIG_OR_PATH');
+  }
+  return (info) => {
+    const original = field(info.requestHeaders, 'x-envoy-original-path');
+    const present = nonEmpty(info.path) ?? nonEmpty(info.originalPath);
+    const value = which === 'PATH' ? present : which === 'ORIG' ? original : (original ?? present);
+    return query === 'NQ' ? withoutQuery(value) : value;
+  };
+}
+
+function queryParameter(argument: string | null): OperatorValue {
+  const name = needed(argument, 'the name of a query parameter');
+  return (info) => queryParameterOf(nonEmpty(info.path) ?? info.originalPath, name) ?? null;
+}
+
+function environment(argument: string | null): OperatorValue {
+  const name = needed(argument, 'the name of an environment variable');
+  // The configuration itself names the variable, so this is the edge where it is read.
+  const value = process.env[name] ?? null;
+  return () => value;
+}
+
+function emitTime(argument: string | null): OperatorValue {
+  const format = compileTimeFormat(argument ?? '%Y-%m-%dT%H:%M:%E3SZ');
+  return () => format(Date.now());
+}
+
+/** Points in a stream's life, in monotonic milliseconds, by Envoy's names. */
+const POINTS: Readonly<Record<string, (info: StreamInfo) => number>> = {
+  DS_RX_BEG: (info) => info.startMs,
+  DS_RX_END: (info) => info.requestEndMs,
+  US_TX_BEG: (info) => info.upstreamRequestStartMs,
+  US_TX_END: (info) => info.upstreamRequestEndMs,
+  US_RX_BEG: (info) => info.upstreamResponseStartMs,
+  US_RX_END: (info) => info.upstreamResponseEndMs,
+  DS_TX_END: (info) => info.endMs,
+};
+
+const PER_MS: Readonly<Record<string, number>> = { ms: 1, us: 1_000, ns: 1_000_000 };
+
+/** `%COMMON_DURATION(DS_RX_BEG:US_TX_BEG:us)%`. */
+function commonDuration(argument: string | null): OperatorValue {
+  const [start = '', end = '', precision = 'ms', ...more] = (argument ?? '').split(':');
+  const from = POINTS[start];
+  const to = POINTS[end];
+  const factor = PER_MS[precision];
+  if (from === undefined || to === undefined || factor === undefined || more.length > 0) {
+    throw new FlotillaError('invalid', `takes START:END:PRECISION of ${Object.keys(POINTS).join(', ')} and ms, us, ns`);
+  }
+  return (info) => {
+    const [fromMs, toMs] = [from(info), to(info)];
+    return fromMs < 0 || toMs < 0 ? null : Math.max(0, Math.floor((toMs - fromMs) * factor));
+  };
+}
+
+/** `%DYNAMIC_METADATA(namespace:key:…)%`. */
+function dynamicMetadata(argument: string | null): OperatorValue {
+  const [namespace = '', ...keys] = needed(argument, 'a namespace').split(':');
+  return (info) => metadataText(info.dynamicMetadata?.get(namespace), keys);
+}
+
+/** `%METADATA(ROUTE:namespace:key:…)%`. */
+function metadata(argument: string | null): OperatorValue {
+  const [of = '', namespace = '', ...keys] = (argument ?? '').split(':');
+  switch (of) {
+    case 'DYNAMIC':
+      return (info) => metadataText(info.dynamicMetadata?.get(namespace), keys);
+    case 'ROUTE':
+      return (info) => metadataText(info.routeMetadata?.[namespace], keys);
+    default:
+      throw new FlotillaError('invalid', `"${of}" is not DYNAMIC or ROUTE`);
+  }
+}
+
+/** A text or number as it is, everything else as JSON. */
+function metadataText(value: JsonValue | undefined, keys: readonly string[]): string | number | null {
+  let found: JsonValue | undefined = value;
+  for (const key of keys) {
+    if (typeof found !== 'object' || found === null || Array.isArray(found)) return null;
+    found = found[key];
+  }
+  if (found === undefined || found === null) return null;
+  return typeof found === 'string' || typeof found === 'number' ? found : JSON.stringify(found);
+}
+
+function needed(argument: string | null, what: string): string {
+  if (argument === null || argument === '') throw new FlotillaError('invalid', `needs ${what}`);
+  return argument;
+}
+
+/** Names and values, pseudo headers among them. */
+function requestHeadersBytes(info: StreamInfo): number {
+  const pseudo = [':method', ':path', ':authority', ':scheme'].reduce((sum, name) => {
+    const value = requestHeader(info, name);
+    return value === null ? sum : sum + name.length + value.length;
+  }, 0);
+  return pseudo + bytesOf(info.requestHeaders);
+}
+
+function responseHeadersBytes(info: StreamInfo): number {
+  return info.responseHeaders === null ? 0 : ':status200'.length + bytesOf(info.responseHeaders);
+}
+
+function bytesOf(headers: HeaderList | null): number {
+  let bytes = 0;
+  for (const text of headers?.flat ?? []) bytes += text.length;
+  return bytes;
 }
 
 function nonEmpty(text: string | null): string | null {

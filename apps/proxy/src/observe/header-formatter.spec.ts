@@ -62,7 +62,7 @@ describe('access log formats', () => {
     ['%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% %RESP(:STATUS)% %TRAILER(grpc-status)%', '12 503 -'],
     ['%UPSTREAM_HOST% %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS%', sampleUpstream()],
     ['%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%', '[::1]:9080 ::1'],
-    ['%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%', '10.0.0.9 10.0.0.9:40000'],
+    ['%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%', '10.0.0.9 1.2.3.4:5'],
     ['%REQUESTED_SERVER_NAME% %ROUTE_NAME% %DOWNSTREAM_TLS_VERSION%', 'reviews default TLSv1.3'],
     ['%DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_PEER_SUBJECT%', 'spiffe://cluster.local/ns/default/sa/a -'],
     ['%GRPC_STATUS_NUMBER%', '5'],
@@ -80,7 +80,10 @@ describe('access log formats', () => {
     ['%START_TIME(%Q)%', '"%Q" is not a time conversion'],
     ['50% of it', 'is not a command operator'],
     ['%DURATION', 'is not a command operator'],
-    ['%DYNAMIC_METADATA(a:b)%', 'unknown command operator %DYNAMIC_METADATA%'],
+    ['%FILTER_STATE(a)%', 'unknown command operator %FILTER_STATE%'],
+    ['%METADATA(CLUSTER:a:b)%', '"CLUSTER" is not DYNAMIC or ROUTE'],
+    ['%COMMON_DURATION(DS_RX_BEG:NOW:ms)%', 'takes START:END:PRECISION'],
+    ['%GRPC_STATUS(LOUD)%', '"LOUD" is not CAMEL_STRING'],
   ])('refuses %s', (format, message) => {
     expect(() => compileFormat(format)).toThrow(message);
   });

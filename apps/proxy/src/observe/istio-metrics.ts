@@ -172,7 +172,7 @@ function labelsOf(info: StreamInfo, reporter: Reporter, self: Self, peer: PeerMe
     destination_service_namespace: service?.namespace ?? destination.namespace,
     destination_cluster: destination.cluster,
     request_protocol: info.protocol === null ? 'tcp' : grpcStatus === null ? 'http' : 'grpc',
-    response_flags: formatResponseFlags(info.responseFlags),
+    response_flags: formatResponseFlags(info.responseFlags, info.protocol === null),
     connection_security_policy: isSource ? UNKNOWN : isMutual ? 'mutual_tls' : 'none',
   };
   if (info.protocol !== null) {

@@ -58,9 +58,37 @@ const SHORT_NAMES: readonly (readonly [number, string])[] = [
   [ResponseFlag.DnsResolutionFailed, 'DF'],
 ];
 
-/** `"UF,URX"`, or `"-"` for none. */
-export function formatResponseFlags(flags: number): string {
+const BY_NAME: ReadonlyMap<string, number> = new Map(SHORT_NAMES.map(([flag, name]) => [name, flag]));
+
+/** The bit of `UF`; undefined for a name that is none. */
+export function flagOfName(name: string): number | undefined {
+  return BY_NAME.get(name);
+}
+
+/** Envoy's long names where ours are others. */
+const LONG_EXCEPTIONS: Readonly<Record<string, string>> = {
+  OverloadManager: 'OverloadManagerTerminated',
+};
+
+const LONG_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(ResponseFlag).map(([name, flag]) => [flag, LONG_EXCEPTIONS[name] ?? name]),
+);
+
+/** `"UpstreamConnectionFailure,…"`, or `"-"` for none. */
+export function formatLongResponseFlags(flags: number): string {
   if (flags === 0) return '-';
+  return SHORT_NAMES.filter(([flag]) => (flags & flag) !== 0)
+    .map(([flag]) => LONG_NAMES.get(flag) ?? '')
+    .join(',');
+}
+
+/** `"UF,URX"`, or `"-"` for none. */
+export function formatResponseFlags(flags: number, isTcp = false): string {
+  if (flags === 0) return '-';
+  if (isTcp && (flags & ResponseFlag.UpstreamRetryLimitExceeded) !== 0) {
+    // A TCP proxy notes the failure first.
+    return `${formatResponseFlags(flags & ~ResponseFlag.UpstreamRetryLimitExceeded)},URX`;
+  }
   return SHORT_NAMES.filter(([flag]) => (flags & flag) !== 0)
     .map(([, name]) => name)
     .join(',');

@@ -76,6 +76,8 @@ export class StreamInfo {
   /** `address:port` of the host that was tried last. */
   upstreamHost: string | null = null;
   upstreamLocalAddress: string | null = null;
+  /** `HTTP/2` or `HTTP/1.1`. */
+  upstreamProtocol: string | null = null;
   upstreamTransportFailureReason: string | null = null;
   /** URI SAN of the upstream's verified certificate; not null means mutual TLS upstream. */
   upstreamPeerUriSan: string | null = null;
@@ -88,6 +90,8 @@ export class StreamInfo {
   destinationService: DestinationService | null = null;
   /** `set-cookie` values that the response brings, made by hash policies; null for none. */
   cookiesToSet: string[] | null = null;
+  /** `filter_metadata` of the route, by namespace; null for none. */
+  routeMetadata: Readonly<Record<string, JsonObject>> | null = null;
   /** What filters noted down, by namespace (Envoy's dynamic metadata); null while nothing is. */
   dynamicMetadata: Map<string, JsonObject> | null = null;
 

@@ -27,6 +27,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
   #upstream: Socket | null = null;
   #durationTimer: Timer | null = null;
   #hasOpened = false;
+  #isClientReset = false;
   #isOver = false;
 
   constructor(accepted: AcceptedConnection, settings: TcpSettings, onClose: () => void) {
@@ -46,10 +47,12 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     };
     this.#idle = new Deadline(ctx.clock, () => this.#onIdle());
     settings.stats.connections.value += 1;
+    this.#client.on('error', (error: NodeJS.ErrnoException) => (this.#isClientReset = error.code === 'ECONNRESET'));
     this.#client.on('close', () => this.#onClientClose());
     if (settings.maxDurationMs > 0) {
       this.#durationTimer = ctx.clock.after(settings.maxDurationMs, () => {
         this.#info.responseFlags |= ResponseFlag.DurationTimeout;
+        settings.stats.durationReached.value += 1;
         this.destroy();
       });
     }
@@ -81,14 +84,21 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     this.#pending = null;
     if (this.#isOver) return;
     const info = this.#info;
+    if (failure === 'overflow') {
+      // Nothing was attempted.
+      info.attemptCount -= 1;
+      info.upstreamHost = null;
+      info.responseFlags |= ResponseFlag.UpstreamOverflow;
+      this.#refuse();
+      return;
+    }
     if (detail !== '') info.upstreamTransportFailureReason = detail;
-    if (failure !== 'overflow' && info.attemptCount < this.#settings.maxConnectAttempts) {
+    if (info.attemptCount < this.#settings.maxConnectAttempts) {
       this.#attempt();
       return;
     }
-    info.responseFlags |=
-      failure === 'overflow' ? ResponseFlag.UpstreamOverflow : ResponseFlag.UpstreamConnectionFailure;
-    if (info.attemptCount > 1) info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
+    info.responseFlags |= ResponseFlag.UpstreamConnectionFailure | ResponseFlag.UpstreamRetryLimitExceeded;
+    this.#cluster?.countEvent('connect-attempts-exceeded');
     this.#refuse();
   }
 
@@ -155,7 +165,8 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
   }
 
   #onUpstreamError(error: NodeJS.ErrnoException): void {
-    this.#info.upstreamTransportFailureReason ??= error.message;
+    if (error.code === 'ECONNRESET') this.#info.responseFlags |= ResponseFlag.UpstreamRemoteReset;
+    else this.#info.upstreamTransportFailureReason ??= error.message;
     this.#client.destroy();
   }
 
@@ -170,13 +181,15 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     this.#pending?.abort();
     const upstream = this.#upstream;
     // Bytes that the client sent before it closed still belong to the upstream.
-    if (upstream !== null && !upstream.destroyed) upstream.destroySoon();
+    if (upstream !== null && !upstream.destroyed) {
+      if (this.#isClientReset) upstream.resetAndDestroy();
+      else upstream.destroySoon();
+    }
     this.#finish();
   }
 
   #onIdle(): void {
     this.#settings.stats.idleTimeouts.value += 1;
-    this.#info.responseFlags |= ResponseFlag.StreamIdleTimeout;
     this.#client.destroy();
     this.#upstream?.destroy();
   }

@@ -39,6 +39,7 @@ export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFil
       received: ctx.stats.counter(`${prefix}downstream_cx_rx_bytes_total`),
       sent: ctx.stats.counter(`${prefix}downstream_cx_tx_bytes_total`),
       idleTimeouts: ctx.stats.counter(`${prefix}idle_timeout`),
+      durationReached: ctx.stats.counter(`${prefix}max_downstream_connection_duration`),
     },
   };
   return {

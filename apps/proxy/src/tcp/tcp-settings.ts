@@ -28,6 +28,7 @@ export interface TcpSettings {
     readonly received: Counter;
     readonly sent: Counter;
     readonly idleTimeouts: Counter;
+    readonly durationReached: Counter;
   };
 }
 

@@ -75,6 +75,7 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
     const { info } = request;
     if (info !== null) {
       info.upstreamLocalAddress = connection.localAddress;
+      info.upstreamProtocol = 'HTTP/1.1';
       info.upstreamPeerUriSan = connection.peerUriSan;
       info.upstreamRequestStartMs = this.#pool.clock.monotonicMs();
     }
@@ -190,7 +191,7 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
     if (this.#isOver) return;
     this.#finish();
     const { info } = this.request;
-    if (info !== null && failure === 'overflow') info.upstreamHost = null;
+    if (info !== null && failure === 'overflow' && detail === 'pending') info.upstreamHost = null;
     if (info !== null && (failure === 'connect-failure' || failure === 'connect-timeout')) {
       info.upstreamTransportFailureReason = detail;
     }

@@ -53,6 +53,7 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     this.#connection = connection;
     if (info !== null) {
       info.upstreamLocalAddress = connection.localAddress;
+      info.upstreamProtocol = 'HTTP/2';
       info.upstreamPeerUriSan = connection.peerUriSan;
       info.upstreamRequestStartMs = this.#pool.clock.monotonicMs();
     }
@@ -116,7 +117,7 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     if (this.#isOver) return;
     this.#finish();
     const { info } = this.request;
-    if (info !== null && failure === 'overflow') info.upstreamHost = null;
+    if (info !== null && failure === 'overflow' && detail === 'pending') info.upstreamHost = null;
     if (info !== null && (failure === 'connect-failure' || failure === 'connect-timeout')) {
       info.upstreamTransportFailureReason = detail;
     }

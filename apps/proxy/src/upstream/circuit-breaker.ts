@@ -9,6 +9,8 @@ export interface CircuitBreakerSettings {
   readonly maxRetries: number;
   /** Replaces `maxRetries` when set. */
   readonly retryBudget: { readonly percent: number; readonly minConcurrency: number } | null;
+  /** Show how much of each limit remains (`track_remaining`). */
+  readonly showsRemaining: boolean;
 }
 
 /** Envoy's defaults. */
@@ -18,6 +20,7 @@ export const DEFAULT_CIRCUIT_BREAKER: CircuitBreakerSettings = {
   maxRequests: 1024,
   maxRetries: 3,
   retryBudget: null,
+  showsRemaining: false,
 };
 
 /** One limited resource: `tryAcquire` and `release` pair. `open` is 1 while nothing more is let through. */
@@ -25,11 +28,14 @@ export class Resource {
   #inUse = 0;
   readonly #max: number;
   readonly #open: Gauge;
+  readonly #remaining: Gauge | null;
 
-  constructor(max: number, open: Gauge) {
+  /** `remaining`: shows how many more may be taken; null where nobody asked for it. */
+  constructor(max: number, open: Gauge, remaining: Gauge | null) {
     this.#max = max;
     this.#open = open;
-    open.value = max === 0 ? 1 : 0;
+    this.#remaining = remaining;
+    if (remaining !== null) remaining.value = max;
   }
 
   get inUse(): number {
@@ -49,12 +55,18 @@ export class Resource {
   /** Takes one even past the limit. */
   acquire(): void {
     this.#inUse += 1;
+    this.#showRemaining();
     if (this.#inUse >= this.#max) this.#open.value = 1;
   }
 
   release(): void {
     this.#inUse -= 1;
+    this.#showRemaining();
     if (this.#inUse < this.#max) this.#open.value = 0;
+  }
+
+  #showRemaining(): void {
+    if (this.#remaining !== null) this.#remaining.value = Math.max(0, this.#max - this.#inUse);
   }
 }
 
@@ -69,12 +81,19 @@ export class CircuitBreaker {
   constructor(settings: CircuitBreakerSettings, registry: StatsRegistry, name: string) {
     const prefix = `${clusterStatPrefix(name)}circuit_breakers.default.`;
     this.#settings = settings;
-    this.connections = new Resource(settings.maxConnections, registry.gauge(`${prefix}cx_open`));
-    this.pending = new Resource(settings.maxPendingRequests, registry.gauge(`${prefix}rq_pending_open`));
-    this.requests = new Resource(settings.maxRequests, registry.gauge(`${prefix}rq_open`));
-    this.#retries = new Resource(
+    const resource = (max: number, open: string, remaining: string): Resource =>
+      new Resource(
+        max,
+        registry.gauge(prefix + open),
+        settings.showsRemaining ? registry.gauge(`${prefix}remaining_${remaining}`) : null,
+      );
+    this.connections = resource(settings.maxConnections, 'cx_open', 'cx');
+    this.pending = resource(settings.maxPendingRequests, 'rq_pending_open', 'pending');
+    this.requests = resource(settings.maxRequests, 'rq_open', 'rq');
+    this.#retries = resource(
       settings.retryBudget === null ? settings.maxRetries : Number.POSITIVE_INFINITY,
-      registry.gauge(`${prefix}rq_retry_open`),
+      'rq_retry_open',
+      'retries',
     );
   }
 

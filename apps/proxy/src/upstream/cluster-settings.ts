@@ -144,6 +144,7 @@ function compileBreaker(cluster: Cluster): CircuitBreakerSettings {
       retryBudget === undefined
         ? null
         : { percent: retryBudget.budgetPercent?.value ?? 20, minConcurrency: retryBudget.minRetryConcurrency ?? 3 },
+    showsRemaining: thresholds?.trackRemaining === true,
   };
 }
 

@@ -5,6 +5,7 @@ const COUNTERS = [
   'upstream_cx_http1_total',
   'upstream_cx_http2_total',
   'upstream_cx_connect_fail',
+  'upstream_cx_connect_attempts_exceeded',
   'upstream_cx_connect_timeout',
   'upstream_cx_overflow',
   'upstream_cx_idle_timeout',

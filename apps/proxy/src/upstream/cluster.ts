@@ -6,7 +6,7 @@ import type { StatsRegistry } from '../observe/stats.ts';
 import type { DestinationService } from '../observe/stream-info.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
-import { type ClusterStats, openClusterStats } from './cluster-stats.ts';
+import { clusterStatPrefix, type ClusterStats, openClusterStats } from './cluster-stats.ts';
 import { dial } from './dial.ts';
 import { EndpointSet, type HostGroup } from './endpoint-set.ts';
 import type { EndpointGroup } from './endpoints.ts';
@@ -18,6 +18,7 @@ import { PoolH1 } from './pool-h1.ts';
 import { PoolH2 } from './pool-h2.ts';
 import type { PoolContext, RequestPool } from './pool.ts';
 import type { ProtocolChoice } from './protocol-options.ts';
+import { tlsClientStats } from './tls-transport.ts';
 import { openTransport } from './transport-sockets.ts';
 import type { Transport } from './transport.ts';
 import type {
@@ -49,6 +50,7 @@ const EVENT_COUNTERS = {
   'retry-limit-exceeded': 'upstream_rq_retry_limit_exceeded',
   timeout: 'upstream_rq_timeout',
   'per-try-timeout': 'upstream_rq_per_try_timeout',
+  'connect-attempts-exceeded': 'upstream_cx_connect_attempts_exceeded',
 } as const satisfies Record<UpstreamEvent, string>;
 
 /** One running cluster: its hosts, their pools, its limits. */
@@ -74,7 +76,8 @@ export class Cluster implements UpstreamCluster {
     this.#clock = tools.clock;
     this.#breaker = new CircuitBreaker(settings.breaker, tools.stats, statName);
     this.#pools = { settings: settings.pool, breaker: this.#breaker, stats: this.stats, clock: tools.clock };
-    this.#transports = transports.all.map((each) => openTransport(each, tools, settings.autoSanValidation));
+    const tls = tlsClientStats(tools.stats, clusterStatPrefix(statName));
+    this.#transports = transports.all.map((each) => openTransport(each, tools, tls, settings.autoSanValidation));
     for (const transport of this.#transports) transport.subscribe(() => this.#transportChanged(transport));
     this.#endpoints = new EndpointSet(this.#transports, settings.balancing, tools.random, this.stats, (host) =>
       this.#outliers?.forget(host),
@@ -150,6 +153,9 @@ export class Cluster implements UpstreamCluster {
       onReady: (socket, facts, localAddress) => {
         stats.upstream_cx_connect_ms.record(this.#clock.monotonicMs() - startMs);
         this.#outliers?.report(target, CONNECTED);
+        // A raw connection counts as a request, too (Envoy).
+        stats.upstream_rq_total.value += 1;
+        target.counts.rqTotal += 1;
         this.#countSocket(target, socket);
         handler.onConnected(socket, { localAddress, peerUriSan: facts.uriSan });
       },
@@ -157,6 +163,7 @@ export class Cluster implements UpstreamCluster {
         this.#breaker.connections.release();
         target.counts.cxConnectFail += 1;
         stats.upstream_cx_connect_fail.value += 1;
+        stats.upstream_rq_pending_failure_eject.value += 1;
         if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
         this.#outliers?.report(target, { kind: failure === 'connect-timeout' ? 'timeout' : 'unreachable' });
         handler.onFailure(failure, detail);

@@ -124,6 +124,10 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   }
 
   onHead(head: ResponseHead): void {
+    if (head.status === 204 && isFramed(head.headers)) {
+      this.#breakOff('a 204 response with a body');
+      return;
+    }
     this.#keepAlive = head.keepAlive;
     this.#attempt?.head(head);
   }
@@ -160,6 +164,7 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
       return;
     }
     this.#attempt = null;
+    if (this.#parser.hasHeldBytes) this.#pool.stats.upstream_cx_protocol_error.value += 1;
     const canReuse = this.#keepAlive && this.#isRequestDone && !this.#parser.hasHeldBytes && !this.isDead;
     // Paused by its last chunk: the next request must not inherit that.
     if (attempt.isPaused && canReuse) {
@@ -217,4 +222,10 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
     this.close();
     attempt?.connectionDied(this.#error ?? 'connection termination');
   }
+}
+
+/** RFC 9110, section 8.6: a 204 response has neither; a length of 0 is let pass. */
+function isFramed(headers: HeaderList): boolean {
+  const length = headers.get('content-length');
+  return headers.has('transfer-encoding') || (length !== undefined && length !== '0');
 }

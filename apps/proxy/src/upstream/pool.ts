@@ -104,13 +104,14 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     this.host.activeRequests += 1;
     const connection = this.#takeReady();
     if (connection !== null) {
-      if (this.#breaker.requests.isFull) this.#overflow(attempt);
+      if (this.#breaker.requests.isFull) this.#overflow(attempt, 'requests');
       else this.#attach(connection, attempt);
       if (connection.hasRoom) this.#makeReady(connection);
       return attempt;
     }
     if (!this.#breaker.pending.tryAcquire()) {
-      this.#overflow(attempt);
+      this.stats.upstream_rq_pending_overflow.value += 1;
+      this.#overflow(attempt, 'pending');
       return attempt;
     }
     this.stats.upstream_rq_pending_total.value += 1;
@@ -215,7 +216,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
       const next = this.#pending.shift();
       if (next === undefined) return;
       this.#leftQueue();
-      if (this.#breaker.requests.isFull) this.#overflow(next);
+      if (this.#breaker.requests.isFull) this.#overflow(next, 'requests');
       else this.#attach(connection, next);
     }
   }
@@ -243,11 +244,11 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     attempt.attach(connection);
   }
 
-  #overflow(attempt: A): void {
-    this.stats.upstream_rq_pending_overflow.value += 1;
+  /** `limit`: which one is reached. Pending: no host was found for the request yet. */
+  #overflow(attempt: A, limit: 'pending' | 'requests'): void {
     process.nextTick(() => {
       this.host.activeRequests -= 1;
-      attempt.fail('overflow', 'overflow');
+      attempt.fail('overflow', limit);
     });
   }
 

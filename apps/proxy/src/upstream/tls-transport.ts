@@ -4,6 +4,7 @@ import { connect, createSecureContext, type SecureContext, TLSSocket } from 'nod
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import { subjectAltNamesOf } from '../downstream/peer-certificate.ts';
 import type { CertificateSecret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
+import type { Counter, StatsRegistry } from '../observe/stats.ts';
 import { coversDnsName, type TlsSettings } from './tls-settings.ts';
 import {
   addressKey,
@@ -23,10 +24,30 @@ export function openTlsTransport(
   settings: TlsSettings,
   secrets: SecretStore,
   clock: Clock,
+  stats: TlsClientStats,
   matchesServerName: boolean,
 ): Transport {
-  return new TlsTransport(settings, secrets, clock, matchesServerName);
+  return new TlsTransport(settings, secrets, clock, stats, matchesServerName);
 }
+
+/** Handshakes of a cluster, and why they failed, under Envoy's names. */
+export interface TlsClientStats {
+  readonly handshake: Counter;
+  readonly failVerifyError: Counter;
+  readonly failVerifySan: Counter;
+  readonly failVerifyHash: Counter;
+}
+
+export function tlsClientStats(registry: StatsRegistry, prefix: string): TlsClientStats {
+  return {
+    handshake: registry.counter(`${prefix}ssl.handshake`),
+    failVerifyError: registry.counter(`${prefix}ssl.fail_verify_error`),
+    failVerifySan: registry.counter(`${prefix}ssl.fail_verify_san`),
+    failVerifyHash: registry.counter(`${prefix}ssl.fail_verify_cert_hash`),
+  };
+}
+
+type Verdict = PeerFacts | { readonly counter: keyof TlsClientStats; readonly reason: string };
 
 /**
  * A session of a peer that was verified. A resumed handshake proves that it is the same peer, but shows no
@@ -43,6 +64,7 @@ class TlsTransport implements Transport {
   readonly readyEvent = 'secureConnect';
   readonly #settings: TlsSettings;
   readonly #clock: Clock;
+  readonly #stats: TlsClientStats;
   readonly #matchesServerName: boolean;
   readonly #certificate: SecretHolder | null;
   readonly #trust: SecretHolder | null;
@@ -55,7 +77,14 @@ class TlsTransport implements Transport {
   #version = 0;
   #context: SecureContext | null = null;
 
-  constructor(settings: TlsSettings, secrets: SecretStore, clock: Clock, matchesServerName: boolean) {
+  constructor(
+    settings: TlsSettings,
+    secrets: SecretStore,
+    clock: Clock,
+    stats: TlsClientStats,
+    matchesServerName: boolean,
+  ) {
+    this.#stats = stats;
     this.#settings = settings;
     this.#clock = clock;
     this.#matchesServerName = matchesServerName;
@@ -97,34 +126,50 @@ class TlsTransport implements Transport {
   }
 
   verify(socket: Socket, requestName: string | null): PeerFacts | string {
-    if (!(socket instanceof TLSSocket)) return 'TLS_error: the connection is not a TLS connection';
+    const verdict = this.#judge(socket, requestName);
+    if (!('reason' in verdict)) {
+      this.#stats.handshake.value += 1;
+      return verdict;
+    }
+    this.#stats[verdict.counter].value += 1;
+    return `TLS_error: ${verdict.reason}`;
+  }
+
+  #judge(socket: Socket, requestName: string | null): Verdict {
+    if (!(socket instanceof TLSSocket)) return unverified('failVerifyError', 'the connection is not a TLS connection');
     const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
     if (socket.isSessionReused()) {
       const facts = this.#offered.get(socket)?.facts;
-      return facts === undefined ? 'TLS_error: the server resumed a session that was not offered' : { ...facts, alpn };
+      return facts === undefined
+        ? unverified('failVerifyError', 'the server resumed a session that was not offered')
+        : { ...facts, alpn };
     }
     const { peer } = this.#settings;
     const hasTrust = peer.trust !== null && !peer.acceptUntrusted;
     if (hasTrust && !socket.authorized) {
       // @types/node says Error; for a failed chain it is OpenSSL's code as text.
       const reason: unknown = socket.authorizationError;
-      return `TLS_error: certificate verify failed: ${reason instanceof Error ? reason.message : String(reason)}`;
+      const text = reason instanceof Error ? reason.message : String(reason);
+      return unverified('failVerifyError', `certificate verify failed: ${text}`);
     }
     const certificate = socket.getPeerX509Certificate();
-    if (certificate === undefined) return 'TLS_error: the server showed no certificate';
+    if (certificate === undefined) return unverified('failVerifyError', 'the server showed no certificate');
     const names = subjectAltNamesOf(certificate);
+    const unnamed = `certificate verify failed: SAN matcher: ${certificate.subjectAltName ?? 'no name'}`;
     if (peer.sans !== null && !peer.sans.matches(names)) {
-      return `TLS_error: certificate verify failed: SAN matcher: ${certificate.subjectAltName ?? 'no name'} is not ${peer.sans.text}`;
+      return unverified('failVerifySan', `${unnamed} is not ${peer.sans.text}`);
     }
     if (this.#matchesServerName && requestName !== null && !names.dns.some((san) => coversDnsName(san, requestName))) {
-      return `TLS_error: certificate verify failed: SAN matcher: ${certificate.subjectAltName ?? 'no name'} is not exact ${requestName}`;
+      return unverified('failVerifySan', `${unnamed} is not exact ${requestName}`);
     }
     const { certificateHashes, publicKeyHashes } = peer;
     if (certificateHashes.size + publicKeyHashes.size > 0) {
       const isPinned =
         certificateHashes.has(sha256(certificate.raw, 'hex')) ||
         publicKeyHashes.has(sha256(certificate.publicKey.export({ type: 'spki', format: 'der' }), 'base64'));
-      if (!isPinned) return 'TLS_error: certificate verify failed: neither its hash nor its key is pinned';
+      if (!isPinned) {
+        return unverified('failVerifyHash', 'certificate verify failed: neither its hash nor its key is pinned');
+      }
     }
     // A name of an unverified certificate is only a claim.
     return { uriSan: hasTrust ? (names.uri[0] ?? null) : null, alpn };
@@ -154,8 +199,8 @@ class TlsTransport implements Transport {
     let isReady = false;
     const save = (): void => {
       if (session === null || version !== this.#version || socket.destroyed) return;
-      const facts = this.verify(socket, requestName);
-      if (typeof facts === 'string') return;
+      const facts = this.#judge(socket, requestName);
+      if ('reason' in facts) return;
       const notAfterMs =
         socket.getPeerX509Certificate()?.validToDate.getTime() ?? this.#offered.get(socket)?.notAfterMs ?? 0;
       this.#sessions.set(key, { session, facts, notAfterMs });
@@ -202,6 +247,10 @@ class TlsTransport implements Transport {
     const ca = trust === null ? [] : [trust.kind === 'fixed' ? trust.value : anchorsIn(this.#trust)];
     return { ca, allowPartialTrustChain: true, ...(crlPem === null ? {} : { crl: crlPem }) };
   }
+}
+
+function unverified(counter: keyof TlsClientStats, reason: string): Verdict {
+  return { counter, reason };
 }
 
 function certificateIn(holder: SecretHolder | null): CertificateSecret {

@@ -8,7 +8,7 @@ import { inField, refuse } from '../http/route/field.ts';
 import type { SecretStore } from '../identity/secret-store.ts';
 import type { TransportSelector } from './endpoints.ts';
 import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';
-import { openTlsTransport } from './tls-transport.ts';
+import { openTlsTransport, type TlsClientStats } from './tls-transport.ts';
 import { openRawTransport, type Transport } from './transport.ts';
 
 /** One way to connect: null is plain text. */
@@ -55,11 +55,12 @@ function compileSocket(socket: TransportSocket | undefined, path: string): Trans
 export function openTransport(
   settings: TransportSettings,
   tools: { readonly secrets: SecretStore; readonly clock: Clock },
+  stats: TlsClientStats,
   matchesServerName: boolean,
 ): Transport {
   return settings === null
     ? openRawTransport()
-    : openTlsTransport(settings, tools.secrets, tools.clock, matchesServerName);
+    : openTlsTransport(settings, tools.secrets, tools.clock, stats, matchesServerName);
 }
 
 function holdsAll(metadata: JsonObject | null, wanted: JsonObject): boolean {

@@ -38,7 +38,8 @@ export interface UpstreamCluster {
 }
 
 /** What a router did with requests to a cluster, for its statistics. */
-export type UpstreamEvent = 'retry-success' | 'retry-limit-exceeded' | 'timeout' | 'per-try-timeout';
+export type UpstreamEvent =
+  'retry-success' | 'retry-limit-exceeded' | 'timeout' | 'per-try-timeout' | 'connect-attempts-exceeded';
 
 export interface PickContext {
   /** In [0,1). */

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { RateLimitRule } from '../filters/rate-limit/actions.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
@@ -33,6 +34,8 @@ export interface HeaderEdits {
 export interface Route extends HeaderEdits {
   readonly name: string;
   readonly virtualHostName: string;
+  /** `filter_metadata` by namespace; null for none. */
+  readonly metadata: Readonly<Record<string, JsonObject>> | null;
   readonly action: ForwardAction | RedirectAction | DirectAction;
   /** Compiled `typed_per_filter_config` by filter name, the most specific of route, virtual host and table. */
   readonly perFilter: ReadonlyMap<string, unknown>;

@@ -68,6 +68,7 @@ function compileRoute(
   const route: Route = {
     name: proto.name,
     virtualHostName: host.name,
+    metadata: proto.metadata === undefined ? null : proto.metadata.filterMetadata,
     action,
     request: scope.edits.request,
     response: scope.edits.response,
@@ -132,6 +133,7 @@ function httpsRedirectRoute(proto: VirtualHost): Route {
   return {
     name: '',
     virtualHostName: proto.name,
+    metadata: null,
     action: HTTPS_REDIRECT,
     request: null,
     response: null,

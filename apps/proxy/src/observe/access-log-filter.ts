@@ -1,0 +1,106 @@
+import { compileHeaderMatcher } from '@flotilla/match';
+import { FlotillaError, type Random } from '@flotilla/runtime';
+import {
+  type AccessLogFilter,
+  type ComparisonFilter,
+  ComparisonFilter_Op as Op,
+  GrpcStatusFilter_Status as GrpcStatus,
+  type HeaderFilter,
+} from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
+import { AccessLogType } from '@flotilla/wire/envoy/data/accesslog/v3/accesslog_pb.js';
+import { denominatorOf } from '../http/route/field.ts';
+import { headerMatchOf } from '../http/route/matcher-specs.ts';
+import { headerValues } from '../http/route/request-match.ts';
+import { grpcStatusOf, requestHeader } from './format-operators.ts';
+import { flagOfName } from './response-flags.ts';
+import type { StreamInfo } from './stream-info.ts';
+
+/** Whether a stream is logged. */
+export type LogFilter = (info: StreamInfo) => boolean;
+
+/** Compiles the filter of an access log. Throws `invalid`, naming the field, for what is not supported. */
+export function compileLogFilter(filter: AccessLogFilter, random: Random): LogFilter {
+  const which = filter.filterSpecifier;
+  switch (which.case) {
+    case 'statusCodeFilter':
+      return comparing(which.value.comparison, 'status_code_filter', (info) => info.responseCode);
+    case 'durationFilter':
+      return comparing(which.value.comparison, 'duration_filter', (info) => Math.floor(info.endMs - info.startMs));
+    case 'notHealthCheckFilter':
+      return (info) => !info.isHealthCheck;
+    case 'runtimeFilter': {
+      const { percentSampled } = which.value;
+      const fraction = (percentSampled?.numerator ?? 0) / denominatorOf(percentSampled);
+      return () => random() < fraction;
+    }
+    case 'andFilter': {
+      const filters = severalOf(which.value.filters, 'and_filter', random);
+      return (info) => filters.every((passes) => passes(info));
+    }
+    case 'orFilter': {
+      const filters = severalOf(which.value.filters, 'or_filter', random);
+      return (info) => filters.some((passes) => passes(info));
+    }
+    case 'headerFilter':
+      return byHeader(which.value);
+    case 'responseFlagFilter': {
+      const flags = which.value.flags.map(
+        (name) => flagOfName(name) ?? refuse(`response_flag_filter: no flag "${name}"`),
+      );
+      const any = flags.reduce((bits, flag) => bits | flag, 0);
+      return (info) => (any === 0 ? info.responseFlags !== 0 : (info.responseFlags & any) !== 0);
+    }
+    case 'grpcStatusFilter': {
+      const { exclude } = which.value;
+      const statuses = new Set<number>(which.value.statuses);
+      return (info) => statuses.has(grpcStatusOf(info) ?? GrpcStatus.UNKNOWN) !== exclude;
+    }
+    case 'logTypeFilter': {
+      const { exclude } = which.value;
+      const types = new Set<number>(which.value.types);
+      return (info) => types.has(typeOf(info)) !== exclude;
+    }
+    default:
+      return refuse(`${which.case ?? 'an empty filter'} is not supported`);
+  }
+}
+
+function severalOf(filters: readonly AccessLogFilter[], path: string, random: Random): LogFilter[] {
+  if (filters.length < 2) refuse(`${path}.filters: has fewer than two`);
+  return filters.map((filter) => compileLogFilter(filter, random));
+}
+
+function comparing(
+  comparison: ComparisonFilter | undefined,
+  path: string,
+  valueOf: (info: StreamInfo) => number,
+): LogFilter {
+  const wanted = comparison?.value?.defaultValue;
+  if (comparison === undefined || wanted === undefined) return refuse(`${path}.comparison.value: is missing`);
+  switch (comparison.op) {
+    case Op.EQ:
+      return (info) => valueOf(info) === wanted;
+    case Op.GE:
+      return (info) => valueOf(info) >= wanted;
+    case Op.LE:
+      return (info) => valueOf(info) <= wanted;
+    default:
+      return refuse(`${path}.comparison.op: ${comparison.op} is not supported`);
+  }
+}
+
+function byHeader({ header }: HeaderFilter): LogFilter {
+  if (header === undefined) return refuse('header_filter.header: is missing');
+  const spec = headerMatchOf(header, 'header_filter.header');
+  const matches = compileHeaderMatcher(spec);
+  if (spec.name.startsWith(':')) return (info) => matches(requestHeader(info, spec.name) ?? undefined);
+  return ({ requestHeaders }) => matches(requestHeaders === null ? undefined : headerValues(requestHeaders, spec.name));
+}
+
+function typeOf({ protocol }: StreamInfo): AccessLogType {
+  return protocol === null ? AccessLogType.TcpConnectionEnd : AccessLogType.DownstreamEnd;
+}
+
+function refuse(message: string): never {
+  throw new FlotillaError('invalid', `filter: ${message}`);
+}
