@@ -97,7 +97,11 @@ export function clustersJson(state: AdminState): string {
         hostname: host.hostname,
         weight: host.weight,
         priority: host.priority,
-        healthStatus: { edsHealthStatus: HEALTH[host.discoveredHealth], failedOutlierCheck: host.isEjected },
+        healthStatus: {
+          edsHealthStatus: HEALTH[host.discoveredHealth],
+          failedOutlierCheck: host.isEjected,
+          failedActiveHealthCheck: host.failsActiveCheck,
+        },
         stats: statsOf(host).map(([name, value]) => ({
           name,
           value: BigInt(value),
@@ -132,8 +136,9 @@ export function clustersText(state: AdminState): string {
 }
 
 /** The reasons why a host is not used, each with a slash before it. */
-function healthFlags({ discoveredHealth, isEjected }: HostDescription): string {
+function healthFlags({ discoveredHealth, isEjected, failsActiveCheck }: HostDescription): string {
   const flags = [
+    ...(failsActiveCheck ? ['/failed_active_hc'] : []),
     ...(isEjected ? ['/failed_outlier_check'] : []),
     ...(discoveredHealth === 'unhealthy' ? ['/failed_eds_health'] : []),
     ...(discoveredHealth === 'degraded' ? ['/degraded_eds_health'] : []),

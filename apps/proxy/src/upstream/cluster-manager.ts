@@ -56,16 +56,20 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
   const tools = { lookup: options.lookup ?? systemLookup, clock: options.clock, random: options.random };
 
   function warmed(entry: Entry): void {
-    if (entry.isWarm) return;
-    entry.isWarm = true;
-    for (const listener of warmListeners) listener(entry.cluster.name);
+    entry.cluster.whenChecked(() => {
+      if (entry.isWarm) return;
+      entry.isWarm = true;
+      for (const listener of warmListeners) listener(entry.cluster.name);
+    });
   }
 
   function start(proto: ClusterProto, settings: ClusterSettings): Entry {
     const cluster = new Cluster(settings, options);
     const { discovery } = settings;
     if (discovery.kind !== 'dns') {
-      return { proto, cluster, isWarm: discovery.kind !== 'eds', stopDiscovery: () => undefined };
+      const entry: Entry = { proto, cluster, isWarm: false, stopDiscovery: () => undefined };
+      if (discovery.kind !== 'eds') warmed(entry);
+      return entry;
     }
     const stopDiscovery = resolveGroups(discovery, tools, {
       onGroups(groups) {

@@ -92,7 +92,7 @@ describe('compileCluster', () => {
       /http2_protocol_options.max_outbound_frames: is not supported/,
     ],
     ['unknown protocol options', { typedExtensionProtocolOptions: { x: {} } }, /protocol_options\["x"\]: is not supp/],
-    ['health checks', { healthChecks: [{}] }, /health_checks: is not supported/],
+    ['a health check without interval', { healthChecks: [{}] }, /health_checks\[0\].interval: is missing or 0/],
     [
       'an outlier monitor',
       { outlierDetection: { monitors: [{ name: 'm' }] } },

@@ -11,6 +11,7 @@ import type { DestinationService } from '../observe/stream-info.ts';
 import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
 import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
 import { type EndpointGroup, readAssignment } from './endpoints.ts';
+import { compileHealthCheck, type HealthCheckSettings } from './health-check/settings.ts';
 import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
 import { compileOutlierDetection, type OutlierSettings } from './outlier-settings.ts';
 import type { PoolSettings } from './pool.ts';
@@ -32,6 +33,8 @@ export interface ClusterSettings {
   readonly discovery: Discovery;
   readonly balancing: BalancingSettings;
   readonly breaker: CircuitBreakerSettings;
+  /** Null: hosts are not checked actively. */
+  readonly healthCheck: HealthCheckSettings | null;
   /** Null: no host is taken out for what it answers. */
   readonly outliers: OutlierSettings | null;
   readonly pool: PoolSettings;
@@ -63,6 +66,7 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
       discovery: compileDiscovery(cluster, transports),
       balancing: compileBalancing(cluster),
       breaker: compileBreaker(cluster),
+      healthCheck: compileHealthCheck(cluster.healthChecks),
       outliers: compileOutlierDetection(cluster.outlierDetection),
       pool: {
         ...limits,
@@ -83,7 +87,6 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
 
 function refuseUnsupported(cluster: Cluster): void {
   if (cluster.name === '') refuse('name', 'is empty');
-  refuseWhen(cluster.healthChecks.length > 0, 'health_checks');
   refuseWhen(cluster.filters.length > 0, 'filters');
   refuseWhen(cluster.upstreamConfig !== undefined, 'upstream_config');
   refuseWhen(cluster.connectionPoolPerDownstreamConnection, 'connection_pool_per_downstream_connection');

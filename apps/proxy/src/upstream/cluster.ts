@@ -10,6 +10,7 @@ import { clusterStatPrefix, type ClusterStats, openClusterStats } from './cluste
 import { dial } from './dial.ts';
 import { EndpointSet, type HostGroup } from './endpoint-set.ts';
 import type { EndpointGroup } from './endpoints.ts';
+import { HealthChecker } from './health-check/checker.ts';
 import type { Host } from './host.ts';
 import { type HostOutcome, OutlierDetector } from './outlier-detector.ts';
 import { OriginalDestinations } from './original-dst.ts';
@@ -65,6 +66,7 @@ export class Cluster implements UpstreamCluster {
   readonly #pools: PoolContext;
   readonly #breaker: CircuitBreaker;
   readonly #outliers: OutlierDetector | null;
+  readonly #checker: HealthChecker | null;
   readonly #clock: Clock;
 
   constructor(settings: ClusterSettings, tools: ClusterTools) {
@@ -90,6 +92,16 @@ export class Cluster implements UpstreamCluster {
             hosts: () => this.#endpoints.hosts(),
             onChange: () => this.#endpoints.refresh(),
           });
+    this.#checker =
+      settings.healthCheck === null
+        ? null
+        : new HealthChecker(settings.healthCheck, name, statName, {
+            ...tools,
+            dialing: settings.pool,
+            hasTraffic: () => this.stats.upstream_cx_total.value > 0,
+            onChange: () => this.#endpoints.refresh(),
+            onPassed: (host) => this.#outliers?.onHealthCheckPassed(host),
+          });
     const plain = this.#transports[transports.select(null)];
     this.#originalDestinations =
       discovery.kind === 'original-dst' && plain !== undefined
@@ -101,7 +113,7 @@ export class Cluster implements UpstreamCluster {
             isOwnListener: tools.isOwnListener ?? (() => false),
           })
         : null;
-    if (discovery.kind === 'static') this.#endpoints.update(discovery.groups);
+    if (discovery.kind === 'static') this.updateEndpoints(discovery.groups);
   }
 
   get groups(): readonly HostGroup[] {
@@ -116,6 +128,15 @@ export class Cluster implements UpstreamCluster {
   /** `overprovisioning` in per cent; default: the cluster's own. */
   updateEndpoints(groups: readonly EndpointGroup[], overprovisioning?: number): void {
     this.#endpoints.update(groups, overprovisioning);
+    if (this.#checker === null) return;
+    this.#checker.follow(this.#endpoints.hosts());
+    this.#endpoints.refresh();
+  }
+
+  /** Calls back when the hosts may be used: at once, or after their first health checks. */
+  whenChecked(callback: () => void): void {
+    if (this.#checker === null) callback();
+    else this.#checker.afterFirstRound(callback);
   }
 
   pick(context: PickContext): UpstreamHost | null {
@@ -213,6 +234,7 @@ export class Cluster implements UpstreamCluster {
   /** Replaced or removed: idle connections close now, those in use when their request ends. */
   drain(): void {
     this.#outliers?.close();
+    this.#checker?.close();
     this.#originalDestinations?.close();
     for (const transport of this.#transports) transport.close();
     for (const host of this.hosts()) host.drain();

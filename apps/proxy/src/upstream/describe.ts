@@ -9,6 +9,8 @@ export interface HostDescription {
   readonly discoveredHealth: HostHealth;
   /** Taken out by outlier detection. */
   readonly isEjected: boolean;
+  /** Does not pass its active health checks. */
+  readonly failsActiveCheck: boolean;
   readonly weight: number;
   readonly priority: number;
   readonly locality: string;
@@ -43,12 +45,13 @@ export function describeCluster(cluster: Cluster): ClusterDescription {
 }
 
 function describeHost(host: Host, priority: number, locality: string): HostDescription {
-  const { address, hostname, discoveredHealth, isEjected, weight, activeRequests, counts } = host;
+  const { address, hostname, discoveredHealth, isEjected, failsActiveCheck, weight, activeRequests, counts } = host;
   return {
     address,
     hostname,
     discoveredHealth,
     isEjected,
+    failsActiveCheck,
     weight,
     priority,
     locality,

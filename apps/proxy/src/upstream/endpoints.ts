@@ -11,7 +11,7 @@ import type {
 } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { refuse, refuseWhen } from '../http/route/field.ts';
 import type { PeerMetadata } from '../observe/stream-info.ts';
-import type { EndpointSpec, HostHealth } from './host.ts';
+import type { EndpointCheck, EndpointSpec, HostHealth } from './host.ts';
 
 /** The endpoints of one locality and priority. */
 export interface EndpointGroup {
@@ -85,8 +85,15 @@ function readEndpoint(
     health: healthOf(proto.healthStatus),
     peer: peerOf(proto.metadata),
     hashKey: hashKeyOf(proto.metadata),
+    check: checkOf(endpoint, path),
     transportIndex: selectTransport(proto.metadata?.filterMetadata['envoy.transport_socket_match'] ?? null),
   };
+}
+
+function checkOf({ healthCheckConfig: config }: Endpoint, path: string): EndpointCheck | null {
+  if (config === undefined) return null;
+  refuseWhen(config.address !== undefined, `${path}.endpoint.health_check_config.address`);
+  return { port: config.portValue, hostname: config.hostname, isDisabled: config.disableActiveHealthCheck };
 }
 
 function endpointOf(proto: LbEndpoint, assignment: ClusterLoadAssignment, path: string): Endpoint {

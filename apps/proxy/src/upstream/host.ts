@@ -5,6 +5,15 @@ import type { UpstreamHost } from './upstream.ts';
 
 export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
 
+/** `health_check_config` of an endpoint. */
+export interface EndpointCheck {
+  /** 0: the endpoint's own. */
+  readonly port: number;
+  /** Empty: the check's own. */
+  readonly hostname: string;
+  readonly isDisabled: boolean;
+}
+
 /** What an update says of one endpoint. */
 export interface EndpointSpec extends DialTarget {
   readonly hostname: string;
@@ -13,6 +22,8 @@ export interface EndpointSpec extends DialTarget {
   readonly peer: PeerMetadata | null;
   /** What it is known by to balancers by hash (metadata `envoy.lb`, `hash_key`); null: its address or name. */
   readonly hashKey: string | null;
+  /** How it is checked actively, where that is not as its cluster's others; absent: as they. */
+  readonly check?: EndpointCheck | null;
   /** Index of the transport that the endpoint's metadata chooses. */
   readonly transportIndex: number;
 }
@@ -41,6 +52,9 @@ export class Host implements UpstreamHost, DialTarget {
   discoveredHealth: HostHealth;
   /** Taken out by outlier detection. */
   isEjected = false;
+  /** Has not passed, or passes no more, its active health checks. */
+  failsActiveCheck = false;
+  check: EndpointCheck | null;
   hashKey: string | null;
   activeRequests = 0;
   /** The pool of a cluster whose requests all go the same way. Made on first use. */
@@ -60,11 +74,12 @@ export class Host implements UpstreamHost, DialTarget {
     this.peer = spec.peer;
     this.discoveredHealth = spec.health;
     this.hashKey = spec.hashKey;
+    this.check = spec.check ?? null;
   }
 
   /** By all that is known of it; an update of one does not undo another. */
   get health(): HostHealth {
-    return this.isEjected ? 'unhealthy' : this.discoveredHealth;
+    return this.isEjected || this.failsActiveCheck ? 'unhealthy' : this.discoveredHealth;
   }
 
   /** Takes over what may change without a new connection. */
@@ -74,6 +89,7 @@ export class Host implements UpstreamHost, DialTarget {
     this.peer = spec.peer;
     this.discoveredHealth = spec.health;
     this.hashKey = spec.hashKey;
+    this.check = spec.check ?? null;
   }
 
   /** Closes idle connections; those in use close when their request ends. */
