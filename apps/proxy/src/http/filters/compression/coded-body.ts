@@ -1,6 +1,6 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { BodySink } from '../../body-lane.ts';
-import type { FlushableTransform } from './library.ts';
+import type { CompressionLibrary, FlushableTransform } from './library.ts';
 
 /** Who sends waits while a piece is worked on. */
 export interface BodyFlow {
@@ -23,16 +23,21 @@ export class CodedBody implements BodySink {
   bytesIn = 0;
   bytesOut = 0;
 
-  constructor(stream: FlushableTransform, next: BodySink, flow: BodyFlow) {
+  constructor(library: CompressionLibrary, next: BodySink, flow: BodyFlow) {
+    const stream = library.open();
     this.#stream = stream;
     this.#next = next;
     this.#flow = flow;
     stream.on('data', (chunk: Buffer) => {
       this.bytesOut += chunk.length;
+      if (this.bytesOut > this.bytesIn * library.maxRatio) {
+        stream.destroy(new Error(`it grows by more than ${library.maxRatio} times`));
+        return;
+      }
       next.data(chunk);
     });
     stream.once('end', () => this.#next.end(this.#trailers));
-    stream.once('error', (error) => flow.fail(error));
+    stream.on('error', (error) => flow.fail(error));
   }
 
   data(chunk: Buffer): void {

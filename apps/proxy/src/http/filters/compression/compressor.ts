@@ -211,7 +211,7 @@ class CompressorFilter implements HttpFilter {
 
   #code(stats: DirectionStats, next: BodySink, brake: { hold(): void; release(): void }): BodySink {
     // Compressing has no input that it refuses.
-    const body = new CodedBody(this.#settings.library.open(), next, { ...brake, fail: () => undefined });
+    const body = new CodedBody(this.#settings.library, next, { ...brake, fail: () => undefined });
     this.#open.push({ body, stats });
     return body;
   }

@@ -129,7 +129,7 @@ class DecompressorFilter implements HttpFilter {
     next: BodySink,
     flow: { hold(): void; release(): void },
   ): BodySink {
-    const body = new CodedBody(this.#settings.library.open(), next, {
+    const body = new CodedBody(this.#settings.library, next, {
       ...flow,
       fail: (error) =>
         stream.sendLocalReply({

@@ -25,6 +25,8 @@ export interface CompressionLibrary {
   readonly encoding: 'gzip' | 'br' | 'zstd';
   /** The library's part in names of statistics, as Envoy has it. */
   readonly statName: 'gzip' | 'brotli' | 'zstd';
+  /** More bytes out than so many times those that went in: a bomb. Infinity for compressors. */
+  readonly maxRatio: number;
   /** Opens a stream; `flush` makes everything written so far come out. */
   open(): FlushableTransform;
 }
@@ -34,6 +36,8 @@ export interface FlushableTransform extends Transform {
 }
 
 const DEFAULT_CHUNK_BYTES = 4096;
+/** Envoy's default of `max_inflate_ratio`. */
+const DEFAULT_MAX_RATIO = 100;
 
 /** Compiles `compressor_library`. Throws `invalid` for an unknown one. */
 export function compileCompressor(config: TypedExtensionConfig | undefined, path: string): CompressionLibrary {
@@ -42,7 +46,7 @@ export function compileCompressor(config: TypedExtensionConfig | undefined, path
   const gzip = anyUnpack(any, GzipSchema);
   if (gzip !== undefined) {
     const options = gzipOptions(gzip);
-    return { encoding: 'gzip', statName: 'gzip', open: () => createGzip(options) };
+    return { encoding: 'gzip', statName: 'gzip', maxRatio: Infinity, open: () => createGzip(options) };
   }
   const brotli = anyUnpack(any, BrotliSchema);
   if (brotli !== undefined) {
@@ -56,7 +60,7 @@ export function compileCompressor(config: TypedExtensionConfig | undefined, path
         [constants.BROTLI_PARAM_DISABLE_LITERAL_CONTEXT_MODELING]: brotli.disableLiteralContextModeling,
       },
     };
-    return { encoding: 'br', statName: 'brotli', open: () => createBrotliCompress(options) };
+    return { encoding: 'br', statName: 'brotli', maxRatio: Infinity, open: () => createBrotliCompress(options) };
   }
   const zstd = anyUnpack(any, ZstdSchema);
   if (zstd !== undefined) {
@@ -69,7 +73,7 @@ export function compileCompressor(config: TypedExtensionConfig | undefined, path
         [constants.ZSTD_c_strategy]: zstd.strategy,
       },
     };
-    return { encoding: 'zstd', statName: 'zstd', open: () => createZstdCompress(options) };
+    return { encoding: 'zstd', statName: 'zstd', maxRatio: Infinity, open: () => createZstdCompress(options) };
   }
   return refuse(path, `${any.typeUrl} is not supported`, 'Supported: gzip, brotli, zstd.');
 }
@@ -82,19 +86,22 @@ export function compileDecompressor(config: TypedExtensionConfig | undefined, pa
   if (gzip !== undefined) {
     const chunkSize = gzip.chunkSize ?? DEFAULT_CHUNK_BYTES;
     const windowBits = gzip.windowBits ?? 15;
-    return { encoding: 'gzip', statName: 'gzip', open: () => createGunzip({ chunkSize, windowBits }) };
+    const maxRatio = gzip.maxInflateRatio ?? DEFAULT_MAX_RATIO;
+    return { encoding: 'gzip', statName: 'gzip', maxRatio, open: () => createGunzip({ chunkSize, windowBits }) };
   }
   const brotli = anyUnpack(any, BrotliDecoderSchema);
   if (brotli !== undefined) {
     refuseWhen(brotli.disableRingBufferReallocation, `${path}.disable_ring_buffer_reallocation`);
     const chunkSize = brotli.chunkSize ?? DEFAULT_CHUNK_BYTES;
-    return { encoding: 'br', statName: 'brotli', open: () => createBrotliDecompress({ chunkSize }) };
+    const open = (): FlushableTransform => createBrotliDecompress({ chunkSize });
+    return { encoding: 'br', statName: 'brotli', maxRatio: DEFAULT_MAX_RATIO, open };
   }
   const zstd = anyUnpack(any, ZstdDecoderSchema);
   if (zstd !== undefined) {
     refuseWhen(zstd.dictionaries.length > 0, `${path}.dictionaries`);
     const chunkSize = zstd.chunkSize ?? DEFAULT_CHUNK_BYTES;
-    return { encoding: 'zstd', statName: 'zstd', open: () => createZstdDecompress({ chunkSize }) };
+    const open = (): FlushableTransform => createZstdDecompress({ chunkSize });
+    return { encoding: 'zstd', statName: 'zstd', maxRatio: DEFAULT_MAX_RATIO, open };
   }
   return refuse(path, `${any.typeUrl} is not supported`, 'Supported: gzip, brotli, zstd.');
 }

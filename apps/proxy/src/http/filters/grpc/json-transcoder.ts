@@ -68,6 +68,7 @@ function settingsOf(proto: TranscoderProto): Settings | null {
       mapsAll: proto.autoMapping,
       ignoredParameters: new Set(proto.ignoredQueryParameters),
       ignoresUnknownParameters: proto.ignoreUnknownQueryParameters,
+      unescapesPlus: proto.queryParamUnescapePlus,
       print: {
         hasWhitespace: print?.addWhitespace === true,
         printsDefaults: print?.alwaysPrintPrimitiveFields === true,

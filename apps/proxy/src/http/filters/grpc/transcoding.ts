@@ -68,6 +68,8 @@ export interface TranscodingOptions {
   readonly mapsAll: boolean;
   readonly ignoredParameters: ReadonlySet<string>;
   readonly ignoresUnknownParameters: boolean;
+  /** `+` in a query is a space. */
+  readonly unescapesPlus: boolean;
   readonly print: PrintOptions;
 }
 
@@ -153,7 +155,9 @@ function find(
     if (binding.verb !== method) continue;
     const values = binding.match(path);
     if (values === null) continue;
-    const parameters = [...new URLSearchParams(query)].filter(([name]) => !options.ignoredParameters.has(name));
+    const parameters = [...new URLSearchParams(options.unescapesPlus ? query : query.replaceAll('+', '%2B'))].filter(
+      ([name]) => !options.ignoredParameters.has(name),
+    );
     const unknown = parameters.find(([name]) => !hasField(binding.method.input, name));
     if (unknown !== undefined && !options.ignoresUnknownParameters) {
       return { kind: 'unknown-parameter', name: unknown[0] };
