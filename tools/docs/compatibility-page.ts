@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { parse } from 'yaml';
 import { isLike, type KnownDifference, type Pending } from '../../apps/proxy/conformance/exceptions.ts';
 import { loadScenarios } from '../../apps/proxy/conformance/load.ts';
 import type { Scenario } from '../../apps/proxy/conformance/scenario.ts';
 import { type Page, replaceGenerated, table } from './page.ts';
+import { ELSEWHERE, NOT_BUILT } from './rows-elsewhere.ts';
 
 /** What the rows of the capability table are called. */
 const TITLES: Readonly<Record<string, string>> = {
@@ -108,9 +109,23 @@ export function compatibilityPage(root: string): Page {
       const known = read<KnownDifference>(root, 'known-differences.yaml').filter(({ scenario }) => scenario !== '*');
       const rows = [...new Set(scenarios.flatMap((scenario) => scenario.rows))].sort(byRow);
       const body = rows.map((row) => rowOf(row, scenarios, pending, known));
+      const shown = ELSEWHERE.map(([row, title, tests]) => [
+        row,
+        title,
+        tests.map((test) => linkTo(test, root)).join(', '),
+      ]);
       return replaceGenerated(
         current,
-        table(['row', 'capability', 'equal', 'on purpose', 'not yet', 'what is not yet'], body),
+        [
+          table(['row', 'capability', 'equal', 'on purpose', 'not yet', 'what is not yet'], body),
+          'Shown by tests of their own:',
+          table(['row', 'capability', 'tests'], shown),
+          'Not built; a configuration that asks for it is refused by the name of the field:',
+          table(
+            ['row', 'capability', 'refused'],
+            NOT_BUILT.map((row) => [...row]),
+          ),
+        ].join('\n\n'),
       );
     },
   };
@@ -132,6 +147,12 @@ function rowOf(
   });
   const equal = own.length - late.length - meant.length;
   return [row, TITLES[row] ?? '', String(equal), String(meant.length), String(late.length), what.join(', ')];
+}
+
+/** Throws when the test is not there: the page must not name one that is gone. */
+function linkTo(test: string, root: string): string {
+  if (!existsSync(join(root, test))) throw new Error(`docs/compatibility.md names ${test}, which does not exist`);
+  return `[${basename(test)}](../${test})`;
 }
 
 function read<T>(root: string, name: string): readonly T[] {

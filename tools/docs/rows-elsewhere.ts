@@ -1,0 +1,47 @@
+/** Rows of the capability table that no scenario of the judge covers: what they are called, and the tests that show them. */
+export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: readonly string[]])[] = [
+  ['A5', 'Source-aware match', ['apps/pilot/golden/http-rules']],
+  ['A8', 'Destination resolution', ['apps/pilot/golden/http-rules', 'apps/pilot/golden/canary']],
+  ['A19', 'Visibility (exportTo)', ['apps/pilot/src/journeys/push.spec.ts', 'apps/pilot/golden/sidecar-scope']],
+  ['B1', 'Subsets by label', ['apps/pilot/golden/canary', 'apps/pilot/src/journeys/traffic.spec.ts']],
+  ['B2', 'Policy layering', ['apps/pilot/golden/destination-rule-layers']],
+  ['B11', 'Port-level policy', ['apps/pilot/golden/destination-rule-layers']],
+  ['C6', 'Egress through a gateway', ['apps/pilot/golden/gateway']],
+  ['D9', 'Protocol by port name', ['apps/pilot/src/registry/registry.spec.ts', 'libs/model/src/port-protocol.spec.ts']],
+  ['V1', 'Discovery: static, EDS, DNS, original destination', ['apps/proxy/src/upstream/journeys/discovery.spec.ts']],
+  ['V10', 'Success-rate and failure-percentage ejection', ['apps/proxy/src/upstream/outlier-detector.spec.ts']],
+  ['V54', 'Statistics', ['apps/proxy/src/observe/metrics.spec.ts']],
+  [
+    'V56',
+    'xDS client',
+    ['apps/proxy/src/journeys/same-as-envoy/ads.spec.ts', 'apps/proxy/src/config/proxy-config.spec.ts'],
+  ],
+  ['V58', 'Administration pages', ['apps/proxy/src/journeys/run-proxy.spec.ts']],
+  [
+    'V60',
+    'Drain',
+    ['apps/proxy/src/journeys/rolling-drain.spec.ts', 'apps/proxy/src/http/journeys/shutting-down.spec.ts'],
+  ],
+  ['V63', 'Filter order', ['apps/pilot/golden/explicit-sidecar']],
+];
+
+/** Rows that are not built, each with the fields by which a configuration is refused. */
+export const NOT_BUILT: readonly (readonly [row: string, title: string, refused: string])[] = [
+  ['A4', 'Routes by JWT claims', '`RequestAuthentication`, `dynamic_metadata` of a route match'],
+  ['A17', 'Delegated VirtualService', '`http[].delegate`'],
+  ['B5', 'Slow start', '`warmup`, `slow_start_config`'],
+  [
+    'B6',
+    'Locality failover and distribution',
+    '`localityLbSetting` (weights and priorities of endpoints are honoured)',
+  ],
+  ['B12', 'Retry budget of a DestinationRule', '`retryBudget` (`retry_budget` of a cluster is honoured)'],
+  ['B13', 'TCP tunnel, PROXY protocol out, sticky sessions', '`tunnel`, `proxyProtocol`, `tunneling_config`'],
+  ['V2', 'Dynamic forward proxy', '`DYNAMIC_DNS`, `cluster_type`, the filter by its type'],
+  ['V6', 'Slow start, zones, sticky sessions', '`slow_start_config`, the filter `stateful_session`'],
+  ['V20', 'Hedging', '`hedge_policy`'],
+  ['V27', 'HTTP/3', '`codec_type: HTTP3`, `udp_listener_config`'],
+  ['V31', 'Internal redirects and on-demand routes', '`internal_redirect_policy`, `vhds`, `scoped_routes`'],
+  ['V37', 'Protocols of databases', 'the network filters by their types; such ports are TCP'],
+  ['V59', 'Authentication of administration pages', 'nothing to refuse: they listen on loopback, changes are by POST'],
+];
