@@ -58,6 +58,8 @@ export function createBootstrapTokens(privateKey: KeyObject, trustDomain: string
       // The only header that citadel writes: no choice of algorithm or key is left to the sender.
       if (head !== header) throw refusal('it was not signed with the key of this citadel');
       const bytes = Buffer.from(signature, 'base64url');
+      // Node takes `+` for `-` and `/` for `_`, too: a token has one form (RFC 7515, section 2).
+      if (bytes.toString('base64url') !== signature) throw refusal('its signature is wrong');
       const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const;
       if (bytes.length !== 64 || !verify('sha256', Buffer.from(`${head}.${body}`), key, bytes)) {
         throw refusal('its signature is wrong');
