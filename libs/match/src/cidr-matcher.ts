@@ -62,6 +62,14 @@ export function addressBits(address: string): Uint8Array | null {
   return isMapped ? bits.subarray(12) : bits;
 }
 
+/** The text of 4 or 16 bytes, IPv6 in the form of RFC 5952. */
+export function addressText(bits: Uint8Array): string {
+  if (bits.length === 4) return bits.join('.');
+  const groups = Buffer.from(bits).toString('hex').match(/.{4}/g) ?? [];
+  // The URL parser writes that form.
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+}
+
 function ipv6Bits(text: string): Uint8Array {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);
   const hexText =

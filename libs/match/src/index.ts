@@ -11,6 +11,7 @@ export { compilePathMatcher, pathOnly, pathEnd, type PathMatch, type PathPredica
 export { compileDomainTable, hostWithoutPort, type DomainLookup } from './domain-table.ts';
 export {
   addressBits,
+  addressText,
   compileCidrMatcher,
   compileCidrListMatcher,
   parseCidr,

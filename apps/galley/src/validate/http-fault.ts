@@ -1,28 +1,11 @@
 import { didYouMean, quote } from '@flotilla/model';
 import type { FaultList, FieldPath } from '@flotilla/model';
+import { CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
 import type { HTTPFaultInjection } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import { checkDuration, checkPercent } from './field.ts';
 
 // Names of gRPC's status codes, which may also be written as numbers.
-const GRPC_STATUSES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
+const GRPC_STATUSES = CodeSchema.values.map(({ name }) => name);
 
 export function checkFault(fault: HTTPFaultInjection | undefined, path: FieldPath, faults: FaultList): void {
   if (fault === undefined) return;

@@ -1,25 +1,8 @@
-/** Numbers of gRPC's status codes by name (gRPC core, statuscodes.md). */
-const NUMBERS: Readonly<Record<string, number>> = {
-  OK: 0,
-  CANCELLED: 1,
-  UNKNOWN: 2,
-  INVALID_ARGUMENT: 3,
-  DEADLINE_EXCEEDED: 4,
-  NOT_FOUND: 5,
-  ALREADY_EXISTS: 6,
-  PERMISSION_DENIED: 7,
-  RESOURCE_EXHAUSTED: 8,
-  FAILED_PRECONDITION: 9,
-  ABORTED: 10,
-  OUT_OF_RANGE: 11,
-  UNIMPLEMENTED: 12,
-  INTERNAL: 13,
-  UNAVAILABLE: 14,
-  DATA_LOSS: 15,
-  UNAUTHENTICATED: 16,
-};
+import { Code, CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
 
 /** The number of a status written by name or as a number; UNKNOWN for anything else. */
 export function grpcStatusNumber(text: string): number {
-  return NUMBERS[text] ?? (/^\d{1,2}$/.test(text) ? Number(text) : 2);
+  const named = CodeSchema.values.find(({ name }) => name === text);
+  if (named !== undefined) return named.number;
+  return /^\d{1,2}$/.test(text) ? Number(text) : Code.UNKNOWN;
 }

@@ -1,4 +1,4 @@
-import { addressBits } from '@flotilla/match';
+import { addressBits, addressText } from '@flotilla/match';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Destination } from './accepted-connection.ts';
 
@@ -69,7 +69,7 @@ function parseBinary(bytes: Buffer): ProxyHeaderParse {
   if (bytes.length < size) return 'incomplete';
   if (addressBytes === 0) return { version: 2, size, addresses: null };
   const ports = HEAD_BYTES_2 + 2 * addressBytes;
-  const hostAt = (start: number): string => hostOf(bytes.subarray(start, start + addressBytes));
+  const hostAt = (start: number): string => addressText(bytes.subarray(start, start + addressBytes));
   return {
     version: 2,
     size,
@@ -78,13 +78,6 @@ function parseBinary(bytes: Buffer): ProxyHeaderParse {
       destination: { host: hostAt(HEAD_BYTES_2 + addressBytes), port: bytes.readUInt16BE(ports + 2) },
     },
   };
-}
-
-function hostOf(bytes: Buffer): string {
-  if (bytes.length === 4) return bytes.join('.');
-  const groups = bytes.toString('hex').match(/.{4}/g) ?? [];
-  // RFC 5952's form, which the URL parser gives.
-  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
 }
 
 /** The header that tells an upstream who the client is. Both addresses of one family; null: nothing is known. */

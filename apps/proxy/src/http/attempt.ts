@@ -8,8 +8,8 @@ import type {
   UpstreamHost,
   UpstreamStream,
 } from '../upstream/upstream.ts';
-import { isGrpcType } from './filters/grpc/frames.ts';
-import { httpStatusOf } from './filters/grpc/http-status.ts';
+import { isGrpcType } from '../grpc/frames.ts';
+import { httpStatusOf } from '../grpc/status.ts';
 import { type Order, requestFor } from './order.ts';
 
 /** What the router hears of an attempt. Nothing comes after `onAttemptEnd` or `onAttemptFailure`. */

@@ -44,7 +44,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   route: Route | null = null;
   choice: ClusterChoice | null = null;
   readonly #stream: DownstreamStream;
-  requestBody: 'none' | 'chunked' | number;
+  requestBodySize: 'none' | 'chunked' | number;
   readonly #upgrade: string | null;
   #filters: FilterRun | null = null;
   #router: Router | null = null;
@@ -68,7 +68,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.path = head.path;
     this.authority = head.authority;
     this.headers = head.headers;
-    this.requestBody = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
+    this.requestBodySize = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
     // A client that offers to switch to HTTP/2 is answered by HTTP/1.1, as by Envoy: HTTP/2 begins with its preface.
     this.#upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
     this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
@@ -357,7 +357,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       route,
       action,
       choice,
-      this.requestBody,
+      this.requestBodySize,
       this.#upgrade,
       this.#stream.isHttp2,
       timeouts,

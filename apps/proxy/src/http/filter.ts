@@ -32,7 +32,7 @@ export interface FilterStream {
   /** The request is whole: nothing of it is still to come. */
   readonly isRequestEnded: boolean;
   /** Size of the body that goes upstream, in bytes. A filter that changes the body's size sets it. */
-  requestBody: 'none' | 'chunked' | number;
+  requestBodySize: 'none' | 'chunked' | number;
   /** Bytes that a filter may keep of a body. */
   readonly bufferLimitBytes: number;
   /** Finds the route anew, by the request as it is now. */

@@ -1,4 +1,5 @@
 import { HeaderList } from '@flotilla/http-codec';
+import { isGrpcType } from '../grpc/frames.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { UpstreamFailure } from '../upstream/upstream.ts';
 import type { DirectAction, RedirectAction, RoutableRequest } from './route/route.ts';
@@ -160,7 +161,7 @@ export function composeReply(
   requestHeaders: HeaderList,
   headers: HeaderList = new HeaderList(),
 ): ComposedReply {
-  const isGrpc = isGrpcRequest(requestHeaders);
+  const isGrpc = isGrpcType(requestHeaders.get('content-type'));
   const body = isGrpc || reply.body === '' ? null : Buffer.from(reply.body);
   if (isGrpc) headers.flat.push(...grpcHeaders(reply).flat);
   if (body !== null) {
@@ -178,7 +179,7 @@ export function composeDirect(action: RedirectAction | DirectAction, request: Ro
     return { status: action.status, headers, body: null };
   }
   const { status, body } = action;
-  if (isGrpcRequest(request.headers)) {
+  if (isGrpcType(request.headers.get('content-type'))) {
     const text = body === null ? '' : body.toString();
     const headers = grpcHeaders(reply(status, text, '', 0));
     if (status === 201) headers.append('location', `${request.scheme}://${request.authority}${request.path}`);
@@ -188,11 +189,6 @@ export function composeDirect(action: RedirectAction | DirectAction, request: Ro
   // What was made is where it was asked for (as Envoy has it).
   if (status === 201) fields.unshift('location', `${request.scheme}://${request.authority}${request.path}`);
   return { status, headers: new HeaderList(fields), body };
-}
-
-function isGrpcRequest(headers: HeaderList): boolean {
-  const type = headers.get('content-type');
-  return type !== undefined && /^application\/grpc(?:$|[+;])/.test(type);
 }
 
 /** A response that is headers only, with the status in them ("trailers-only"). */

@@ -3,7 +3,9 @@ import { hostname } from 'node:os';
 import type { JsonValue } from '@bufbuild/protobuf';
 import { queryParameterOf } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
+import { CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
 import type { HeaderList } from '@flotilla/http-codec';
+import { addressOf } from './host-port.ts';
 import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
 import type { StreamInfo } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
@@ -165,26 +167,6 @@ export function grpcStatusOf(info: StreamInfo): number | null {
   return text === undefined || !Number.isInteger(status) ? null : status;
 }
 
-const GRPC_STATUS_NAMES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
-
 /** `CAMEL_STRING` (the default), `SNAKE_STRING` or `NUMBER`. */
 function grpcStatusText(argument: string | null): OperatorValue {
   const form = argument ?? 'CAMEL_STRING';
@@ -193,7 +175,7 @@ function grpcStatusText(argument: string | null): OperatorValue {
   }
   return (info) => {
     const status = grpcStatusOf(info);
-    const name = status === null ? undefined : GRPC_STATUS_NAMES[status];
+    const name = CodeSchema.values.find(({ number }) => number === status)?.name;
     if (status === null || form === 'NUMBER') return status;
     if (name === undefined) return String(status);
     return form === 'SNAKE_STRING' ? name : camelCase(name);
@@ -342,10 +324,7 @@ function span(fromMs: number, toMs: number): number | null {
 }
 
 function hostOf(address: string | null): string | null {
-  if (address === null) return null;
-  const colon = address.lastIndexOf(':');
-  const host = colon === -1 ? address : address.slice(0, colon);
-  return host.startsWith('[') ? host.slice(1, -1) : host;
+  return address === null ? null : addressOf(address);
 }
 
 function portOf(address: string | null): number | null {

@@ -1,5 +1,6 @@
-/** The address of `address:port`, an IPv6 one without its brackets. */
+/** The address of `address:port`, an IPv6 one without its brackets; a text without a port stays whole. */
 export function addressOf(hostPort: string): string {
   const colon = hostPort.lastIndexOf(':');
-  return hostPort.startsWith('[') ? hostPort.slice(1, colon - 1) : hostPort.slice(0, colon);
+  const host = colon === -1 ? hostPort : hostPort.slice(0, colon);
+  return host.startsWith('[') ? host.slice(1, -1) : host;
 }

@@ -1,19 +1,19 @@
-import type { HeaderList } from '@flotilla/http-codec';
 import {
   BufferPerRouteSchema,
   BufferSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
 import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
+import { GatheredBody } from '../gathered-body.ts';
 import { payloadTooLarge } from '../local-reply.ts';
 import { refuse } from '../route/field.ts';
-import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
+import { type FilterConfig, messageOf } from './filter-config.ts';
 
 /** Null: requests pass unbuffered. */
 type BufferLimit = { readonly maxBytes: number } | null;
 
 /** Keeps each request until it is whole; what is too large is refused. */
-export function compileBufferFilter(name: string, typed: FilterConfig, _scope: HttpFilterScope): FilterFactory {
+export function compileBufferFilter(name: string, typed: FilterConfig): FilterFactory {
   const own = limitOf(messageOf(typed, BufferSchema).maxRequestBytes);
   return {
     name,
@@ -43,42 +43,31 @@ function limitOf(maxBytes: number | undefined): { readonly maxBytes: number } {
   return { maxBytes };
 }
 
-class BufferFilter implements HttpFilter, BodySink {
+class BufferFilter implements HttpFilter {
   readonly #maxBytes: number;
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
-  #stream: FilterStream | null = null;
-  #next: BodySink | null = null;
+  #isHeld = false;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
   onRequest(stream: FilterStream): FilterVerdict {
-    if (stream.requestBody === 'none') return 'continue';
-    this.#stream = stream;
-    return 'stop';
+    this.#isHeld = stream.requestBodySize !== 'none';
+    return this.#isHeld ? 'stop' : 'continue';
   }
 
-  requestBody(_stream: FilterStream, next: BodySink): BodySink | null {
-    this.#next = next;
-    return this.#stream === null ? null : this;
-  }
-
-  data(chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.#bytes <= this.#maxBytes) this.#chunks.push(chunk);
-    else this.#stream?.sendLocalReply(payloadTooLarge);
-  }
-
-  end(trailers: HeaderList | null): void {
-    const stream = this.#stream;
-    const next = this.#next;
-    if (stream === null || next === null || this.#bytes > this.#maxBytes) return;
-    // With trailers it stays chunked: only those can carry them.
-    if (trailers === null) stream.requestBody = this.#bytes;
-    for (const chunk of this.#chunks) next.data(chunk);
-    next.end(trailers);
-    stream.continueRequest();
+  requestBody(stream: FilterStream, next: BodySink): BodySink | null {
+    if (!this.#isHeld) return null;
+    return new GatheredBody(
+      this.#maxBytes,
+      () => stream.sendLocalReply(payloadTooLarge),
+      (chunks, bytes, trailers) => {
+        // With trailers it stays chunked: only those can carry them.
+        if (trailers === null) stream.requestBodySize = bytes;
+        for (const chunk of chunks) next.data(chunk);
+        next.end(trailers);
+        stream.continueRequest();
+      },
+    );
   }
 }

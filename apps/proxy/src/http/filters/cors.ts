@@ -1,4 +1,3 @@
-import { compileStringMatcher } from '@flotilla/match';
 import { HeaderList } from '@flotilla/http-codec';
 import {
   type CorsPolicy as CorsPolicyProto,
@@ -7,8 +6,8 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import type { Counter } from '../../observe/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
-import { fractionOf, inField } from '../route/field.ts';
-import { stringMatchOf } from '../route/matcher-specs.ts';
+import { fractionOf } from '../route/field.ts';
+import { compileStringMatchers } from '../route/matcher-specs.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 /** `CorsPolicy`, compiled. Empty texts stand for headers that are not sent. */
@@ -53,12 +52,8 @@ export function compileCorsRoute(typed: FilterConfig): CorsPolicy {
 }
 
 function corsPolicyOf(proto: CorsPolicyProto): CorsPolicy {
-  const origins = proto.allowOriginStringMatch.map((matcher, index) => {
-    const field = `allow_origin_string_match[${index}]`;
-    return inField(field, () => compileStringMatcher(stringMatchOf(matcher, field)));
-  });
   return {
-    allowsOrigin: (origin) => origins.some((matches) => matches(origin)),
+    allowsOrigin: compileStringMatchers(proto.allowOriginStringMatch, 'allow_origin_string_match'),
     methods: proto.allowMethods,
     headers: proto.allowHeaders,
     exposed: proto.exposeHeaders,

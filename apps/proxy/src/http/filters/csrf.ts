@@ -1,12 +1,11 @@
-import { compileStringMatcher } from '@flotilla/match';
 import {
   type CsrfPolicy as CsrfProto,
   CsrfPolicySchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/csrf/v3/csrf_pb.js';
 import type { Counter } from '../../observe/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import { fractionOf, inField } from '../route/field.ts';
-import { stringMatchOf } from '../route/matcher-specs.ts';
+import { fractionOf } from '../route/field.ts';
+import { compileStringMatchers } from '../route/matcher-specs.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 interface CsrfPolicy {
@@ -51,14 +50,10 @@ export function compileCsrfRoute(typed: FilterConfig): CsrfPolicy {
 }
 
 function policyOf(proto: CsrfProto): CsrfPolicy {
-  const origins = proto.additionalOrigins.map((matcher, index) => {
-    const field = `additional_origins[${index}]`;
-    return inField(field, () => compileStringMatcher(stringMatchOf(matcher, field)));
-  });
   return {
     enabled: fractionOf(proto.filterEnabled?.defaultValue),
     shadow: fractionOf(proto.shadowEnabled?.defaultValue),
-    allowsOrigin: (host) => origins.some((matches) => matches(host)),
+    allowsOrigin: compileStringMatchers(proto.additionalOrigins, 'additional_origins'),
   };
 }
 

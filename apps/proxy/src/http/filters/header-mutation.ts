@@ -7,7 +7,7 @@ import {
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
 import { refuse, refuseWhen } from '../route/field.ts';
 import { type HeaderEdit, compileAddition, compileRemoval } from '../route/header-edits.ts';
-import { type FilterConfig, type HttpFilterScope, messageOf, type RouteFilterScope } from './filter-config.ts';
+import { type FilterConfig, messageOf, type RouteFilterScope } from './filter-config.ts';
 
 interface Edits {
   readonly request: readonly HeaderEdit[];
@@ -20,7 +20,7 @@ interface RouteEdits {
 }
 
 /** Edits headers: the filter's own edits first, then those of the route's levels. */
-export function compileHeaderMutationFilter(name: string, typed: FilterConfig, _scope: HttpFilterScope): FilterFactory {
+export function compileHeaderMutationFilter(name: string, typed: FilterConfig): FilterFactory {
   const proto = messageOf(typed, HeaderMutationSchema);
   const own = editsOf(proto.mutations);
   const mostSpecificWins = proto.mostSpecificHeaderMutationsWins;

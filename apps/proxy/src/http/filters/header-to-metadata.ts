@@ -13,7 +13,7 @@ import type { StreamInfo } from '../../observe/stream-info.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
 import { refuse, refuseWhen } from '../route/field.ts';
 import { mergeMetadata } from './dynamic-metadata.ts';
-import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
+import { type FilterConfig, messageOf } from './filter-config.ts';
 
 type Rule = (headers: HeaderList, info: StreamInfo) => void;
 
@@ -27,11 +27,7 @@ const DEFAULT_NAMESPACE = 'envoy.filters.http.header_to_metadata';
 const MAX_VALUE_BYTES = 8 * 1024;
 
 /** Notes values of headers and cookies down as metadata of the request. */
-export function compileHeaderToMetadataFilter(
-  name: string,
-  typed: FilterConfig,
-  _scope: HttpFilterScope,
-): FilterFactory {
+export function compileHeaderToMetadataFilter(name: string, typed: FilterConfig): FilterFactory {
   const own = rulesOf(messageOf(typed, ConfigSchema));
   return {
     name,

@@ -184,8 +184,7 @@ export function compileHttpFilters(configs: readonly HttpFilterConfig[], scope: 
       }
       const kind = KINDS.find((known) => known.typeName === typed?.typeName);
       if (kind !== undefined && typed !== null) {
-        const factory = kind.compile(config.name, typed, scope);
-        factories.push(switchable(factory, !config.disabled));
+        factories.push(ofRoute(kind.compile(config.name, typed, scope), kind, !config.disabled));
       } else if (!config.isOptional) refuseUnknown(config, typed?.typeName ?? '');
     });
   });
@@ -193,16 +192,34 @@ export function compileHttpFilters(configs: readonly HttpFilterConfig[], scope: 
   return { factories, router };
 }
 
-/** Off by default, a filter runs only where a route has configuration for it. */
-function switchable(factory: FilterFactory, isOn: boolean): FilterFactory {
+/** Per-route configuration, compiled. It stands under a filter's name, which may belong to a filter of another kind. */
+class RouteFilterConfig {
+  readonly #kind: FilterKind;
+  readonly #compiled: unknown;
+
+  constructor(kind: FilterKind, compiled: unknown) {
+    this.#kind = kind;
+    this.#compiled = compiled;
+  }
+
+  /** What a filter of `kind` takes of a level's entry: that of another kind is none (as in Envoy). */
+  static for(kind: FilterKind, entry: unknown): unknown {
+    return entry instanceof RouteFilterConfig && entry.#kind === kind ? entry.#compiled : undefined;
+  }
+}
+
+/** The filter as routes have it. Off by default, it runs only where a route has an entry for it. */
+function ofRoute(factory: FilterFactory, kind: FilterKind, isOn: boolean): FilterFactory {
   return {
     ...factory,
     bind(perRoute) {
       if (perRoute === DISABLED || (perRoute === undefined && !isOn)) return null;
-      return factory.bind(perRoute === ENABLED ? undefined : perRoute);
+      return factory.bind(RouteFilterConfig.for(kind, perRoute));
     },
   };
 }
+
+const KIND_BY_ROUTE_TYPE = new Map(KINDS.map((kind) => [kind.routeTypeName ?? kind.typeName, kind]));
 
 /**
  * Compiles `typed_per_filter_config` entries of a route, virtual host or table. `outer` is what the level around it
@@ -219,13 +236,11 @@ export function perFilterCompiler(
       return compile(filterName, switched.config, outer);
     }
     const typed = filterConfigOf(config);
-    const { typeName } = typed;
-    const kind = KINDS.find((known) => known.typeName === typeName || known.routeTypeName === typeName);
-    if (kind === undefined || kind.compileRoute === null || (kind.routeTypeName ?? typeName) !== typeName) {
-      return refuse(`filter "${filterName}"`, `per-route configuration of type ${typeName} is not supported`);
+    const kind = KIND_BY_ROUTE_TYPE.get(typed.typeName);
+    if (kind === undefined || kind.compileRoute === null) {
+      return refuse(`filter "${filterName}"`, `per-route configuration of type ${typed.typeName} is not supported`);
     }
-    const before = outer === DISABLED || outer === ENABLED ? undefined : outer;
-    return kind.compileRoute(typed, { ctx, outer: before });
+    return new RouteFilterConfig(kind, kind.compileRoute(typed, { ctx, outer: RouteFilterConfig.for(kind, outer) }));
   };
 }
 

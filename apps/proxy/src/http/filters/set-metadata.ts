@@ -3,7 +3,7 @@ import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/http/set_m
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
 import { refuse, refuseWhen } from '../route/field.ts';
 import { mergeMetadata } from './dynamic-metadata.ts';
-import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
+import { type FilterConfig, messageOf } from './filter-config.ts';
 
 interface Entry {
   readonly namespace: string;
@@ -12,7 +12,7 @@ interface Entry {
 }
 
 /** Notes fixed metadata down on each request. */
-export function compileSetMetadataFilter(name: string, typed: FilterConfig, _scope: HttpFilterScope): FilterFactory {
+export function compileSetMetadataFilter(name: string, typed: FilterConfig): FilterFactory {
   const proto = messageOf(typed, ConfigSchema);
   const entries = proto.metadata.map(({ metadataNamespace, allowOverwrite, value, typedValue }, index): Entry => {
     const field = `metadata[${index}]`;

@@ -1,7 +1,7 @@
-import type { HeaderMatch, QueryParameterMatch, StringMatch } from '@flotilla/match';
+import { compileStringMatcher, type HeaderMatch, type QueryParameterMatch, type StringMatch } from '@flotilla/match';
 import type { HeaderMatcher, QueryParameterMatcher } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import type { StringMatcher } from '@flotilla/wire/envoy/type/matcher/v3/string_pb.js';
-import { refuse } from './field.ts';
+import { inField, refuse } from './field.ts';
 
 /** Envoy's `StringMatcher` as a matcher spec. Throws `invalid` when it holds no pattern or an extension. */
 export function stringMatchOf(matcher: StringMatcher | undefined, path: string): StringMatch {
@@ -19,6 +19,15 @@ export function stringMatchOf(matcher: StringMatcher | undefined, path: string):
     case undefined:
       return refuse(path, 'must hold a match pattern');
   }
+}
+
+/** "Any of these" for texts. Throws `invalid` as `stringMatchOf` does, or for a malformed expression. */
+export function compileStringMatchers(matchers: readonly StringMatcher[], path: string): (text: string) => boolean {
+  const compiled = matchers.map((matcher, index) => {
+    const field = `${path}[${index}]`;
+    return inField(field, () => compileStringMatcher(stringMatchOf(matcher, field)));
+  });
+  return (text) => compiled.some((matches) => matches(text));
 }
 
 /** Envoy's `HeaderMatcher` as a matcher spec; `host` means the authority. */

@@ -8,6 +8,7 @@ import {
 } from '@flotilla/match';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { isGrpcType } from '../../grpc/frames.ts';
 import { fractionOf, inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf, queryMatchOf } from './matcher-specs.ts';
 import type { RoutableRequest } from './route.ts';
@@ -71,7 +72,7 @@ function restOf(match: RouteMatch, path: string): RequestPredicate[] {
     const matches = inField(field, () => compileQueryParameterMatcher(queryMatchOf(matcher, field)));
     rest.push((request) => matches(request.path));
   });
-  if (match.grpc !== undefined) rest.push((request) => isGrpc(request.headers.get('content-type')));
+  if (match.grpc !== undefined) rest.push((request) => isGrpcType(request.headers.get('content-type')));
   return rest;
 }
 
@@ -115,8 +116,4 @@ function everyOf(predicates: readonly RequestPredicate[]): RequestPredicate | nu
     for (const matches of predicates) if (!matches(request, random)) return false;
     return true;
   };
-}
-
-function isGrpc(contentType: string | undefined): boolean {
-  return contentType !== undefined && /^application\/grpc(?:$|[+;])/.test(contentType);
 }

@@ -7,7 +7,7 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
   HealthCheckResponseSchema,
 } from '@flotilla/wire/grpc/health/v1/health_pb.js';
-import { FrameReader, frameOf } from '../../http/filters/grpc/frames.ts';
+import { FrameReader, frameOf } from '../../grpc/frames.ts';
 import type { GrpcProbeSettings, HttpProbeSettings, ProbeSettings, TcpProbeSettings } from './settings.ts';
 
 /** `retriable`: failed, and the threshold counts; `failed`: unhealthy at once; `network`: no answer came. */
@@ -71,9 +71,9 @@ function probeHttp1(
   const headers = Object.fromEntries([['host', authority], ...fieldsOf(settings)]);
   const outgoing = httpRequest({ createConnection: () => socket, setHost: false, method, path, headers });
   outgoing.on('response', (response) => {
-    const chunks: Buffer[] = [];
-    response.on('data', (chunk: Buffer) => collect(chunks, chunk));
-    response.on('end', () => done(judge(response.statusCode ?? 0, Buffer.concat(chunks), settings)));
+    const body = new BodyStart(settings.maxBodyBytes);
+    response.on('data', (chunk: Buffer) => body.push(chunk));
+    response.on('end', () => done(judge(response.statusCode ?? 0, body.bytes, settings)));
     response.on('error', () => done('network'));
   });
   outgoing.on('error', () => done('network'));
@@ -99,11 +99,11 @@ function probeHttp2(
     ...Object.fromEntries(fieldsOf(settings)),
   });
   let status = 0;
-  const chunks: Buffer[] = [];
+  const body = new BodyStart(settings.maxBodyBytes);
   stream.on('response', (headers) => (status = headers[':status'] ?? 0));
-  stream.on('data', (chunk: Buffer) => collect(chunks, chunk));
+  stream.on('data', (chunk: Buffer) => body.push(chunk));
   stream.on('error', () => done('network'));
-  stream.on('end', () => done(judge(status, Buffer.concat(chunks), settings)));
+  stream.on('end', () => done(judge(status, body.bytes, settings)));
   stream.end(settings.body ?? undefined);
 }
 
@@ -158,9 +158,25 @@ function judge(status: number, body: Buffer, settings: HttpProbeSettings): Probe
   return settings.isRetriable(status) ? 'retriable' : 'failed';
 }
 
-function collect(chunks: Buffer[], chunk: Buffer): void {
-  const bytes = chunks.reduce((sum, each) => sum + each.length, 0);
-  if (bytes < MAX_RECEIVED_BYTES) chunks.push(chunk);
+/** The first bytes of a body. */
+class BodyStart {
+  readonly #chunks: Buffer[] = [];
+  #missing: number;
+
+  constructor(maxBytes: number) {
+    this.#missing = maxBytes;
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#missing === 0) return;
+    const taken = chunk.subarray(0, this.#missing);
+    this.#missing -= taken.length;
+    this.#chunks.push(taken);
+  }
 }
 
 /** All of these, one after another. */

@@ -55,6 +55,8 @@ export interface HttpProbeSettings {
   readonly body: Buffer | null;
   /** What the response's body must hold, in this order. */
   readonly receive: readonly Buffer[];
+  /** How much of the body is looked at. */
+  readonly maxBodyBytes: number;
 }
 
 export interface TcpProbeSettings {
@@ -72,7 +74,7 @@ export interface GrpcProbeSettings {
 
 /**
  * Compiles `health_checks`: one at most, as in Envoy. Not read, because they change no verdict: `reuse_connection` (each
- * check opens a connection), `response_buffer_size` and the `always_log_…` settings. Throws `invalid`.
+ * check opens a connection) and the `always_log_…` settings. Throws `invalid`.
  */
 export function compileHealthCheck(protos: readonly HealthCheck[]): HealthCheckSettings | null {
   const [proto, ...more] = protos;
@@ -136,7 +138,14 @@ function compileHttp(proto: HttpCheck): HttpProbeSettings {
     isRetriable: inRanges(proto.retriableStatuses),
     body: payloadOf(proto.send, `${path}.send`),
     receive: proto.receive.flatMap((each, index) => payloadOf(each, `${path}.receive[${index}]`) ?? []),
+    maxBodyBytes: bodyLimitOf(proto.responseBufferSize),
   };
+}
+
+/** 0: no limit. */
+function bodyLimitOf(bytes: bigint | undefined): number {
+  if (bytes === 0n) return Infinity;
+  return bytes === undefined ? 1024 : Number(bytes);
 }
 
 function compileTcp(proto: TcpCheck): TcpProbeSettings {

@@ -148,7 +148,7 @@ class CompressorFilter implements HttpFilter {
     const { request, library } = this.#settings;
     this.#accepts = headers.getCombined('accept-encoding');
     if (this.#settings.removesAcceptEncoding && this.#settings.response.isEnabled) headers.remove('accept-encoding');
-    if (request === null || !request.isEnabled || stream.requestBody === 'none') return 'continue';
+    if (request === null || !request.isEnabled || stream.requestBodySize === 'none') return 'continue';
     this.#compressesRequest = isLargeEnough(headers, request) && isCompressible(headers, request);
     if (!this.#compressesRequest) {
       request.stats.notCompressed.value += 1;
@@ -157,7 +157,7 @@ class CompressorFilter implements HttpFilter {
     request.stats.compressed.value += 1;
     headers.set('content-encoding', library.encoding);
     headers.remove('content-length');
-    stream.requestBody = 'chunked';
+    stream.requestBodySize = 'chunked';
     return 'continue';
   }
 

@@ -74,9 +74,9 @@ class DecompressorFilter implements HttpFilter {
     const { request, library, advertises } = this.#settings;
     const { headers } = stream.request;
     if (advertises && this.#settings.response.isEnabled) advertise(headers, library.encoding);
-    if (stream.requestBody === 'none') return 'continue';
+    if (stream.requestBodySize === 'none') return 'continue';
     this.#decodesRequest = this.#decodes(headers, request);
-    if (this.#decodesRequest) stream.requestBody = 'chunked';
+    if (this.#decodesRequest) stream.requestBodySize = 'chunked';
     return 'continue';
   }
 

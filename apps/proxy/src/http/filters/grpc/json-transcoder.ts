@@ -7,11 +7,12 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/http/grpc_json_transcoder/v3/transcoder_pb.js';
 import type { BodySink } from '../../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../filter.ts';
+import { GatheredBody } from '../../gathered-body.ts';
 import { type LocalReply, payloadTooLarge } from '../../local-reply.ts';
 import { inField, refuse, refuseWhen } from '../../route/field.ts';
-import { type FilterConfig, type HttpFilterScope, messageOf } from '../filter-config.ts';
-import { FrameReader, frameOf, isGrpcType } from './frames.ts';
-import { httpStatusOf } from './http-status.ts';
+import { type FilterConfig, messageOf } from '../filter-config.ts';
+import { FrameReader, frameOf, isGrpcType } from '../../../grpc/frames.ts';
+import { httpStatusOf } from '../../../grpc/status.ts';
 import { compileTranscoding, type TranscodedCall, type Transcoding } from './transcoding.ts';
 
 interface Settings {
@@ -28,11 +29,7 @@ interface Settings {
 }
 
 /** REST and JSON to gRPC and back, by the `google.api.http` rules of a service's definition. */
-export function compileGrpcJsonTranscoderFilter(
-  name: string,
-  typed: FilterConfig,
-  _scope: HttpFilterScope,
-): FilterFactory {
+export function compileGrpcJsonTranscoderFilter(name: string, typed: FilterConfig): FilterFactory {
   const own = settingsOf(messageOf(typed, GrpcJsonTranscoderSchema));
   return {
     name,
@@ -120,10 +117,10 @@ class GrpcJsonTranscoderFilter implements HttpFilter {
     const call = this.#call;
     if (call === null) return null;
     const limit = this.#settings.maxRequestBytes ?? stream.bufferLimitBytes;
-    return new Gathered(
+    return new GatheredBody(
       limit,
       () => stream.sendLocalReply(payloadTooLarge),
-      (body) => this.#send(stream, call, body, next),
+      (chunks) => this.#send(stream, call, Buffer.concat(chunks), next),
     );
   }
 
@@ -150,10 +147,10 @@ class GrpcJsonTranscoderFilter implements HttpFilter {
     if (this.#head === null) return new JsonStream(call, next, this.#settings.delimitsByLine, stream);
     const head = this.#head;
     const limit = this.#settings.maxResponseBytes ?? stream.bufferLimitBytes;
-    return new Gathered(
+    return new GatheredBody(
       limit,
       () => stream.sendLocalReply(failure(500, 'the response is too large')),
-      (body, trailers) => this.#answer(stream, call, head, body, trailers, next),
+      (chunks, _bytes, trailers) => this.#answer(stream, call, head, Buffer.concat(chunks), trailers, next),
     );
   }
 
@@ -174,7 +171,7 @@ class GrpcJsonTranscoderFilter implements HttpFilter {
     headers.remove('content-length');
     request.path = call.path;
     request.method = 'POST';
-    stream.requestBody = 'chunked';
+    stream.requestBodySize = 'chunked';
     if (!this.#settings.keepsRoute) stream.reroute();
     for (const message of messages) next.data(frameOf(message));
     next.end(null);
@@ -224,32 +221,6 @@ class GrpcJsonTranscoderFilter implements HttpFilter {
     if (status !== undefined) headers.set('grpc-status', status);
     if (message !== undefined) headers.set('grpc-message', message);
     return null;
-  }
-}
-
-/** Collects a body up to a limit. */
-class Gathered implements BodySink {
-  readonly #limit: number;
-  readonly #onOverflow: () => void;
-  readonly #onWhole: (body: Buffer, trailers: HeaderList | null) => void;
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
-
-  constructor(limit: number, onOverflow: () => void, onWhole: (body: Buffer, trailers: HeaderList | null) => void) {
-    this.#limit = limit;
-    this.#onOverflow = onOverflow;
-    this.#onWhole = onWhole;
-  }
-
-  data(chunk: Buffer): void {
-    if (this.#bytes > this.#limit) return;
-    this.#bytes += chunk.length;
-    if (this.#bytes > this.#limit) this.#onOverflow();
-    else this.#chunks.push(chunk);
-  }
-
-  end(trailers: HeaderList | null): void {
-    if (this.#bytes <= this.#limit) this.#onWhole(Buffer.concat(this.#chunks), trailers);
   }
 }
 

@@ -8,7 +8,7 @@ import type { BodySink } from '../../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../filter.ts';
 import { refuseWhen } from '../../route/field.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from '../filter-config.ts';
-import { FrameCounter, isGrpcType } from './frames.ts';
+import { FrameCounter, isGrpcType } from '../../../grpc/frames.ts';
 
 interface Settings {
   readonly stats: StatsRegistry;

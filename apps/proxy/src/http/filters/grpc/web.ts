@@ -2,8 +2,8 @@ import type { HeaderList } from '@flotilla/http-codec';
 import { GrpcWebSchema } from '@flotilla/wire/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.js';
 import type { BodySink } from '../../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../filter.ts';
-import { type FilterConfig, type HttpFilterScope, messageOf } from '../filter-config.ts';
-import { isGrpcType } from './frames.ts';
+import { type FilterConfig, messageOf } from '../filter-config.ts';
+import { isGrpcType } from '../../../grpc/frames.ts';
 
 const BINARY = new Set(['application/grpc-web', 'application/grpc-web+proto']);
 const TEXT = new Set(['application/grpc-web-text', 'application/grpc-web-text+proto']);
@@ -11,7 +11,7 @@ const TEXT = new Set(['application/grpc-web-text', 'application/grpc-web-text+pr
 const TRAILERS_FLAG = 0x80;
 
 /** gRPC-Web (the protocol that browsers speak) to gRPC and back: trailers travel in the body, which may be base64. */
-export function compileGrpcWebFilter(name: string, typed: FilterConfig, _scope: HttpFilterScope): FilterFactory {
+export function compileGrpcWebFilter(name: string, typed: FilterConfig): FilterFactory {
   messageOf(typed, GrpcWebSchema);
   return { name, record: null, bind: () => () => new GrpcWebFilter() };
 }
@@ -32,7 +32,7 @@ class GrpcWebFilter implements HttpFilter {
     headers.remove('content-length');
     headers.set('te', 'trailers');
     headers.set('grpc-accept-encoding', 'identity');
-    if (stream.requestBody !== 'none') stream.requestBody = 'chunked';
+    if (stream.requestBodySize !== 'none') stream.requestBodySize = 'chunked';
     return 'continue';
   }
 

@@ -1,4 +1,4 @@
-import { addressBits, compileQueryParameterMatcher } from '@flotilla/match';
+import { addressBits, addressText, compileQueryParameterMatcher } from '@flotilla/match';
 import type {
   RateLimit as RateLimitProto,
   RateLimit_Action as ActionProto,
@@ -138,11 +138,5 @@ function masked(address: string, v4Length: number, v6Length: number): string {
   const isV6 = bits.length > 4;
   const length = isV6 ? v6Length : v4Length;
   const kept = bits.map((byte, index) => byte & (0xff00 >> Math.max(0, Math.min(8, length - index * 8))));
-  return `${isV6 ? textOfV6(kept) : kept.join('.')}/${length}`;
-}
-
-/** RFC 5952's form, which the URL parser gives. */
-function textOfV6(bytes: Uint8Array): string {
-  const groups = Buffer.from(bytes).toString('hex').match(/.{4}/g) ?? [];
-  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+  return `${addressText(kept)}/${length}`;
 }

@@ -20,9 +20,9 @@ import {
 } from '@flotilla/wire/envoy/service/ratelimit/v3/rls_pb.js';
 import { ResponseFlag } from '../../../observe/response-flags.ts';
 import type { StatsRegistry } from '../../../observe/stats.ts';
-import { callUnary, type GrpcCaller, type GrpcOutcome, type GrpcTarget } from '../../../upstream/grpc-call.ts';
+import { callUnary, type GrpcCaller, type GrpcOutcome, type GrpcTarget } from '../../../grpc/call.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../filter.ts';
-import { compileGrpcTarget } from '../../grpc-service.ts';
+import { compileGrpcTarget } from '../../../grpc/target.ts';
 import { inField, refuse, refuseWhen } from '../../route/field.ts';
 import { compileAddition, type HeaderEdit } from '../../route/header-edits.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from '../filter-config.ts';

@@ -1,8 +1,14 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { type Clock, FlotillaError, type Random } from '@flotilla/runtime';
-import { FrameReader, frameOf } from '../http/filters/grpc/frames.ts';
+import { FrameReader, frameOf } from './frames.ts';
 import { localAddress } from '../http/request-headers.ts';
-import type { ClusterManager, UpstreamCluster, UpstreamFailure, UpstreamHandler, UpstreamStream } from './upstream.ts';
+import type {
+  ClusterManager,
+  UpstreamCluster,
+  UpstreamFailure,
+  UpstreamHandler,
+  UpstreamStream,
+} from '../upstream/upstream.ts';
 
 /** gRPC status codes that a call can end with on this side. */
 const Status = { ok: 0, unknown: 2, deadlineExceeded: 4, internal: 13, unavailable: 14 } as const;
