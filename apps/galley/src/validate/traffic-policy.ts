@@ -5,7 +5,8 @@ import type {
   TrafficPolicy,
 } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { ClientTLSSettings_TLSmode as TlsMode } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
-import { checkDuration, checkNotNegative, checkPort } from './field.ts';
+import { checkDuration, checkNotNegative, checkPercent, checkPort } from './field.ts';
+import { checkLocalityLb } from './locality.ts';
 
 export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: FieldPath, faults: FaultList): void {
   if (policy === undefined) return;
@@ -14,6 +15,8 @@ export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Fiel
   const isEmpty = [loadBalancer, connectionPool, outlierDetection, tls, ...others].every((each) => each === undefined);
   if (isEmpty && portLevelSettings.length === 0) faults.error(path, 'the traffic policy is empty');
   checkPool(connectionPool, [...path, 'connectionPool'], faults);
+  checkLocalityLb(loadBalancer?.localityLbSetting, [...path, 'loadBalancer', 'localityLbSetting'], faults);
+  checkPercent(policy.retryBudget?.percent, [...path, 'retryBudget', 'percent'], faults);
   checkClientTls(tls, [...path, 'tls'], faults);
   const ports = new Set<number>();
   portLevelSettings.forEach((settings, index) => {
@@ -24,6 +27,8 @@ export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Fiel
     if (number !== 0 && ports.has(number)) faults.error([...at, 'port'], `port ${number} has settings before`);
     ports.add(number);
     checkPool(settings.connectionPool, [...at, 'connectionPool'], faults);
+    const locality = settings.loadBalancer?.localityLbSetting;
+    checkLocalityLb(locality, [...at, 'loadBalancer', 'localityLbSetting'], faults);
     checkClientTls(settings.tls, [...at, 'tls'], faults);
   });
 }

@@ -208,6 +208,42 @@ refuses('DestinationRule', [
     { host: 'a', subsets: [{ name: 'v1' }, { name: 'v1' }] },
     ['spec.subsets[1].name: the subset name "v1" is written twice'],
   ],
+  [
+    'takes shares of traffic by place',
+    {
+      host: 'a',
+      trafficPolicy: {
+        loadBalancer: { localityLbSetting: { distribute: [{ from: 'eu/a/*', to: { 'eu/a/*': 80, eu: 20 } }] } },
+        retryBudget: { percent: 20, minRetryConcurrency: 5 },
+      },
+    },
+    [],
+  ],
+  [
+    'refuses places and shares that cannot be',
+    {
+      host: 'a',
+      trafficPolicy: {
+        loadBalancer: {
+          localityLbSetting: {
+            distribute: [{ from: 'eu/*/x', to: { 'eu/a': 80, 'us//b': 30 } }],
+            failover: [{ from: 'eu', to: 'eu' }],
+            failoverPriority: ['topology.kubernetes.io/region'],
+          },
+        },
+        retryBudget: { percent: 120 },
+      },
+    },
+    [
+      'spec.trafficPolicy.loadBalancer.localityLbSetting.distribute: distribute and failover exclude each other',
+      'spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].from: "eu/*/x" is not a place',
+      'spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].to["us//b"]: "us//b" is not a place',
+      'spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].to: shares must add up to 100, but do to 110',
+      'spec.trafficPolicy.loadBalancer.localityLbSetting.failover[0].to: a region cannot fail over to itself',
+      'spec.trafficPolicy.loadBalancer.localityLbSetting.failoverPriority[0]: "topology.kubernetes.io/region" and failover exclude each other',
+      'spec.trafficPolicy.retryBudget.percent: must lie between 0 and 100, but is 120',
+    ],
+  ],
   ['refuses an empty policy', { host: 'a', trafficPolicy: {} }, ['spec.trafficPolicy: the traffic policy is empty']],
   [
     'refuses negative limits',

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@bufbuild/protobuf';
+import { create, type JsonObject } from '@bufbuild/protobuf';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { isObject } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
@@ -7,6 +7,10 @@ import {
   MeshConfig_AccessLogEncoding as LogEncoding,
   MeshConfig_OutboundTrafficPolicy_Mode as OutboundMode,
 } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import {
+  type LocalityLoadBalancerSetting,
+  LocalityLoadBalancerSettingSchema,
+} from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 
 /** What holds for the whole mesh. One object for the life of a pilot. */
 export interface MeshSettings {
@@ -38,6 +42,8 @@ export interface MeshDefaults {
   /** A format string, or the fields of a JSON object; `null` for Istio's default of the encoding. */
   readonly accessLogFormat: string | JsonObject | null;
   readonly accessLogEncoding: 'TEXT' | 'JSON';
+  /** For destinations without their own. */
+  readonly localityLbSetting: LocalityLoadBalancerSetting;
   readonly defaultHttpRetryPolicy: {
     readonly attempts: number;
     readonly retryOn: string;
@@ -70,6 +76,7 @@ export function meshDefaults(config: MeshConfig): MeshDefaults {
     enableAutoMtls: config.enableAutoMtls ?? true,
     accessLogFile: config.accessLogFile,
     accessLogFormat: accessLogFormat(config),
+    localityLbSetting: config.localityLbSetting ?? create(LocalityLoadBalancerSettingSchema),
     accessLogEncoding: config.accessLogEncoding === LogEncoding.JSON ? 'JSON' : 'TEXT',
     defaultHttpRetryPolicy: {
       attempts: retries?.attempts ?? DEFAULT_RETRY.attempts,

@@ -61,6 +61,7 @@ export interface SidecarOptions {
   readonly namespace?: string;
   readonly serviceAccount?: string;
   readonly labels?: Record<string, string>;
+  readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string };
   /** The workload's addresses, separated by commas. */
   readonly ips?: string;
   /** Explicit mode, with the port of the HTTP proxy listener; 0 for none. */
@@ -85,6 +86,7 @@ function nodeOf(type: 'sidecar' | 'router', options: SidecarOptions): NodeInit {
     id: `${type}~127.0.0.1~${workload}.${namespace}~${namespace}.svc.cluster.local`,
     cluster: `${workload}.${namespace}`,
     userAgentName: 'test',
+    ...(options.locality === undefined ? {} : { locality: options.locality }),
     metadata: {
       NAMESPACE: namespace,
       WORKLOAD_NAME: workload,

@@ -1,3 +1,4 @@
+import type { LocalityLoadBalancerSetting } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import type { XdsShortName } from '@flotilla/xds';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
 import type { ProxyView } from '../mesh/view.ts';
@@ -5,10 +6,12 @@ import type { Service } from '../registry/service.ts';
 import type { ResourceCache } from './cache.ts';
 import { inboundClusterResource } from './cluster/inbound.ts';
 import { outboundClusterResource } from './cluster/outbound.ts';
+import { effectivePolicy } from './cluster/policy.ts';
 import { subsetLabels } from './cluster/subset.ts';
 import { blackHoleResource, inboundPassthroughResource, passthroughResource } from './cluster/standing.ts';
 import type { EncodedResource } from './encoded.ts';
-import { endpointResource } from './endpoint/load-assignment.ts';
+import { endpointResource, type LocalityInputs } from './endpoint/load-assignment.ts';
+import { localityPreference, localitySetting } from './endpoint/locality.ts';
 import { type GatewayServer, groupServers, routeNameOf, type ServerGroup } from './gateway-servers.ts';
 import { filterOmissions, filterSupport } from './http-filters/support.ts';
 import { gatewayListenerResource } from './listener/gateway.ts';
@@ -82,17 +85,19 @@ function clusters({ view, node, cache }: Generation): EncodedResource[] {
     return service.ports
       .filter((port) => port.protocol !== 'UDP')
       .flatMap((port) =>
-        subsets.map((subset) =>
-          cache.get(outboundClusterResource, {
+        subsets.map((subset) => {
+          const setting = localitySetting(effectivePolicy(destination, subset, port.number), mesh);
+          return cache.get(outboundClusterResource, {
             service,
             port,
             subset,
             destination,
             endpoints,
+            ...localityInputs(isResolvedByProxy ? setting : null, node),
             isExplicit: node.isExplicit,
             mesh,
-          }),
-        ),
+          });
+        }),
       );
   });
   const inbound = view.inbound.map((port) =>
@@ -108,6 +113,16 @@ function clusters({ view, node, cache }: Generation): EncodedResource[] {
   return [...outbound, ...inbound, ...passthrough, cache.get(blackHoleResource, { mesh })];
 }
 
+/** What a resource takes of the client's place: nothing where it does not count, so that all clients share it. */
+function localityInputs(setting: LocalityLoadBalancerSetting | null, node: ProxyNode): LocalityInputs {
+  const preference = localityPreference(setting, node);
+  return {
+    localitySetting: setting,
+    locality: preference?.locality ?? '',
+    localityLabels: preference?.labels ?? '',
+  };
+}
+
 const byHost = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
 
 /** One index for the life of a view's list of services: proxies ask for endpoints cluster by cluster. */
@@ -121,7 +136,11 @@ function servicesByHost({ services }: ProxyView): ReadonlyMap<string, Service> {
  * A proxy that waits for the endpoints of a cluster that does not exist (any more) hears that there are none; one that
  * has endpoints keeps them until it lets go of the cluster.
  */
-function endpoints({ view, cache }: Generation, name: string, unanswered: ReadonlySet<string>): EncodedResource[] {
+function endpoints(
+  { view, node, cache }: Generation,
+  name: string,
+  unanswered: ReadonlySet<string>,
+): EncodedResource[] {
   const parsed = parseOutboundCluster(name);
   const service = parsed === null ? undefined : servicesByHost(view).get(parsed.hostname);
   const destination = (service && view.destinations.get(service.id)) ?? null;
@@ -131,14 +150,24 @@ function endpoints({ view, cache }: Generation, name: string, unanswered: Readon
     (parsed.subset === '' || destination?.subsets.some((subset) => subset.name === parsed.subset) === true);
   if (!isKnown || service === undefined) {
     if (!unanswered.has(name)) return [];
-    return [cache.get(endpointResource, { name, endpoints: null, port: 0, subsetLabels: null })];
+    return [
+      cache.get(endpointResource, {
+        name,
+        endpoints: null,
+        port: 0,
+        subsetLabels: null,
+        ...localityInputs(null, node),
+      }),
+    ];
   }
+  const policy = effectivePolicy(destination, parsed.subset, parsed.port);
   return [
     cache.get(endpointResource, {
       name,
       endpoints: view.endpoints.get(service.id) ?? null,
       port: parsed.port,
       subsetLabels: parsed.subset === '' ? null : subsetLabels(destination, parsed.subset),
+      ...localityInputs(localitySetting(policy, view.settings), node),
     }),
   ];
 }

@@ -12,7 +12,6 @@ const ISTIO_DEFAULTS = {
   ingressControllerMode: 'STRICT',
   enableTracing: true,
   inboundTrafficPolicy: { mode: 'PASSTHROUGH' },
-  localityLbSetting: { enabled: true },
   h2UpgradePolicy: 'DO_NOT_UPGRADE',
   enablePrometheusMerge: true,
   hboneIdleTimeout: '1h',
@@ -49,6 +48,7 @@ export const MESH_CONFIG_SUPPORT: SupportTable = compileSupport(
       'dnsRefreshRate',
       'protocolDetectionTimeout',
     ),
+    ...honours('localityLbSetting', 'enabled', 'distribute', 'failover', 'failoverPriority'),
     ...honours('outboundTrafficPolicy', 'mode'),
     notYet('outboundTrafficPolicy.tls', 'connections to unknown hosts would be made without it'),
     notThisValue(

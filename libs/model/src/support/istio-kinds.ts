@@ -37,7 +37,7 @@ function trafficPolicy(place: string): readonly SupportLine[] {
       'ringHash',
       'maglev',
     ),
-    notYet(under('loadBalancer.localityLbSetting'), 'traffic would not prefer near endpoints'),
+    ...honours(under('loadBalancer.localityLbSetting'), 'enabled', 'distribute', 'failover', 'failoverPriority'),
     notYet(under('loadBalancer.zoneAwareLbSetting'), 'traffic would not prefer near endpoints'),
     notYet(under('loadBalancer.warmup'), 'a new endpoint would get its full share at once'),
     notYet(under('loadBalancer.warmupDurationSecs'), 'a new endpoint would get its full share at once'),
@@ -91,7 +91,8 @@ function wholeTrafficPolicy(place: string): readonly SupportLine[] {
     ...trafficPolicy(`${place}.portLevelSettings[]`),
     notYet(`${place}.tunnel`, 'connections would go straight to the destination'),
     notYet(`${place}.proxyProtocol`, 'the destination would not learn who the client is'),
-    notYet(`${place}.retryBudget`, 'retries would be bounded by maxRetries alone'),
+    ...honours(`${place}.retryBudget`, 'percent', 'minRetryConcurrency'),
+    notYet(`${place}.retryBudget.budgetInterval`, 'requests would be counted while they are under way only'),
   ];
 }
 

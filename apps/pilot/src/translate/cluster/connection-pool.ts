@@ -7,6 +7,7 @@ import {
 import { isHttpProtocol, type PortProtocol } from '@flotilla/model';
 import { isHttp2 } from '../../registry/protocol.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
+import type { EffectivePolicy } from './policy.ts';
 import { type Init, milliseconds, toMs, typed } from '../protobuf.ts';
 
 type ClusterInit = Init<typeof ClusterSchema>;
@@ -14,9 +15,12 @@ type ClusterInit = Init<typeof ClusterSchema>;
 const NO_LIMIT = 4_294_967_295;
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
+type ConnectionPolicy = Pick<EffectivePolicy, 'connectionPool' | 'retryBudget'>;
+
 /** Limits, keep-alive and timeouts of a cluster's connections. What is not set is not limited, as in Istio. */
-export function connectionPool(pool: ConnectionPoolSettings | undefined, mesh: MeshSettings): ClusterInit {
-  const { tcp, http } = pool ?? {};
+export function connectionPool(policy: ConnectionPolicy | undefined, mesh: MeshSettings): ClusterInit {
+  const { tcp, http } = policy?.connectionPool ?? {};
+  const budget = policy?.retryBudget;
   const keepalive = tcp?.tcpKeepalive;
   return {
     connectTimeout: milliseconds(toMs(tcp?.connectTimeout) ?? mesh.config.connectTimeoutMs),
@@ -27,6 +31,14 @@ export function connectionPool(pool: ConnectionPoolSettings | undefined, mesh: M
           maxPendingRequests: http?.http1MaxPendingRequests || NO_LIMIT,
           maxRequests: http?.http2MaxRequests || NO_LIMIT,
           maxRetries: http?.maxRetries || NO_LIMIT,
+          ...(budget === undefined
+            ? {}
+            : {
+                retryBudget: {
+                  budgetPercent: { value: budget.percent ?? 20 },
+                  ...(budget.minRetryConcurrency === 0 ? {} : { minRetryConcurrency: budget.minRetryConcurrency }),
+                },
+              }),
           trackRemaining: true,
         },
       ],

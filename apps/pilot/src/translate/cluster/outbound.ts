@@ -14,7 +14,8 @@ import { configPath } from '../../mesh/config.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import type { EndpointSet, Service, ServicePort } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
-import { loadAssignment } from '../endpoint/load-assignment.ts';
+import { loadAssignment, type LocalityInputs, preferenceOf } from '../endpoint/load-assignment.ts';
+import { localitySetting } from '../endpoint/locality.ts';
 import { meshServerName, outboundCluster } from '../names.ts';
 import { type Init, milliseconds } from '../protobuf.ts';
 import { connectionPool, httpOptions, httpVersion } from './connection-pool.ts';
@@ -37,7 +38,7 @@ export type OutboundClusterInputs = {
   /** The proxy has no original destination to go to. */
   readonly isExplicit: boolean;
   readonly mesh: MeshSettings;
-};
+} & LocalityInputs;
 
 /** One cluster per service port and subset. */
 export function outboundClusterResource(inputs: OutboundClusterInputs) {
@@ -46,15 +47,17 @@ export function outboundClusterResource(inputs: OutboundClusterInputs) {
   const name = outboundCluster(service.hostname, port.number, subset);
   const version = httpVersion(port.protocol, policy.connectionPool);
   const discovery = discoveryOf(inputs, isPassthrough(policy.loadBalancer) && !isExplicit);
+  const hasLocalities = discovery.lbPolicy === undefined && localitySetting(policy, mesh) !== null;
   const cluster: ClusterInit = {
     name,
-    ...connectionPool(policy.connectionPool, mesh),
+    ...connectionPool(policy, mesh),
     ...loadBalancing(policy.loadBalancer),
     ...httpOptions(port.protocol, policy.connectionPool, isSniFromHost(policy.tls, port.protocol)),
     ...(policy.outlierDetection === undefined ? {} : { outlierDetection: outlierDetection(policy.outlierDetection) }),
     commonLbConfig: {
       // Istio's choice: with no healthy host, fail rather than send to hosts known to be ill.
       healthyPanicThreshold: { value: policy.outlierDetection?.minHealthPercent ?? 0 },
+      ...(hasLocalities ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } } : {}),
     },
     ...discovery,
     ...upstreamTransport(
@@ -97,7 +100,13 @@ function discoveryOf(inputs: OutboundClusterInputs, isPassedThrough: boolean): C
       ...type(service.resolution === 'dns' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS),
       dnsRefreshRate: milliseconds(mesh.config.dnsRefreshRateMs),
       respectDnsTtl: true,
-      loadAssignment: loadAssignment({ name, endpoints, port: port.number, labels: subsetLabels(destination, subset) }),
+      loadAssignment: loadAssignment({
+        name,
+        endpoints,
+        port: port.number,
+        labels: subsetLabels(destination, subset),
+        preference: preferenceOf(inputs),
+      }),
     };
   }
   return {

@@ -4,6 +4,7 @@ import type {
   LoadBalancerSettings,
   OutlierDetection,
   TrafficPolicy,
+  TrafficPolicy_RetryBudget as RetryBudget,
 } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import type { DestinationPolicy } from '../../mesh/destination-rules.ts';
 
@@ -13,11 +14,13 @@ export interface EffectivePolicy {
   readonly loadBalancer: LoadBalancerSettings | undefined;
   readonly outlierDetection: OutlierDetection | undefined;
   readonly tls: ClientTLSSettings | undefined;
+  readonly retryBudget: RetryBudget | undefined;
 }
 
 /**
- * Layers a policy: the rule's traffic policy, then the subset's, each part replacing the same part below it as a whole; a port-level setting then replaces all parts for its port, inheriting nothing (Istio's documentation of
- * `portLevelSettings`).
+ * Layers a policy: the rule's traffic policy, then the subset's, each part replacing the same part below it as a whole;
+ * a port-level setting then replaces all parts that it can have for its port, inheriting none of them (Istio's
+ * documentation of `portLevelSettings`).
  */
 export function effectivePolicy(
   destination: DestinationPolicy | null,
@@ -32,6 +35,8 @@ export function effectivePolicy(
     outlierDetection: subset?.outlierDetection ?? rule?.outlierDetection,
     tls: subset?.tls ?? rule?.tls,
   };
+  // A port's settings have no budget of their own.
+  const retryBudget = subset?.retryBudget ?? rule?.retryBudget;
   const atPort = portSettings(subset, port) ?? portSettings(rule, port);
   const chosen = atPort ?? layered;
   return {
@@ -39,6 +44,7 @@ export function effectivePolicy(
     loadBalancer: chosen.loadBalancer,
     outlierDetection: chosen.outlierDetection,
     tls: chosen.tls,
+    retryBudget,
   };
 }
 

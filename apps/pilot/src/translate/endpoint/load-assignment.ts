@@ -1,10 +1,11 @@
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { LbEndpointSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
+import type { LocalityLoadBalancerSetting } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { labelsMatch } from '@flotilla/model';
-import { compareText } from '../../mesh/config.ts';
 import type { Endpoint, EndpointSet } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
 import type { Init } from '../protobuf.ts';
+import { localityGroups, type LocalityPreference } from './locality.ts';
 
 /** Labels that name and version a workload for telemetry, in order of preference (Istio's canonical service). */
 const CANONICAL_NAME = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app'];
@@ -19,6 +20,8 @@ export interface Assignment {
   readonly port: number;
   /** Labels of the subset; empty takes all. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Null: all localities count alike. */
+  readonly preference: LocalityPreference | null;
 }
 
 /** The endpoints of one cluster by locality, the heaviest distinction that Envoy's load balancers make. */
@@ -26,16 +29,15 @@ export function loadAssignment(assignment: Assignment): Init<typeof ClusterLoadA
   const chosen = (assignment.endpoints?.byPort.get(assignment.port) ?? []).filter((endpoint) =>
     labelsMatch(assignment.labels, endpoint.labels),
   );
-  const localities = Map.groupBy(chosen, (endpoint) => endpoint.locality);
   return {
     clusterName: assignment.name,
-    endpoints: [...localities.keys()].sort(compareText).map((locality) => {
-      const members = localities.get(locality) ?? [];
+    endpoints: localityGroups(chosen, assignment.preference).map(({ locality, endpoints, weight, priority }) => {
       const [region = '', zone = '', subZone = ''] = locality.split('/');
       return {
         ...(locality === '' ? {} : { locality: { region, zone, subZone } }),
-        lbEndpoints: members.map(lbEndpoint),
-        loadBalancingWeight: members.reduce((sum, endpoint) => sum + endpoint.weight, 0),
+        lbEndpoints: endpoints.map(lbEndpoint),
+        loadBalancingWeight: weight,
+        priority,
       };
     }),
   };
@@ -74,13 +76,25 @@ export function workloadMetadata(endpoint: Endpoint): string {
   return [endpoint.workload, endpoint.namespace, name, revision, 'Kubernetes'].join(';');
 }
 
+/** A `LocalityPreference` as inputs of the resource cache: null and "" where the client's place does not count. */
+export type LocalityInputs = {
+  readonly localitySetting: LocalityLoadBalancerSetting | null;
+  readonly locality: string;
+  readonly localityLabels: string;
+};
+
+export function preferenceOf(inputs: LocalityInputs): LocalityPreference | null {
+  const { localitySetting: setting, locality, localityLabels: labels } = inputs;
+  return setting === null ? null : { setting, locality, labels };
+}
+
 export type EndpointInputs = {
   readonly name: string;
   readonly endpoints: EndpointSet | null;
   readonly port: number;
   /** The subset's labels, an immutable part of its rule; `null` for all endpoints. */
   readonly subsetLabels: Readonly<Record<string, string>> | null;
-};
+} & LocalityInputs;
 
 /** The EDS resource of one cluster. A cluster without endpoints has one too: its proxies wait for it. */
 export function endpointResource(inputs: EndpointInputs) {
@@ -89,6 +103,6 @@ export function endpointResource(inputs: EndpointInputs) {
     'EDS',
     name,
     ClusterLoadAssignmentSchema,
-    loadAssignment({ name, endpoints, port, labels: subsetLabels ?? {} }),
+    loadAssignment({ name, endpoints, port, labels: subsetLabels ?? {}, preference: preferenceOf(inputs) }),
   );
 }
