@@ -14,6 +14,8 @@ import { type Order, requestFor } from './order.ts';
 
 /** What the router hears of an attempt. Nothing comes after `onAttemptEnd` or `onAttemptFailure`. */
 export interface AttemptOwner {
+  /** The request starts going out. */
+  onAttemptConnected(): void;
   onAttemptInformational(status: number, headers: HeaderList): void;
   onAttemptHead(attempt: Attempt, status: number, headers: HeaderList, hasBody: boolean): void;
   onAttemptData(chunk: Buffer): void;
@@ -80,6 +82,7 @@ export class Attempt implements UpstreamHandler {
   onConnected(): void {
     this.hasConnected = true;
     this.#cluster.reportOutcome(this.host, { kind: 'connected' });
+    this.#owner?.onAttemptConnected();
   }
 
   onInformational(status: number, headers: HeaderList): void {

@@ -17,7 +17,7 @@ import { answerDirectly, type AnsweredRequest, answerLocally } from './own-answe
 import { prepareRequest } from './prepare-request.ts';
 import { requestRecord } from './request-record.ts';
 import { prepareResponseHeaders } from './response-headers.ts';
-import { orderTimeouts, takeMaxRetries } from './router-headers.ts';
+import { takeOrders } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
 import type { ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
 import { replyToTimeout, startStreamTimeouts } from './stream-timeouts.ts';
@@ -211,6 +211,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (this.#state === State.done) return;
     if (kind === 'route') return this.#router?.onRouteTimeout();
     if (kind === 'per-try') return this.#router?.onPerTryTimeout();
+    if (kind === 'per-try-idle') return this.#router?.onPerTryIdleTimeout();
+    if (kind === 'upstream-duration') return this.#router?.onUpstreamDurationTimeout();
     this.sendLocalReply(replyToTimeout(kind, this.#isRequestEnded, this.settings.stats));
   }
 
@@ -350,8 +352,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       return;
     }
     this.info.destinationService = cluster.destinationService;
-    const timeouts = orderTimeouts(this.headers, action, this.settings.router);
-    const maxRetries = takeMaxRetries(this.headers, action.retry);
+    const orders = takeOrders(this.headers, action, this.settings.router);
     const order = placeOrder(
       this,
       route,
@@ -360,13 +361,13 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       this.requestBodySize,
       this.#upgrade,
       this.#stream.isHttp2,
-      timeouts,
+      orders,
       this.info,
     );
     if (this.settings.router.suppressEnvoyHeaders && action.rewrite !== null)
       this.headers.remove('x-envoy-original-path');
     this.#state = State.forwarding;
-    const router = new Router(this, order, cluster, maxRetries);
+    const router = new Router(this, order, cluster);
     this.#router = router;
     router.start();
     if (this.#router === router) this.#deliver(router);

@@ -42,6 +42,18 @@ export const perTryTimeout = reply(
   'upstream_per_try_timeout',
   ResponseFlag.UpstreamRequestTimeout,
 );
+export const perTryIdleTimeout = reply(
+  504,
+  'upstream request timeout',
+  'upstream_per_try_idle_timeout',
+  ResponseFlag.StreamIdleTimeout,
+);
+export const upstreamDurationReached = reply(
+  504,
+  'upstream max stream duration reached',
+  'upstream_max_stream_duration_reached',
+  ResponseFlag.UpstreamMaxStreamDurationReached,
+);
 export const invalidAuthority = reply(
   400,
   'Bad Request',

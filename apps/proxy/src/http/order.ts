@@ -1,7 +1,8 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { UpstreamHost, UpstreamRequest } from '../upstream/upstream.ts';
-import type { ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
+import type { RouterOrders } from './router-headers.ts';
+import type { ClusterChoice, ForwardAction, RetryPolicy, RoutableRequest, Route } from './route/route.ts';
 
 /** What is to be sent upstream, decided once; each attempt sends it to a host. */
 export interface Order {
@@ -18,6 +19,8 @@ export interface Order {
   /** The client speaks HTTP/2, for clusters that go by that. */
   readonly isHttp2: boolean;
   readonly timeouts: OrderTimeouts;
+  /** Null: one try. */
+  readonly retry: RetryPolicy | null;
   /** For balancers that go by it; null: the request has none. */
   readonly hash: bigint | null;
 }
@@ -40,7 +43,7 @@ export function placeOrder(
   body: Order['body'],
   upgrade: string | null,
   isHttp2: boolean,
-  timeouts: OrderTimeouts,
+  { timeouts, retry }: RouterOrders,
   info: StreamInfo,
 ): Order {
   const { headers } = request;
@@ -69,6 +72,7 @@ export function placeOrder(
     upgrade,
     isHttp2,
     timeouts,
+    retry,
     hash,
   };
 }

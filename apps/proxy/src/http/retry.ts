@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import { Backoff, type Random } from '@flotilla/runtime';
+import { Backoff, type Clock, type Random } from '@flotilla/runtime';
 import type { UpstreamCluster, UpstreamFailure, UpstreamHost } from '../upstream/upstream.ts';
 import type { RetryOn, RetryPolicy } from './route/route.ts';
 
@@ -17,7 +17,13 @@ const EXHAUSTED: RetryVerdict = { kind: 'exhausted' };
 const OVERFLOW: RetryVerdict = { kind: 'overflow' };
 
 /** What happened to an attempt, besides a response. */
-export type AttemptFailure = UpstreamFailure | 'per-try-timeout';
+export type AttemptFailure = UpstreamFailure | 'per-try-timeout' | 'max-duration';
+
+/** What retries need of the proxy. */
+export interface RetryTools {
+  readonly random: Random;
+  readonly clock: Clock;
+}
 
 /** The retries of one request: decides after each attempt, holds the circuit breaker's ticket meanwhile. */
 export class RetryState {
@@ -26,23 +32,27 @@ export class RetryState {
   readonly triedHosts: Set<UpstreamHost> | null;
   readonly #cluster: UpstreamCluster;
   readonly #backoff: Backoff;
+  readonly #random: Random;
+  readonly #clock: Clock;
   #left: number;
   #holdsTicket = false;
 
-  constructor(policy: RetryPolicy, maxRetries: number | null, cluster: UpstreamCluster, random: Random) {
+  constructor(policy: RetryPolicy, cluster: UpstreamCluster, { random, clock }: RetryTools) {
     this.policy = policy;
+    this.#random = random;
+    this.#clock = clock;
     this.triedHosts = policy.avoidPreviousHosts ? new Set() : null;
     this.#cluster = cluster;
     this.#backoff = new Backoff({ baseMs: policy.baseIntervalMs, maxMs: policy.maxIntervalMs }, random);
-    this.#left = maxRetries ?? policy.attempts;
+    this.#left = policy.attempts;
   }
 
   afterFailure(failure: AttemptFailure, hasReachedUpstream: boolean): RetryVerdict {
-    return this.#decide(retriesFailure(this.policy.on, failure, hasReachedUpstream));
+    return this.#decide(retriesFailure(this.policy.on, failure, hasReachedUpstream), null);
   }
 
   afterHead(status: number, headers: HeaderList): RetryVerdict {
-    return this.#decide(retriesHead(this.policy.on, status, headers));
+    return this.#decide(retriesHead(this.policy.on, status, headers), headers);
   }
 
   /** The retry has ended, well or not. */
@@ -52,7 +62,7 @@ export class RetryState {
     this.#cluster.releaseRetry();
   }
 
-  #decide(isWanted: boolean): RetryVerdict {
+  #decide(isWanted: boolean, response: HeaderList | null): RetryVerdict {
     if (!isWanted) {
       // It was tried again, and what came needs no further try.
       if (this.#holdsTicket) this.#cluster.countEvent('retry-success');
@@ -67,8 +77,23 @@ export class RetryState {
     if (!this.#cluster.tryAcquireRetry()) return OVERFLOW;
     this.#holdsTicket = true;
     this.#left -= 1;
-    return { kind: 'retry', delayMs: this.#backoff.nextMs() };
+    const resetMs = response === null ? null : resetInterval(this.policy, response, this.#clock);
+    this.#cluster.countEvent(resetMs === null ? 'backoff-exponential' : 'backoff-ratelimited');
+    // Half as long again at most, so that clients do not come back all at once.
+    const delayMs = resetMs === null ? this.#backoff.nextMs() : resetMs * (1 + this.#random() / 2);
+    return { kind: 'retry', delayMs };
   }
+}
+
+/** How long the response asks to wait, in milliseconds; null when it does not, or asks for too much. */
+function resetInterval(policy: RetryPolicy, response: HeaderList, clock: Clock): number | null {
+  for (const { name, format } of policy.resetHeaders) {
+    const text = response.get(name)?.trim();
+    if (text === undefined || !/^\d{1,12}$/.test(text)) continue;
+    const ms = format === 'seconds' ? Number(text) * 1000 : (Number(text) - Math.floor(clock.now() / 1000)) * 1000;
+    if (ms > 1 && ms <= policy.maxResetIntervalMs) return ms;
+  }
+  return null;
 }
 
 /** Whether `retry_on` asks for another try after a failure (Envoy counts a reset as the 5xx that it would become). */

@@ -2,41 +2,132 @@ import type { HeaderList } from '@flotilla/http-codec';
 import { GRPC_TIMEOUT, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import type { RouterSettings } from './filters/router.ts';
 import type { OrderTimeouts } from './order.ts';
-import type { ForwardAction, RetryPolicy } from './route/route.ts';
+import { PLAIN_RETRY, retryOn } from './route/retry-policy.ts';
+import type { ForwardAction, RetryOn, RetryPolicy } from './route/route.ts';
 
 // Orders of an internal caller; those of others were removed when the request came in.
 const ROUTE_TIMEOUT = 'x-envoy-upstream-rq-timeout-ms';
 const PER_TRY_TIMEOUT = 'x-envoy-upstream-rq-per-try-timeout-ms';
 const EXPECTED_TIMEOUT = 'x-envoy-expected-rq-timeout-ms';
 const MAX_RETRIES = 'x-envoy-max-retries';
+const RETRY_ON = 'x-envoy-retry-on';
+const RETRY_GRPC_ON = 'x-envoy-retry-grpc-on';
+const RETRIABLE_STATUS_CODES = 'x-envoy-retriable-status-codes';
+const RETRIABLE_HEADERS = 'x-envoy-retriable-header-names';
 
-/** The route's time-outs, or the caller's where its headers name others. Takes those headers off. */
-export function orderTimeouts(headers: HeaderList, action: ForwardAction, settings: RouterSettings): OrderTimeouts {
-  const expected = settings.respectExpectedRqTimeout ? milliseconds(headers.get(EXPECTED_TIMEOUT)) : null;
+const ORDERS: ReadonlySet<string> = new Set([
+  ROUTE_TIMEOUT,
+  PER_TRY_TIMEOUT,
+  EXPECTED_TIMEOUT,
+  MAX_RETRIES,
+  RETRY_ON,
+  RETRY_GRPC_ON,
+  RETRIABLE_STATUS_CODES,
+  RETRIABLE_HEADERS,
+]);
+
+/** What a router is to do about time and retries. */
+export interface RouterOrders {
+  readonly timeouts: OrderTimeouts;
+  /** Null: one try. */
+  readonly retry: RetryPolicy | null;
+}
+
+/** The route's time-outs and retries, or the caller's where its headers name others. Takes those headers off. */
+export function takeOrders(headers: HeaderList, action: ForwardAction, settings: RouterSettings): RouterOrders {
+  const hasOrders = holdsOrders(headers);
+  return {
+    timeouts: orderTimeouts(headers, hasOrders, action, settings),
+    retry: hasOrders ? takeRetry(headers, action.retry) : retryFor(headers, action.retry),
+  };
+}
+
+/** One look at all names: hardly any request holds such a header. */
+function holdsOrders({ flat }: HeaderList): boolean {
+  for (let at = 0; at < flat.length; at += 2) {
+    const name = flat[at] ?? '';
+    if (name.charCodeAt(0) === 0x78 && ORDERS.has(name)) return true;
+  }
+  return false;
+}
+
+function orderTimeouts(
+  headers: HeaderList,
+  hasOrders: boolean,
+  action: ForwardAction,
+  settings: RouterSettings,
+): OrderTimeouts {
+  const expected = hasOrders && settings.respectExpectedRqTimeout ? wholeNumber(headers.get(EXPECTED_TIMEOUT)) : null;
   const grpc = action.grpcTimeout?.bounds === 'response' ? grpcTimeoutMs(headers, action.grpcTimeout) : null;
-  const routeMs = expected ?? takeMilliseconds(headers, ROUTE_TIMEOUT) ?? grpc ?? action.timeoutMs;
-  const perTryMs = takeMilliseconds(headers, PER_TRY_TIMEOUT) ?? action.retry?.perTryTimeoutMs ?? 0;
+  const ofRoute = hasOrders ? takeNumber(headers, ROUTE_TIMEOUT) : null;
+  const ofTry = hasOrders ? takeNumber(headers, PER_TRY_TIMEOUT) : null;
+  const routeMs = expected ?? ofRoute ?? grpc ?? action.timeoutMs;
+  const perTryMs = ofTry ?? action.retry?.perTryTimeoutMs ?? 0;
   // A try may not take longer than the whole.
   const timeouts = { routeMs, perTryMs: routeMs !== 0 && perTryMs >= routeMs ? 0 : perTryMs };
   if (grpc !== null && routeMs > 0) headers.set(GRPC_TIMEOUT, grpcTimeoutText(timeouts.perTryMs || routeMs));
   return timeouts;
 }
 
-/** The caller's number of retries, null for the policy's. Takes the header off. */
-export function takeMaxRetries(headers: HeaderList, policy: RetryPolicy | null): number | null {
-  const text = headers.get(MAX_RETRIES);
-  if (text === undefined) return null;
-  headers.remove(MAX_RETRIES);
-  return policy === null ? null : milliseconds(text);
+function retryFor(headers: HeaderList, policy: RetryPolicy | null): RetryPolicy | null {
+  return policy === null || policy.isFor === null || policy.isFor(headers) ? policy : null;
 }
 
-function takeMilliseconds(headers: HeaderList, name: string): number | null {
+/** What a caller asks for comes on top of the route's policy (Envoy, router filter, "x-envoy-retry-on"). */
+function takeRetry(headers: HeaderList, policy: RetryPolicy | null): RetryPolicy | null {
+  const words = new Set([...takeList(headers, RETRY_ON), ...takeList(headers, RETRY_GRPC_ON)]);
+  const statusCodes = takeList(headers, RETRIABLE_STATUS_CODES).map(Number);
+  const names = takeList(headers, RETRIABLE_HEADERS).map((name) => name.toLowerCase());
+  const attempts = takeNumber(headers, MAX_RETRIES);
+  if (retryFor(headers, policy) === null && policy !== null) return null;
+  if (policy === null && words.size === 0) return null;
+  // The codes and names of the caller count for the route's words, too.
+  const own = policy?.on;
+  if (own !== undefined && own.statusCodes.size > 0) words.add('retriable-status-codes');
+  if (own !== undefined && own.matchesRetriableHeaders !== null) words.add('retriable-headers');
+  const asked = retryOn(words, [...(own?.statusCodes ?? []), ...statusCodes], (response) => {
+    return own?.matchesRetriableHeaders?.(response) === true || names.some((name) => response.has(name));
+  });
+  return {
+    ...(policy ?? PLAIN_RETRY),
+    on: own === undefined ? asked : union(own, asked),
+    attempts: attempts ?? policy?.attempts ?? PLAIN_RETRY.attempts,
+  };
+}
+
+function union(a: RetryOn, b: RetryOn): RetryOn {
+  return {
+    fiveXx: a.fiveXx || b.fiveXx,
+    gatewayError: a.gatewayError || b.gatewayError,
+    reset: a.reset || b.reset,
+    resetBeforeRequest: a.resetBeforeRequest || b.resetBeforeRequest,
+    connectFailure: a.connectFailure || b.connectFailure,
+    refusedStream: a.refusedStream || b.refusedStream,
+    retriable4xx: a.retriable4xx || b.retriable4xx,
+    envoyRatelimited: a.envoyRatelimited || b.envoyRatelimited,
+    statusCodes: b.statusCodes,
+    matchesRetriableHeaders: b.matchesRetriableHeaders,
+    grpcStatuses: new Set([...a.grpcStatuses, ...b.grpcStatuses]),
+  };
+}
+
+function takeList(headers: HeaderList, name: string): string[] {
+  const text = headers.getCombined(name);
+  if (text === undefined) return [];
+  headers.remove(name);
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function takeNumber(headers: HeaderList, name: string): number | null {
   const text = headers.get(name);
   if (text === undefined) return null;
   headers.remove(name);
-  return milliseconds(text);
+  return wholeNumber(text);
 }
 
-function milliseconds(text: string | undefined): number | null {
+function wholeNumber(text: string | undefined): number | null {
   return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : null;
 }

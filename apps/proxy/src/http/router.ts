@@ -9,9 +9,11 @@ import {
   flagOfFailure,
   type LocalReply,
   noHealthyUpstream,
+  perTryIdleTimeout,
   perTryTimeout,
   resetAfterStart,
   responseTimeout,
+  upstreamDurationReached,
   upstreamFailed,
 } from './local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';
@@ -61,13 +63,12 @@ export class Router implements AttemptOwner {
   /** A 100 Continue of the upstream was counted: one is (Envoy). */
   #hasContinued = false;
 
-  constructor(host: RouterHost, order: Order, cluster: UpstreamCluster, maxRetries: number | null) {
+  constructor(host: RouterHost, order: Order, cluster: UpstreamCluster) {
     this.#host = host;
     this.#order = order;
     this.#cluster = cluster;
     const { settings } = host;
-    const policy = order.action.retry;
-    this.#retry = policy === null ? null : new RetryState(policy, maxRetries, cluster, settings.ctx.random);
+    this.#retry = order.retry === null ? null : new RetryState(order.retry, cluster, settings.ctx);
     this.#body = this.#retry === null || order.body === 'none' ? null : new BodyBuffer(settings.bufferLimitBytes);
   }
 
@@ -130,14 +131,32 @@ export class Router implements AttemptOwner {
   }
 
   onPerTryTimeout(): void {
-    if (this.#isResponding || this.#attempt === null) return;
+    if (!this.#isResponding) this.#giveUpAttempt('per-try-timeout', perTryTimeout);
+  }
+
+  /** Nothing went to or came from the upstream for too long. */
+  onPerTryIdleTimeout(): void {
+    this.#giveUpAttempt('per-try-idle-timeout', perTryIdleTimeout);
+  }
+
+  /** The stream to the upstream took longer than its cluster lets it. */
+  onUpstreamDurationTimeout(): void {
+    this.#giveUpAttempt('max-duration', upstreamDurationReached);
+  }
+
+  #giveUpAttempt(event: 'per-try-timeout' | 'per-try-idle-timeout' | 'max-duration', reply: LocalReply): void {
     const attempt = this.#attempt;
-    this.#cluster.countEvent('per-try-timeout');
-    this.#reportUnanswered();
+    if (attempt === null) return;
+    this.#cluster.countEvent(event);
+    if (event !== 'max-duration') this.#reportUnanswered();
     attempt.abort();
     this.#attempt = null;
-    const verdict = this.#retryAfter((retry) => retry.afterFailure('per-try-timeout', attempt.hasConnected));
-    if (verdict === null || !this.#follow(verdict)) this.#replyInPlace(perTryTimeout);
+    if (this.#isResponding) return this.#host.respondBroken(reply.flags, reply.details);
+    const failure = event === 'max-duration' ? event : 'per-try-timeout';
+    const verdict = this.#retryAfter((retry) => retry.afterFailure(failure, attempt.hasConnected));
+    if (verdict !== null && this.#follow(verdict)) return;
+    if (event === 'max-duration') this.#host.sendLocalReply(reply);
+    else this.#replyInPlace(reply);
   }
 
   onAttemptInformational(status: number, headers: HeaderList): void {
@@ -161,6 +180,7 @@ export class Router implements AttemptOwner {
     if (verdict !== null) this.#follow(verdict);
     this.#cluster.countResponse(status, false);
     this.#isResponding = true;
+    this.#touch();
     this.#host.deadlines.clear('per-try');
     this.#retry?.release();
     const { info } = this.#host;
@@ -179,7 +199,14 @@ export class Router implements AttemptOwner {
   }
 
   onAttemptData(chunk: Buffer): void {
+    this.#touch();
     this.#host.respondData(chunk);
+  }
+
+  onAttemptConnected(): void {
+    const { maxStreamDurationMs } = this.#cluster;
+    if (maxStreamDurationMs === 0) return;
+    this.#host.deadlines.set('upstream-duration', maxStreamDurationMs, this.#host.settings.ctx.clock.monotonicMs());
   }
 
   onAttemptEnd(trailers: HeaderList | null): void {
@@ -233,6 +260,8 @@ export class Router implements AttemptOwner {
     switch (verdict.kind) {
       case 'retry':
         this.#host.deadlines.clear('per-try');
+        this.#host.deadlines.clear('per-try-idle');
+        this.#host.deadlines.clear('upstream-duration');
         this.#backoff = settings.ctx.clock.after(verdict.delayMs, () => {
           this.#backoff = null;
           this.#try();
@@ -281,7 +310,15 @@ export class Router implements AttemptOwner {
     return { ...pickContext, avoid, avoidAttempts: this.#retry.policy.hostSelectionAttempts };
   }
 
+  /** Something went to or came from the upstream. */
+  #touch(): void {
+    const idleMs = this.#order.retry?.perTryIdleTimeoutMs ?? 0;
+    if (idleMs === 0 || this.#attempt === null || !this.#isRequestEnded) return;
+    this.#host.deadlines.set('per-try-idle', idleMs, this.#host.settings.ctx.clock.monotonicMs());
+  }
+
   #startPerTryTimeout(): void {
+    this.#touch();
     const { perTryMs } = this.#order.timeouts;
     if (perTryMs === 0 || this.#attempt === null) return;
     const { deadlines, settings } = this.#host;

@@ -4,7 +4,7 @@ import * as replies from './local-reply.ts';
 import type { LocalReply } from './local-reply.ts';
 import type { ManagerSettings, ManagerStats } from './manager-settings.ts';
 import type { Route } from './route/route.ts';
-import type { StreamDeadlines, TimeoutKind } from './timeout.ts';
+import type { StreamDeadlines, StreamTimeoutKind } from './timeout.ts';
 
 /** Sets the deadlines that run from the beginning of a request, and tells the upstream what is left of gRPC's own. */
 export function startStreamTimeouts(
@@ -27,11 +27,7 @@ export function startStreamTimeouts(
 }
 
 /** How a request is answered whose time is up, and where that is counted. */
-export function replyToTimeout(
-  kind: Exclude<TimeoutKind, 'route' | 'per-try'>,
-  isRequestEnded: boolean,
-  stats: ManagerStats,
-): LocalReply {
+export function replyToTimeout(kind: StreamTimeoutKind, isRequestEnded: boolean, stats: ManagerStats): LocalReply {
   switch (kind) {
     case 'stream-idle':
       stats.idleTimeouts.value += 1;

@@ -58,7 +58,13 @@ export class Deadline {
 }
 
 /** Which limit of a request was reached. */
-export type TimeoutKind = 'route' | 'per-try' | 'stream-idle' | 'request' | 'duration';
+export type TimeoutKind = StreamTimeoutKind | AttemptTimeoutKind;
+
+/** Of the whole, whoever is late. */
+export type StreamTimeoutKind = 'stream-idle' | 'request' | 'duration';
+
+/** Of what is asked of the upstream. */
+export type AttemptTimeoutKind = 'route' | 'per-try' | 'per-try-idle' | 'upstream-duration';
 
 export interface TimeoutOwner {
   onTimeout(kind: TimeoutKind): void;

@@ -41,6 +41,8 @@ export interface ClusterSettings {
   readonly transports: TransportSocketSettings;
   readonly protocol: ProtocolChoice;
   readonly http2: Http2Settings;
+  /** Of one request's stream; 0: no limit. */
+  readonly maxStreamDurationMs: number;
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
   readonly destinationService: DestinationService | null;
@@ -59,7 +61,8 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
   try {
     refuseUnsupported(cluster);
     const transports = compileTransportSockets(cluster);
-    const { protocol, http2, autoSni, autoSanValidation, ...limits } = compileProtocolOptions(cluster);
+    const { protocol, http2, autoSni, autoSanValidation, maxStreamDurationMs, ...limits } =
+      compileProtocolOptions(cluster);
     return {
       name: cluster.name,
       statName: cluster.altStatName === '' ? cluster.name : cluster.altStatName,
@@ -76,6 +79,7 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
       transports,
       protocol,
       http2,
+      maxStreamDurationMs,
       autoSni,
       autoSanValidation,
       destinationService: serviceOf(cluster),

@@ -49,8 +49,12 @@ const CONNECTED: HostOutcome = { kind: 'connected' };
 const EVENT_COUNTERS = {
   'retry-success': 'upstream_rq_retry_success',
   'retry-limit-exceeded': 'upstream_rq_retry_limit_exceeded',
+  'backoff-exponential': 'upstream_rq_retry_backoff_exponential',
+  'backoff-ratelimited': 'upstream_rq_retry_backoff_ratelimited',
   timeout: 'upstream_rq_timeout',
   'per-try-timeout': 'upstream_rq_per_try_timeout',
+  'per-try-idle-timeout': 'upstream_rq_per_try_idle_timeout',
+  'max-duration': 'upstream_rq_max_duration_reached',
   'connect-attempts-exceeded': 'upstream_cx_connect_attempts_exceeded',
 } as const satisfies Record<UpstreamEvent, string>;
 
@@ -114,6 +118,10 @@ export class Cluster implements UpstreamCluster {
           })
         : null;
     if (discovery.kind === 'static') this.updateEndpoints(discovery.groups);
+  }
+
+  get maxStreamDurationMs(): number {
+    return this.settings.maxStreamDurationMs;
   }
 
   get groups(): readonly HostGroup[] {
@@ -207,7 +215,6 @@ export class Cluster implements UpstreamCluster {
       return false;
     }
     stats.upstream_rq_retry.value += 1;
-    stats.upstream_rq_retry_backoff_exponential.value += 1;
     return true;
   }
 

@@ -21,6 +21,8 @@ export interface ProtocolSettings {
   readonly http2: Http2Settings;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
+  /** 0: no limit. */
+  readonly maxStreamDurationMs: number;
   readonly maxRequestsPerConnection: number;
   /** SNI from the request's authority, where the TLS context names none. */
   readonly autoSni: boolean;
@@ -40,10 +42,10 @@ export function compileProtocolOptions(cluster: Cluster): ProtocolSettings {
   const common = options?.commonHttpProtocolOptions ?? cluster.commonHttpProtocolOptions;
   const upstream = options?.upstreamHttpProtocolOptions ?? cluster.upstreamHttpProtocolOptions;
   refuseWhen(upstream !== undefined && upstream.overrideAutoSniHeader !== '', 'override_auto_sni_header');
-  refuseWhen(common?.maxStreamDuration !== undefined, 'common_http_protocol_options.max_stream_duration');
   return {
     ...choice,
     ...connectionLimits(common),
+    maxStreamDurationMs: common?.maxStreamDuration === undefined ? 0 : durationMs(common.maxStreamDuration),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? cluster.maxRequestsPerConnection ?? 0,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,

@@ -15,6 +15,8 @@ export interface ClusterManager {
 export interface UpstreamCluster {
   readonly name: string;
   readonly destinationService: DestinationService | null;
+  /** Of one request's stream; 0: no limit. */
+  readonly maxStreamDurationMs: number;
   /** Chooses a host, synchronously; null when there is none that may be used (Envoy: 503 UH). */
   pick(context: PickContext): UpstreamHost | null;
   /**
@@ -39,7 +41,15 @@ export interface UpstreamCluster {
 
 /** What a router did with requests to a cluster, for its statistics. */
 export type UpstreamEvent =
-  'retry-success' | 'retry-limit-exceeded' | 'timeout' | 'per-try-timeout' | 'connect-attempts-exceeded';
+  | 'retry-success'
+  | 'retry-limit-exceeded'
+  | 'backoff-exponential'
+  | 'backoff-ratelimited'
+  | 'timeout'
+  | 'per-try-timeout'
+  | 'per-try-idle-timeout'
+  | 'max-duration'
+  | 'connect-attempts-exceeded';
 
 export interface PickContext {
   /** In [0,1). */

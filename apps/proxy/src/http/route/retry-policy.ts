@@ -1,19 +1,23 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '@flotilla/http-codec';
 import { compileHeaderMatcher } from '@flotilla/match';
-import type {
-  RetryPolicy as RetryProto,
-  RetryPolicy_RetryHostPredicate as HostPredicate,
+import {
+  type HeaderMatcher,
+  type RetryPolicy as RetryProto,
+  RetryPolicy_ResetHeaderFormat as ResetFormat,
+  type RetryPolicy_RetryHostPredicate as HostPredicate,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf } from './matcher-specs.ts';
 import { headerValues } from './request-match.ts';
-import type { RetryOn, RetryPolicy } from './route.ts';
+import type { ResetHeader, RetryOn, RetryPolicy } from './route.ts';
 
 /** Envoy's default of `upstream.base_retry_backoff_ms`. */
 const DEFAULT_BASE_INTERVAL_MS = 25;
 /** Without `max_interval` the back-off grows to ten times its base. */
 const DEFAULT_MAX_INTERVAL_FACTOR = 10;
+
+const DEFAULT_MAX_RESET_INTERVAL_MS = 300_000;
 
 const GRPC_STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
   ['cancelled', 1],
@@ -38,14 +42,25 @@ const OTHER_WORDS: ReadonlySet<string> = new Set([
   'http3-post-connect-failure',
 ]);
 
+/** What is in force where a caller asks for retries and the route has no policy. */
+export const PLAIN_RETRY: Omit<RetryPolicy, 'on'> = {
+  attempts: 1,
+  isFor: null,
+  perTryTimeoutMs: 0,
+  perTryIdleTimeoutMs: 0,
+  baseIntervalMs: DEFAULT_BASE_INTERVAL_MS,
+  maxIntervalMs: DEFAULT_BASE_INTERVAL_MS * DEFAULT_MAX_INTERVAL_FACTOR,
+  avoidPreviousHosts: false,
+  hostSelectionAttempts: 1,
+  resetHeaders: [],
+  maxResetIntervalMs: DEFAULT_MAX_RESET_INTERVAL_MS,
+};
+
 /** Compiles a retry policy; null when it retries nothing. Throws `invalid`, naming the field. */
 export function compileRetryPolicy(proto: RetryProto | undefined, path: string): RetryPolicy | null {
   if (proto === undefined) return null;
-  refuseWhen(proto.perTryIdleTimeout !== undefined, `${path}.per_try_idle_timeout`);
   refuseWhen(proto.retryPriority !== undefined, `${path}.retry_priority`);
   refuseWhen(proto.retryOptionsPredicates.length > 0, `${path}.retry_options_predicates`);
-  refuseWhen(proto.rateLimitedRetryBackOff !== undefined, `${path}.rate_limited_retry_back_off`);
-  refuseWhen(proto.retriableRequestHeaders.length > 0, `${path}.retriable_request_headers`);
   const on = compileRetryOn(proto, path);
   const avoidPreviousHosts = proto.retryHostPredicate.map((predicate, index) =>
     requirePreviousHosts(predicate, `${path}.retry_host_predicate[${index}]`),
@@ -55,8 +70,14 @@ export function compileRetryPolicy(proto: RetryProto | undefined, path: string):
   return {
     attempts,
     on,
+    isFor:
+      proto.retriableRequestHeaders.length === 0
+        ? null
+        : compileAnyHeader(proto.retriableRequestHeaders, `${path}.retriable_request_headers`),
     perTryTimeoutMs: proto.perTryTimeout === undefined ? 0 : durationMs(proto.perTryTimeout),
+    perTryIdleTimeoutMs: proto.perTryIdleTimeout === undefined ? 0 : durationMs(proto.perTryIdleTimeout),
     ...compileBackOff(proto, `${path}.retry_back_off`),
+    ...compileResetHeaders(proto, `${path}.rate_limited_retry_back_off`),
     avoidPreviousHosts: avoidPreviousHosts.length > 0,
     hostSelectionAttempts: Math.max(1, Number(proto.hostSelectionRetryMaxAttempts)),
   };
@@ -85,6 +106,20 @@ function compileBackOff(proto: RetryProto, path: string): Pick<RetryPolicy, 'bas
   return { baseIntervalMs, maxIntervalMs };
 }
 
+function compileResetHeaders(
+  { rateLimitedRetryBackOff: proto }: RetryProto,
+  path: string,
+): Pick<RetryPolicy, 'resetHeaders' | 'maxResetIntervalMs'> {
+  const maxResetIntervalMs =
+    proto?.maxInterval === undefined ? DEFAULT_MAX_RESET_INTERVAL_MS : durationMs(proto.maxInterval);
+  const resetHeaders = (proto?.resetHeaders ?? []).map(({ name, format }, index): ResetHeader => {
+    if (name === '') refuse(`${path}.reset_headers[${index}].name`, 'is empty');
+    return { name: name.toLowerCase(), format: format === ResetFormat.UNIX_TIMESTAMP ? 'unix-seconds' : 'seconds' };
+  });
+  if (proto !== undefined && resetHeaders.length === 0) refuse(`${path}.reset_headers`, 'is empty');
+  return { resetHeaders, maxResetIntervalMs };
+}
+
 function compileRetryOn(proto: RetryProto, path: string): RetryOn | null {
   const words = new Set(proto.retryOn.split(',').map((word) => word.trim()));
   words.delete('');
@@ -94,6 +129,19 @@ function compileRetryOn(proto: RetryProto, path: string): RetryOn | null {
       refuse(`${path}.retry_on`, `"${word}" is not a retry condition`);
     }
   }
+  return retryOn(
+    words,
+    proto.retriableStatusCodes,
+    words.has('retriable-headers') ? compileAnyHeader(proto.retriableHeaders, `${path}.retriable_headers`) : null,
+  );
+}
+
+/** Of words that may be nobody's, those that are one. */
+export function retryOn(
+  words: ReadonlySet<string>,
+  statusCodes: readonly number[],
+  matchesRetriableHeaders: RetryOn['matchesRetriableHeaders'],
+): RetryOn {
   return {
     fiveXx: words.has('5xx'),
     gatewayError: words.has('gateway-error'),
@@ -103,17 +151,15 @@ function compileRetryOn(proto: RetryProto, path: string): RetryOn | null {
     refusedStream: words.has('refused-stream'),
     retriable4xx: words.has('retriable-4xx'),
     envoyRatelimited: words.has('envoy-ratelimited'),
-    statusCodes: new Set(words.has('retriable-status-codes') ? proto.retriableStatusCodes : []),
-    matchesRetriableHeaders: words.has('retriable-headers')
-      ? compileRetriableHeaders(proto, `${path}.retriable_headers`)
-      : null,
+    statusCodes: new Set(words.has('retriable-status-codes') ? statusCodes : []),
+    matchesRetriableHeaders: words.has('retriable-headers') ? matchesRetriableHeaders : null,
     grpcStatuses: new Set([...words].flatMap((word) => GRPC_STATUS_OF_WORD.get(word) ?? [])),
   };
 }
 
-/** True when any of the rules matches the response. */
-function compileRetriableHeaders(proto: RetryProto, path: string): (headers: HeaderList) => boolean {
-  const rules = proto.retriableHeaders.map((matcher, index) => {
+/** True when any of the rules matches. */
+function compileAnyHeader(matchers: readonly HeaderMatcher[], path: string): (headers: HeaderList) => boolean {
+  const rules = matchers.map((matcher, index) => {
     const spec = headerMatchOf(matcher, `${path}[${index}]`);
     return { name: spec.name, matches: inField(`${path}[${index}]`, () => compileHeaderMatcher(spec)) };
   });

@@ -121,13 +121,27 @@ export interface RetryPolicy {
   /** Retries after the first try. */
   readonly attempts: number;
   readonly on: RetryOn;
+  /** Requests that may be tried again at all; null: any. */
+  readonly isFor: ((headers: HeaderList) => boolean) | null;
   /** 0: the route's timeout only. */
   readonly perTryTimeoutMs: number;
+  /** 0: no limit. */
+  readonly perTryIdleTimeoutMs: number;
   readonly baseIntervalMs: number;
   readonly maxIntervalMs: number;
   /** Avoid hosts that were tried already (`envoy.retry_host_predicates.previous_hosts`). */
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionAttempts: number;
+  /** Response headers that say when to try again, the first usable counts. */
+  readonly resetHeaders: readonly ResetHeader[];
+  /** A longer wait than this is not taken from those. */
+  readonly maxResetIntervalMs: number;
+}
+
+export interface ResetHeader {
+  readonly name: string;
+  /** `seconds` from now, or a time in `unix-seconds`. */
+  readonly format: 'seconds' | 'unix-seconds';
 }
 
 /** The words of `retry_on`, one assertion each (Envoy: x-envoy-retry-on and x-envoy-retry-grpc-on). */
