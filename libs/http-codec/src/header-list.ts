@@ -1,3 +1,5 @@
+import type { Spelling } from './spelling.ts';
+
 /**
  * Header fields in order, as the flat sequence name, value, name, value … that the parser produced.
  * Names are lower-case ASCII (the parser lowers them, as Envoy's codec does); values are latin1 strings
@@ -6,6 +8,8 @@
 export class HeaderList {
   /** Names at even, values at odd indexes. Owned by this list; readers must not keep it across a change. */
   readonly flat: string[];
+  /** How names are written in HTTP/1; null: as they are here. */
+  spelling: Spelling | null = null;
 
   constructor(flat: string[] = []) {
     this.flat = flat;
@@ -71,7 +75,9 @@ export class HeaderList {
   }
 
   clone(): HeaderList {
-    return new HeaderList(this.flat.slice());
+    const copy = new HeaderList(this.flat.slice());
+    copy.spelling = this.spelling;
+    return copy;
   }
 
   *[Symbol.iterator](): IterableIterator<readonly [string, string]> {

@@ -1,6 +1,7 @@
 export { HeaderList } from './header-list.ts';
 export type { BodyFraming } from './body-framing.ts';
 export { defaultLimits, type ParserLimits } from './limits.ts';
+export { type HeaderCase, properCase, type Spelling } from './spelling.ts';
 export { ParseError, type ParseErrorCode } from './parse-error.ts';
 export type { BodyHandler } from './message-parser.ts';
 export { createRequestParser, type RequestParser, type RequestHandler } from './request-parser.ts';

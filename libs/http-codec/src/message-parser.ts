@@ -4,6 +4,7 @@ import { FieldFacts, parseFields } from './field-block.ts';
 import { HeadReader, HeadState } from './head-reader.ts';
 import { HeaderList } from './header-list.ts';
 import type { ParserLimits } from './limits.ts';
+import { type HeaderCase, KeptSpelling } from './spelling.ts';
 import { ParseError, type ParseErrorCode } from './parse-error.ts';
 
 /** Body and end of a message. `onEnd` comes once for each head; after `onError` nothing comes any more. */
@@ -31,6 +32,7 @@ export type HeadOutcome = BodyFraming | 'again' | ParseError;
  */
 export abstract class MessageParser {
   protected readonly limits: ParserLimits;
+  readonly #headerCase: HeaderCase;
   protected readonly facts = new FieldFacts();
   readonly #body: BodyHandler;
   readonly #isRequest: boolean;
@@ -44,9 +46,10 @@ export abstract class MessageParser {
   #held: Buffer[] | null = null;
   #isStartLineRead = false;
 
-  constructor(body: BodyHandler, limits: ParserLimits, isRequest: boolean) {
+  constructor(body: BodyHandler, limits: ParserLimits, headerCase: HeaderCase, isRequest: boolean) {
     this.#body = body;
     this.limits = limits;
+    this.#headerCase = headerCase;
     this.#isRequest = isRequest;
     this.#head = new HeadReader(limits, isRequest);
     this.#chunked = new ChunkedDecoder(limits);
@@ -228,7 +231,12 @@ export abstract class MessageParser {
     const refused = parseFields(text, startLineLength + 2, flat, this.facts, this.#isRequest);
     if (refused !== null) return this.#fail(refused);
     if (isTrailers) this.#end(text === '' ? null : trailersOf(flat));
-    else this.#apply(this.takeHead(new HeaderList(flat)));
+    else {
+      const headers = new HeaderList(flat);
+      if (this.#headerCase.keeps)
+        headers.spelling = new KeptSpelling(text.slice(startLineLength + 2), this.#headerCase.otherwise);
+      this.#apply(this.takeHead(headers));
+    }
   }
 
   #apply(outcome: HeadOutcome): void {

@@ -1,3 +1,4 @@
+import { type HeaderCase, LOWER_CASE } from './spelling.ts';
 import type { BodyFraming } from './body-framing.ts';
 import { TOKEN } from './character-class.ts';
 import { parseConnection, removeNominated } from './connection-field.ts';
@@ -47,6 +48,8 @@ export interface RequestParserOptions {
   readonly limits?: Partial<ParserLimits>;
   /** Default: refused with `http10-refused`. */
   readonly acceptHttp10?: boolean;
+  /** Default: names are lowered. */
+  readonly headerCase?: HeaderCase;
 }
 
 const SP = 0x20;
@@ -60,8 +63,8 @@ export class RequestParser extends MessageParser {
   #target: RequestTarget | null = null;
   #minorVersion = 1;
 
-  constructor(handler: RequestHandler, limits: ParserLimits, acceptHttp10: boolean) {
-    super(handler, limits, true);
+  constructor(handler: RequestHandler, limits: ParserLimits, headerCase: HeaderCase, acceptHttp10: boolean) {
+    super(handler, limits, headerCase, true);
     this.#handler = handler;
     this.#acceptHttp10 = acceptHttp10;
   }
@@ -133,5 +136,6 @@ export class RequestParser extends MessageParser {
 
 /** A parser for the server's side of a connection. */
 export function createRequestParser(handler: RequestHandler, options: RequestParserOptions = {}): RequestParser {
-  return new RequestParser(handler, { ...defaultLimits, ...options.limits }, options.acceptHttp10 === true);
+  const { limits, headerCase = LOWER_CASE, acceptHttp10 = false } = options;
+  return new RequestParser(handler, { ...defaultLimits, ...limits }, headerCase, acceptHttp10);
 }

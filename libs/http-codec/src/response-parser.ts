@@ -1,3 +1,4 @@
+import { type HeaderCase, LOWER_CASE } from './spelling.ts';
 import type { BodyFraming } from './body-framing.ts';
 import { parseConnection, removeNominated } from './connection-field.ts';
 import type { HeaderList } from './header-list.ts';
@@ -31,6 +32,8 @@ export interface ResponseParserOptions {
   readonly limits?: Partial<ParserLimits>;
   /** Default: accepted. */
   readonly refuseHttp10?: boolean;
+  /** Default: names are lowered. */
+  readonly headerCase?: HeaderCase;
 }
 
 /** Parses responses, one for each `expect`. Bytes that come without one are held (`hasHeldBytes`). */
@@ -44,8 +47,8 @@ export class ResponseParser extends MessageParser {
   #minorVersion = 1;
   #informational = 0;
 
-  constructor(handler: ResponseHandler, limits: ParserLimits, refuseHttp10: boolean) {
-    super(handler, limits, false);
+  constructor(handler: ResponseHandler, limits: ParserLimits, headerCase: HeaderCase, refuseHttp10: boolean) {
+    super(handler, limits, headerCase, false);
     this.#handler = handler;
     this.#refuseHttp10 = refuseHttp10;
   }
@@ -115,5 +118,6 @@ export class ResponseParser extends MessageParser {
 
 /** A parser for the client's side of a connection. */
 export function createResponseParser(handler: ResponseHandler, options: ResponseParserOptions = {}): ResponseParser {
-  return new ResponseParser(handler, { ...defaultLimits, ...options.limits }, options.refuseHttp10 === true);
+  const { limits, headerCase = LOWER_CASE, refuseHttp10 = false } = options;
+  return new ResponseParser(handler, { ...defaultLimits, ...limits }, headerCase, refuseHttp10);
 }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { HeaderList } from './header-list.ts';
+import { respell, type Spelling } from './spelling.ts';
 
 // Start lines are few: made once.
 const statusLines: string[] = [];
@@ -18,13 +19,21 @@ function statusLine(status: number, minorVersion: number): string {
 /**
  * The head of a response as latin1 text, ended by the empty line. `extra` holds further field lines, each
  * ended by CRLF (framing and connection, which the caller decides on), or is empty. To an HTTP/1.0 request the answer
- * is of that version, too (as Envoy does).
+ * is of that version, too (as Envoy does). Names are written as the message has them, otherwise as `spelling` says.
  */
-export function serializeResponseHead(status: number, headers: HeaderList, extra: string, minorVersion = 1): string {
+export function serializeResponseHead(
+  status: number,
+  headers: HeaderList,
+  extra: string,
+  minorVersion = 1,
+  spelling: Spelling | null = null,
+): string {
   let text = minorVersion === 1 ? (statusLines[status] ??= statusLine(status, 1)) : statusLine(status, minorVersion);
   const { flat } = headers;
   for (let index = 0; index < flat.length; index += 2) text += `${flat[index]}: ${flat[index + 1]}\r\n`;
-  return `${text}${extra}\r\n`;
+  text += `${extra}\r\n`;
+  const used = headers.spelling ?? spelling;
+  return used === null ? text : respell(text, used);
 }
 
 /** The head of a request, `host` first. Otherwise as `serializeResponseHead`. */
@@ -34,11 +43,14 @@ export function serializeRequestHead(
   authority: string,
   headers: HeaderList,
   extra: string,
+  spelling: Spelling | null = null,
 ): string {
   let text = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
   const { flat } = headers;
   for (let index = 0; index < flat.length; index += 2) text += `${flat[index]}: ${flat[index + 1]}\r\n`;
-  return `${text}${extra}\r\n`;
+  text += `${extra}\r\n`;
+  const used = headers.spelling ?? spelling;
+  return used === null ? text : respell(text, used);
 }
 
 /** Field lines that frame a body; use as `extra`. */

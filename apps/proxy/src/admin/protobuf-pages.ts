@@ -1,4 +1,6 @@
 import { X509Certificate } from 'node:crypto';
+import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import type { CircuitBreakerSettings } from '../upstream/circuit-breaker.ts';
 import { create, type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { CertificatesSchema, type SubjectAlternateName } from '@flotilla/wire/envoy/admin/v3/certs_pb.js';
@@ -84,12 +86,8 @@ export function clustersJson(state: AdminState): string {
       edsServiceName: config?.edsClusterConfig?.serviceName ?? '',
       circuitBreakers: {
         thresholds: [
-          {
-            maxConnections: cluster.thresholds.maxConnections,
-            maxPendingRequests: cluster.thresholds.maxPendingRequests,
-            maxRequests: cluster.thresholds.maxRequests,
-            maxRetries: cluster.thresholds.maxRetries,
-          },
+          limitsOf(cluster.thresholds.default, RoutingPriority.DEFAULT),
+          limitsOf(cluster.thresholds.high, RoutingPriority.HIGH),
         ],
       },
       hostStatuses: cluster.hosts.map((host) => ({
@@ -113,15 +111,23 @@ export function clustersJson(state: AdminState): string {
   return print(ClustersSchema, create(ClustersSchema, { clusterStatuses }));
 }
 
+function limitsOf(limits: CircuitBreakerSettings, priority: RoutingPriority) {
+  const { maxConnections, maxPendingRequests, maxRequests, maxRetries } = limits;
+  return { priority, maxConnections, maxPendingRequests, maxRequests, maxRetries };
+}
+
 export function clustersText(state: AdminState): string {
   const dumps = new Map(state.config.clusters.dump().map((dump) => [dump.name, dump]));
   let page = '';
-  for (const { name, hosts, thresholds: limits } of state.clusters()) {
+  for (const { name, hosts, thresholds } of state.clusters()) {
     page += `${name}::observability_name::${name}\n`;
-    page += `${name}::default_priority::max_connections::${limits.maxConnections}\n`;
-    page += `${name}::default_priority::max_pending_requests::${limits.maxPendingRequests}\n`;
-    page += `${name}::default_priority::max_requests::${limits.maxRequests}\n`;
-    page += `${name}::default_priority::max_retries::${limits.maxRetries}\n`;
+    for (const priority of ['default', 'high'] as const) {
+      const limits = thresholds[priority];
+      page += `${name}::${priority}_priority::max_connections::${limits.maxConnections}\n`;
+      page += `${name}::${priority}_priority::max_pending_requests::${limits.maxPendingRequests}\n`;
+      page += `${name}::${priority}_priority::max_requests::${limits.maxRequests}\n`;
+      page += `${name}::${priority}_priority::max_retries::${limits.maxRetries}\n`;
+    }
     page += `${name}::added_via_api::${dumps.get(name)?.isStatic === false}\n`;
     for (const host of hosts) {
       for (const [stat, value] of statsOf(host)) page += `${name}::${host.address}::${stat}::${value}\n`;

@@ -113,7 +113,7 @@ async function start(server?: ScriptedAds) {
     listeners: targets.listeners,
     compileRoutes: ({ name, virtualHosts }) => {
       if (virtualHosts.some((host) => host.name === 'bad')) throw new FlotillaError('invalid', 'virtual_hosts[0]: bad');
-      return { name, clusterNames: new Set(), match: () => null };
+      return { name, clusterNames: new Set(), internalOnlyHeaders: [], match: () => null };
     },
     stats,
     clock: systemClock,

@@ -138,9 +138,9 @@ class Acceptance {
       }
       return;
     }
-    const { socket, peerCertificate, localUriSan } = outcome;
+    const { socket, peerCertificate, clientCertificate, localUriSan } = outcome;
     const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
-    const tls = { version: socket.getProtocol() ?? '', alpn, localUriSan };
+    const tls = { version: socket.getProtocol() ?? '', alpn, clientCertificate, localUriSan };
     // Only what `tls_inspector` saw, as in Envoy.
     const info = this.#infoOf(sniffed.serverName, tls, peerCertificate);
     socket.on('error', ignore);
@@ -174,7 +174,7 @@ class Acceptance {
 
   #infoOf(
     requestedServerName: string | null,
-    tls: { readonly version: string; readonly alpn: string | null; readonly localUriSan: string | null } | null,
+    tls: (Pick<ConnectionInfo, 'alpn' | 'clientCertificate' | 'localUriSan'> & { readonly version: string }) | null,
     peer: PeerCertificate | null,
   ): ConnectionInfo {
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
@@ -190,6 +190,7 @@ class Acceptance {
       requestedServerName,
       tlsVersion: tls === null ? null : tls.version,
       alpn: tls === null ? null : tls.alpn,
+      clientCertificate: tls === null ? null : tls.clientCertificate,
       peerUriSan: peer?.uriSans[0] ?? null,
       peerSubject: peer === null ? null : peer.subject,
       localUriSan: tls === null ? null : tls.localUriSan,

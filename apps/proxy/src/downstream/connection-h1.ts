@@ -57,8 +57,8 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
       hash: null,
       originalDestination: accepted.originalDestination,
     };
-    this.#parser = createRequestParser(this, { limits: settings.limits, acceptHttp10: settings.acceptHttp10 });
-    this.response = new ResponseH1(socket, this);
+    this.#parser = createRequestParser(this, settings);
+    this.response = new ResponseH1(socket, settings.headerCase.otherwise, this);
     this.#idle = new Deadline(ctx.clock, () => this.#onIdle());
     stats.connections.value += 1;
     stats.activeConnections.value += 1;

@@ -6,6 +6,7 @@ import {
   lastChunk,
   type RequestHead,
   serializeResponseHead,
+  type Spelling,
   upgradeFields,
 } from '@flotilla/http-codec';
 import type { ResponseWriter } from '../http/downstream-stream.ts';
@@ -31,6 +32,8 @@ export class ResponseH1 implements ResponseWriter {
   readonly #socket: Socket;
   readonly #segments: SegmentWriter;
   readonly #owner: ResponseOwner;
+  /** Of field names in messages without one of their own. */
+  readonly #spelling: Spelling | null;
   #isHead = false;
   #isHttp10 = false;
   #isConnect = false;
@@ -39,7 +42,8 @@ export class ResponseH1 implements ResponseWriter {
   #isTunnel = false;
   #isFlushScheduled = false;
 
-  constructor(socket: Socket, owner: ResponseOwner) {
+  constructor(socket: Socket, spelling: Spelling | null, owner: ResponseOwner) {
+    this.#spelling = spelling;
     this.#socket = socket;
     this.#segments = new SegmentWriter(socket);
     this.#owner = owner;
@@ -60,7 +64,7 @@ export class ResponseH1 implements ResponseWriter {
 
   informational(status: number, headers: HeaderList): void {
     if (this.#isHttp10) return;
-    this.#segments.text(serializeResponseHead(status, headers, ''));
+    this.#segments.text(serializeResponseHead(status, headers, '', 1, this.#spelling));
     this.#scheduleFlush();
   }
 
@@ -79,7 +83,7 @@ export class ResponseH1 implements ResponseWriter {
         extra += 'connection: close\r\n';
       } else if (this.#isHttp10) extra += 'connection: keep-alive\r\n';
     }
-    this.#segments.text(serializeResponseHead(status, headers, extra, this.#isHttp10 ? 0 : 1));
+    this.#segments.text(serializeResponseHead(status, headers, extra, this.#isHttp10 ? 0 : 1, this.#spelling));
     this.#scheduleFlush();
   }
 

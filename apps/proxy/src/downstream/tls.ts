@@ -1,3 +1,4 @@
+import type { ConnectionInfo } from '../observe/stream-info.ts';
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
@@ -21,6 +22,7 @@ export type HandshakeOutcome =
   | {
       readonly socket: TLSSocket;
       readonly peerCertificate: PeerCertificate | null;
+      readonly clientCertificate: ConnectionInfo['clientCertificate'];
       readonly localUriSan: string | null;
     }
   | { readonly failure: string };
@@ -216,7 +218,10 @@ export class TlsAcceptor {
     }
     this.#stats.handshake.value += 1;
     socket.pause();
-    finish({ socket, peerCertificate: peerCertificateOf(socket), localUriSan: this.#localUriSan });
+    const peerCertificate = peerCertificateOf(socket);
+    const hasTrust = this.#validation?.trust != null;
+    const clientCertificate = peerCertificate === null ? null : hasTrust ? 'validated' : 'presented';
+    finish({ socket, peerCertificate, clientCertificate, localUriSan: this.#localUriSan });
   }
 
   /** Why the client may not come in; null when it may. */

@@ -100,6 +100,7 @@ class UnaryCall implements UpstreamHandler {
         upgrade: null,
         scheme: 'http',
         isHttp2: true,
+        priority: 'default',
         info: null,
       },
       this,

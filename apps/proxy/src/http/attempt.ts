@@ -10,6 +10,7 @@ import type {
 } from '../upstream/upstream.ts';
 import { isGrpcType } from '../grpc/frames.ts';
 import { httpStatusOf } from '../grpc/status.ts';
+import { RawStream } from '../upstream/raw-stream.ts';
 import { type Order, requestFor } from './order.ts';
 
 /** What the router hears of an attempt. Nothing comes after `onAttemptEnd` or `onAttemptFailure`. */
@@ -51,7 +52,10 @@ export class Attempt implements UpstreamHandler {
 
   /** Sends the request's head. Separate from `pick`, so that the owner knows the attempt before its first event. */
   open(order: Order, info: StreamInfo): void {
-    const stream = this.#cluster.open(this.host, requestFor(order, this.host, info), this);
+    const stream =
+      order.action.terminatesConnect && order.method === 'CONNECT'
+        ? RawStream.open(this.#cluster, this.host, this)
+        : this.#cluster.open(this.host, requestFor(order, this.host, info), this);
     if (this.#owner === null) stream.abort();
     else this.#stream = stream;
   }

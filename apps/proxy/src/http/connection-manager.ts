@@ -1,4 +1,6 @@
 import { type Any, anyUnpack, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { compileLocalReplies } from './local-reply-mapping.ts';
+import { compileHeaderCase } from './header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
 import { compileCidrListMatcher } from '@flotilla/match';
 import {
@@ -112,6 +114,8 @@ function compileSettings(
       maxTargetBytes: headerKb * 1024,
       maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
     },
+    localReplies: compileLocalReplies(proto.localReplyConfig, ctx.random),
+    headerCase: compileHeaderCase(http1, 'http_protocol_options'),
     acceptHttp10: http1?.acceptHttp10 === true,
     defaultHostForHttp10: http1?.defaultHostForHttp10 ?? '',
     forwardsTrailers: http1?.enableTrailers === true,

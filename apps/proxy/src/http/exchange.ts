@@ -19,7 +19,7 @@ import { requestRecord } from './request-record.ts';
 import { prepareResponseHeaders } from './response-headers.ts';
 import { takeOrders } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
-import type { ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
+import type { ClientCertificate, ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
 import { replyToTimeout, startStreamTimeouts } from './stream-timeouts.ts';
 import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from './timeout.ts';
 
@@ -86,6 +86,10 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     return this;
   }
 
+  get clientCertificate(): ClientCertificate | null {
+    return this.info.connection.clientCertificate;
+  }
+
   get deadlines(): StreamDeadlines {
     return this.#stream.deadlines;
   }
@@ -134,7 +138,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     }
     this.reroute();
     const { route } = this;
-    if (this.#upgrade !== null && !settings.upgrades.has(this.#upgrade.toLowerCase())) {
+    if (this.#upgrade !== null && !this.#letsUpgrade(this.#upgrade.toLowerCase())) {
       this.#stream.closeAfterResponse();
       this.sendLocalReply(replies.upgradeRefused);
       return;
@@ -322,6 +326,12 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.#responseBrake?.release(holder);
   }
 
+  #letsUpgrade(type: string): boolean {
+    const action = this.route?.action;
+    const ofRoute = action?.kind === 'forward' ? action.upgrades.get(type) : undefined;
+    return ofRoute ?? this.settings.upgrades.has(type);
+  }
+
   get #wantsTunnel(): boolean {
     return this.#upgrade !== null || this.method === 'CONNECT';
   }
@@ -351,6 +361,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       this.sendLocalReply(replies.clusterNotFound(action.clusterNotFoundStatus));
       return;
     }
+    const refused = this.settings.router.strictCheck?.(this.headers) ?? null;
+    if (refused !== null) return this.sendLocalReply(refused);
     this.info.destinationService = cluster.destinationService;
     const orders = takeOrders(this.headers, action, this.settings.router);
     const order = placeOrder(

@@ -1,6 +1,7 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { isGrpcType } from '../grpc/frames.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
+import type { ReplyText } from './local-reply-mapping.ts';
 import type { UpstreamFailure } from '../upstream/upstream.ts';
 import type { DirectAction, RedirectAction, RoutableRequest } from './route/route.ts';
 
@@ -172,35 +173,46 @@ export function composeReply(
   reply: LocalReply,
   requestHeaders: HeaderList,
   headers: HeaderList = new HeaderList(),
+  /** As the configuration words it; null: as it is. */
+  text: ReplyText | null = null,
 ): ComposedReply {
   const isGrpc = isGrpcType(requestHeaders.get('content-type'));
-  const body = isGrpc || reply.body === '' ? null : Buffer.from(reply.body);
-  if (isGrpc) headers.flat.push(...grpcHeaders(reply).flat);
+  const { status, body: words } = text ?? reply;
+  const body = isGrpc || words === '' ? null : Buffer.from(words);
+  if (isGrpc) headers.flat.push(...grpcHeaders({ ...reply, status, body: words }).flat);
   if (body !== null) {
     headers.set('content-length', String(body.length));
-    if (!headers.has('content-type')) headers.append('content-type', 'text/plain');
+    if (!headers.has('content-type')) headers.append('content-type', text?.contentType ?? 'text/plain');
   }
   if (reply.headers !== null) headers.flat.push(...reply.headers.flat);
-  return { status: isGrpc ? 200 : reply.status, headers, body };
+  return { status: isGrpc ? 200 : status, headers, body };
 }
 
 /** The answer of a route that has no upstream. */
-export function composeDirect(action: RedirectAction | DirectAction, request: RoutableRequest): ComposedReply {
-  if (action.kind === 'redirect') {
-    const headers = new HeaderList(['location', action.location(request)]);
-    return { status: action.status, headers, body: null };
-  }
-  const { status, body } = action;
-  if (isGrpcType(request.headers.get('content-type'))) {
-    const text = body === null ? '' : body.toString();
-    const headers = grpcHeaders(reply(status, text, '', 0));
-    if (status === 201) headers.append('location', `${request.scheme}://${request.authority}${request.path}`);
-    return { status: 200, headers, body: null };
-  }
-  const fields = body === null ? [] : ['content-length', String(body.length), 'content-type', 'text/plain'];
+export function composeDirect(
+  action: RedirectAction | DirectAction,
+  request: RoutableRequest,
+  word: ((status: number, body: string, headers: HeaderList) => ReplyText) | null,
+): ComposedReply {
+  const headers = new HeaderList();
+  if (action.kind === 'redirect') headers.append('location', action.location(request));
   // What was made is where it was asked for (as Envoy has it).
-  if (status === 201) fields.unshift('location', `${request.scheme}://${request.authority}${request.path}`);
-  return { status, headers: new HeaderList(fields), body };
+  else if (action.status === 201) {
+    headers.append('location', `${request.scheme}://${request.authority}${request.path}`);
+  }
+  const given = action.kind === 'redirect' ? null : action.body;
+  const text = word === null ? null : word(action.status, given?.toString() ?? '', headers);
+  const status = text?.status ?? action.status;
+  if (action.kind !== 'redirect' && isGrpcType(request.headers.get('content-type'))) {
+    const own = grpcHeaders(reply(status, text?.body ?? given?.toString() ?? '', '', 0));
+    return { status: 200, headers: new HeaderList([...own.flat, ...headers.flat]), body: null };
+  }
+  const body = text === null ? given : text.body === '' ? null : Buffer.from(text.body);
+  if (body !== null) {
+    headers.append('content-length', String(body.length));
+    headers.append('content-type', text?.contentType ?? 'text/plain');
+  }
+  return { status, headers, body };
 }
 
 /** A response that is headers only, with the status in them ("trailers-only"). */

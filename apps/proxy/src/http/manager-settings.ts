@@ -1,4 +1,5 @@
-import type { ParserLimits } from '@flotilla/http-codec';
+import type { HeaderCase, ParserLimits } from '@flotilla/http-codec';
+import type { LocalReplyMapping } from './local-reply-mapping.ts';
 import type { ProxyContext } from '../config/context.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
@@ -46,6 +47,9 @@ export interface ManagerSettings {
   readonly server: { readonly name: string; readonly mode: 'overwrite' | 'append-if-absent' | 'pass-through' };
   /** Upgrade types that are let through, lower-case. */
   readonly upgrades: ReadonlySet<string>;
+  /** How answers of the proxy itself are worded; null: as they are. */
+  readonly localReplies: LocalReplyMapping | null;
+  readonly headerCase: HeaderCase;
   readonly stripPort: 'none' | 'matching' | 'any';
   readonly stripTrailingDot: boolean;
   readonly underscores: 'allow' | 'reject' | 'drop';

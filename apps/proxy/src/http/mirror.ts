@@ -54,7 +54,7 @@ function openCopy(
   pick: PickContext,
   limitBytes: number,
 ): Copy | null {
-  const cluster = ctx.clusters.get(policy.cluster);
+  const cluster = ctx.clusters.get(policy.cluster || (order.headers.get(policy.clusterHeader) ?? ''));
   const host = cluster?.pick(pick) ?? null;
   if (cluster === null || host === null) return null;
   const headers = order.headers.clone();
@@ -73,6 +73,7 @@ function openCopy(
       scheme: order.scheme,
       upgrade: null,
       isHttp2: order.isHttp2,
+      priority: order.action.priority,
       info: null,
     },
     copy,

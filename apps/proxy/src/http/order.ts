@@ -89,6 +89,7 @@ export function requestFor(order: Order, host: UpstreamHost, info: StreamInfo): 
     scheme: order.scheme,
     upgrade: order.upgrade,
     isHttp2: order.isHttp2,
+    priority: order.action.priority,
     info,
   };
 }

@@ -1,11 +1,13 @@
 import { HeaderList } from '@flotilla/http-codec';
 import type { StreamInfo } from '../observe/stream-info.ts';
+import type { ManagerSettings } from './manager-settings.ts';
 import { composeDirect, type ComposedReply, composeReply, type LocalReply } from './local-reply.ts';
 import type { ClusterChoice, DirectAction, RedirectAction, RoutableRequest, Route } from './route/route.ts';
 
 /** What the proxy's own answers are made from. */
 export interface AnsweredRequest extends RoutableRequest {
   readonly info: StreamInfo;
+  readonly settings: Pick<ManagerSettings, 'localReplies'>;
   readonly route: Route | null;
   readonly choice: ClusterChoice | null;
 }
@@ -28,7 +30,8 @@ export function answerLocally(reply: LocalReply, request: AnsweredRequest): Comp
     request.choice?.response?.(headers, info);
     route.response?.(headers, info);
   }
-  return composeReply(reply, request.headers, headers);
+  const text = request.settings.localReplies?.(reply.status, reply.body, headers, info) ?? null;
+  return composeReply(reply, request.headers, headers, text);
 }
 
 /** The answer of a route that redirects or answers itself, noted in the request's record. */
@@ -38,7 +41,12 @@ export function answerDirectly(
   request: AnsweredRequest,
 ): ComposedReply {
   const { info } = request;
-  const answer = composeDirect(action, request);
+  const { localReplies } = request.settings;
+  const answer = composeDirect(
+    action,
+    request,
+    localReplies === null ? null : (status, body, headers) => localReplies(status, body, headers, info),
+  );
   info.responseHeaders = answer.headers;
   info.responseCodeDetails = 'direct_response';
   route.response?.(answer.headers, info);

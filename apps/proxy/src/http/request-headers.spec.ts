@@ -27,7 +27,7 @@ function prepare(fields: Readonly<Record<string, string>>, edge: Partial<EdgeSet
     peerCertificate: null,
   } as unknown as AcceptedConnection; // only these are read
   const clientCert = { mode: 'sanitize', subject: false, cert: false, dns: false, uri: false };
-  const settings = { edge: { ...EDGE, ...edge }, clientCert } as unknown as ManagerSettings; // only these are read
+  const settings = { edge: { ...EDGE, ...edge }, clientCert, routes: () => null } as unknown as ManagerSettings; // only these are read
   const info = new StreamInfo(connection.info, 0, 0);
   const scheme = prepareRequestHeaders(headers, connection, settings, info);
   return { ...Object.fromEntries(headers), scheme };

@@ -57,7 +57,7 @@ export function prepareRequestHeaders(
       headers.set('x-forwarded-port', portOf(connection.info.localAddress));
     }
   } else if (!headers.has('x-forwarded-proto')) headers.append('x-forwarded-proto', transport);
-  sanitizeInternal(headers, client, edge);
+  sanitizeInternal(headers, client, edge, settings.routes()?.internalOnlyHeaders ?? []);
   if (edge.generateRequestId) {
     const isReplaced = client.isEdge && !edge.preserveExternalRequestId;
     if (isReplaced) headers.set('x-request-id', randomUUID());
@@ -107,12 +107,13 @@ function hopFromEnd(forwarded: string | undefined, index: number): string | null
   return hop === undefined || addressBits(hop) === null ? null : hop;
 }
 
-function sanitizeInternal(headers: HeaderList, client: Client, edge: EdgeSettings): void {
+function sanitizeInternal(headers: HeaderList, client: Client, edge: EdgeSettings, ofRoutes: readonly string[]): void {
   if (client.isInternal) {
     headers.set('x-envoy-internal', 'true');
     return;
   }
   if (edge.useRemoteAddress) for (const name of EDGE_ONLY) headers.remove(name);
+  for (const name of ofRoutes) headers.remove(name);
   const { flat } = headers;
   for (let index = 0; index < flat.length; index += 2) {
     const name = flat[index] ?? '';

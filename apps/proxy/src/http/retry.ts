@@ -1,6 +1,6 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { Backoff, type Clock, type Random } from '@flotilla/runtime';
-import type { UpstreamCluster, UpstreamFailure, UpstreamHost } from '../upstream/upstream.ts';
+import type { RoutingPriority, UpstreamCluster, UpstreamFailure, UpstreamHost } from '../upstream/upstream.ts';
 import type { RetryOn, RetryPolicy } from './route/route.ts';
 
 /** What became of the wish to try again. */
@@ -31,18 +31,20 @@ export class RetryState {
   /** Hosts that were tried; null unless the policy avoids them. */
   readonly triedHosts: Set<UpstreamHost> | null;
   readonly #cluster: UpstreamCluster;
+  readonly #priority: RoutingPriority;
   readonly #backoff: Backoff;
   readonly #random: Random;
   readonly #clock: Clock;
   #left: number;
   #holdsTicket = false;
 
-  constructor(policy: RetryPolicy, cluster: UpstreamCluster, { random, clock }: RetryTools) {
+  constructor(policy: RetryPolicy, cluster: UpstreamCluster, priority: RoutingPriority, { random, clock }: RetryTools) {
     this.policy = policy;
     this.#random = random;
     this.#clock = clock;
     this.triedHosts = policy.avoidPreviousHosts ? new Set() : null;
     this.#cluster = cluster;
+    this.#priority = priority;
     this.#backoff = new Backoff({ baseMs: policy.baseIntervalMs, maxMs: policy.maxIntervalMs }, random);
     this.#left = policy.attempts;
   }
@@ -59,7 +61,7 @@ export class RetryState {
   release(): void {
     if (!this.#holdsTicket) return;
     this.#holdsTicket = false;
-    this.#cluster.releaseRetry();
+    this.#cluster.releaseRetry(this.#priority);
   }
 
   #decide(isWanted: boolean, response: HeaderList | null): RetryVerdict {
@@ -74,7 +76,7 @@ export class RetryState {
       this.#cluster.countEvent('retry-limit-exceeded');
       return EXHAUSTED;
     }
-    if (!this.#cluster.tryAcquireRetry()) return OVERFLOW;
+    if (!this.#cluster.tryAcquireRetry(this.#priority)) return OVERFLOW;
     this.#holdsTicket = true;
     this.#left -= 1;
     const resetMs = response === null ? null : resetInterval(this.policy, response, this.#clock);

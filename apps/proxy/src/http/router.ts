@@ -68,7 +68,8 @@ export class Router implements AttemptOwner {
     this.#order = order;
     this.#cluster = cluster;
     const { settings } = host;
-    this.#retry = order.retry === null ? null : new RetryState(order.retry, cluster, settings.ctx);
+    this.#retry =
+      order.retry === null ? null : new RetryState(order.retry, cluster, order.action.priority, settings.ctx);
     this.#body = this.#retry === null || order.body === 'none' ? null : new BodyBuffer(settings.bufferLimitBytes);
   }
 

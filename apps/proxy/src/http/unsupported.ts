@@ -18,7 +18,6 @@ export function refuseUnsupportedManager(proto: HttpConnectionManager): void {
   refuseWhen(proto.earlyHeaderMutationExtensions.length > 0, 'early_header_mutation_extensions');
   refuseWhen(proto.internalAddressConfig?.unixSockets === true, 'internal_address_config.unix_sockets');
   refuseWhen(hasOtherRequestId(proto), 'request_id_extension');
-  refuseWhen(hasLocalReplies(proto), 'local_reply_config');
   refuseWhen(proto.streamErrorOnInvalidHttpMessage === true, 'stream_error_on_invalid_http_message');
   refuseWhen(proto.pathNormalizationOptions !== undefined, 'path_normalization_options');
   refuseWhen(proto.proxyStatusConfig !== undefined, 'proxy_status_config');
@@ -26,7 +25,6 @@ export function refuseUnsupportedManager(proto: HttpConnectionManager): void {
   refuseWhen(proto.appendLocalOverload, 'append_local_overload');
   refuseWhen(proto.schemeHeaderTransformation?.matchUpstream === true, 'scheme_header_transformation.match_upstream');
   const http1 = proto.httpProtocolOptions;
-  refuseWhen(http1?.headerKeyFormat !== undefined, 'http_protocol_options.header_key_format');
   refuseWhen(http1?.allowChunkedLength === true, 'http_protocol_options.allow_chunked_length');
   refuseWhen(http1?.sendFullyQualifiedUrl === true, 'http_protocol_options.send_fully_qualified_url');
   refuseWhen(
@@ -38,9 +36,4 @@ export function refuseUnsupportedManager(proto: HttpConnectionManager): void {
 function hasOtherRequestId(proto: HttpConnectionManager): boolean {
   const typeUrl = proto.requestIdExtension?.typedConfig?.typeUrl;
   return typeUrl !== undefined && !typeUrl.endsWith('.UuidRequestIdConfig');
-}
-
-function hasLocalReplies(proto: HttpConnectionManager): boolean {
-  const config = proto.localReplyConfig;
-  return config !== undefined && (config.mappers.length > 0 || config.bodyFormat !== undefined);
 }

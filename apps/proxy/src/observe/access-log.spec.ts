@@ -31,6 +31,7 @@ function stream(): StreamInfo {
     requestedServerName: null,
     tlsVersion: null,
     alpn: null,
+    clientCertificate: null,
     peerUriSan: null,
     peerSubject: null,
     localUriSan: null,

@@ -56,7 +56,7 @@ function compileLogger(config: AccessLogConfig, writers: LogWriters): AccessLog 
     const { accessLogFormat } = file;
     switch (accessLogFormat.case) {
       case 'logFormat':
-        return logger(compileLogFormat(accessLogFormat.value), writer.write.bind(writer));
+        return logger(compileFormatString(accessLogFormat.value), writer.write.bind(writer));
       case 'format':
         return logger(compileFormat(accessLogFormat.value), writer.write.bind(writer));
       case 'jsonFormat':
@@ -73,7 +73,7 @@ function compileLogger(config: AccessLogConfig, writers: LogWriters): AccessLog 
   const writer = writers.open(standard.$typeName.endsWith('StdoutAccessLog') ? '/dev/stdout' : '/dev/stderr');
   const format = standard.accessLogFormat.value;
   return logger(
-    format === undefined ? compileFormat(DEFAULT_FORMAT) : compileLogFormat(format),
+    format === undefined ? compileFormat(DEFAULT_FORMAT) : compileFormatString(format),
     writer.write.bind(writer),
   );
 }
@@ -82,7 +82,8 @@ function logger(format: (info: StreamInfo) => string, write: (line: string) => v
   return (info) => write(format(info));
 }
 
-function compileLogFormat(config: SubstitutionFormatString): (info: StreamInfo) => string {
+/** Compiles a format of text or JSON; an empty text is the default access log's. Throws `invalid`. */
+export function compileFormatString(config: SubstitutionFormatString): (info: StreamInfo) => string {
   for (const { name, typedConfig } of config.formatters) {
     const type = typedConfig?.typeUrl.slice(typedConfig.typeUrl.lastIndexOf('/') + 1) ?? '';
     if (!BUILT_IN_FORMATTERS.has(type)) {

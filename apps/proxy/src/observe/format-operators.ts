@@ -26,6 +26,7 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['START_TIME', startTime],
   ['PROTOCOL', plain((info) => info.protocol)],
   ['RESPONSE_CODE', plain((info) => info.responseCode)],
+  ['LOCAL_REPLY_BODY', plain((info) => nonEmpty(info.localReplyBody))],
   ['RESPONSE_CODE_DETAILS', plain((info) => spaceless(info.responseCodeDetails))],
   ['CONNECTION_TERMINATION_DETAILS', plain((info) => info.connectionTerminationDetails)],
   ['RESPONSE_FLAGS', plain((info) => formatResponseFlags(info.responseFlags, info.protocol === null))],

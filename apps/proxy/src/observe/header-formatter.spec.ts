@@ -14,6 +14,7 @@ const CONNECTION: ConnectionInfo = {
   requestedServerName: 'reviews',
   tlsVersion: 'TLSv1.3',
   alpn: null,
+  clientCertificate: null,
   peerUriSan: 'spiffe://cluster.local/ns/default/sa/a',
   peerSubject: null,
   localUriSan: 'spiffe://cluster.local/ns/default/sa/b',

@@ -24,6 +24,7 @@ const CONNECTION: ConnectionInfo = {
   requestedServerName: null,
   tlsVersion: null,
   alpn: null,
+  clientCertificate: null,
   peerUriSan: null,
   peerSubject: null,
   localUriSan: null,

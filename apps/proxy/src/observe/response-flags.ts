@@ -27,6 +27,7 @@ export const ResponseFlag = {
   OverloadManager: 1 << 21,
   DnsResolutionFailed: 1 << 22,
   RateLimitServiceError: 1 << 23,
+  InvalidEnvoyRequestHeaders: 1 << 24,
 } as const;
 
 // Envoy prints flags in the order in which they were set: a delay comes first, and used-up retries are noted before the
@@ -56,6 +57,7 @@ const SHORT_NAMES: readonly (readonly [number, string])[] = [
   [ResponseFlag.UpstreamMaxStreamDurationReached, 'UMSDR'],
   [ResponseFlag.OverloadManager, 'OM'],
   [ResponseFlag.DnsResolutionFailed, 'DF'],
+  [ResponseFlag.InvalidEnvoyRequestHeaders, 'IH'],
 ];
 
 const BY_NAME: ReadonlyMap<string, number> = new Map(SHORT_NAMES.map(([flag, name]) => [name, flag]));

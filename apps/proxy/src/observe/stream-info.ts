@@ -26,6 +26,8 @@ export interface ConnectionInfo {
   readonly tlsVersion: string | null;
   readonly alpn: string | null;
   /** First URI SAN of the verified peer certificate. */
+  /** Null: the client showed none. */
+  readonly clientCertificate: 'presented' | 'validated' | null;
   readonly peerUriSan: string | null;
   readonly peerSubject: string | null;
   /** URI SAN of our own certificate on this connection. */
@@ -56,6 +58,8 @@ export class StreamInfo {
   responseHeaders: HeaderList | null = null;
   responseTrailers: HeaderList | null = null;
   responseCode = 0;
+  /** Of an answer that the proxy makes itself, before it is formatted. */
+  localReplyBody = '';
   responseCodeDetails: string | null = null;
   connectionTerminationDetails: string | null = null;
   /** Bits of `ResponseFlag`. */

@@ -88,6 +88,7 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
       request.authority,
       request.headers,
       framingFields(request),
+      this.#pool.settings.headerCase.otherwise,
     );
     if (wantsTunnel(request)) this.flushHead();
     else this.#flushBuffered();

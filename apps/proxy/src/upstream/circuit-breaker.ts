@@ -1,7 +1,8 @@
 import type { Gauge, StatsRegistry } from '../observe/stats.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
+import type { RoutingPriority } from './upstream.ts';
 
-/** Limits of one cluster (Envoy's `CircuitBreakers.Thresholds`, default priority). */
+/** Limits of one cluster at one priority (Envoy's `CircuitBreakers.Thresholds`). */
 export interface CircuitBreakerSettings {
   readonly maxConnections: number;
   readonly maxPendingRequests: number;
@@ -70,7 +71,7 @@ export class Resource {
   }
 }
 
-/** The four limits of a cluster, shared by the pools of all its hosts. */
+/** The four limits of a cluster at one priority, shared by the pools of all its hosts. */
 export class CircuitBreaker {
   readonly connections: Resource;
   readonly pending: Resource;
@@ -78,8 +79,8 @@ export class CircuitBreaker {
   readonly #retries: Resource;
   readonly #settings: CircuitBreakerSettings;
 
-  constructor(settings: CircuitBreakerSettings, registry: StatsRegistry, name: string) {
-    const prefix = `${clusterStatPrefix(name)}circuit_breakers.default.`;
+  constructor(settings: CircuitBreakerSettings, registry: StatsRegistry, name: string, priority: RoutingPriority) {
+    const prefix = `${clusterStatPrefix(name)}circuit_breakers.${priority}.`;
     this.#settings = settings;
     const resource = (max: number, open: string, remaining: string): Resource =>
       new Resource(

@@ -29,8 +29,13 @@ function tls(context: MessageInitShape<typeof UpstreamTlsContextSchema>): Cluste
 
 describe('compileCluster', () => {
   it("gives Envoy's defaults", () => {
-    const { breaker, pool, discovery, balancing } = compile({});
-    expect(breaker).toMatchObject({ maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 });
+    const { breakers, pool, discovery, balancing } = compile({});
+    expect(breakers.default).toMatchObject({
+      maxConnections: 1024,
+      maxPendingRequests: 1024,
+      maxRequests: 1024,
+      maxRetries: 3,
+    });
     expect(pool).toMatchObject({ connectTimeoutMs: 5_000, idleTimeoutMs: 3_600_000, maxRequestsPerConnection: 0 });
     expect(discovery).toEqual({ kind: 'static', groups: [] });
     expect(balancing).toMatchObject({ usesLocalityWeights: false, panicThreshold: 50 });

@@ -4,7 +4,7 @@ import {
   type Cluster,
   Cluster_DiscoveryType as DiscoveryType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
-import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { DestinationService } from '../observe/stream-info.ts';
@@ -18,6 +18,7 @@ import type { PoolSettings } from './pool.ts';
 import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';
 import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
 import type { SocketSettings } from './transport.ts';
+import type { RoutingPriority } from './upstream.ts';
 
 /** Where a cluster's hosts come from. */
 export type Discovery =
@@ -32,7 +33,7 @@ export interface ClusterSettings {
   readonly statName: string;
   readonly discovery: Discovery;
   readonly balancing: BalancingSettings;
-  readonly breaker: CircuitBreakerSettings;
+  readonly breakers: Readonly<Record<RoutingPriority, CircuitBreakerSettings>>;
   /** Null: hosts are not checked actively. */
   readonly healthCheck: HealthCheckSettings | null;
   /** Null: no host is taken out for what it answers. */
@@ -68,7 +69,10 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
       statName: cluster.altStatName === '' ? cluster.name : cluster.altStatName,
       discovery: compileDiscovery(cluster, transports),
       balancing: compileBalancing(cluster),
-      breaker: compileBreaker(cluster),
+      breakers: {
+        default: compileBreaker(cluster, PriorityProto.DEFAULT),
+        high: compileBreaker(cluster, PriorityProto.HIGH),
+      },
       healthCheck: compileHealthCheck(cluster.healthChecks),
       outliers: compileOutlierDetection(cluster.outlierDetection),
       pool: {
@@ -138,9 +142,9 @@ function compileOriginalDst(cluster: Cluster): Discovery {
   };
 }
 
-function compileBreaker(cluster: Cluster): CircuitBreakerSettings {
+function compileBreaker(cluster: Cluster, priority: PriorityProto): CircuitBreakerSettings {
   refuseWhen((cluster.circuitBreakers?.perHostThresholds.length ?? 0) > 0, 'circuit_breakers.per_host_thresholds');
-  const thresholds = cluster.circuitBreakers?.thresholds.find(({ priority }) => priority === RoutingPriority.DEFAULT);
+  const thresholds = cluster.circuitBreakers?.thresholds.find((each) => each.priority === priority);
   const { retryBudget } = thresholds ?? {};
   return {
     maxConnections: thresholds?.maxConnections ?? DEFAULT_CIRCUIT_BREAKER.maxConnections,

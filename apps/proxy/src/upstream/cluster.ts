@@ -25,6 +25,7 @@ import type { Transport } from './transport.ts';
 import type {
   ConnectHandler,
   PickContext,
+  RoutingPriority,
   UpstreamCluster,
   UpstreamEvent,
   UpstreamHandler,
@@ -67,8 +68,8 @@ export class Cluster implements UpstreamCluster {
   readonly #endpoints: EndpointSet;
   readonly #originalDestinations: OriginalDestinations | null;
   readonly #transports: readonly Transport[];
-  readonly #pools: PoolContext;
-  readonly #breaker: CircuitBreaker;
+  readonly #pools: Readonly<Record<RoutingPriority, PoolContext>>;
+  readonly #breakers: Readonly<Record<RoutingPriority, CircuitBreaker>>;
   readonly #outliers: OutlierDetector | null;
   readonly #checker: HealthChecker | null;
   readonly #clock: Clock;
@@ -80,8 +81,17 @@ export class Cluster implements UpstreamCluster {
     this.destinationService = settings.destinationService;
     this.stats = openClusterStats(tools.stats, statName);
     this.#clock = tools.clock;
-    this.#breaker = new CircuitBreaker(settings.breaker, tools.stats, statName);
-    this.#pools = { settings: settings.pool, breaker: this.#breaker, stats: this.stats, clock: tools.clock };
+    this.#breakers = {
+      default: new CircuitBreaker(settings.breakers.default, tools.stats, statName, 'default'),
+      high: new CircuitBreaker(settings.breakers.high, tools.stats, statName, 'high'),
+    };
+    const pools = (breaker: CircuitBreaker): PoolContext => ({
+      settings: settings.pool,
+      breaker,
+      stats: this.stats,
+      clock: tools.clock,
+    });
+    this.#pools = { default: pools(this.#breakers.default), high: pools(this.#breakers.high) };
     const tls = tlsClientStats(tools.stats, clusterStatPrefix(statName));
     this.#transports = transports.all.map((each) => openTransport(each, tools, tls, settings.autoSanValidation));
     for (const transport of this.#transports) transport.subscribe(() => this.#transportChanged(transport));
@@ -161,16 +171,16 @@ export class Cluster implements UpstreamCluster {
     }
     const { autoSni, protocol } = this.settings;
     const pool =
-      autoSni || protocol === 'downstream'
+      autoSni || protocol === 'downstream' || request.priority !== 'default'
         ? this.#poolFor(target, request)
-        : (target.pool ??= this.#openPool(target, null, protocol));
+        : (target.pool ??= this.#openPool(target, null, protocol, 'default'));
     return pool.open(request, handler);
   }
 
   connect(host: UpstreamHost, handler: ConnectHandler): { abort(): void } {
     const target = ownHost(host);
     const { stats } = this;
-    if (!this.#breaker.connections.tryAcquire()) {
+    if (!this.#breakers.default.connections.tryAcquire()) {
       stats.upstream_cx_overflow.value += 1;
       process.nextTick(() => handler.onFailure('overflow', 'overflow'));
       return { abort: () => undefined };
@@ -189,7 +199,7 @@ export class Cluster implements UpstreamCluster {
         handler.onConnected(socket, { localAddress, peerUriSan: facts.uriSan });
       },
       onFailure: (failure, detail) => {
-        this.#breaker.connections.release();
+        this.#breakers.default.connections.release();
         target.counts.cxConnectFail += 1;
         stats.upstream_cx_connect_fail.value += 1;
         stats.upstream_rq_pending_failure_eject.value += 1;
@@ -203,14 +213,14 @@ export class Cluster implements UpstreamCluster {
       abort: () => {
         if (isAborted) return;
         isAborted = true;
-        if (dialing.abort()) this.#breaker.connections.release();
+        if (dialing.abort()) this.#breakers.default.connections.release();
       },
     };
   }
 
-  tryAcquireRetry(): boolean {
+  tryAcquireRetry(priority: RoutingPriority): boolean {
     const { stats } = this;
-    if (!this.#breaker.tryAcquireRetry()) {
+    if (!this.#breakers[priority].tryAcquireRetry()) {
       stats.upstream_rq_retry_overflow.value += 1;
       return false;
     }
@@ -218,8 +228,8 @@ export class Cluster implements UpstreamCluster {
     return true;
   }
 
-  releaseRetry(): void {
-    this.#breaker.releaseRetry();
+  releaseRetry(priority: RoutingPriority): void {
+    this.#breakers[priority].releaseRetry();
   }
 
   reportOutcome(host: UpstreamHost, outcome: HostOutcome): void {
@@ -264,31 +274,32 @@ export class Cluster implements UpstreamCluster {
     return host;
   }
 
-  /** The pool of what this request differs in: the SNI that its authority gives, the protocol that its client speaks. */
+  /** The pool of what this request differs in: its SNI, by its authority, the protocol of its client, its priority. */
   #poolFor(host: Host, request: UpstreamRequest): RequestPool {
     const { autoSni, protocol } = this.settings;
     const name = autoSni ? hostWithoutPort(request.authority) : '';
     const serverName = isIP(name) === 0 ? name : '';
     const choice = protocol === 'downstream' ? (request.isHttp2 ? 'http2' : 'http1') : protocol;
-    const key = `${choice} ${serverName}`;
+    const key = `${request.priority} ${choice} ${serverName}`;
     host.poolsByKey ??= new Map();
     let pool = host.poolsByKey.get(key);
     if (pool === undefined) {
-      pool = this.#openPool(host, serverName === '' ? null : serverName, choice);
+      pool = this.#openPool(host, serverName === '' ? null : serverName, choice, request.priority);
       host.poolsByKey.set(key, pool);
     }
     return pool;
   }
 
-  #openPool(host: Host, serverName: string | null, protocol: ProtocolChoice): RequestPool {
+  #openPool(host: Host, serverName: string | null, protocol: ProtocolChoice, priority: RoutingPriority): RequestPool {
     const { http2 } = this.settings;
+    const context = this.#pools[priority];
     switch (protocol) {
       case 'http2':
-        return new PoolH2(host, this.#pools, serverName, http2);
+        return new PoolH2(host, context, serverName, http2);
       case 'auto':
-        return new PoolAuto(host, this.#pools, serverName, http2);
+        return new PoolAuto(host, context, serverName, http2);
       default:
-        return new PoolH1(host, this.#pools, serverName);
+        return new PoolH1(host, context, serverName);
     }
   }
 
@@ -304,7 +315,7 @@ export class Cluster implements UpstreamCluster {
       stats.upstream_cx_tx_bytes_total.value += socket.bytesWritten;
       host.counts.cxActive -= 1;
       host.activeRequests -= 1;
-      this.#breaker.connections.release();
+      this.#breakers.default.connections.release();
     });
   }
 

@@ -53,7 +53,7 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
     this.peerUriSan = peerUriSan;
     this.transportVersion = transportVersion;
     this.createdMs = pool.clock.monotonicMs();
-    this.#parser = createResponseParser(this);
+    this.#parser = createResponseParser(this, { headerCase: pool.settings.headerCase });
     socket.on('data', (chunk: Buffer) => this.#onBytes(chunk));
     socket.on('drain', () => this.#attempt?.handler.onDrain());
     socket.on('end', () => this.#onFin());

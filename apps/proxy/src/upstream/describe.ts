@@ -1,3 +1,4 @@
+import type { RoutingPriority } from './upstream.ts';
 import type { CircuitBreakerSettings } from './circuit-breaker.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host, HostCounts, HostHealth } from './host.ts';
@@ -24,12 +25,12 @@ export interface ClusterDescription {
   readonly discovery: 'static' | 'eds' | 'dns' | 'original-dst';
   /** EDS name, null for other kinds. */
   readonly edsServiceName: string | null;
-  readonly thresholds: CircuitBreakerSettings;
+  readonly thresholds: Readonly<Record<RoutingPriority, CircuitBreakerSettings>>;
   readonly hosts: readonly HostDescription[];
 }
 
 export function describeCluster(cluster: Cluster): ClusterDescription {
-  const { discovery, breaker } = cluster.settings;
+  const { discovery, breakers } = cluster.settings;
   const grouped = cluster.groups.flatMap((group) =>
     group.hosts.map((host) => describeHost(host, group.priority, group.locality)),
   );
@@ -39,7 +40,7 @@ export function describeCluster(cluster: Cluster): ClusterDescription {
     name: cluster.name,
     discovery: discovery.kind,
     edsServiceName: discovery.kind === 'eds' ? discovery.serviceName : null,
-    thresholds: breaker,
+    thresholds: breakers,
     hosts: [...grouped, ...onDemand],
   };
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { HeaderCase } from '@flotilla/http-codec';
 import type { Clock, Timer } from '@flotilla/runtime';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterStats } from './cluster-stats.ts';
@@ -8,6 +9,7 @@ import type { PeerFacts } from './transport.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
 
 export interface PoolSettings extends DialSettings {
+  readonly headerCase: HeaderCase;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
   /** 0: no limit. */
@@ -71,7 +73,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   readonly host: Host;
   readonly stats: ClusterStats;
   readonly clock: Clock;
-  protected readonly settings: PoolSettings;
+  readonly settings: PoolSettings;
   readonly #breaker: CircuitBreaker;
   readonly #serverName: string | null;
   /** Connections with room; the last became so last. */

@@ -9,6 +9,8 @@ import {
   HttpProtocolOptionsSchema,
   type HttpProtocolOptions,
 } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { HeaderCase } from '@flotilla/http-codec';
+import { compileHeaderCase } from '../http/header-case.ts';
 import { compileHttp2Settings, type Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 
@@ -19,6 +21,8 @@ export type ProtocolChoice = 'http1' | 'http2' | 'downstream' | 'auto';
 export interface ProtocolSettings {
   readonly protocol: ProtocolChoice;
   readonly http2: Http2Settings;
+  /** Of messages in HTTP/1. */
+  readonly headerCase: HeaderCase;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   /** 0: no limit. */
@@ -72,14 +76,15 @@ function readOptions(cluster: Cluster): HttpProtocolOptions | null {
   return options;
 }
 
-type Choice = Pick<ProtocolSettings, 'protocol' | 'http2'>;
+type Choice = Pick<ProtocolSettings, 'protocol' | 'http2' | 'headerCase'>;
 
 /** The older fields: HTTP/2 options alone mean HTTP/2. */
 function legacyChoice(cluster: Cluster): Choice {
-  checkHttp1(cluster.httpProtocolOptions, 'http_protocol_options');
+  const headerCase = compileHttp1(cluster.httpProtocolOptions, 'http_protocol_options');
   const http2 = compileHttp2Settings(cluster.http2ProtocolOptions, 'http2_protocol_options');
-  if (cluster.protocolSelection === Selection.USE_DOWNSTREAM_PROTOCOL) return { protocol: 'downstream', http2 };
-  return { protocol: cluster.http2ProtocolOptions === undefined ? 'http1' : 'http2', http2 };
+  if (cluster.protocolSelection === Selection.USE_DOWNSTREAM_PROTOCOL)
+    return { protocol: 'downstream', http2, headerCase };
+  return { protocol: cluster.http2ProtocolOptions === undefined ? 'http1' : 'http2', http2, headerCase };
 }
 
 function choiceOf(options: HttpProtocolOptions, path: string): Choice {
@@ -95,26 +100,27 @@ function choiceOf(options: HttpProtocolOptions, path: string): Choice {
       const at = `${path}.explicit_http_config`;
       if (protocolConfig.case === 'http3ProtocolOptions') refuse(at, 'HTTP/3 is not supported');
       if (protocolConfig.case === 'http2ProtocolOptions') {
-        return { protocol: 'http2', http2: compileHttp2Settings(protocolConfig.value, `${at}.http2_protocol_options`) };
+        const http2 = compileHttp2Settings(protocolConfig.value, `${at}.http2_protocol_options`);
+        return { protocol: 'http2', http2, headerCase: compileHttp1(undefined, at) };
       }
       const http1 = protocolConfig.case === 'httpProtocolOptions' ? protocolConfig.value : undefined;
-      checkHttp1(http1, `${at}.http_protocol_options`);
-      return { protocol: 'http1', http2: compileHttp2Settings(undefined, at) };
+      const headerCase = compileHttp1(http1, `${at}.http_protocol_options`);
+      return { protocol: 'http1', http2: compileHttp2Settings(undefined, at), headerCase };
     }
     case 'useDownstreamProtocolConfig':
     case 'autoConfig': {
       const at = rule.case === 'autoConfig' ? `${path}.auto_config` : `${path}.use_downstream_protocol_config`;
-      checkHttp1(rule.value.httpProtocolOptions, `${at}.http_protocol_options`);
+      const headerCase = compileHttp1(rule.value.httpProtocolOptions, `${at}.http_protocol_options`);
       refuseWhen(rule.value.http3ProtocolOptions !== undefined, `${at}.http3_protocol_options`);
       const http2 = compileHttp2Settings(rule.value.http2ProtocolOptions, `${at}.http2_protocol_options`);
-      return { protocol: rule.case === 'autoConfig' ? 'auto' : 'downstream', http2 };
+      return { protocol: rule.case === 'autoConfig' ? 'auto' : 'downstream', http2, headerCase };
     }
     case undefined:
       return refuse(path, 'must set explicit_http_config, use_downstream_protocol_config or auto_config');
   }
 }
 
-function checkHttp1(options: Http1ProtocolOptions | undefined, path: string): void {
-  refuseWhen(options?.headerKeyFormat !== undefined, `${path}.header_key_format`);
+function compileHttp1(options: Http1ProtocolOptions | undefined, path: string): HeaderCase {
   refuseWhen(options?.sendFullyQualifiedUrl === true, `${path}.send_fully_qualified_url`);
+  return compileHeaderCase(options, path);
 }

@@ -27,8 +27,8 @@ export interface UpstreamCluster {
   /** Opens a raw connection (TLS included when the cluster says so). */
   connect(host: UpstreamHost, handler: ConnectHandler): { abort(): void };
   /** Whether one more retry fits the circuit breaker (`max_retries`); pair with `releaseRetry`. */
-  tryAcquireRetry(): boolean;
-  releaseRetry(): void;
+  tryAcquireRetry(priority: RoutingPriority): boolean;
+  releaseRetry(priority: RoutingPriority): void;
   /** Counts what was seen of a host, for its statistics and for outlier detection. */
   reportOutcome(host: UpstreamHost, outcome: HostOutcome): void;
   /**
@@ -97,9 +97,13 @@ export interface UpstreamRequest {
   readonly scheme: string;
   /** The client speaks HTTP/2, for clusters that go by that. */
   readonly isHttp2: boolean;
+  readonly priority: RoutingPriority;
   /** Filled with upstream addresses, certificate and times. Null for mirrored requests. */
   readonly info: StreamInfo | null;
 }
+
+/** Which limits of a cluster a request falls under, and which connections it may use. */
+export type RoutingPriority = 'default' | 'high';
 
 /** Why an attempt ended without a whole response. */
 export type UpstreamFailure =

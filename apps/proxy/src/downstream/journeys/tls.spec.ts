@@ -124,6 +124,7 @@ describe('mutual TLS', () => {
     );
     expect(headers?.get('x-forwarded-proto')).toBe('https');
     expect(world.records[0]?.connection).toMatchObject({
+      clientCertificate: 'validated',
       peerUriSan: 'spiffe://cluster.local/ns/default/sa/client',
       localUriSan: 'spiffe://cluster.local/ns/default/sa/web',
       tlsVersion: 'TLSv1.3',

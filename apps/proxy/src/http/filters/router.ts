@@ -1,10 +1,13 @@
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { refuse, refuseWhen } from '../route/field.ts';
+import { compileStrictCheck, type StrictCheck } from '../strict-headers.ts';
 import type { FilterConfig } from './filter-config.ts';
 
 /** Settings of the router filter. */
 export interface RouterSettings {
+  /** Null: no header is checked. */
+  readonly strictCheck: StrictCheck | null;
   /** Add no `x-envoy-*` headers to requests and responses. */
   readonly suppressEnvoyHeaders: boolean;
   /** Keep a received `x-envoy-expected-rq-timeout-ms` as the timeout. */
@@ -20,9 +23,9 @@ export function compileRouterFilter({ message }: FilterConfig): RouterSettings {
     config.upstreamHttpFilters.some(({ name }) => !isCodec(name)),
     'upstream_http_filters',
   );
-  refuseWhen(config.strictCheckHeaders.length > 0, 'strict_check_headers');
   refuseWhen(config.startChildSpan, 'start_child_span');
   return {
+    strictCheck: compileStrictCheck(config.strictCheckHeaders),
     suppressEnvoyHeaders: config.suppressEnvoyHeaders,
     respectExpectedRqTimeout: config.respectExpectedRqTimeout,
   };

@@ -27,7 +27,8 @@ function tableOf(routes: RouteFields[], more: TableFields = {}): RouteTable {
 }
 
 function request(path = '/', more: Partial<RoutableRequest> = {}): RoutableRequest {
-  return { method: 'GET', path, authority: 'a.com', scheme: 'http', headers: new HeaderList(), ...more };
+  const headers = new HeaderList();
+  return { method: 'GET', path, authority: 'a.com', scheme: 'http', headers, clientCertificate: null, ...more };
 }
 
 function route(
@@ -230,11 +231,11 @@ describe('settings of a route', () => {
     expect([own.retry?.attempts, own.retry?.on.reset, own.mirrors]).toEqual([
       1,
       true,
-      [{ cluster: 'o', fraction: 1, appendShadowSuffix: true }],
+      [{ cluster: 'o', clusterHeader: '', fraction: 1, appendShadowSuffix: true }],
     ]);
     const inherited = forward(table.match(request('/'), 0));
     expect([inherited.retry?.attempts, inherited.retry?.on.fiveXx]).toEqual([4, true]);
-    expect(inherited.mirrors).toEqual([{ cluster: 'm', fraction: 0.5, appendShadowSuffix: true }]);
+    expect(inherited.mirrors).toEqual([{ cluster: 'm', clusterHeader: '', fraction: 0.5, appendShadowSuffix: true }]);
   });
 
   it("reads Istio's default retry policy", () => {

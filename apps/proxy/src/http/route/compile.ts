@@ -33,7 +33,6 @@ export function compileRouteTable(proto: RouteConfiguration, options: RouteCompi
 
 function compileTable(proto: RouteConfiguration, options: RouteCompileOptions): RouteTable {
   refuseWhen(proto.vhds !== undefined, 'vhds');
-  refuseWhen(proto.internalOnlyHeaders.length > 0, 'internal_only_headers');
   refuseWhen(proto.clusterSpecifierPlugins.length > 0, 'cluster_specifier_plugins');
   const clusterNames = new Set<string>();
   const settings: TableSettings = {
@@ -57,6 +56,7 @@ function compileTable(proto: RouteConfiguration, options: RouteCompileOptions): 
   return {
     name: proto.name,
     clusterNames,
+    internalOnlyHeaders: proto.internalOnlyHeaders.map((name) => name.toLowerCase()),
     match(request, random) {
       const { authority } = request;
       const host = find(ignorePortInHostMatching ? hostWithoutPort(authority) : authority);

@@ -6,7 +6,7 @@ import {
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { compileClusterChoice, type CompiledChoice } from './cluster-choice.ts';
-import { refuseWhen } from './field.ts';
+import { refuse, refuseWhen } from './field.ts';
 import { compileHashPolicies } from './hash-policy.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { CompiledMatch } from './request-match.ts';
@@ -61,6 +61,8 @@ export function compileForward(
     idleTimeoutMs: idleTimeout === undefined ? null : durationMs(idleTimeout),
     maxStreamDurationMs: maxDuration === undefined ? null : durationMs(maxDuration),
     grpcTimeout: compileGrpcTimeout(proto),
+    ...compileUpgrades(proto.upgradeConfigs, `${path}.upgrade_configs`),
+    priority: proto.priority === RoutingPriority.HIGH ? 'high' : 'default',
     hash: compileHashPolicies(proto.hashPolicy, `${path}.hash_policy`),
     retry:
       proto.retryPolicy === undefined ? defaults.retry : compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
@@ -74,8 +76,6 @@ function refuseUnsupported(proto: RouteAction, path: string): void {
   refuseWhen(proto.pathRewritePolicy !== undefined, `${path}.path_rewrite_policy`);
   refuseWhen(proto.earlyDataPolicy !== undefined, `${path}.early_data_policy`);
   refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
-  refuseWhen(proto.priority !== RoutingPriority.DEFAULT, `${path}.priority`);
-  refuseWhen(proto.upgradeConfigs.length > 0, `${path}.upgrade_configs`);
   refuseWhen(proto.internalRedirectPolicy !== undefined, `${path}.internal_redirect_policy`);
   refuseWhen(
     proto.internalRedirectAction !== InternalRedirect.PASS_THROUGH_INTERNAL_REDIRECT,
@@ -83,6 +83,27 @@ function refuseUnsupported(proto: RouteAction, path: string): void {
   );
   refuseWhen(proto.cors !== undefined, `${path}.cors`);
   refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
+}
+
+function compileUpgrades(
+  configs: RouteAction['upgradeConfigs'],
+  path: string,
+): Pick<ForwardAction, 'upgrades' | 'terminatesConnect'> {
+  let terminatesConnect = false;
+  const upgrades = new Map<string, boolean>();
+  configs.forEach(({ upgradeType, enabled, connectConfig }, index) => {
+    const field = `${path}[${index}]`;
+    const type = upgradeType.toLowerCase();
+    if (type === '') refuse(`${field}.upgrade_type`, 'is empty');
+    if (upgrades.has(type)) refuse(`${field}.upgrade_type`, `"${upgradeType}" is given twice`);
+    upgrades.set(type, enabled !== false);
+    if (connectConfig === undefined) return;
+    if (type !== 'connect') refuse(`${field}.connect_config`, 'is for CONNECT only');
+    refuseWhen(connectConfig.proxyProtocolConfig !== undefined, `${field}.connect_config.proxy_protocol_config`);
+    refuseWhen(connectConfig.allowPost, `${field}.connect_config.allow_post`);
+    terminatesConnect = true;
+  });
+  return { upgrades, terminatesConnect };
 }
 
 function compileGrpcTimeout(proto: RouteAction): GrpcTimeoutRule | null {

@@ -29,7 +29,6 @@ export interface CompiledMatch {
 /** Compiles a `RouteMatch`. Throws `invalid`, naming the field, for what cannot be honoured. */
 export function compileMatch(match: RouteMatch | undefined, path: string): CompiledMatch {
   if (match === undefined) return refuse(path, 'is missing');
-  refuseWhen(match.tlsContext !== undefined, `${path}.tls_context`);
   refuseWhen(match.dynamicMetadata.length > 0, `${path}.dynamic_metadata`);
   const pathRule = pathMatchOf(match, path);
   return {
@@ -72,6 +71,9 @@ function restOf(match: RouteMatch, path: string): RequestPredicate[] {
     const matches = inField(field, () => compileQueryParameterMatcher(queryMatchOf(matcher, field)));
     rest.push((request) => matches(request.path));
   });
+  const { presented, validated } = match.tlsContext ?? {};
+  if (presented !== undefined) rest.push(({ clientCertificate }) => presented === (clientCertificate !== null));
+  if (validated !== undefined) rest.push(({ clientCertificate }) => validated === (clientCertificate === 'validated'));
   if (match.grpc !== undefined) rest.push((request) => isGrpcType(request.headers.get('content-type')));
   return rest;
 }

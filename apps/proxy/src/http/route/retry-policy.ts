@@ -42,6 +42,11 @@ const OTHER_WORDS: ReadonlySet<string> = new Set([
   'http3-post-connect-failure',
 ]);
 
+/** A word that `retry_on` may hold. */
+export function isRetryWord(word: string): boolean {
+  return OTHER_WORDS.has(word) || GRPC_STATUS_OF_WORD.has(word);
+}
+
 /** What is in force where a caller asks for retries and the route has no policy. */
 export const PLAIN_RETRY: Omit<RetryPolicy, 'on'> = {
   attempts: 1,
@@ -125,9 +130,7 @@ function compileRetryOn(proto: RetryProto, path: string): RetryOn | null {
   words.delete('');
   if (words.size === 0) return null;
   for (const word of words) {
-    if (!OTHER_WORDS.has(word) && !GRPC_STATUS_OF_WORD.has(word)) {
-      refuse(`${path}.retry_on`, `"${word}" is not a retry condition`);
-    }
+    if (!isRetryWord(word)) refuse(`${path}.retry_on`, `"${word}" is not a retry condition`);
   }
   return retryOn(
     words,

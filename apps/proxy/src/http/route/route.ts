@@ -1,3 +1,4 @@
+import type { RoutingPriority } from '../../upstream/upstream.ts';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { RateLimitRule } from '../filters/rate-limit/actions.ts';
@@ -7,6 +8,9 @@ import type { StreamInfo } from '../../observe/stream-info.ts';
  * What routing sees of a request, and what a route may rewrite. `headers` holds no pseudo headers; `host` is
  * not among them: it is `authority`.
  */
+/** What is known of the certificate of a client that showed one. */
+export type ClientCertificate = 'presented' | 'validated';
+
 export interface RoutableRequest {
   method: string;
   /** Path with query. */
@@ -14,6 +18,8 @@ export interface RoutableRequest {
   authority: string;
   scheme: string;
   readonly headers: HeaderList;
+  /** Null: the client showed none. */
+  readonly clientCertificate: ClientCertificate | null;
 }
 
 /** A `RouteConfiguration`, compiled. Immutable: a request keeps the table that it began with. */
@@ -23,6 +29,8 @@ export interface RouteTable {
   match(request: RoutableRequest, random: number): Route | null;
   /** Every cluster that a route of this table can choose; warming waits for them. */
   readonly clusterNames: ReadonlySet<string>;
+  /** Headers that only internal clients may send. */
+  readonly internalOnlyHeaders: readonly string[];
 }
 
 export interface HeaderEdits {
@@ -85,7 +93,12 @@ export interface ForwardAction {
   readonly grpcTimeout: GrpcTimeoutRule | null;
   /** The request's hash by the route's `hash_policy`; null where the route has none. */
   readonly hash: ((request: RoutableRequest, info: StreamInfo) => bigint | null) | null;
+  readonly priority: RoutingPriority;
   readonly retry: RetryPolicy | null;
+  /** By type in lower case: whether such an upgrade is let through here; others as the connection manager says. */
+  readonly upgrades: ReadonlyMap<string, boolean>;
+  /** CONNECT ends here: what it carries goes to the upstream as it is. */
+  readonly terminatesConnect: boolean;
   readonly mirrors: readonly MirrorPolicy[];
   /** Status when the chosen cluster is not known (503 unless configured). */
   readonly clusterNotFoundStatus: number;
@@ -110,7 +123,9 @@ export interface ClusterChoice extends HeaderEdits {
 }
 
 export interface MirrorPolicy {
+  /** Empty: the request names it in `clusterHeader`. */
   readonly cluster: string;
+  readonly clusterHeader: string;
   /** Probability in [0,1]. */
   readonly fraction: number;
   /** Append `-shadow` to the authority, Envoy's default. */

@@ -459,19 +459,19 @@ describe('circuit breakers', () => {
   it('limits retries, by number or by budget', async () => {
     const world = await open(() => undefined, thresholds({ maxRetries: 2 }));
     const cluster = world.cluster();
-    expect([cluster.tryAcquireRetry(), cluster.tryAcquireRetry(), cluster.tryAcquireRetry()]).toEqual([
-      true,
-      true,
-      false,
-    ]);
-    cluster.releaseRetry();
-    expect(cluster.tryAcquireRetry()).toBe(true);
+    expect([
+      cluster.tryAcquireRetry('default'),
+      cluster.tryAcquireRetry('default'),
+      cluster.tryAcquireRetry('default'),
+    ]).toEqual([true, true, false]);
+    cluster.releaseRetry('default');
+    expect(cluster.tryAcquireRetry('default')).toBe(true);
     expect(world.value('cluster.c.upstream_rq_retry_overflow')).toBe(1);
     world.manager.apply(
       staticCluster([1], thresholds({ retryBudget: { budgetPercent: { value: 50 }, minRetryConcurrency: 1 } })),
     );
     const budgeted = world.cluster();
-    expect([budgeted.tryAcquireRetry(), budgeted.tryAcquireRetry()]).toEqual([true, false]);
+    expect([budgeted.tryAcquireRetry('default'), budgeted.tryAcquireRetry('default')]).toEqual([true, false]);
   });
 });
 

@@ -143,7 +143,11 @@ function newInfo(): StreamInfo {
     requestedServerName: null,
     tlsVersion: null,
   };
-  return new StreamInfo({ ...connection, alpn: null, peerUriSan: null, peerSubject: null, localUriSan: null }, 0, 0);
+  return new StreamInfo(
+    { ...connection, alpn: null, clientCertificate: null, peerUriSan: null, peerSubject: null, localUriSan: null },
+    0,
+    0,
+  );
 }
 
 describe('mutual TLS with secrets', () => {

@@ -147,6 +147,7 @@ export function get(path = '/', more: Partial<UpstreamRequest> = {}): UpstreamRe
     scheme: 'http',
     upgrade: null,
     isHttp2: false,
+    priority: 'default',
     info: null,
     ...more,
   };

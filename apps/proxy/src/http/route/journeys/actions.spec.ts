@@ -27,6 +27,7 @@ const CONNECTION: ConnectionInfo = {
   requestedServerName: null,
   tlsVersion: null,
   alpn: null,
+  clientCertificate: null,
   peerUriSan: null,
   peerSubject: null,
   localUriSan: null,
@@ -40,7 +41,7 @@ function ours({ table, request }: ActionCase): Outcome {
   info.path = info.originalPath = request.path;
   info.authority = request.authority;
   info.requestHeaders = headers;
-  const routable: RoutableRequest = { ...request, scheme: 'http', headers };
+  const routable: RoutableRequest = { ...request, scheme: 'http', headers, clientCertificate: null };
   const compiled = compileRouteTable(table, {
     ctx: { clusters: { get: () => null } },
     compilePerFilterConfig: () => null,

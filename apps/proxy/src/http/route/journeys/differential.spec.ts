@@ -20,7 +20,8 @@ function routable(request: TestRequest): RoutableRequest {
   const headers = new HeaderList();
   // The parser trims white space around a value, as every HTTP parser must.
   for (const [name, value] of request.headers) headers.append(name, value.trim());
-  return { method: request.method, path: request.path, authority: request.authority, scheme: 'http', headers };
+  const { method, path, authority } = request;
+  return { method, path, authority, scheme: 'http', headers, clientCertificate: null };
 }
 
 function ours(table: RouteTable, request: TestRequest): string {
