@@ -2,7 +2,8 @@ export { EMPTY_PICKER, haveEqualWeights, type Balanced, type Picker, type Picker
 export { EdfQueue } from './edf-queue.ts';
 export { roundRobin } from './round-robin.ts';
 export { randomChoice } from './random.ts';
-export { leastRequest, type LeastRequestSettings } from './least-request.ts';
+export { leastRequest, leastRequestWeight, type LeastRequestSettings } from './least-request.ts';
+export { slowStart, slowStartShare, type SlowStartSettings, type Starting } from './slow-start.ts';
 export { weightedGroups, type WeightedGroup } from './weighted-groups.ts';
 export { ringHash, type RingHashSettings } from './ring-hash.ts';
 export { maglev, MAGLEV_TABLE_SIZE } from './maglev.ts';

@@ -21,7 +21,7 @@ export function leastRequest<T extends Balanced>(
   if (hosts.length === 0) return EMPTY_PICKER;
   const { choiceCount, activeRequestBias } = settings;
   if (!haveEqualWeights(hosts)) {
-    const weightOf = compileWeight(activeRequestBias);
+    const weightOf = leastRequestWeight(activeRequestBias);
     const queue = new EdfQueue(hosts, weightOf, random);
     return { pick: () => queue.next(weightOf) };
   }
@@ -37,7 +37,8 @@ export function leastRequest<T extends Balanced>(
   };
 }
 
-function compileWeight(bias: number): (host: Balanced) => number {
+/** What a host's requests in flight leave of its weight. */
+export function leastRequestWeight(bias: number): (host: Balanced) => number {
   if (bias === 0) return (host) => host.weight;
   if (bias === 1) return (host) => host.weight / (host.activeRequests + 1);
   return (host) => host.weight / (host.activeRequests + 1) ** bias;

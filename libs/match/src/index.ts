@@ -8,6 +8,7 @@ export {
   type QueryPredicate,
 } from './query-matcher.ts';
 export { compilePathMatcher, pathOnly, pathEnd, type PathMatch, type PathPredicate } from './path-matcher.ts';
+export { parseUriTemplate, type UriTemplate, uriTemplateSubstitution } from './uri-template.ts';
 export { compileDomainTable, hostWithoutPort, type DomainLookup } from './domain-table.ts';
 export {
   addressBits,

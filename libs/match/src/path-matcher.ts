@@ -1,6 +1,7 @@
 import { FlotillaError } from '@flotilla/runtime';
 import { compileRegex } from './regex.ts';
 import { lowerAscii } from './string-matcher.ts';
+import { parseUriTemplate } from './uri-template.ts';
 
 /** A rule for a request's path (Envoy's `RouteMatch.path_specifier`). */
 export type PathMatch =
@@ -8,15 +9,18 @@ export type PathMatch =
   | { readonly kind: 'exact'; readonly value: string; readonly ignoreCase?: boolean }
   /** `/api` matches `/api` and `/api/x`, not `/apis`. */
   | { readonly kind: 'separated-prefix'; readonly value: string; readonly ignoreCase?: boolean }
+  /** A template such as `/a/{x}/**`; always case sensitive. */
+  | { readonly kind: 'template'; readonly value: string }
   /** The whole path matches, RE2; always case sensitive. */
   | { readonly kind: 'regex'; readonly value: string };
 
 /** Decides from a path without query and fragment (`pathOnly`). */
 export type PathPredicate = (path: string) => boolean;
 
-/** Compiles the rule. Throws `invalid` for a malformed regex or a separated prefix with `?`, `#` or a slash at its end. */
+/** Compiles the rule. Throws `invalid` for a malformed regex or template, or a separated prefix with `?`, `#` or a slash at its end. */
 export function compilePathMatcher(spec: PathMatch): PathPredicate {
   if (spec.kind === 'regex') return compileRegex(spec.value);
+  if (spec.kind === 'template') return compileRegex(parseUriTemplate(spec.value).regex);
   if (spec.kind === 'separated-prefix' && /[?#]|\/$/.test(spec.value)) {
     throw new FlotillaError('invalid', `path-separated prefix "${spec.value}" may not hold ? or #, nor end in a slash`);
   }

@@ -2,9 +2,11 @@ import type { FaultList, FieldPath } from '@flotilla/model';
 import type {
   ClientTLSSettings,
   ConnectionPoolSettings,
+  LoadBalancerSettings,
   TrafficPolicy,
 } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { ClientTLSSettings_TLSmode as TlsMode } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
+import { LoadBalancerSettings_SimpleLB as SimpleLb } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { checkDuration, checkNotNegative, checkPercent, checkPort } from './field.ts';
 import { checkLocalityLb } from './locality.ts';
 
@@ -15,7 +17,7 @@ export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Fiel
   const isEmpty = [loadBalancer, connectionPool, outlierDetection, tls, ...others].every((each) => each === undefined);
   if (isEmpty && portLevelSettings.length === 0) faults.error(path, 'the traffic policy is empty');
   checkPool(connectionPool, [...path, 'connectionPool'], faults);
-  checkLocalityLb(loadBalancer?.localityLbSetting, [...path, 'loadBalancer', 'localityLbSetting'], faults);
+  checkLoadBalancer(loadBalancer, [...path, 'loadBalancer'], faults);
   checkPercent(policy.retryBudget?.percent, [...path, 'retryBudget', 'percent'], faults);
   checkClientTls(tls, [...path, 'tls'], faults);
   const ports = new Set<number>();
@@ -27,10 +29,32 @@ export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Fiel
     if (number !== 0 && ports.has(number)) faults.error([...at, 'port'], `port ${number} has settings before`);
     ports.add(number);
     checkPool(settings.connectionPool, [...at, 'connectionPool'], faults);
-    const locality = settings.loadBalancer?.localityLbSetting;
-    checkLocalityLb(locality, [...at, 'loadBalancer', 'localityLbSetting'], faults);
+    checkLoadBalancer(settings.loadBalancer, [...at, 'loadBalancer'], faults);
     checkClientTls(settings.tls, [...at, 'tls'], faults);
   });
+}
+
+function checkLoadBalancer(settings: LoadBalancerSettings | undefined, path: FieldPath, faults: FaultList): void {
+  if (settings === undefined) return;
+  checkLocalityLb(settings.localityLbSetting, [...path, 'localityLbSetting'], faults);
+  const { warmup, warmupDurationSecs, lbPolicy } = settings;
+  if (warmup === undefined && warmupDurationSecs === undefined) return;
+  const field = warmup === undefined ? 'warmupDurationSecs' : 'warmup';
+  if (warmup !== undefined && warmupDurationSecs !== undefined) {
+    faults.unexpected([...path, 'warmupDurationSecs'], 'is the older form of warmup.duration', 'Remove it.');
+  }
+  const simple = lbPolicy.case === 'simple' ? lbPolicy.value : SimpleLb.UNSPECIFIED;
+  if (lbPolicy.case === 'consistentHash' || simple === SimpleLb.RANDOM || simple === SimpleLb.PASSTHROUGH) {
+    faults.unexpected([...path, field], 'is for ROUND_ROBIN and LEAST_REQUEST only', 'Remove it.');
+  }
+  checkDuration(warmupDurationSecs, [...path, 'warmupDurationSecs'], faults);
+  if (warmup === undefined) return;
+  if (warmup.duration === undefined) faults.error([...path, 'warmup'], '"duration" is missing');
+  checkDuration(warmup.duration, [...path, 'warmup', 'duration'], faults);
+  checkPercent(warmup.minimumPercent, [...path, 'warmup', 'minimumPercent'], faults);
+  if (warmup.aggression !== undefined && warmup.aggression < 1) {
+    faults.error([...path, 'warmup', 'aggression'], `must be 1 or more, but is ${warmup.aggression}`);
+  }
 }
 
 function checkPool(pool: ConnectionPoolSettings | undefined, path: FieldPath, faults: FaultList): void {

@@ -244,6 +244,19 @@ refuses('DestinationRule', [
       'spec.trafficPolicy.retryBudget.percent: must lie between 0 and 100, but is 120',
     ],
   ],
+  [
+    'refuses a warm-up that cannot be',
+    {
+      host: 'a',
+      trafficPolicy: { loadBalancer: { simple: 'RANDOM', warmup: { minimumPercent: 101, aggression: 0.5 } } },
+    },
+    [
+      'spec.trafficPolicy.loadBalancer.warmup: is for ROUND_ROBIN and LEAST_REQUEST only',
+      'spec.trafficPolicy.loadBalancer.warmup: "duration" is missing',
+      'spec.trafficPolicy.loadBalancer.warmup.minimumPercent: must lie between 0 and 100, but is 101',
+      'spec.trafficPolicy.loadBalancer.warmup.aggression: must be 1 or more, but is 0.5',
+    ],
+  ],
   ['refuses an empty policy', { host: 'a', trafficPolicy: {} }, ['spec.trafficPolicy: the traffic policy is empty']],
   [
     'refuses negative limits',

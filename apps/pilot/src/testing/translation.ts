@@ -16,6 +16,7 @@ import { OriginalDstSchema } from '@flotilla/wire/envoy/extensions/filters/liste
 import { TlsInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { TcpProxySchema } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import { PreviousHostsPredicateSchema } from '@flotilla/wire/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import { RawBufferSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import {
@@ -48,6 +49,7 @@ const PACKED = createRegistry(
   HttpProtocolOptionsSchema,
   OriginalDstSchema,
   PreviousHostsPredicateSchema,
+  PreviousPrioritiesConfigSchema,
   RawBufferSchema,
   RouterSchema,
   StdoutAccessLogSchema,

@@ -102,11 +102,17 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js'),
   'envoy.extensions.load_balancing_policies.round_robin.v3': () =>
     import('@flotilla/wire/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js'),
+  'envoy.extensions.path.match.uri_template.v3': () =>
+    import('@flotilla/wire/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js'),
+  'envoy.extensions.path.rewrite.uri_template.v3': () =>
+    import('@flotilla/wire/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.js'),
   'envoy.extensions.regex_engines.v3': () =>
     import('@flotilla/wire/envoy/extensions/regex_engines/v3/google_re2_pb.js'),
   'envoy.extensions.request_id.uuid.v3': () => import('@flotilla/wire/envoy/extensions/request_id/uuid/v3/uuid_pb.js'),
   'envoy.extensions.retry.host.previous_hosts.v3': () =>
     import('@flotilla/wire/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'),
+  'envoy.extensions.retry.priority.previous_priorities.v3': () =>
+    import('@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js'),
   'envoy.extensions.transport_sockets.raw_buffer.v3': () =>
     import('@flotilla/wire/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js'),
   'envoy.extensions.transport_sockets.tls.v3': () =>

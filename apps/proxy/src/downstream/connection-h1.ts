@@ -54,6 +54,7 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
       random: ctx.random,
       avoid: null,
       avoidAttempts: 0,
+      avoidPrioritiesOf: null,
       hash: null,
       originalDestination: accepted.originalDestination,
     };

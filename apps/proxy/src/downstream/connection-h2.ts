@@ -46,6 +46,7 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
       random: ctx.random,
       avoid: null,
       avoidAttempts: 0,
+      avoidPrioritiesOf: null,
       hash: null,
       originalDestination: accepted.originalDestination,
     };

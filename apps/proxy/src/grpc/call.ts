@@ -72,7 +72,14 @@ class UnaryCall implements UpstreamHandler {
     const cluster = clusters.get(target.cluster);
     if (cluster === null) return this.#failLater(`cluster "${target.cluster}" does not exist`);
     this.#cluster = cluster;
-    const host = cluster.pick({ random, avoid: null, avoidAttempts: 0, hash: null, originalDestination: null });
+    const host = cluster.pick({
+      random,
+      avoid: null,
+      avoidAttempts: 0,
+      avoidPrioritiesOf: null,
+      hash: null,
+      originalDestination: null,
+    });
     if (host === null) return this.#failLater(`cluster "${target.cluster}" has no healthy host`);
     // As Envoy's own calls: they come from within the mesh.
     const headers = HeaderList.of({

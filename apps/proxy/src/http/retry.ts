@@ -1,6 +1,12 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { Backoff, type Clock, type Random } from '@flotilla/runtime';
-import type { RoutingPriority, UpstreamCluster, UpstreamFailure, UpstreamHost } from '../upstream/upstream.ts';
+import type {
+  PickContext,
+  RoutingPriority,
+  UpstreamCluster,
+  UpstreamFailure,
+  UpstreamHost,
+} from '../upstream/upstream.ts';
 import type { RetryOn, RetryPolicy } from './route/route.ts';
 
 /** What became of the wish to try again. */
@@ -28,8 +34,8 @@ export interface RetryTools {
 /** The retries of one request: decides after each attempt, holds the circuit breaker's ticket meanwhile. */
 export class RetryState {
   readonly policy: RetryPolicy;
-  /** Hosts that were tried; null unless the policy avoids them. */
-  readonly triedHosts: Set<UpstreamHost> | null;
+  readonly #tried: UpstreamHost[] = [];
+  #leftOut: readonly UpstreamHost[] | null = null;
   readonly #cluster: UpstreamCluster;
   readonly #priority: RoutingPriority;
   readonly #backoff: Backoff;
@@ -42,11 +48,28 @@ export class RetryState {
     this.policy = policy;
     this.#random = random;
     this.#clock = clock;
-    this.triedHosts = policy.avoidPreviousHosts ? new Set() : null;
     this.#cluster = cluster;
     this.#priority = priority;
     this.#backoff = new Backoff({ baseMs: policy.baseIntervalMs, maxMs: policy.maxIntervalMs }, random);
     this.#left = policy.attempts;
+  }
+
+  noteHost(host: UpstreamHost): void {
+    this.#tried.push(host);
+    const every = this.policy.avoidPrioritiesEvery;
+    if (every > 0 && this.#tried.length % every === 0) this.#leftOut = [...this.#tried];
+  }
+
+  /** How the next host is to be chosen. */
+  pickContext(context: PickContext): PickContext {
+    const { avoidPreviousHosts, hostSelectionAttempts } = this.policy;
+    if (this.#tried.length === 0 || (!avoidPreviousHosts && this.#leftOut === null)) return context;
+    return {
+      ...context,
+      avoid: avoidPreviousHosts ? new Set(this.#tried) : null,
+      avoidAttempts: hostSelectionAttempts,
+      avoidPrioritiesOf: this.#leftOut,
+    };
   }
 
   afterFailure(failure: AttemptFailure, hasReachedUpstream: boolean): RetryVerdict {

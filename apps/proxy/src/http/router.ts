@@ -289,7 +289,7 @@ export class Router implements AttemptOwner {
       return;
     }
     this.#attempt = attempt;
-    this.#retry?.triedHosts?.add(attempt.host);
+    this.#retry?.noteHost(attempt.host);
     attempt.open(this.#order, info);
     if (info.attemptCount > 1) this.#replay(attempt);
   }
@@ -306,9 +306,7 @@ export class Router implements AttemptOwner {
   #pickContext(): PickContext {
     const { hash } = this.#order;
     const pickContext = hash === null ? this.#host.pickContext : { ...this.#host.pickContext, hash };
-    const avoid = this.#retry?.triedHosts ?? null;
-    if (this.#retry === null || avoid === null || avoid.size === 0) return pickContext;
-    return { ...pickContext, avoid, avoidAttempts: this.#retry.policy.hostSelectionAttempts };
+    return this.#retry === null ? pickContext : this.#retry.pickContext(pickContext);
   }
 
   /** Something went to or came from the upstream. */

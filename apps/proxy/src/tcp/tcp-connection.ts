@@ -42,6 +42,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
       random: ctx.random,
       avoid: null,
       avoidAttempts: 0,
+      avoidPrioritiesOf: null,
       hash: settings.hashesSource ? xxHash64(addressOf(accepted.info.remoteAddress)) : null,
       originalDestination: accepted.originalDestination,
     };

@@ -95,7 +95,7 @@ export class Cluster implements UpstreamCluster {
     const tls = tlsClientStats(tools.stats, clusterStatPrefix(statName));
     this.#transports = transports.all.map((each) => openTransport(each, tools, tls, settings.autoSanValidation));
     for (const transport of this.#transports) transport.subscribe(() => this.#transportChanged(transport));
-    this.#endpoints = new EndpointSet(this.#transports, settings.balancing, tools.random, this.stats, (host) =>
+    this.#endpoints = new EndpointSet(this.#transports, settings.balancing, tools, this.stats, (host) =>
       this.#outliers?.forget(host),
     );
     this.#outliers =
@@ -263,13 +263,14 @@ export class Cluster implements UpstreamCluster {
     for (const host of this.hosts()) host.destroy();
   }
 
-  #pickHost({ random, avoid, avoidAttempts, hash, originalDestination }: PickContext): Host | null {
+  #pickHost({ random, avoid, avoidAttempts, avoidPrioritiesOf, hash, originalDestination }: PickContext): Host | null {
     if (this.#originalDestinations !== null) return this.#originalDestinations.hostFor(originalDestination);
-    let host = this.#endpoints.pick(random, hash);
+    const excluded = avoidPrioritiesOf === null ? null : this.#endpoints.prioritiesOf(avoidPrioritiesOf);
+    let host = this.#endpoints.pick(random, hash, excluded);
     if (avoid === null) return host;
     for (let attempt = 1; attempt < avoidAttempts && host !== null && avoid.has(host); attempt++) {
       // The same hash would give the same host again.
-      host = this.#endpoints.pick(random, null);
+      host = this.#endpoints.pick(random, null, excluded);
     }
     return host;
   }

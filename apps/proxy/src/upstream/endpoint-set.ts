@@ -1,10 +1,18 @@
-import { EMPTY_PICKER, loadOfPriorities, type Picker, type PriorityHealth, weightedGroups } from '@flotilla/balance';
-import type { Random } from '@flotilla/runtime';
+import {
+  EMPTY_PICKER,
+  loadOfPriorities,
+  type Picker,
+  type PriorityHealth,
+  slowStart,
+  weightedGroups,
+} from '@flotilla/balance';
+import type { Clock, Random } from '@flotilla/runtime';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { EndpointGroup } from './endpoints.ts';
 import { type EndpointSpec, Host } from './host.ts';
 import type { BalancingSettings } from './load-balancing.ts';
 import { addressKey, type Transport } from './transport.ts';
+import type { UpstreamHost } from './upstream.ts';
 
 /** The hosts of one locality and priority. */
 export interface HostGroup {
@@ -20,6 +28,8 @@ interface Share {
   readonly picker: Picker<Host>;
 }
 
+const NO_HOSTS: PriorityHealth = { total: 0, healthy: 0, degraded: 0 };
+
 function healthOf(groups: readonly HostGroup[]): PriorityHealth {
   const hosts = groups.flatMap((group) => group.hosts);
   const count = (health: Host['health']) => hosts.filter((host) => host.health === health).length;
@@ -34,10 +44,13 @@ export class EndpointSet {
   #groups: readonly HostGroup[] = [];
   #byKey = new Map<string, Host>();
   #picker: Picker<Host> = EMPTY_PICKER;
+  /** By the priorities that they leave out; for retries. */
+  readonly #pickersWithout = new Map<string, Picker<Host>>();
   readonly #transports: readonly Transport[];
   readonly #balancing: BalancingSettings;
   #overprovisioning: number;
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #stats: ClusterStats;
 
   readonly #onGone: (host: Host) => void;
@@ -46,7 +59,7 @@ export class EndpointSet {
   constructor(
     transports: readonly Transport[],
     balancing: BalancingSettings,
-    random: Random,
+    { random, clock }: { readonly random: Random; readonly clock: Clock },
     stats: ClusterStats,
     onGone: (host: Host) => void = () => undefined,
   ) {
@@ -55,6 +68,7 @@ export class EndpointSet {
     this.#balancing = balancing;
     this.#overprovisioning = balancing.overprovisioning;
     this.#random = random;
+    this.#clock = clock;
     this.#stats = stats;
   }
 
@@ -66,8 +80,17 @@ export class EndpointSet {
     return this.#byKey.values();
   }
 
-  pick(random: Random, hash: bigint | null): Host | null {
-    return this.#picker.pick(random, hash);
+  /** `excluded`: priorities that are left out unless no other can serve; null for none. */
+  pick(random: Random, hash: bigint | null, excluded: ReadonlySet<number> | null = null): Host | null {
+    const picker = excluded === null ? this.#picker : this.#pickerWithout(excluded);
+    return picker.pick(random, hash);
+  }
+
+  prioritiesOf(hosts: readonly UpstreamHost[]): ReadonlySet<number> {
+    const wanted = new Set(hosts);
+    return new Set(
+      this.#groups.filter((group) => group.hosts.some((host) => wanted.has(host))).map(({ priority }) => priority),
+    );
   }
 
   /** Replaces the whole set; `overprovisioning` in per cent. Requests in flight on hosts that go are left to finish. */
@@ -107,7 +130,7 @@ export class EndpointSet {
     if (now.has(key) || transport === undefined) return null;
     const known = before.get(key);
     known?.update(spec);
-    const host = known ?? new Host(spec, transport);
+    const host = known ?? new Host(spec, transport, this.#clock.monotonicMs());
     now.set(key, host);
     return host;
   }
@@ -121,14 +144,31 @@ export class EndpointSet {
       if (host.health === 'healthy') healthy.value += 1;
       else if (host.health === 'degraded') degraded.value += 1;
     }
-    this.#picker = this.#pickerOfPriorities();
+    this.#pickersWithout.clear();
+    this.#picker = this.#pickerOfPriorities(null) ?? EMPTY_PICKER;
   }
 
-  /** One picker for the healthy, the degraded and (in panic) all hosts of each priority, chosen by their loads. */
-  #pickerOfPriorities(): Picker<Host> {
+  #pickerWithout(excluded: ReadonlySet<number>): Picker<Host> {
+    const key = [...excluded].sort((a, b) => a - b).join();
+    let picker = this.#pickersWithout.get(key);
+    if (picker === undefined) {
+      picker = this.#pickerOfPriorities(excluded) ?? this.#picker;
+      this.#pickersWithout.set(key, picker);
+    }
+    return picker;
+  }
+
+  /**
+   * One picker for the healthy, the degraded and (in panic) all hosts of each priority, chosen by their loads. Null when
+   * those that are left have no usable host.
+   */
+  #pickerOfPriorities(excluded: ReadonlySet<number> | null): Picker<Host> | null {
     const count = Math.max(-1, ...this.#groups.map((group) => group.priority)) + 1;
     const { panicThreshold, failsOnPanic } = this.#balancing;
-    const health = Array.from({ length: count }, (_, priority) => healthOf(this.#groupsOf(priority, () => true)));
+    const health = Array.from({ length: count }, (_, priority) =>
+      excluded?.has(priority) === true ? NO_HOSTS : healthOf(this.#groupsOf(priority, () => true)),
+    );
+    if (excluded !== null && health.every(({ healthy, degraded }) => healthy + degraded === 0)) return null;
     const loads = loadOfPriorities(health, this.#overprovisioning, panicThreshold);
     const shares: Share[] = [];
     let upTo = 0;
@@ -147,7 +187,7 @@ export class EndpointSet {
       });
     }
     const [only, second] = shares;
-    if (only === undefined) return EMPTY_PICKER;
+    if (only === undefined) return null;
     if (second === undefined) return only.picker;
     return {
       pick(random, hash = null) {
@@ -177,22 +217,26 @@ export class EndpointSet {
   }
 
   #pickerOf(groups: readonly HostGroup[]): Picker<Host> {
-    const { createPicker, usesLocalityWeights } = this.#balancing;
-    if (!usesLocalityWeights)
-      return createPicker(
-        groups.flatMap((group) => group.hosts),
-        this.#random,
-      );
+    const { usesLocalityWeights } = this.#balancing;
+    if (!usesLocalityWeights) return this.#pickerAmong(groups.flatMap((group) => group.hosts));
     return weightedGroups(
       // A locality without a weight gets no requests, as in Envoy.
       groups
         .filter((group) => group.weight > 0)
         .map((group) => ({
           weight: group.weight * this.#availabilityOf(group),
-          picker: createPicker(group.hosts, this.#random),
+          picker: this.#pickerAmong(group.hosts),
         })),
       this.#random,
     );
+  }
+
+  #pickerAmong(hosts: readonly Host[]): Picker<Host> {
+    const { createPicker, slowStart: settings } = this.#balancing;
+    const picker = createPicker(hosts, this.#random);
+    return settings === null
+      ? picker
+      : slowStart(hosts, this.#random, picker, settings.weightOf, settings, this.#clock);
   }
 
   /** What the usable hosts of a locality can carry of its weight, in (0,1]. */

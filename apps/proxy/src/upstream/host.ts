@@ -54,6 +54,8 @@ export class Host implements UpstreamHost, DialTarget {
   isEjected = false;
   /** Has not passed, or passes no more, its active health checks. */
   failsActiveCheck = false;
+  /** On the monotonic clock: when it came, or passed its active checks (again). */
+  healthySinceMs: number;
   check: EndpointCheck | null;
   hashKey: string | null;
   activeRequests = 0;
@@ -63,7 +65,8 @@ export class Host implements UpstreamHost, DialTarget {
   poolsByKey: Map<string, RequestPool> | null = null;
   readonly counts: HostCounts = { cxTotal: 0, cxActive: 0, cxConnectFail: 0, rqTotal: 0, rqSuccess: 0, rqError: 0 };
 
-  constructor(spec: EndpointSpec, transport: Transport) {
+  constructor(spec: EndpointSpec, transport: Transport, nowMs: number) {
+    this.healthySinceMs = nowMs;
     this.address = addressKey(spec);
     this.host = spec.host;
     this.port = spec.port;

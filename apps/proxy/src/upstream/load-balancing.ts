@@ -1,15 +1,16 @@
-import { anyUnpack, type Any } from '@bufbuild/protobuf/wkt';
+import { anyUnpack, type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import type { Random } from '@flotilla/runtime';
 import {
   leastRequest,
+  leastRequestWeight,
   maglev,
   MAGLEV_TABLE_SIZE,
   murmurHash2,
   type Picker,
-  type PickerFactory,
   randomChoice,
   ringHash,
   roundRobin,
+  type SlowStartSettings,
   xxHash64,
 } from '@flotilla/balance';
 import { type Cluster, Cluster_LbPolicy as LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
@@ -42,11 +43,19 @@ export interface BalancingSettings {
   readonly failsOnPanic: boolean;
   /** How much more than its share the rest of a priority or locality can carry, per cent; EDS may say another. */
   readonly overprovisioning: number;
+  /** Null: a new host gets its full share at once. */
+  readonly slowStart: HostSlowStart | null;
+}
+
+/** Slow start, and what a host weighs apart from it. */
+export interface HostSlowStart extends SlowStartSettings {
+  readonly weightOf: (host: Host) => number;
 }
 
 interface Policy {
   readonly createPicker: HostPickerFactory;
   readonly usesLocalityWeights: boolean;
+  readonly slowStart: HostSlowStart | null;
 }
 
 /** Envoy's default of `healthy_panic_threshold`. */
@@ -62,6 +71,7 @@ export function compileBalancing(cluster: Cluster): BalancingSettings {
   const policy = cluster.loadBalancingPolicy === undefined ? compileLegacy(cluster) : compilePolicyList(cluster);
   return {
     createPicker: policy.createPicker,
+    slowStart: policy.slowStart,
     usesLocalityWeights:
       policy.usesLocalityWeights || common?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
     failsOnPanic:
@@ -76,21 +86,12 @@ function compileLegacy(cluster: Cluster): Policy {
   const { lbPolicy, lbConfig } = cluster;
   switch (lbPolicy) {
     case LbPolicy.ROUND_ROBIN:
-      if (lbConfig.case === 'roundRobinLbConfig') {
-        refuseWhen(lbConfig.value.slowStartConfig !== undefined, 'round_robin_lb_config.slow_start_config');
-      }
-      return plain(roundRobin);
-    case LbPolicy.LEAST_REQUEST: {
-      if (lbConfig.case !== 'leastRequestLbConfig') return plain(leastRequestWith(DEFAULT_CHOICES));
-      const { choiceCount, activeRequestBias, slowStartConfig } = lbConfig.value;
-      refuseWhen(slowStartConfig !== undefined, 'least_request_lb_config.slow_start_config');
-      return plain(
-        leastRequestWith({
-          choiceCount: choiceCount ?? DEFAULT_CHOICES.choiceCount,
-          activeRequestBias: activeRequestBias?.defaultValue ?? DEFAULT_CHOICES.activeRequestBias,
-        }),
+      return roundRobinOf(
+        lbConfig.case === 'roundRobinLbConfig' ? lbConfig.value.slowStartConfig : undefined,
+        'round_robin_lb_config',
       );
-    }
+    case LbPolicy.LEAST_REQUEST:
+      return leastRequestOf(lbConfig.case === 'leastRequestLbConfig' ? lbConfig.value : {}, 'least_request_lb_config');
     case LbPolicy.RANDOM:
       return plain(randomChoice);
     case LbPolicy.RING_HASH:
@@ -134,20 +135,18 @@ function compilePolicyList(cluster: Cluster): Policy {
 function compilePolicy(any: Any, path: string): Policy | null {
   const roundRobinConfig = anyUnpack(any, RoundRobinSchema);
   if (roundRobinConfig !== undefined) {
-    refuseWhen(roundRobinConfig.slowStartConfig !== undefined, `${path}.slow_start_config`);
-    return { createPicker: roundRobin, usesLocalityWeights: isWeighted(roundRobinConfig.localityLbConfig) };
+    return {
+      ...roundRobinOf(roundRobinConfig.slowStartConfig, path),
+      usesLocalityWeights: isWeighted(roundRobinConfig.localityLbConfig),
+    };
   }
   const leastRequestConfig = anyUnpack(any, LeastRequestSchema);
   if (leastRequestConfig !== undefined) {
-    refuseWhen(leastRequestConfig.slowStartConfig !== undefined, `${path}.slow_start_config`);
     const isFullScan =
       leastRequestConfig.enableFullScan === true || leastRequestConfig.selectionMethod === SelectionMethod.FULL_SCAN;
     refuseWhen(isFullScan, `${path}.selection_method: FULL_SCAN`);
     return {
-      createPicker: leastRequestWith({
-        choiceCount: leastRequestConfig.choiceCount ?? DEFAULT_CHOICES.choiceCount,
-        activeRequestBias: leastRequestConfig.activeRequestBias?.defaultValue ?? DEFAULT_CHOICES.activeRequestBias,
-      }),
+      ...leastRequestOf(leastRequestConfig, path),
       usesLocalityWeights: isWeighted(leastRequestConfig.localityLbConfig),
     };
   }
@@ -166,6 +165,7 @@ function compilePolicy(any: Any, path: string): Policy | null {
         path,
         ringConfig.consistentHashingLbConfig?.useHostnameForHashing ?? ringConfig.useHostnameForHashing,
       ),
+      slowStart: null,
       usesLocalityWeights: ringConfig.localityWeightedLbConfig !== undefined,
     };
   }
@@ -178,12 +178,13 @@ function compilePolicy(any: Any, path: string): Policy | null {
         path,
         maglevConfig.consistentHashingLbConfig?.useHostnameForHashing === true,
       ),
+      slowStart: null,
       usesLocalityWeights: maglevConfig.localityWeightedLbConfig !== undefined,
     };
   }
   const randomConfig = anyUnpack(any, RandomSchema);
   if (randomConfig === undefined) return null;
-  return { createPicker: randomChoice, usesLocalityWeights: isWeighted(randomConfig.localityLbConfig) };
+  return { ...plain(randomChoice), usesLocalityWeights: isWeighted(randomConfig.localityLbConfig) };
 }
 
 function isWeighted(
@@ -244,10 +245,49 @@ export function overprovisioningOf(assignment: ClusterLoadAssignment | undefined
   return assignment?.policy?.overprovisioningFactor ?? DEFAULT_OVERPROVISIONING;
 }
 
-function leastRequestWith(settings: typeof DEFAULT_CHOICES): PickerFactory {
-  return (hosts, random) => leastRequest(hosts, random, settings);
+/** The older and the present form of the settings. */
+interface LeastRequestFields {
+  readonly choiceCount?: number | undefined;
+  readonly activeRequestBias?: { readonly defaultValue: number } | undefined;
+  readonly slowStartConfig?: SlowStartFields | undefined;
+}
+
+interface SlowStartFields {
+  readonly slowStartWindow?: Duration | undefined;
+  readonly aggression?: { readonly defaultValue: number } | undefined;
+  readonly minWeightPercent?: { readonly value: number } | undefined;
+}
+
+function leastRequestOf(fields: LeastRequestFields, path: string): Policy {
+  const choiceCount = fields.choiceCount ?? DEFAULT_CHOICES.choiceCount;
+  const activeRequestBias = fields.activeRequestBias?.defaultValue ?? DEFAULT_CHOICES.activeRequestBias;
+  return {
+    ...plain((hosts, random) => leastRequest(hosts, random, { choiceCount, activeRequestBias })),
+    slowStart: slowStartOf(fields.slowStartConfig, leastRequestWeight(activeRequestBias), path),
+  };
+}
+
+function roundRobinOf(fields: SlowStartFields | undefined, path: string): Policy {
+  return { ...plain(roundRobin), slowStart: slowStartOf(fields, (host) => host.weight, path) };
+}
+
+const DEFAULT_MIN_SHARE = 0.1;
+
+function slowStartOf(
+  fields: SlowStartFields | undefined,
+  weightOf: (host: Host) => number,
+  path: string,
+): HostSlowStart | null {
+  const windowMs = fields?.slowStartWindow === undefined ? 0 : durationMs(fields.slowStartWindow);
+  if (fields === undefined || windowMs <= 0) return null;
+  const aggression = fields.aggression?.defaultValue ?? 1;
+  if (aggression <= 0) refuse(`${path}.slow_start_config.aggression`, 'is not greater than 0');
+  const percent = fields.minWeightPercent?.value ?? DEFAULT_MIN_SHARE * 100;
+  if (percent < 0 || percent > 100) refuse(`${path}.slow_start_config.min_weight_percent`, 'is not in 0 to 100');
+  // A share of nothing would never come up again.
+  return { windowMs, aggression, minShare: Math.max(percent / 100, 1e-4), weightOf };
 }
 
 function plain(createPicker: HostPickerFactory): Policy {
-  return { createPicker, usesLocalityWeights: false };
+  return { createPicker, usesLocalityWeights: false, slowStart: null };
 }

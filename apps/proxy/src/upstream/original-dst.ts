@@ -28,7 +28,7 @@ export class OriginalDestinations {
   /** Null when the destination is not known, not an address, or this proxy itself. */
   hostFor(destination: { readonly host: string; readonly port: number } | null): Host | null {
     if (destination === null || isIP(destination.host) === 0) return null;
-    const { portOverride, transport, isOwnListener } = this.#options;
+    const { portOverride, transport, isOwnListener, clock } = this.#options;
     const port = portOverride ?? destination.port;
     const key = `${destination.host} ${port}`;
     const known = this.#hosts.get(key);
@@ -38,7 +38,7 @@ export class OriginalDestinations {
     }
     if (isOwnListener({ host: destination.host, port })) return null;
     const spec = { host: destination.host, port, path: null, hostname: '', weight: 1, health: 'healthy' } as const;
-    const host = new Host({ ...spec, peer: null, hashKey: null, transportIndex: 0 }, transport);
+    const host = new Host({ ...spec, peer: null, hashKey: null, transportIndex: 0 }, transport, clock.monotonicMs());
     this.#hosts.set(key, { host, isUsed: true });
     this.#timer ??= this.#cleanUpLater();
     return host;

@@ -15,7 +15,7 @@ const transport = openRawTransport();
 
 function hostAt(port: number): Host {
   const target = { host: '10.0.0.1', port, path: null, hostname: '', weight: 1, peer: null, hashKey: null };
-  return new Host({ ...target, health: 'healthy', transportIndex: 0 }, transport);
+  return new Host({ ...target, health: 'healthy', transportIndex: 0 }, transport, 0);
 }
 
 function detectorOf(fields: Partial<Omit<OutlierDetection, '$typeName'>>, hosts: readonly Host[]) {

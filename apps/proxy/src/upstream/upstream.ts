@@ -58,6 +58,8 @@ export interface PickContext {
   readonly avoid: ReadonlySet<UpstreamHost> | null;
   /** How many picks to try before an avoided host is accepted. */
   readonly avoidAttempts: number;
+  /** Hosts whose priorities are left out, as far as others can serve; null: none are. */
+  readonly avoidPrioritiesOf: readonly UpstreamHost[] | null;
   /** Of the request, for balancers that go by it; null: it has none. */
   readonly hash: bigint | null;
   /** Where the client wanted to go, for ORIGINAL_DST clusters; null when it is not known. */

@@ -61,8 +61,8 @@ describe('checkSupport', () => {
     [
       'a field within an honoured one',
       'VirtualService',
-      { http: [{ retries: { attempts: 1, retryRemoteLocalities: true } }] },
-      'FLT0002 spec.http[0].retries.retryRemoteLocalities: this field is not supported yet | Remove it. If it were ignored, retries would not move to another locality.',
+      { http: [{ fault: { delay: { exponentialDelay: '1s' } } }] },
+      'FLT0002 spec.http[0].fault.delay.exponentialDelay: this field is not supported yet | Remove it. If it were ignored, requests would not be delayed.',
     ],
     [
       'a policy of a subset’s port',

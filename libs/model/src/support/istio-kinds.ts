@@ -39,8 +39,8 @@ function trafficPolicy(place: string): readonly SupportLine[] {
     ),
     ...honours(under('loadBalancer.localityLbSetting'), 'enabled', 'distribute', 'failover', 'failoverPriority'),
     notYet(under('loadBalancer.zoneAwareLbSetting'), 'traffic would not prefer near endpoints'),
-    notYet(under('loadBalancer.warmup'), 'a new endpoint would get its full share at once'),
-    notYet(under('loadBalancer.warmupDurationSecs'), 'a new endpoint would get its full share at once'),
+    ...honours(under('loadBalancer.warmup'), 'duration', 'minimumPercent', 'aggression'),
+    ...honours(under('loadBalancer'), 'warmupDurationSecs'),
     ...honours(
       under('connectionPool.tcp'),
       'maxConnections',
@@ -110,7 +110,6 @@ export const ISTIO_SUPPORT: { readonly [K in IstioKind]: KindSupport } = {
       ...honours('http[]', 'name', 'match', 'redirect', 'directResponse', 'rewrite', 'timeout', 'fault', 'headers'),
       ...honours('http[].route[]', 'destination', 'weight', 'headers'),
       ...honours('http[]', 'retries', 'mirror', 'mirrors', 'mirrorPercentage', 'mirrorPercent'),
-      notYet('http[].retries.retryRemoteLocalities', 'retries would not move to another locality'),
       notYet('http[].fault.delay.exponentialDelay', 'requests would not be delayed'),
       notYet('http[].fault.abort.http2Error', 'requests would not be aborted'),
       ...honours(

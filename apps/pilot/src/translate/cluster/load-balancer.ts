@@ -1,4 +1,8 @@
-import { type ClusterSchema, Cluster_LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import {
+  type ClusterSchema,
+  Cluster_LbPolicy,
+  type Cluster_SlowStartConfigSchema,
+} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import {
   type LoadBalancerSettings,
   LoadBalancerSettings_SimpleLB as SimpleLb,
@@ -26,14 +30,37 @@ export function loadBalancing(settings: LoadBalancerSettings | undefined): Clust
       lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize: ringSize === 0n ? 1024n : ringSize } },
     };
   }
+  const warmup = slowStart(settings);
   switch (policy?.case === 'simple' ? policy.value : SimpleLb.UNSPECIFIED) {
     case SimpleLb.ROUND_ROBIN:
-      return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN };
+      return {
+        lbPolicy: Cluster_LbPolicy.ROUND_ROBIN,
+        ...(warmup === undefined
+          ? {}
+          : { lbConfig: { case: 'roundRobinLbConfig', value: { slowStartConfig: warmup } } }),
+      };
     case SimpleLb.RANDOM:
       return { lbPolicy: Cluster_LbPolicy.RANDOM };
     default:
-      return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST };
+      return {
+        lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+        ...(warmup === undefined
+          ? {}
+          : { lbConfig: { case: 'leastRequestLbConfig', value: { slowStartConfig: warmup } } }),
+      };
   }
+}
+
+/** New endpoints begin with a small share of requests; `undefined`: with all of it. */
+function slowStart(settings: LoadBalancerSettings | undefined): Init<typeof Cluster_SlowStartConfigSchema> | undefined {
+  const { duration, minimumPercent, aggression } = settings?.warmup ?? {};
+  const window = duration ?? settings?.warmupDurationSecs;
+  if (window === undefined) return undefined;
+  return {
+    slowStartWindow: window,
+    ...(minimumPercent === undefined ? {} : { minWeightPercent: { value: minimumPercent } }),
+    ...(aggression === undefined ? {} : { aggression: { defaultValue: aggression, runtimeKey: 'warmup.aggression' } }),
+  };
 }
 
 export function isPassthrough(settings: LoadBalancerSettings | undefined): boolean {

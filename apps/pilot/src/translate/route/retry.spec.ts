@@ -1,6 +1,7 @@
-import { create, fromJson, type JsonObject, toJson } from '@bufbuild/protobuf';
+import { create, createRegistry, fromJson, type JsonObject, toJson } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { RetryPolicySchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import { HTTPRetrySchema } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import { meshDefaults } from '../../mesh/settings.ts';
 import { meshConfig } from '../../testing/world.ts';
@@ -24,6 +25,12 @@ test.each<[string, JsonObject | null, JsonObject | null, JsonObject | null]>([
     null,
     { perTryTimeout: '2s', retryBackOff: { baseInterval: '0.100s' } },
   ],
+  [
+    'other localities',
+    { attempts: 3, retryRemoteLocalities: true },
+    null,
+    { retryPriority: { name: 'envoy.retry_priorities.previous_priorities', typedConfig: { updateFrequency: 2 } } },
+  ],
   ['the mesh says', null, { attempts: 7, retryOn: 'reset' }, { retryOn: 'reset', numRetries: 7 }],
   ['the mesh says none', null, { attempts: 0 }, null],
   ['a rule beats the mesh', { attempts: 1 }, { attempts: 7 }, { numRetries: 1 }],
@@ -39,7 +46,8 @@ test.each<[string, JsonObject | null, JsonObject | null, JsonObject | null]>([
   if (expected === null) expect(policy).toBeUndefined();
   else {
     const { retryHostPredicate: _, ...plain } = policy ?? {};
-    expect(toJson(RetryPolicySchema, create(RetryPolicySchema, plain))).toMatchObject(expected);
+    const registry = createRegistry(PreviousPrioritiesConfigSchema);
+    expect(toJson(RetryPolicySchema, create(RetryPolicySchema, plain), { registry })).toMatchObject(expected);
   }
 });
 

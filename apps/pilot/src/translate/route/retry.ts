@@ -1,5 +1,6 @@
 import type { RetryPolicySchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { PreviousHostsPredicateSchema } from '@flotilla/wire/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import type { HTTPRetry } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { type Init, milliseconds, toMs, typed } from '../protobuf.ts';
@@ -10,6 +11,12 @@ type RetryPolicy = Init<typeof RetryPolicySchema>;
 const INBOUND_RETRY: RetryPolicy = { retryOn: 'reset-before-request', numRetries: 2 };
 // Tries to pick another host before giving in, so that a retry does not go where it just failed.
 const HOST_SELECTION_ATTEMPTS = 5n;
+
+// Localities are priorities: those that failed twice are left out.
+const REMOTE_LOCALITIES: RetryPolicy['retryPriority'] = {
+  name: 'envoy.retry_priorities.previous_priorities',
+  configType: { case: 'typedConfig', value: typed(PreviousPrioritiesConfigSchema, { updateFrequency: 2 }) },
+};
 
 /** Retries of an outbound route: the rule's where it has any, otherwise the mesh's. `undefined`: none. */
 export function outboundRetryPolicy(retries: HTTPRetry | undefined, mesh: MeshSettings): RetryPolicy | undefined {
@@ -26,6 +33,7 @@ export function outboundRetryPolicy(retries: HTTPRetry | undefined, mesh: MeshSe
     retriableStatusCodes: statusCodes,
     ...(perTryTimeoutMs === null ? {} : { perTryTimeout: milliseconds(perTryTimeoutMs) }),
     ...(backoffMs === null ? {} : { retryBackOff: { baseInterval: milliseconds(backoffMs) } }),
+    ...(retries?.retryRemoteLocalities === true ? { retryPriority: REMOTE_LOCALITIES } : {}),
     ...(retries?.retryIgnorePreviousHosts === false
       ? {}
       : {

@@ -11,7 +11,13 @@ import { compileHashPolicies } from './hash-policy.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { CompiledMatch } from './request-match.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
-import { compileHostFromPath, compilePrefixRewrite, compileRegexRewrite, type PathRewrite } from './rewrite.ts';
+import {
+  compileHostFromPath,
+  compilePrefixRewrite,
+  compileRegexRewrite,
+  compileTemplateRewrite,
+  type PathRewrite,
+} from './rewrite.ts';
 import type { ForwardAction, GrpcTimeoutRule, MirrorPolicy, RetryPolicy, RoutableRequest } from './route.ts';
 import type { Scope } from './scope.ts';
 
@@ -73,7 +79,6 @@ export function compileForward(
 }
 
 function refuseUnsupported(proto: RouteAction, path: string): void {
-  refuseWhen(proto.pathRewritePolicy !== undefined, `${path}.path_rewrite_policy`);
   refuseWhen(proto.earlyDataPolicy !== undefined, `${path}.early_data_policy`);
   refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
   refuseWhen(proto.internalRedirectPolicy !== undefined, `${path}.internal_redirect_policy`);
@@ -132,6 +137,11 @@ function compileRewrite(
 }
 
 function compilePathRewrite(proto: RouteAction, matched: CompiledMatch['path'], path: string): PathRewrite | null {
+  if (proto.pathRewritePolicy !== undefined) {
+    const field = `${path}.path_rewrite_policy`;
+    if (proto.regexRewrite !== undefined || proto.prefixRewrite !== '') refuse(field, 'stands beside another rewrite');
+    return compileTemplateRewrite(proto.pathRewritePolicy, matched, field);
+  }
   if (proto.regexRewrite !== undefined) {
     refuseWhen(proto.prefixRewrite !== '', `${path}.prefix_rewrite beside regex_rewrite`);
     return compileRegexRewrite(proto.regexRewrite, `${path}.regex_rewrite`);

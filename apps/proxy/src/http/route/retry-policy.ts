@@ -1,4 +1,4 @@
-import { durationMs } from '@bufbuild/protobuf/wkt';
+import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '@flotilla/http-codec';
 import { compileHeaderMatcher } from '@flotilla/match';
 import {
@@ -7,6 +7,7 @@ import {
   RetryPolicy_ResetHeaderFormat as ResetFormat,
   type RetryPolicy_RetryHostPredicate as HostPredicate,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import { inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf } from './matcher-specs.ts';
 import { headerValues } from './request-match.ts';
@@ -56,6 +57,7 @@ export const PLAIN_RETRY: Omit<RetryPolicy, 'on'> = {
   baseIntervalMs: DEFAULT_BASE_INTERVAL_MS,
   maxIntervalMs: DEFAULT_BASE_INTERVAL_MS * DEFAULT_MAX_INTERVAL_FACTOR,
   avoidPreviousHosts: false,
+  avoidPrioritiesEvery: 0,
   hostSelectionAttempts: 1,
   resetHeaders: [],
   maxResetIntervalMs: DEFAULT_MAX_RESET_INTERVAL_MS,
@@ -64,7 +66,6 @@ export const PLAIN_RETRY: Omit<RetryPolicy, 'on'> = {
 /** Compiles a retry policy; null when it retries nothing. Throws `invalid`, naming the field. */
 export function compileRetryPolicy(proto: RetryProto | undefined, path: string): RetryPolicy | null {
   if (proto === undefined) return null;
-  refuseWhen(proto.retryPriority !== undefined, `${path}.retry_priority`);
   refuseWhen(proto.retryOptionsPredicates.length > 0, `${path}.retry_options_predicates`);
   const on = compileRetryOn(proto, path);
   const avoidPreviousHosts = proto.retryHostPredicate.map((predicate, index) =>
@@ -84,6 +85,7 @@ export function compileRetryPolicy(proto: RetryProto | undefined, path: string):
     ...compileBackOff(proto, `${path}.retry_back_off`),
     ...compileResetHeaders(proto, `${path}.rate_limited_retry_back_off`),
     avoidPreviousHosts: avoidPreviousHosts.length > 0,
+    avoidPrioritiesEvery: compileRetryPriority(proto.retryPriority, `${path}.retry_priority`),
     hostSelectionAttempts: Math.max(1, Number(proto.hostSelectionRetryMaxAttempts)),
   };
 }
@@ -92,6 +94,18 @@ function requirePreviousHosts({ name, configType }: HostPredicate, path: string)
   const typeUrl = configType.case === 'typedConfig' ? configType.value.typeUrl : '';
   if (name === 'envoy.retry_host_predicates.previous_hosts' || typeUrl.endsWith('.PreviousHostsPredicate')) return true;
   return refuse(path, `"${name}" is not supported`, 'Only envoy.retry_host_predicates.previous_hosts is.');
+}
+
+/** 0: priorities that were tried are not left out. */
+function compileRetryPriority(proto: RetryProto['retryPriority'], path: string): number {
+  if (proto === undefined) return 0;
+  const any = proto.configType.value;
+  const config = any === undefined ? undefined : anyUnpack(any, PreviousPrioritiesConfigSchema);
+  if (config === undefined) {
+    return refuse(path, `"${proto.name}" is not supported`, 'Only envoy.retry_priorities.previous_priorities is.');
+  }
+  if (config.updateFrequency < 1) refuse(`${path}.update_frequency`, 'is not greater than 0');
+  return config.updateFrequency;
 }
 
 function compileBackOff(proto: RetryProto, path: string): Pick<RetryPolicy, 'baseIntervalMs' | 'maxIntervalMs'> {

@@ -1,4 +1,13 @@
-import { compileRegexSubstitution, pathEnd, pathOnly } from '@flotilla/match';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import {
+  compileRegexSubstitution,
+  parseUriTemplate,
+  pathEnd,
+  pathOnly,
+  uriTemplateSubstitution,
+} from '@flotilla/match';
+import type { TypedExtensionConfig } from '@flotilla/wire/envoy/config/core/v3/extension_pb.js';
+import { UriTemplateRewriteConfigSchema } from '@flotilla/wire/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.js';
 import type { RegexMatchAndSubstitute } from '@flotilla/wire/envoy/type/matcher/v3/regex_pb.js';
 import { inField, refuse } from './field.ts';
 import type { CompiledMatch } from './request-match.ts';
@@ -21,6 +30,28 @@ export function compilePrefixRewrite(matched: CompiledMatch['path'], replacement
 /** Compiles `RegexMatchAndSubstitute` into a rewrite of the path; the query stays. */
 export function compileRegexRewrite(rule: RegexMatchAndSubstitute, path: string): PathRewrite {
   const substitute = compileSubstitute(rule, path);
+  return (text) => {
+    const end = pathEnd(text);
+    return substitute(text.slice(0, end)) + text.slice(end);
+  };
+}
+
+/** Compiles `path_rewrite_policy`: a template with the variables of the one that the route matches by. */
+export function compileTemplateRewrite(
+  { name, typedConfig }: TypedExtensionConfig,
+  matched: CompiledMatch['path'],
+  path: string,
+): PathRewrite {
+  const config = typedConfig === undefined ? undefined : anyUnpack(typedConfig, UriTemplateRewriteConfigSchema);
+  if (config === undefined) return refuse(path, `"${name}" is not supported`);
+  if (matched.kind !== 'template') return refuse(path, 'needs a path_match_policy with a template');
+  const template = parseUriTemplate(matched.value);
+  const substitute = inField(path, () =>
+    compileRegexSubstitution({
+      regex: `^${template.regex}$`,
+      substitution: uriTemplateSubstitution(config.pathTemplateRewrite, template),
+    }),
+  );
   return (text) => {
     const end = pathEnd(text);
     return substitute(text.slice(0, end)) + text.slice(end);

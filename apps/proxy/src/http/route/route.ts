@@ -146,6 +146,8 @@ export interface RetryPolicy {
   readonly maxIntervalMs: number;
   /** Avoid hosts that were tried already (`envoy.retry_host_predicates.previous_hosts`). */
   readonly avoidPreviousHosts: boolean;
+  /** After this many tries, and so many more, the priorities tried so far are left out; 0: never. */
+  readonly avoidPrioritiesEvery: number;
   readonly hostSelectionAttempts: number;
   /** Response headers that say when to try again, the first usable counts. */
   readonly resetHeaders: readonly ResetHeader[];

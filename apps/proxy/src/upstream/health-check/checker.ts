@@ -169,7 +169,10 @@ class HostCheck {
     else this.#fail(result);
     this.isKnown = true;
     const hasChanged = before !== this.#host.failsActiveCheck;
-    if (hasChanged) this.#tools.onChange();
+    if (hasChanged) {
+      if (before) this.#host.healthySinceMs = this.#tools.clock.monotonicMs();
+      this.#tools.onChange();
+    }
     this.#onResult();
     this.#timer = this.#tools.clock.after(this.#intervalMs(hasChanged), () => this.#check());
   }

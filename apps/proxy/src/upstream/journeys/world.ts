@@ -127,6 +127,7 @@ export const ANY_HOST: PickContext = {
   random: seededRandom(2),
   avoid: null,
   avoidAttempts: 1,
+  avoidPrioritiesOf: null,
   hash: null,
   originalDestination: null,
 };
