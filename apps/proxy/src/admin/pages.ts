@@ -3,6 +3,7 @@ import { Counter, Histogram } from '../observe/stats.ts';
 import type { AdminPage, AdminRoute } from './server.ts';
 import { help, json, text } from './server.ts';
 import { prometheusPage, statsPage } from './stats-page.ts';
+import { runtimePage } from './runtime-page.ts';
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
@@ -43,6 +44,7 @@ export function adminRoutes(): ReadonlyMap<string, AdminRoute> {
   show('/server_info', 'version, state, uptime, node', async (state) =>
     json((await import('./protobuf-pages.ts')).serverInfo(state)),
   );
+  show('/runtime', 'values of the static layers', (state) => json(JSON.stringify(runtimePage(state), null, 1)));
   show('/memory', 'memory of this process', async () => json((await import('./protobuf-pages.ts')).memory()));
   show('/stats', 'statistics (?filter=regex, ?usedonly, ?format=json|prometheus)', statsPage);
   show('/stats/prometheus', 'statistics for Prometheus (?filter=regex, ?usedonly)', prometheusPage);

@@ -1,4 +1,4 @@
-import { isFieldSet, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import { isFieldSet, type JsonValue } from '@bufbuild/protobuf';
 import { FlotillaError } from '@flotilla/runtime';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
@@ -6,6 +6,7 @@ import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
 import type { FieldPath } from './check-json.ts';
+import { isEnvoysKey, runtimeEntries } from './runtime.ts';
 
 export interface BootstrapFault {
   readonly path: FieldPath;
@@ -86,15 +87,6 @@ function checkAdmin({ admin }: Bootstrap, faults: BootstrapFault[]): void {
   }
 }
 
-/** Dotted keys of a layer: a struct within stands for a prefix, except the fractions, which have a numerator. */
-function runtimeEntries(layer: JsonObject, prefix: string): [string, JsonValue][] {
-  return Object.entries(layer).flatMap(([name, value]): [string, JsonValue][] => {
-    const key = prefix + name;
-    const isStruct = typeof value === 'object' && value !== null && !Array.isArray(value) && !('numerator' in value);
-    return isStruct ? runtimeEntries(value, `${key}.`) : [[key, value]];
-  });
-}
-
 /** The key asks for nothing that this proxy does otherwise: guards of Envoy's own changes, and limits that it lacks. */
 function isRuntimeDefault(key: string, value: JsonValue): boolean {
   if (/^envoy\.(reloadable_features|restart_features|deprecated_features|features)[.:]/.test(key)) return true;
@@ -102,21 +94,22 @@ function isRuntimeDefault(key: string, value: JsonValue): boolean {
   return key === 'overload.global_downstream_max_connections' && Number(value) >= 2 ** 31 - 1;
 }
 
-function checkRuntime({ layeredRuntime }: Bootstrap, faults: BootstrapFault[]): void {
-  layeredRuntime?.layers.forEach((layer, index) => {
+function checkRuntime(bootstrap: Bootstrap, faults: BootstrapFault[]): void {
+  const hasDiscovery = bootstrap.dynamicResources !== undefined;
+  bootstrap.layeredRuntime?.layers.forEach(({ name, layerSpecifier }, index) => {
     const path = ['layered_runtime', 'layers', index];
-    const { case: kind, value } = layer.layerSpecifier;
+    const { case: kind } = layerSpecifier;
     if (kind === 'adminLayer') return;
     if (kind !== 'staticLayer') {
       faults.push({ path, message: `${kind ?? 'an empty layer'} is not supported` });
       return;
     }
-    for (const [key, setting] of runtimeEntries(value, '')) {
-      if (isRuntimeDefault(key, setting)) continue;
-      faults.push({
-        path: [...path, 'static_layer'],
-        message: `"${key}" is not supported: runtime keys have their default values. Write the value where the key is named.`,
-      });
+    for (const { key, layer, value } of runtimeEntries(bootstrap)) {
+      if (layer !== name || isRuntimeDefault(key, value) || (!isEnvoysKey(key) && !hasDiscovery)) continue;
+      const reason = isEnvoysKey(key)
+        ? 'is not supported: keys that Envoy itself looks up have their default values'
+        : 'would not count for what discovery delivers: write the value where the key is named';
+      faults.push({ path: [...path, 'static_layer'], message: `"${key}" ${reason}` });
     }
   });
 }

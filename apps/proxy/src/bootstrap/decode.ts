@@ -5,6 +5,7 @@ import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/boo
 import { type Document, isNode, isPair, isMap, LineCounter, parseDocument } from 'yaml';
 import { checkJson, type FieldPath, typeUrlsIn } from './check-json.ts';
 import { loadTypes } from './extension-types.ts';
+import { applyRuntime } from './runtime.ts';
 
 /** A fault of a bootstrap file. Lines and columns count from 1. */
 export interface Fault {
@@ -62,7 +63,8 @@ export async function decodeBootstrap(text: string, file: string): Promise<Decod
   if (faults.length > 0) return { bootstrap: null, faults, faultAt };
   try {
     // checkJson has established that this is JSON of the message.
-    return { bootstrap: fromJson(BootstrapSchema, json as JsonValue, { registry }), faults: null, faultAt };
+    const bootstrap = fromJson(BootstrapSchema, json as JsonValue, { registry });
+    return { bootstrap: applyRuntime(bootstrap, registry), faults: null, faultAt };
   } catch (error) {
     return { bootstrap: null, faults: [faultAt([], error instanceof Error ? error.message : String(error))], faultAt };
   }

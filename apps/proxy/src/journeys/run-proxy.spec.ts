@@ -253,7 +253,15 @@ describe('administration pages', () => {
       expect(await status('/healthcheck/ok', { method: 'POST' })).toBe(200);
       expect((await fetchPage(admin, '/logging?level=debug', { method: 'POST' })).body).toContain('proxy: debug');
       expect(await status('/logging?level=loud', { method: 'POST' })).toBe(400);
-      for (const path of ['/', '/certs', '/clusters?format=json', '/init_dump', '/memory', '/stats/prometheus']) {
+      for (const path of [
+        '/',
+        '/certs',
+        '/clusters?format=json',
+        '/init_dump',
+        '/memory',
+        '/runtime',
+        '/stats/prometheus',
+      ]) {
         expect(await status(path)).toBe(200);
       }
       expect(JSON.parse((await fetchPage(admin, '/server_info')).body)).toMatchObject({ state: 'LIVE' });
