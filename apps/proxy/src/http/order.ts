@@ -21,6 +21,8 @@ export interface Order {
   readonly timeouts: OrderTimeouts;
   /** Null: one try. */
   readonly retry: RetryPolicy | null;
+  /** A try that takes too long is joined by another. */
+  readonly hedges: boolean;
   /** For balancers that go by it; null: the request has none. */
   readonly hash: bigint | null;
 }
@@ -43,7 +45,7 @@ export function placeOrder(
   body: Order['body'],
   upgrade: string | null,
   isHttp2: boolean,
-  { timeouts, retry }: RouterOrders,
+  { timeouts, retry, hedges }: RouterOrders,
   info: StreamInfo,
 ): Order {
   const { headers } = request;
@@ -73,6 +75,7 @@ export function placeOrder(
     isHttp2,
     timeouts,
     retry,
+    hedges,
     hash,
   };
 }

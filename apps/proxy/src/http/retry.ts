@@ -76,6 +76,15 @@ export class RetryState {
     return this.#decide(retriesFailure(this.policy.on, failure, hasReachedUpstream), null);
   }
 
+  /** The try takes too long, and another one may join it, whatever `retry_on` says (Envoy). */
+  afterSlowness(): RetryVerdict {
+    return this.#decide(true, null);
+  }
+
+  wouldRetry(status: number, headers: HeaderList): boolean {
+    return retriesHead(this.policy.on, status, headers);
+  }
+
   afterHead(status: number, headers: HeaderList): RetryVerdict {
     return this.#decide(retriesHead(this.policy.on, status, headers), headers);
   }

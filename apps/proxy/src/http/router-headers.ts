@@ -14,6 +14,7 @@ const RETRY_ON = 'x-envoy-retry-on';
 const RETRY_GRPC_ON = 'x-envoy-retry-grpc-on';
 const RETRIABLE_STATUS_CODES = 'x-envoy-retriable-status-codes';
 const RETRIABLE_HEADERS = 'x-envoy-retriable-header-names';
+const HEDGE = 'x-envoy-hedge-on-per-try-timeout';
 
 const ORDERS: ReadonlySet<string> = new Set([
   ROUTE_TIMEOUT,
@@ -24,6 +25,7 @@ const ORDERS: ReadonlySet<string> = new Set([
   RETRY_GRPC_ON,
   RETRIABLE_STATUS_CODES,
   RETRIABLE_HEADERS,
+  HEDGE,
 ]);
 
 /** What a router is to do about time and retries. */
@@ -31,6 +33,8 @@ export interface RouterOrders {
   readonly timeouts: OrderTimeouts;
   /** Null: one try. */
   readonly retry: RetryPolicy | null;
+  /** A try that takes too long is joined by another. */
+  readonly hedges: boolean;
 }
 
 /** The route's time-outs and retries, or the caller's where its headers name others. Takes those headers off. */
@@ -38,6 +42,7 @@ export function takeOrders(headers: HeaderList, action: ForwardAction, settings:
   const hasOrders = holdsOrders(headers);
   return {
     timeouts: orderTimeouts(headers, hasOrders, action, settings),
+    hedges: (hasOrders ? takeHedge(headers) : null) ?? action.hedges,
     retry: hasOrders ? takeRetry(headers, action.retry) : retryFor(headers, action.retry),
   };
 }
@@ -109,6 +114,13 @@ function union(a: RetryOn, b: RetryOn): RetryOn {
     matchesRetriableHeaders: b.matchesRetriableHeaders,
     grpcStatuses: new Set([...a.grpcStatuses, ...b.grpcStatuses]),
   };
+}
+
+function takeHedge(headers: HeaderList): boolean | null {
+  const text = headers.get(HEDGE);
+  if (text === undefined) return null;
+  headers.remove(HEDGE);
+  return text === 'true' ? true : text === 'false' ? false : null;
 }
 
 function takeList(headers: HeaderList, name: string): string[] {

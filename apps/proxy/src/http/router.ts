@@ -46,6 +46,8 @@ export interface RouterHost {
  * attempt's response goes to the client.
  *
  *   trying -> (waiting to retry -> trying)* -> responding -> over
+ *
+ * With hedging a try whose time is up is not given up but joined by another.
  */
 export class Router implements AttemptOwner {
   readonly #host: RouterHost;
@@ -56,6 +58,8 @@ export class Router implements AttemptOwner {
   readonly #body: BodyBuffer | null;
   #mirrors: Mirrors | null = null;
   #attempt: Attempt | null = null;
+  /** Tries that took too long and go on beside the present one: whichever answers first counts. */
+  readonly #late = new Set<Attempt>();
   #backoff: Timer | null = null;
   #isRequestEnded = false;
   #isResponding = false;
@@ -117,12 +121,14 @@ export class Router implements AttemptOwner {
     this.#backoff = null;
     this.#attempt?.abort();
     this.#attempt = null;
+    this.#abortLate();
     this.#retry?.release();
     this.#mirrors?.abort();
   }
 
   onRouteTimeout(): void {
-    if (this.#attempt !== null) {
+    const tries = this.#late.size + (this.#attempt === null ? 0 : 1);
+    for (let count = 0; count < tries; count++) {
       this.#cluster.countEvent('timeout');
       if (!this.#isResponding) this.#cluster.countResponse(responseTimeout.status, false);
     }
@@ -132,7 +138,50 @@ export class Router implements AttemptOwner {
   }
 
   onPerTryTimeout(): void {
-    if (!this.#isResponding) this.#giveUpAttempt('per-try-timeout', perTryTimeout);
+    if (this.#isResponding) return;
+    if (this.#order.hedges) this.#hedge();
+    else this.#giveUpAttempt('per-try-timeout', perTryTimeout);
+  }
+
+  /** The present try is slow: another one joins it, as long as there are retries. */
+  #hedge(): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    this.#reportUnanswered();
+    const verdict = this.#retryAfter((retry) => retry.afterSlowness());
+    if (verdict === null) return;
+    if (verdict.kind === 'retry') {
+      this.#late.add(attempt);
+      this.#attempt = null;
+    }
+    this.#follow(verdict);
+  }
+
+  /** Another try than this one may still answer. */
+  get #isAwaitingOthers(): boolean {
+    return this.#attempt !== null || this.#backoff !== null || this.#late.size > 0;
+  }
+
+  #abortLate(): void {
+    for (const attempt of this.#late) attempt.abort();
+    this.#late.clear();
+  }
+
+  /** A late try answers. False: it is no answer, and another one is awaited. */
+  #takeLate(attempt: Attempt, status: number, headers: HeaderList): boolean {
+    this.#late.delete(attempt);
+    if (this.#isAwaitingOthers && this.#retry?.wouldRetry(status, headers) === true) {
+      attempt.abort();
+      return false;
+    }
+    this.#backoff?.cancel();
+    this.#backoff = null;
+    this.#attempt?.abort();
+    this.#attempt = attempt;
+    const { info } = this.#host;
+    info.upstreamHost = attempt.host.address;
+    info.upstreamPeer = attempt.host.peer;
+    return true;
   }
 
   /** Nothing went to or came from the upstream for too long. */
@@ -170,7 +219,9 @@ export class Router implements AttemptOwner {
   }
 
   onAttemptHead(attempt: Attempt, status: number, headers: HeaderList, hasBody: boolean): void {
-    const verdict = this.#retryAfter((retry) => retry.afterHead(status, headers));
+    const isLate = this.#late.has(attempt);
+    if (isLate && !this.#takeLate(attempt, status, headers)) return;
+    const verdict = isLate ? null : this.#retryAfter((retry) => retry.afterHead(status, headers));
     if (verdict !== null && verdict.kind === 'retry') {
       attempt.abort();
       this.#attempt = null;
@@ -181,6 +232,7 @@ export class Router implements AttemptOwner {
     if (verdict !== null) this.#follow(verdict);
     this.#cluster.countResponse(status, false);
     this.#isResponding = true;
+    this.#abortLate();
     this.#touch();
     this.#host.deadlines.clear('per-try');
     this.#retry?.release();
@@ -220,16 +272,19 @@ export class Router implements AttemptOwner {
   }
 
   onAttemptFailure(attempt: Attempt, failure: UpstreamFailure, detail: string): void {
-    this.#attempt = null;
+    const isLate = this.#late.delete(attempt);
+    if (!isLate) this.#attempt = null;
     const { info } = this.#host;
     if (failure === 'connect-failure' && detail !== '') info.upstreamTransportFailureReason = detail;
     if (this.#isResponding) {
       this.#host.respondBroken(flagOfFailure(failure), resetAfterStart(failure, detail));
       return;
     }
-    const verdict = this.#retryAfter((retry) => retry.afterFailure(failure, attempt.hasConnected));
+    const verdict = isLate ? null : this.#retryAfter((retry) => retry.afterFailure(failure, attempt.hasConnected));
     if (verdict !== null && this.#follow(verdict)) return;
-    this.#replyInPlace(upstreamFailed(failure, detail, info.attemptCount > 1));
+    const reply = upstreamFailed(failure, detail, info.attemptCount > 1);
+    if (this.#isAwaitingOthers) this.#cluster.countResponse(reply.status, false);
+    else this.#replyInPlace(reply);
   }
 
   get #wantsTunnel(): boolean {
@@ -327,12 +382,13 @@ export class Router implements AttemptOwner {
   /** Headers that tell the upstream about this try. */
   #markRequest(): void {
     const { settings, info } = this.#host;
-    const { headers, route, timeouts } = this.#order;
+    const { headers, route, timeouts, hedges } = this.#order;
     if (!settings.router.suppressEnvoyHeaders && (timeouts.routeMs > 0 || timeouts.perTryMs > 0)) {
       const spentMs =
         info.requestEndMs < 0 || info.attemptCount === 1 ? 0 : settings.ctx.clock.monotonicMs() - info.requestEndMs;
       const leftMs = timeouts.routeMs === 0 ? Infinity : Math.max(0, timeouts.routeMs - Math.floor(spentMs));
-      const expectedMs = timeouts.perTryMs === 0 ? leftMs : Math.min(leftMs, timeouts.perTryMs);
+      // A hedged try may go on after its time.
+      const expectedMs = timeouts.perTryMs === 0 || hedges ? leftMs : Math.min(leftMs, timeouts.perTryMs);
       headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
     }
     if (route.attemptCountInRequest) headers.set('x-envoy-attempt-count', String(info.attemptCount));

@@ -1,5 +1,6 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import {
+  type HedgePolicy,
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
   RouteAction_InternalRedirectAction as InternalRedirect,
   type RouteAction,
@@ -24,6 +25,7 @@ import type { Scope } from './scope.ts';
 /** What a route takes over from its virtual host when it has none of its own. */
 export interface ForwardDefaults {
   readonly retry: RetryPolicy | null;
+  readonly hedges: boolean;
   readonly mirrors: readonly MirrorPolicy[];
 }
 
@@ -72,6 +74,8 @@ export function compileForward(
     hash: compileHashPolicies(proto.hashPolicy, `${path}.hash_policy`),
     retry:
       proto.retryPolicy === undefined ? defaults.retry : compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
+    hedges:
+      proto.hedgePolicy === undefined ? defaults.hedges : compileHedging(proto.hedgePolicy, `${path}.hedge_policy`),
     mirrors: ownMirrors.length > 0 ? ownMirrors : defaults.mirrors,
     clusterNotFoundStatus: NOT_FOUND_STATUS[proto.clusterNotFoundResponseCode],
   };
@@ -87,7 +91,13 @@ function refuseUnsupported(proto: RouteAction, path: string): void {
     `${path}.internal_redirect_action`,
   );
   refuseWhen(proto.cors !== undefined, `${path}.cors`);
-  refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
+}
+
+/** Whether a try that takes too long is joined by another: the one part of hedging that Envoy has, too. */
+export function compileHedging(proto: HedgePolicy | undefined, path: string): boolean {
+  refuseWhen((proto?.initialRequests ?? 1) !== 1, `${path}.initial_requests`);
+  refuseWhen(proto?.additionalRequestChance !== undefined, `${path}.additional_request_chance`);
+  return proto?.hedgeOnPerTryTimeout === true;
 }
 
 function compileUpgrades(

@@ -95,6 +95,7 @@ export interface ForwardAction {
   readonly hash: ((request: RoutableRequest, info: StreamInfo) => bigint | null) | null;
   readonly priority: RoutingPriority;
   readonly retry: RetryPolicy | null;
+  readonly hedges: boolean;
   /** By type in lower case: whether such an upgrade is let through here; others as the connection manager says. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   /** CONNECT ends here: what it carries goes to the upstream as it is. */

@@ -4,7 +4,7 @@ import {
   type VirtualHost,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { compileRateLimitRules } from '../filters/rate-limit/actions.ts';
-import { compileForward, type ForwardDefaults } from './forward-action.ts';
+import { compileForward, compileHedging, type ForwardDefaults } from './forward-action.ts';
 import { readDataSource, refuse, refuseWhen } from './field.ts';
 import { compileHeaderEdits } from './header-edits.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
@@ -35,7 +35,6 @@ export function compileVirtualHost(proto: VirtualHost, table: TableSettings, pat
   refuseWhen(proto.matcher !== undefined, `${path}.matcher`);
   refuseWhen(proto.virtualClusters.length > 0, `${path}.virtual_clusters`);
   refuseWhen(proto.cors !== undefined, `${path}.cors`);
-  refuseWhen(proto.hedgePolicy !== undefined, `${path}.hedge_policy`);
   refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
   refuseWhen(proto.includeIsTimeoutRetryHeader, `${path}.include_is_timeout_retry_header`);
   refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
@@ -43,6 +42,7 @@ export function compileVirtualHost(proto: VirtualHost, table: TableSettings, pat
   const mirrors = compileMirrorPolicies(proto.requestMirrorPolicies, `${path}.request_mirror_policies`);
   const defaults: ForwardDefaults = {
     retry: compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
+    hedges: compileHedging(proto.hedgePolicy, `${path}.hedge_policy`),
     mirrors: mirrors.length > 0 ? mirrors : table.mirrors,
   };
   for (const mirror of defaults.mirrors) table.noteCluster(mirror.cluster, path);
