@@ -4,6 +4,7 @@ import type { IdentitySource } from '@flotilla/spiffe';
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { adminRoutes } from './admin/pages.ts';
+import { maxDownstreamConnections } from './bootstrap/overload.ts';
 import { serveAdmin } from './admin/server.ts';
 import { controlClusterNames } from './config/control-connections.ts';
 import type { ProxyContext } from './config/context.ts';
@@ -112,7 +113,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     };
 
     // Downstream: accept, sniff, filter chain, TLS, connection manager or TCP proxy.
-    const listeners = openListenerManager(ctx, { reusePort: options.reusePort === true, own });
+    const listeners = openListenerManager(ctx, {
+      reusePort: options.reusePort === true,
+      own,
+      // Workers share the limit evenly: none knows how many connections the others have.
+      maxConnections: Math.ceil(maxDownstreamConnections(bootstrap) / (options.concurrency ?? 1)),
+    });
     stop.push('listeners', () => listeners.close());
 
     // The configuration that fills all of these: static resources, and the stream from the control plane.

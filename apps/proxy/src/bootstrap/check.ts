@@ -6,6 +6,7 @@ import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
 import type { FieldPath } from './check-json.ts';
+import { maxDownstreamConnections } from './overload.ts';
 import { isEnvoysKey, runtimeEntries } from './runtime.ts';
 
 export interface BootstrapFault {
@@ -22,6 +23,7 @@ const HONOURED = new Set([
   'stats_config',
   'layered_runtime',
   'default_regex_engine',
+  'overload_manager',
 ]);
 /** Fields that ask for nothing that this proxy does otherwise: statistics are read when asked for, RE2 is the only engine. */
 const WITHOUT_EFFECT = new Set([
@@ -54,6 +56,7 @@ export function checkBootstrap(bootstrap: Bootstrap, checks: ResourceChecks): Bo
   }
   checkAdmin(bootstrap, faults);
   checkRuntime(bootstrap, faults);
+  attempt(['overload_manager'], () => maxDownstreamConnections(bootstrap));
   const carriers = controlClusterNames(bootstrap);
   bootstrap.staticResources?.secrets.forEach((secret, index) => {
     attempt(['static_resources', 'secrets', index], () => decodeSecret(secret));
@@ -87,11 +90,11 @@ function checkAdmin({ admin }: Bootstrap, faults: BootstrapFault[]): void {
   }
 }
 
-/** The key asks for nothing that this proxy does otherwise: guards of Envoy's own changes, and limits that it lacks. */
+/** The key counts, or asks for nothing that this proxy does otherwise: guards of Envoy's own changes, limits that it lacks. */
 function isRuntimeDefault(key: string, value: JsonValue): boolean {
   if (/^envoy\.(reloadable_features|restart_features|deprecated_features|features)[.:]/.test(key)) return true;
   if (key.startsWith('re2.max_program_size.')) return true;
-  return key === 'overload.global_downstream_max_connections' && Number(value) >= 2 ** 31 - 1;
+  return key === 'overload.global_downstream_max_connections' && typeof value === 'number';
 }
 
 function checkRuntime(bootstrap: Bootstrap, faults: BootstrapFault[]): void {

@@ -109,6 +109,8 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
   'envoy.extensions.regex_engines.v3': () =>
     import('@flotilla/wire/envoy/extensions/regex_engines/v3/google_re2_pb.js'),
   'envoy.extensions.request_id.uuid.v3': () => import('@flotilla/wire/envoy/extensions/request_id/uuid/v3/uuid_pb.js'),
+  'envoy.extensions.resource_monitors.downstream_connections.v3': () =>
+    import('@flotilla/wire/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js'),
   'envoy.extensions.retry.host.previous_hosts.v3': () =>
     import('@flotilla/wire/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'),
   'envoy.extensions.retry.priority.previous_priorities.v3': () =>

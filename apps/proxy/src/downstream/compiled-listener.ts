@@ -29,6 +29,8 @@ export interface CompiledListener {
   readonly addresses: readonly ListenerAddress[];
   /** False: takes only connections that another listener hands over by their original destination. */
   readonly bindsToPort: boolean;
+  /** Its connections do not count towards the limit of all listeners. */
+  readonly ignoresGlobalLimit: boolean;
   /** Asks for the original destination and hands over to the listener that stands for it. */
   readonly handsOver: boolean;
   readonly readsOriginalDestination: boolean;
@@ -58,4 +60,6 @@ export interface ListenerStats {
   readonly destroyed: Counter;
   readonly noFilterChainMatch: Counter;
   readonly preConnectionTimeout: Counter;
+  /** Refused by the limit of all listeners. */
+  readonly globalOverflow: Counter;
 }

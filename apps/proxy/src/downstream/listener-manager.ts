@@ -43,6 +43,8 @@ const LAST_DRAIN_MS = 500;
 export interface ListenerManagerOptions {
   /** Several processes listen on the same ports (`SO_REUSEPORT`); the system spreads connections over them. */
   readonly reusePort?: boolean;
+  /** Of all listeners together, except those that do not count; default: no limit. */
+  readonly maxConnections?: number;
   /** Kept up to date. */
   readonly own?: OwnListeners;
   /** How original destinations are learnt; default: from the system, loaded when the first listener asks. */
@@ -65,6 +67,8 @@ interface Entry {
 }
 
 class Manager implements ListenerManager {
+  /** Those that count towards the limit of all listeners. */
+  #connections = 0;
   readonly #ctx: ProxyContext;
   readonly #options: ListenerManagerOptions;
   readonly #entries = new Map<string, Entry>();
@@ -211,6 +215,16 @@ class Manager implements ListenerManager {
 
   #accept(entry: Entry, socket: Socket): void {
     const { listener } = entry;
+    const { maxConnections = Infinity } = this.#options;
+    if (maxConnections !== Infinity && !listener.ignoresGlobalLimit) {
+      if (this.#connections >= maxConnections) {
+        listener.stats.globalOverflow.value += 1;
+        socket.destroy();
+        return;
+      }
+      this.#connections += 1;
+      socket.once('close', () => (this.#connections -= 1));
+    }
     const originals = this.#originalDestinations ?? localDestinations;
     const destination = listener.readsOriginalDestination ? originals.of(socket) : null;
     // The listener that stands for the destination; without one the connection stays here.

@@ -79,6 +79,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
     name: proto.name,
     addresses,
     bindsToPort: proto.bindToPort !== false && proto.deprecatedV1?.bindToPort !== false,
+    ignoresGlobalLimit: proto.ignoreGlobalConnLimit,
     handsOver: proto.useOriginalDst === true,
     readsOriginalDestination: listenerFilters.readsOriginalDestination || proto.useOriginalDst === true,
     isOutbound: proto.trafficDirection === TrafficDirection.OUTBOUND,
@@ -153,5 +154,6 @@ function listenerStats({ stats }: ProxyContext, prefix: string): ListenerStats {
     destroyed: stats.counter(`${prefix}downstream_cx_destroy`),
     noFilterChainMatch: stats.counter(`${prefix}no_filter_chain_match`),
     preConnectionTimeout: stats.counter(`${prefix}downstream_pre_cx_timeout`),
+    globalOverflow: stats.counter(`${prefix}downstream_global_cx_overflow`),
   };
 }
