@@ -7,13 +7,14 @@ import { ResponseFlag } from '../observe/response-flags.ts';
 import { addressOf } from '../observe/host-port.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { ConnectHandler, PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
+import { HttpTunnel, type TunnelHandler } from './http-tunnel.ts';
 import { pickWeighted, type TcpSettings } from './tcp-settings.ts';
 
 /**
  * One proxied TCP connection: connecting (the client waits, unread) -> piping both ways -> over. Each direction ends
  * by itself (half-close); back-pressure is passed on; an idle or broken pair is closed on both sides.
  */
-export class TcpConnection implements OpenConnection, ConnectHandler {
+export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHandler {
   readonly #client: Socket;
   readonly #isTls: boolean;
   readonly #settings: TcpSettings;
@@ -24,7 +25,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
   #initial: Buffer | null;
   #cluster: UpstreamCluster | null = null;
   #pending: { abort(): void } | null = null;
-  #upstream: Socket | null = null;
+  #upstream: Socket | HttpTunnel | null = null;
   #durationTimer: Timer | null = null;
   #hasOpened = false;
   #isClientReset = false;
@@ -73,12 +74,14 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
       socket.destroy();
       return;
     }
-    this.#upstream = socket;
     this.#info.upstreamLocalAddress = facts.localAddress;
     this.#info.upstreamPeerUriSan = facts.peerUriSan;
-    this.#reportOpen();
-    this.#touch();
-    this.#pipe(socket);
+    this.#begin(socket);
+  }
+
+  onOpen(tunnel: HttpTunnel): void {
+    this.#pending = null;
+    this.#begin(tunnel);
   }
 
   onFailure(failure: UpstreamFailure, detail: string): void {
@@ -101,6 +104,13 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     info.responseFlags |= ResponseFlag.UpstreamConnectionFailure | ResponseFlag.UpstreamRetryLimitExceeded;
     this.#cluster?.countEvent('connect-attempts-exceeded');
     this.#refuse();
+  }
+
+  #begin(upstream: Socket | HttpTunnel): void {
+    this.#upstream = upstream;
+    this.#reportOpen();
+    this.#touch();
+    this.#pipe(upstream);
   }
 
   #connect(clusterName: string): void {
@@ -128,7 +138,12 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     this.#info.attemptCount += 1;
     this.#info.upstreamHost = host.address;
     this.#info.upstreamPeer = host.peer;
-    this.#pending = cluster.connect(host, this);
+    const { tunnel } = this.#settings;
+    if (tunnel === null) this.#pending = cluster.connect(host, this);
+    else {
+      const opening = HttpTunnel.open(cluster, host, tunnel, this.#info, this);
+      if (this.#upstream === null) this.#pending = { abort: () => opening.destroy() };
+    }
   }
 
   /** A reset, not an end: no byte came from the other side, and the client must not take that for an empty answer. */
@@ -137,7 +152,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler {
     else this.#client.resetAndDestroy();
   }
 
-  #pipe(upstream: Socket): void {
+  #pipe(upstream: Socket | HttpTunnel): void {
     const client = this.#client;
     const info = this.#info;
     client.on('data', (chunk: Buffer) => {

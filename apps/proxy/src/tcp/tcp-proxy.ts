@@ -6,6 +6,7 @@ import {
 import type { NetworkFilter } from '../downstream/accepted-connection.ts';
 import type { NetworkFilterScope } from '../downstream/network-filters.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+import { compileTunnel } from './http-tunnel.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import type { TcpSettings, WeightedName } from './tcp-settings.ts';
 
@@ -27,6 +28,7 @@ export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFil
     clusters,
     totalWeight: clusters.reduce((sum, { weight }) => sum + weight, 0),
     maxConnectAttempts: proto.maxConnectAttempts ?? 1,
+    tunnel: proto.tunnelingConfig === undefined ? null : compileTunnel(proto.tunnelingConfig),
     hashesSource: compileHash(proto),
     idleTimeoutMs: proto.idleTimeout === undefined ? DEFAULT_IDLE_TIMEOUT_MS : durationMs(proto.idleTimeout),
     maxDurationMs:
@@ -81,7 +83,6 @@ function refuseUnsupported(proto: TcpProxy): void {
   refuseWhen(proto.metadataMatch !== undefined, 'metadata_match');
   refuseWhen(proto.downstreamIdleTimeout !== undefined, 'downstream_idle_timeout');
   refuseWhen(proto.upstreamIdleTimeout !== undefined, 'upstream_idle_timeout');
-  refuseWhen(proto.tunnelingConfig !== undefined, 'tunneling_config');
   refuseWhen(proto.accessLogFlushInterval !== undefined, 'access_log_flush_interval');
   refuseWhen(proto.flushAccessLogOnConnected, 'flush_access_log_on_connected');
   refuseWhen(proto.accessLogOptions !== undefined, 'access_log_options');

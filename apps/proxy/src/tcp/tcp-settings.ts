@@ -1,5 +1,6 @@
 import type { ProxyContext } from '../config/context.ts';
 import type { AccessLog } from '../observe/access-log.ts';
+import type { TunnelSettings } from './http-tunnel.ts';
 import type { Counter } from '../observe/stats.ts';
 
 export interface WeightedName {
@@ -13,6 +14,8 @@ export interface TcpSettings {
   readonly clusters: readonly WeightedName[];
   readonly totalWeight: number;
   readonly maxConnectAttempts: number;
+  /** Null: connections go to the upstream as they are. */
+  readonly tunnel: TunnelSettings | null;
   /** Balancers by hash go by the client's address (`hash_policy: source_ip`). */
   readonly hashesSource: boolean;
   /** 0: no limit. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closedPort, eventually, listening, portOf, RawClient } from '../../http/journeys/peers.ts';
-import { type JsonObject, openWorld, type World } from '../../http/journeys/world.ts';
+import { httpListener, type JsonObject, openWorld, type World } from '../../http/journeys/world.ts';
 import { formatResponseFlags } from '../../observe/response-flags.ts';
 
 let world: World;
@@ -52,6 +52,8 @@ function tcpListener(config: JsonObject): JsonObject {
   };
 }
 
+const CONNECT = { upgradeType: 'CONNECT', connectConfig: {} };
+
 const flags = () => formatResponseFlags(world.records.at(-1)?.responseFlags ?? 0, true);
 
 describe('a TCP connection', () => {
@@ -95,6 +97,19 @@ describe('a TCP connection', () => {
     client.socket.pause();
     await eventually(() => world.counter('tcp.tcp.downstream_cx_total') === 1);
     client.socket.resume();
+    const received = Buffer.from(await client.ended(), 'latin1');
+    expect(createHash('sha256').update(received).digest('hex')).toBe(createHash('sha256').update(body).digest('hex'));
+  });
+
+  it('goes through a tunnel to a proxy that ends it, whole and in both directions', async () => {
+    const body = randomBytes(2 * 1024 * 1024);
+    world.cluster('echo', [await openServer(echo)]);
+    const connect = { match: { connectMatcher: {} }, route: { cluster: 'echo', upgradeConfigs: [CONNECT] } };
+    const inner = httpListener([connect], { upgradeConfigs: [{ upgradeType: 'CONNECT' }] });
+    world.cluster('next', [await world.listen({ ...inner, name: 'inner' })]);
+    const config = { cluster: 'next', tunnelingConfig: { hostname: 'echo.test:9' } };
+    const client = await RawClient.connect(await world.listen(tcpListener(config)));
+    client.socket.end(body);
     const received = Buffer.from(await client.ended(), 'latin1');
     expect(createHash('sha256').update(received).digest('hex')).toBe(createHash('sha256').update(body).digest('hex'));
   });
