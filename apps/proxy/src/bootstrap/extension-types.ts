@@ -115,6 +115,8 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'),
   'envoy.extensions.retry.priority.previous_priorities.v3': () =>
     import('@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js'),
+  'envoy.extensions.transport_sockets.proxy_protocol.v3': () =>
+    import('@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js'),
   'envoy.extensions.transport_sockets.raw_buffer.v3': () =>
     import('@flotilla/wire/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js'),
   'envoy.extensions.transport_sockets.tls.v3': () =>

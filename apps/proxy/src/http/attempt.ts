@@ -54,7 +54,7 @@ export class Attempt implements UpstreamHandler {
   open(order: Order, info: StreamInfo): void {
     const stream =
       order.action.terminatesConnect && order.method === 'CONNECT'
-        ? RawStream.open(this.#cluster, this.host, this)
+        ? RawStream.open(this.#cluster, this.host, info, this)
         : this.#cluster.open(this.host, requestFor(order, this.host, info), this);
     if (this.#owner === null) stream.abort();
     else this.#stream = stream;

@@ -5,7 +5,7 @@ import { queryParameterOf } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
 import { CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
 import type { HeaderList } from '@flotilla/http-codec';
-import { addressOf } from './host-port.ts';
+import { addressOf, portOf } from './host-port.ts';
 import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
 import type { StreamInfo } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
@@ -67,12 +67,12 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['UPSTREAM_HOST', plain((info) => info.upstreamHost)],
   ['UPSTREAM_REMOTE_ADDRESS', plain((info) => info.upstreamHost)],
   ['UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.upstreamHost))],
-  ['UPSTREAM_REMOTE_PORT', plain((info) => portOf(info.upstreamHost))],
+  ['UPSTREAM_REMOTE_PORT', plain((info) => portIn(info.upstreamHost))],
   ['UPSTREAM_CLUSTER', plain((info) => info.upstreamCluster)],
   ['UPSTREAM_CLUSTER_RAW', plain((info) => info.upstreamCluster)],
   ['UPSTREAM_LOCAL_ADDRESS', plain((info) => info.upstreamLocalAddress)],
   ['UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.upstreamLocalAddress))],
-  ['UPSTREAM_LOCAL_PORT', plain((info) => portOf(info.upstreamLocalAddress))],
+  ['UPSTREAM_LOCAL_PORT', plain((info) => portIn(info.upstreamLocalAddress))],
   ['UPSTREAM_TRANSPORT_FAILURE_REASON', plain((info) => spaceless(info.upstreamTransportFailureReason))],
   ['UPSTREAM_PEER_URI_SAN', plain((info) => info.upstreamPeerUriSan)],
   ['UPSTREAM_PROTOCOL', plain((info) => info.upstreamProtocol)],
@@ -80,16 +80,16 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
 
   ['DOWNSTREAM_REMOTE_ADDRESS', plain((info) => info.downstreamRemoteAddress)],
   ['DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.downstreamRemoteAddress))],
-  ['DOWNSTREAM_REMOTE_PORT', plain((info) => portOf(info.downstreamRemoteAddress))],
+  ['DOWNSTREAM_REMOTE_PORT', plain((info) => portIn(info.downstreamRemoteAddress))],
   ['DOWNSTREAM_DIRECT_REMOTE_ADDRESS', plain((info) => info.connection.directRemoteAddress)],
   ['DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.connection.directRemoteAddress))],
-  ['DOWNSTREAM_DIRECT_REMOTE_PORT', plain((info) => portOf(info.connection.directRemoteAddress))],
+  ['DOWNSTREAM_DIRECT_REMOTE_PORT', plain((info) => portIn(info.connection.directRemoteAddress))],
   ['DOWNSTREAM_DIRECT_LOCAL_ADDRESS', plain((info) => info.connection.directLocalAddress)],
   ['DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.connection.directLocalAddress))],
-  ['DOWNSTREAM_DIRECT_LOCAL_PORT', plain((info) => portOf(info.connection.directLocalAddress))],
+  ['DOWNSTREAM_DIRECT_LOCAL_PORT', plain((info) => portIn(info.connection.directLocalAddress))],
   ['DOWNSTREAM_LOCAL_ADDRESS', plain((info) => info.connection.localAddress)],
   ['DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.connection.localAddress))],
-  ['DOWNSTREAM_LOCAL_PORT', plain((info) => portOf(info.connection.localAddress))],
+  ['DOWNSTREAM_LOCAL_PORT', plain((info) => portIn(info.connection.localAddress))],
   ['REQUESTED_SERVER_NAME', plain((info) => info.connection.requestedServerName)],
   ['DOWNSTREAM_TLS_VERSION', plain((info) => info.connection.tlsVersion)],
   ['DOWNSTREAM_PEER_URI_SAN', plain((info) => info.connection.peerUriSan)],
@@ -324,13 +324,10 @@ function span(fromMs: number, toMs: number): number | null {
   return fromMs < 0 || toMs < 0 ? null : Math.max(0, Math.floor(toMs - fromMs));
 }
 
-function hostOf(address: string | null): string | null {
-  return address === null ? null : addressOf(address);
+function portIn(address: string | null): number | null {
+  return address === null ? null : portOf(address);
 }
 
-function portOf(address: string | null): number | null {
-  if (address === null) return null;
-  const colon = address.lastIndexOf(':');
-  const port = Number(address.slice(colon + 1));
-  return colon === -1 || !Number.isInteger(port) ? null : port;
+function hostOf(address: string | null): string | null {
+  return address === null ? null : addressOf(address);
 }

@@ -4,3 +4,10 @@ export function addressOf(hostPort: string): string {
   const host = colon === -1 ? hostPort : hostPort.slice(0, colon);
   return host.startsWith('[') ? host.slice(1, -1) : host;
 }
+
+/** The port of `address:port`; null where there is none. */
+export function portOf(hostPort: string): number | null {
+  const colon = hostPort.lastIndexOf(':');
+  const port = Number(hostPort.slice(colon + 1));
+  return colon === -1 || !Number.isInteger(port) ? null : port;
+}

@@ -139,7 +139,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#info.upstreamHost = host.address;
     this.#info.upstreamPeer = host.peer;
     const { tunnel } = this.#settings;
-    if (tunnel === null) this.#pending = cluster.connect(host, this);
+    if (tunnel === null) this.#pending = cluster.connect(host, this.#info, this);
     else {
       const opening = HttpTunnel.open(cluster, host, tunnel, this.#info, this);
       if (this.#upstream === null) this.#pending = { abort: () => opening.destroy() };

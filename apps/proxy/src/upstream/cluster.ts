@@ -3,7 +3,7 @@ import type { Clock, Random } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
 import type { SecretStore } from '../identity/secret-store.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
-import type { DestinationService } from '../observe/stream-info.ts';
+import type { DestinationService, StreamInfo } from '../observe/stream-info.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import { clusterStatPrefix, type ClusterStats, openClusterStats } from './cluster-stats.ts';
@@ -19,6 +19,7 @@ import { PoolH1 } from './pool-h1.ts';
 import { PoolH2 } from './pool-h2.ts';
 import type { PoolContext, RequestPool } from './pool.ts';
 import type { ProtocolChoice } from './protocol-options.ts';
+import { proxyHeaderFor } from './proxy-header.ts';
 import { tlsClientStats } from './tls-transport.ts';
 import { openTransport } from './transport-sockets.ts';
 import type { Transport } from './transport.ts';
@@ -90,6 +91,8 @@ export class Cluster implements UpstreamCluster {
       breaker,
       stats: this.stats,
       clock: tools.clock,
+      before: null,
+      onEmpty: null,
     });
     this.#pools = { default: pools(this.#breakers.default), high: pools(this.#breakers.high) };
     const tls = tlsClientStats(tools.stats, clusterStatPrefix(statName));
@@ -171,13 +174,13 @@ export class Cluster implements UpstreamCluster {
     }
     const { autoSni, protocol } = this.settings;
     const pool =
-      autoSni || protocol === 'downstream' || request.priority !== 'default'
+      autoSni || protocol === 'downstream' || request.priority !== 'default' || target.transport.proxyVersion !== 0
         ? this.#poolFor(target, request)
-        : (target.pool ??= this.#openPool(target, null, protocol, 'default'));
+        : (target.pool ??= this.#openPool(target, null, protocol, this.#pools.default));
     return pool.open(request, handler);
   }
 
-  connect(host: UpstreamHost, handler: ConnectHandler): { abort(): void } {
+  connect(host: UpstreamHost, info: StreamInfo | null, handler: ConnectHandler): { abort(): void } {
     const target = ownHost(host);
     const { stats } = this;
     if (!this.#breakers.default.connections.tryAcquire()) {
@@ -188,7 +191,8 @@ export class Cluster implements UpstreamCluster {
     stats.upstream_cx_total.value += 1;
     target.counts.cxTotal += 1;
     const startMs = this.#clock.monotonicMs();
-    const dialing = dial(target, target.transport, null, [], this.settings.pool, this.#clock, {
+    const before = proxyHeaderFor(target.transport, info);
+    const dialing = dial(target, target.transport, null, [], before, this.settings.pool, this.#clock, {
       onReady: (socket, facts, localAddress) => {
         stats.upstream_cx_connect_ms.record(this.#clock.monotonicMs() - startMs);
         this.#outliers?.report(target, CONNECTED);
@@ -275,25 +279,28 @@ export class Cluster implements UpstreamCluster {
     return host;
   }
 
-  /** The pool of what this request differs in: its SNI, by its authority, the protocol of its client, its priority. */
+  /** The pool of what this request differs in: SNI (its authority), its client's protocol and address, its priority. */
   #poolFor(host: Host, request: UpstreamRequest): RequestPool {
     const { autoSni, protocol } = this.settings;
     const name = autoSni ? hostWithoutPort(request.authority) : '';
     const serverName = isIP(name) === 0 ? name : '';
     const choice = protocol === 'downstream' ? (request.isHttp2 ? 'http2' : 'http1') : protocol;
-    const key = `${request.priority} ${choice} ${serverName}`;
+    const before = proxyHeaderFor(host.transport, request.info);
+    const key = `${request.priority} ${choice} ${serverName} ${before?.toString('latin1') ?? ''}`;
     host.poolsByKey ??= new Map();
     let pool = host.poolsByKey.get(key);
     if (pool === undefined) {
-      pool = this.#openPool(host, serverName === '' ? null : serverName, choice, request.priority);
+      const context = this.#pools[request.priority];
+      // Clients come and go: the pool of one goes with its last connection.
+      const own = before === null ? context : { ...context, before, onEmpty: () => host.poolsByKey?.delete(key) };
+      pool = this.#openPool(host, serverName === '' ? null : serverName, choice, own);
       host.poolsByKey.set(key, pool);
     }
     return pool;
   }
 
-  #openPool(host: Host, serverName: string | null, protocol: ProtocolChoice, priority: RoutingPriority): RequestPool {
+  #openPool(host: Host, serverName: string | null, protocol: ProtocolChoice, context: PoolContext): RequestPool {
     const { http2 } = this.settings;
-    const context = this.#pools[priority];
     switch (protocol) {
       case 'http2':
         return new PoolH2(host, context, serverName, http2);

@@ -20,6 +20,8 @@ export function dial(
   transport: Transport,
   serverName: string | null,
   alpn: readonly string[],
+  /** Written ahead of everything else; null: nothing. */
+  before: Buffer | null,
   settings: DialSettings,
   clock: Clock,
   handler: DialHandler,
@@ -52,7 +54,7 @@ export function dial(
   }
 
   try {
-    socket = transport.connect(target, settings, serverName, alpn);
+    socket = transport.connect(target, settings, serverName, alpn, before);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     process.nextTick(() => fail('connect-failure', detail));

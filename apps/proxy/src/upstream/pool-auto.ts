@@ -69,7 +69,7 @@ export class PoolAuto implements RequestPool {
     breaker.connections.acquire();
     stats.upstream_cx_total.value += 1;
     host.counts.cxTotal += 1;
-    return dial(host, host.transport, this.#serverName, ['h2', 'http/1.1'], settings, clock, {
+    return dial(host, host.transport, this.#serverName, ['h2', 'http/1.1'], this.#context.before, settings, clock, {
       onReady: (socket, facts, localAddress) => {
         this.#dialing = null;
         stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);

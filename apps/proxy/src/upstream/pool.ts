@@ -24,6 +24,10 @@ export interface PoolContext {
   readonly breaker: CircuitBreaker;
   readonly stats: ClusterStats;
   readonly clock: Clock;
+  /** What connections begin with, such as a PROXY header; null: nothing. */
+  readonly before: Buffer | null;
+  /** The pool has neither connections nor requests any more; null: nobody minds. */
+  readonly onEmpty: (() => void) | null;
 }
 
 /** Where a host's requests are sent: a pool of one protocol, or the choice between two. */
@@ -74,6 +78,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   readonly stats: ClusterStats;
   readonly clock: Clock;
   readonly settings: PoolSettings;
+  readonly #context: PoolContext;
   readonly #breaker: CircuitBreaker;
   readonly #serverName: string | null;
   /** Connections with room; the last became so last. */
@@ -89,6 +94,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     this.stats = context.stats;
     this.clock = context.clock;
     this.settings = context.settings;
+    this.#context = context;
     this.#breaker = context.breaker;
     this.#serverName = serverName;
   }
@@ -181,6 +187,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     this.stats.upstream_cx_rx_bytes_total.value += connection.socket.bytesRead;
     this.stats.upstream_cx_tx_bytes_total.value += connection.socket.bytesWritten;
     if (this.#pending.length > 0) this.#connectForPending();
+    else if (this.#connections.size === 0 && this.#dials.size === 0) this.#context.onEmpty?.();
   }
 
   drain(): void {
@@ -277,21 +284,31 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     const version = host.transport.version();
     stats.upstream_cx_total.value += 1;
     host.counts.cxTotal += 1;
-    const dialing = dial(host, host.transport, this.#serverName, [this.alpn], this.settings, clock, {
-      onReady: (socket, facts, localAddress) => {
-        this.#dials.delete(dialing);
-        stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
-        this.adopt(socket, localAddress, facts, version);
+    const dialing = dial(
+      host,
+      host.transport,
+      this.#serverName,
+      [this.alpn],
+      this.#context.before,
+      this.settings,
+      clock,
+      {
+        onReady: (socket, facts, localAddress) => {
+          this.#dials.delete(dialing);
+          stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
+          this.adopt(socket, localAddress, facts, version);
+        },
+        onFailure: (failure, detail) => {
+          this.#dials.delete(dialing);
+          this.#breaker.connections.release();
+          host.counts.cxConnectFail += 1;
+          stats.upstream_cx_connect_fail.value += 1;
+          if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
+          this.#failPending(detail, failure);
+          if (this.#connections.size === 0 && this.#dials.size === 0) this.#context.onEmpty?.();
+        },
       },
-      onFailure: (failure, detail) => {
-        this.#dials.delete(dialing);
-        this.#breaker.connections.release();
-        host.counts.cxConnectFail += 1;
-        stats.upstream_cx_connect_fail.value += 1;
-        if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
-        this.#failPending(detail, failure);
-      },
-    });
+    );
     this.#dials.add(dialing);
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { HeaderList } from '@flotilla/http-codec';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type {
   ConnectHandler,
   UpstreamCluster,
@@ -23,13 +24,13 @@ export class RawStream implements UpstreamStream, ConnectHandler {
   #isPaused = false;
   #isOver = false;
 
-  static open(cluster: UpstreamCluster, host: UpstreamHost, handler: UpstreamHandler): RawStream {
-    return new RawStream(cluster, host, handler);
+  static open(cluster: UpstreamCluster, host: UpstreamHost, info: StreamInfo, handler: UpstreamHandler): RawStream {
+    return new RawStream(cluster, host, info, handler);
   }
 
-  private constructor(cluster: UpstreamCluster, host: UpstreamHost, handler: UpstreamHandler) {
+  private constructor(cluster: UpstreamCluster, host: UpstreamHost, info: StreamInfo, handler: UpstreamHandler) {
     this.#handler = handler;
-    this.#dialing = cluster.connect(host, this);
+    this.#dialing = cluster.connect(host, info, this);
   }
 
   onConnected(socket: Socket): void {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isIP, type Socket } from 'node:net';
+import { connect as connectRaw, isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import { subjectAltNamesOf } from '../downstream/peer-certificate.ts';
@@ -26,8 +26,9 @@ export function openTlsTransport(
   clock: Clock,
   stats: TlsClientStats,
   matchesServerName: boolean,
+  proxyVersion: Transport['proxyVersion'],
 ): Transport {
-  return new TlsTransport(settings, secrets, clock, stats, matchesServerName);
+  return new TlsTransport(settings, secrets, clock, stats, matchesServerName, proxyVersion);
 }
 
 /** Handshakes of a cluster, and why they failed, under Envoy's names. */
@@ -59,8 +60,16 @@ interface SavedSession {
   readonly notAfterMs: number;
 }
 
+/** A connection whose first bytes are these; TLS follows them. */
+function begunWith(before: Buffer, target: DialTarget, settings: SocketSettings): Socket {
+  const socket = connectRaw(connectOptions(target, settings));
+  socket.write(before);
+  return socket;
+}
+
 class TlsTransport implements Transport {
   readonly name = 'tls';
+  readonly proxyVersion: 0 | 1 | 2;
   readonly readyEvent = 'secureConnect';
   readonly #settings: TlsSettings;
   readonly #clock: Clock;
@@ -83,7 +92,9 @@ class TlsTransport implements Transport {
     clock: Clock,
     stats: TlsClientStats,
     matchesServerName: boolean,
+    proxyVersion: 0 | 1 | 2,
   ) {
+    this.proxyVersion = proxyVersion;
     this.#stats = stats;
     this.#settings = settings;
     this.#clock = clock;
@@ -105,13 +116,16 @@ class TlsTransport implements Transport {
     socketSettings: SocketSettings,
     requestName: string | null,
     alpn: readonly string[],
+    before: Buffer | null,
   ): Socket {
     const serverName = this.#settings.serverName ?? requestName;
     const protocols = this.#settings.alpn.length > 0 ? this.#settings.alpn : alpn;
     const sessionKey = `${addressKey(target)} ${serverName ?? ''} ${protocols.join()}`;
     const saved = this.#takeSession(sessionKey);
     const socket = connect({
-      ...connectOptions(target, socketSettings),
+      ...(before === null
+        ? connectOptions(target, socketSettings)
+        : { socket: begunWith(before, target, socketSettings) }),
       secureContext: this.#secureContext(),
       ALPNProtocols: [...protocols],
       // Node would send the address as SNI otherwise; an IP address is never sent (RFC 6066).

@@ -3,16 +3,25 @@ import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { ProxyProtocolConfig_Version as ProxyVersion } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
+import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { inField, refuse } from '../http/route/field.ts';
+import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { SecretStore } from '../identity/secret-store.ts';
 import type { TransportSelector } from './endpoints.ts';
 import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';
 import { openTlsTransport, type TlsClientStats } from './tls-transport.ts';
 import { openRawTransport, type Transport } from './transport.ts';
 
-/** One way to connect: null is plain text. */
-export type TransportSettings = TlsSettings | null;
+/** One way to connect. */
+export interface TransportSettings {
+  /** Null: plain text. */
+  readonly tls: TlsSettings | null;
+  /** Version of the PROXY header that comes first; 0: none. */
+  readonly proxyVersion: 0 | 1 | 2;
+}
+
+const PLAIN: TransportSettings = { tls: null, proxyVersion: 0 };
 
 export interface TransportSocketSettings {
   readonly all: readonly TransportSettings[];
@@ -41,14 +50,22 @@ export function compileTransportSockets(cluster: Cluster): TransportSocketSettin
 
 function compileSocket(socket: TransportSocket | undefined, path: string): TransportSettings {
   const any = socket?.configType.value;
-  if (socket === undefined) return null;
+  if (socket === undefined) return PLAIN;
   if (any === undefined) {
-    return socket.name === 'envoy.transport_sockets.raw_buffer' ? null : refuse(`${path}.typed_config`, 'is missing');
+    return socket.name === 'envoy.transport_sockets.raw_buffer' ? PLAIN : refuse(`${path}.typed_config`, 'is missing');
   }
-  if (any.typeUrl.endsWith('.RawBuffer')) return null;
+  if (any.typeUrl.endsWith('.RawBuffer')) return PLAIN;
+  const proxied = inField(path, () => anyUnpack(any, ProxyProtocolUpstreamTransportSchema));
+  if (proxied !== undefined) {
+    const inner = compileSocket(proxied.transportSocket, `${path}.transport_socket`);
+    if (inner.proxyVersion !== 0) refuse(`${path}.transport_socket`, 'is a PROXY header within another one');
+    refuseWhen(proxied.config?.passThroughTlvs !== undefined, `${path}.config.pass_through_tlvs`);
+    return { ...inner, proxyVersion: proxied.config?.version === ProxyVersion.V2 ? 2 : 1 };
+  }
   const context = inField(path, () => anyUnpack(any, UpstreamTlsContextSchema));
-  if (context === undefined) return refuse(path, `"${socket.name}" is not supported`, 'Use raw_buffer or tls.');
-  return compileTlsSettings(context, path);
+  if (context === undefined)
+    return refuse(path, `"${socket.name}" is not supported`, 'Use raw_buffer, tls or upstream_proxy_protocol.');
+  return { tls: compileTlsSettings(context, path), proxyVersion: 0 };
 }
 
 /** Opens what the settings describe, holding the secrets that they name. */
@@ -58,9 +75,10 @@ export function openTransport(
   stats: TlsClientStats,
   matchesServerName: boolean,
 ): Transport {
-  return settings === null
-    ? openRawTransport()
-    : openTlsTransport(settings, tools.secrets, tools.clock, stats, matchesServerName);
+  const { tls, proxyVersion } = settings;
+  return tls === null
+    ? openRawTransport(proxyVersion)
+    : openTlsTransport(tls, tools.secrets, tools.clock, stats, matchesServerName, proxyVersion);
 }
 
 function holdsAll(metadata: JsonObject | null, wanted: JsonObject): boolean {

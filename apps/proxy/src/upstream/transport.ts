@@ -29,12 +29,21 @@ export interface PeerFacts {
  */
 export interface Transport {
   readonly name: string;
+  /** Version of the PROXY header that every connection begins with; 0: none. */
+  readonly proxyVersion: 0 | 1 | 2;
   version(): number;
   /**
    * Begins to connect. `serverName` (SNI) comes from the request when the cluster asks for that; `alpn` are the
-   * protocols to offer where the TLS context names none. Throws when there is no certificate yet.
+   * protocols to offer where the TLS context names none; `before` is written first, ahead of TLS. Throws when there is
+   * no certificate yet.
    */
-  connect(target: DialTarget, settings: SocketSettings, serverName: string | null, alpn: readonly string[]): Socket;
+  connect(
+    target: DialTarget,
+    settings: SocketSettings,
+    serverName: string | null,
+    alpn: readonly string[],
+    before: Buffer | null,
+  ): Socket;
   /** The socket's event that says that it is ready. */
   readonly readyEvent: 'connect' | 'secureConnect';
   /** Decides on the peer of a ready socket: facts, or the reason to refuse it. */
@@ -47,12 +56,17 @@ export interface Transport {
 const NO_FACTS: PeerFacts = { uriSan: null, alpn: null };
 
 /** Plain TCP or a Unix socket. */
-export function openRawTransport(): Transport {
+export function openRawTransport(proxyVersion: Transport['proxyVersion'] = 0): Transport {
   return {
     name: 'raw_buffer',
+    proxyVersion,
     readyEvent: 'connect',
     version: () => 0,
-    connect: (target, settings) => connect(connectOptions(target, settings)),
+    connect(target, settings, _serverName, _alpn, before) {
+      const socket = connect(connectOptions(target, settings));
+      if (before !== null) socket.write(before);
+      return socket;
+    },
     verify: () => NO_FACTS,
     subscribe: () => () => undefined,
     close: () => undefined,

@@ -24,8 +24,8 @@ export interface UpstreamCluster {
    * only `onConnected` may come before `open` returns (a connection was waiting).
    */
   open(host: UpstreamHost, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream;
-  /** Opens a raw connection (TLS included when the cluster says so). */
-  connect(host: UpstreamHost, handler: ConnectHandler): { abort(): void };
+  /** Opens a raw connection (TLS and PROXY header included when the cluster says so) for the stream `info`. */
+  connect(host: UpstreamHost, info: StreamInfo | null, handler: ConnectHandler): { abort(): void };
   /** Whether one more retry fits the circuit breaker (`max_retries`); pair with `releaseRetry`. */
   tryAcquireRetry(priority: RoutingPriority): boolean;
   releaseRetry(priority: RoutingPriority): void;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { proxyHeaderFor } from '../proxy-header.ts';
 import type { Clock, Random, Timer } from '@flotilla/runtime';
 import type { Counter, Gauge, StatsRegistry } from '../../observe/stats.ts';
 import { clusterStatPrefix } from '../cluster-stats.ts';
@@ -144,7 +145,7 @@ class HostCheck {
     const own = host.check?.port ?? 0;
     const target = { host: host.host, port: own > 0 ? own : (port ?? host.port), path: host.path };
     const alpn = settings.kind === 'grpc' || (settings.kind === 'http' && settings.isHttp2) ? ['h2'] : [];
-    this.#dialing = dial(target, host.transport, null, alpn, dialing, clock, {
+    this.#dialing = dial(target, host.transport, null, alpn, proxyHeaderFor(host.transport, null), dialing, clock, {
       onReady: (socket) => {
         this.#dialing = null;
         this.#socket = socket;
