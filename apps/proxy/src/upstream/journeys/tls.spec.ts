@@ -1,4 +1,5 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer as createPlainServer } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
@@ -6,6 +7,8 @@ import { FakeClock } from '@flotilla/runtime';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
 import { createTestAuthority, type TestAuthority } from '@flotilla/spiffe/testing';
 import { HttpProtocolOptionsSchema } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { ProxyProtocolConfig_Version as ProxyVersion } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
+import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { StreamInfo } from '../../observe/stream-info.ts';
 import {
@@ -363,4 +366,32 @@ describe('other TLS settings', () => {
       expect.stringMatching(/^TLS_error: .*(wrong version|packet length)/i),
     ]);
   });
+});
+
+it('begins with a PROXY header, ahead of TLS, where the cluster asks for one', async () => {
+  const { server: tlsServer } = await startServer();
+  const heads: string[] = [];
+  const front = createPlainServer((socket) => {
+    socket.once('readable', () => {
+      const first = socket.read() as Buffer;
+      const end = first.indexOf('\r\n') + 2;
+      heads.push(first.subarray(0, end).toString());
+      socket.unshift(first.subarray(end));
+      tlsServer.emit('connection', socket);
+    });
+  });
+  const port = await listen(front);
+  endings.push(() => closeServer(front, []));
+  const world = openWorld({});
+  endings.push(() => world.manager.close());
+  const proxied = create(ProxyProtocolUpstreamTransportSchema, {
+    config: { version: ProxyVersion.V1 },
+    transportSocket: transportSocket(trusting()),
+  });
+  const value = anyPack(ProxyProtocolUpstreamTransportSchema, proxied);
+  const socket = { name: 'proxied', configType: { case: 'typedConfig' as const, value } };
+  world.manager.apply(staticCluster([port], { transportSocket: socket }));
+  const answer = await send(world.cluster());
+  expect([answer.failure, answer.body]).toEqual([null, 'ok']);
+  expect(heads).toEqual(['PROXY UNKNOWN\r\n']);
 });
