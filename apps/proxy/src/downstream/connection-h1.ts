@@ -55,6 +55,7 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
       avoid: null,
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
+      metadataMatch: null,
       hash: null,
       originalDestination: accepted.originalDestination,
     };

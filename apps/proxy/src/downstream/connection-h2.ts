@@ -47,6 +47,7 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
       avoid: null,
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
+      metadataMatch: null,
       hash: null,
       originalDestination: accepted.originalDestination,
     };

@@ -77,6 +77,7 @@ class UnaryCall implements UpstreamHandler {
       avoid: null,
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
+      metadataMatch: null,
       hash: null,
       originalDestination: null,
     });

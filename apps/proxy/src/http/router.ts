@@ -359,8 +359,11 @@ export class Router implements AttemptOwner {
   }
 
   #pickContext(): PickContext {
-    const { hash } = this.#order;
-    const pickContext = hash === null ? this.#host.pickContext : { ...this.#host.pickContext, hash };
+    const { hash, choice } = this.#order;
+    const { metadataMatch } = choice;
+    const ofConnection = this.#host.pickContext;
+    const pickContext =
+      hash === null && metadataMatch === null ? ofConnection : { ...ofConnection, hash, metadataMatch };
     return this.#retry === null ? pickContext : this.#retry.pickContext(pickContext);
   }
 

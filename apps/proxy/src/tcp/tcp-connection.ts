@@ -44,6 +44,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
       avoid: null,
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
+      metadataMatch: null,
       hash: settings.hashesSource ? xxHash64(addressOf(accepted.info.remoteAddress)) : null,
       originalDestination: accepted.originalDestination,
     };

@@ -41,6 +41,8 @@ const COUNTERS = [
   'update_empty',
   'membership_change',
   'lb_healthy_panic',
+  'lb_subsets_selected',
+  'lb_subsets_fallback',
 ] as const;
 
 const GAUGES = [

@@ -267,14 +267,15 @@ export class Cluster implements UpstreamCluster {
     for (const host of this.hosts()) host.destroy();
   }
 
-  #pickHost({ random, avoid, avoidAttempts, avoidPrioritiesOf, hash, originalDestination }: PickContext): Host | null {
+  #pickHost(context: PickContext): Host | null {
+    const { random, avoid, avoidAttempts, avoidPrioritiesOf, metadataMatch, hash, originalDestination } = context;
     if (this.#originalDestinations !== null) return this.#originalDestinations.hostFor(originalDestination);
     const excluded = avoidPrioritiesOf === null ? null : this.#endpoints.prioritiesOf(avoidPrioritiesOf);
-    let host = this.#endpoints.pick(random, hash, excluded);
+    let host = this.#endpoints.pick(random, hash, excluded, metadataMatch);
     if (avoid === null) return host;
     for (let attempt = 1; attempt < avoidAttempts && host !== null && avoid.has(host); attempt++) {
       // The same hash would give the same host again.
-      host = this.#endpoints.pick(random, null, excluded);
+      host = this.#endpoints.pick(random, null, excluded, metadataMatch);
     }
     return host;
   }

@@ -12,6 +12,7 @@ import type { EndpointGroup } from './endpoints.ts';
 import { type EndpointSpec, Host } from './host.ts';
 import type { BalancingSettings } from './load-balancing.ts';
 import { addressKey, type Transport } from './transport.ts';
+import { isInSubset, type MetadataMatch, type SubsetSettings } from './subsets.ts';
 import type { UpstreamHost } from './upstream.ts';
 
 /** The hosts of one locality and priority. */
@@ -44,8 +45,10 @@ export class EndpointSet {
   #groups: readonly HostGroup[] = [];
   #byKey = new Map<string, Host>();
   #picker: Picker<Host> = EMPTY_PICKER;
-  /** By the priorities that they leave out; for retries. */
-  readonly #pickersWithout = new Map<string, Picker<Host>>();
+  /** By the priorities that they leave out (for retries) and the subset that they choose from. */
+  readonly #otherPickers = new Map<string, Picker<Host>>();
+  /** Whether a subset has hosts, by its id. */
+  readonly #populated = new Map<string, boolean>();
   readonly #transports: readonly Transport[];
   readonly #balancing: BalancingSettings;
   #overprovisioning: number;
@@ -81,9 +84,45 @@ export class EndpointSet {
   }
 
   /** `excluded`: priorities that are left out unless no other can serve; null for none. */
-  pick(random: Random, hash: bigint | null, excluded: ReadonlySet<number> | null = null): Host | null {
-    const picker = excluded === null ? this.#picker : this.#pickerWithout(excluded);
+  pick(
+    random: Random,
+    hash: bigint | null,
+    excluded: ReadonlySet<number> | null = null,
+    wanted: MetadataMatch | null = null,
+  ): Host | null {
+    const { subsets } = this.#balancing;
+    const subset = subsets === null ? null : this.#subsetFor(subsets, wanted);
+    if (subset === 'none') return null;
+    const picker = excluded === null && subset === null ? this.#picker : this.#pickerFor(excluded, subset);
     return picker.pick(random, hash);
+  }
+
+  /** The subset that a request goes to; null: all hosts, `none`: no host at all. */
+  #subsetFor(settings: SubsetSettings, wanted: MetadataMatch | null): MetadataMatch | null | 'none' {
+    const fallback = wanted === null ? undefined : settings.fallbackOf.get(wanted.keys);
+    if (wanted !== null && fallback !== undefined && this.#hasHosts(wanted)) {
+      this.#stats.lb_subsets_selected.value += 1;
+      return wanted;
+    }
+    const chosen = fallback ?? settings.fallback;
+    if (chosen !== 'none') this.#stats.lb_subsets_fallback.value += 1;
+    switch (chosen) {
+      case 'none':
+        return 'none';
+      case 'any':
+        return null;
+      case 'default':
+        return this.#hasHosts(settings.defaultSubset) ? settings.defaultSubset : 'none';
+    }
+  }
+
+  #hasHosts(subset: MetadataMatch): boolean {
+    let known = this.#populated.get(subset.id);
+    if (known === undefined) {
+      known = [...this.#byKey.values()].some((host) => isInSubset(host.subsetMetadata, subset));
+      this.#populated.set(subset.id, known);
+    }
+    return known;
   }
 
   prioritiesOf(hosts: readonly UpstreamHost[]): ReadonlySet<number> {
@@ -144,16 +183,19 @@ export class EndpointSet {
       if (host.health === 'healthy') healthy.value += 1;
       else if (host.health === 'degraded') degraded.value += 1;
     }
-    this.#pickersWithout.clear();
-    this.#picker = this.#pickerOfPriorities(null) ?? EMPTY_PICKER;
+    this.#otherPickers.clear();
+    this.#populated.clear();
+    this.#picker = this.#pickerOfPriorities(null, null) ?? EMPTY_PICKER;
   }
 
-  #pickerWithout(excluded: ReadonlySet<number>): Picker<Host> {
-    const key = [...excluded].sort((a, b) => a - b).join();
-    let picker = this.#pickersWithout.get(key);
+  #pickerFor(excluded: ReadonlySet<number> | null, subset: MetadataMatch | null): Picker<Host> {
+    const key = `${[...(excluded ?? [])].sort((a, b) => a - b).join()} ${subset?.id ?? ''}`;
+    let picker = this.#otherPickers.get(key);
     if (picker === undefined) {
-      picker = this.#pickerOfPriorities(excluded) ?? this.#picker;
-      this.#pickersWithout.set(key, picker);
+      picker =
+        this.#pickerOfPriorities(excluded, subset) ??
+        (excluded === null ? EMPTY_PICKER : subset === null ? this.#picker : this.#pickerFor(null, subset));
+      this.#otherPickers.set(key, picker);
     }
     return picker;
   }
@@ -162,11 +204,12 @@ export class EndpointSet {
    * One picker for the healthy, the degraded and (in panic) all hosts of each priority, chosen by their loads. Null when
    * those that are left have no usable host.
    */
-  #pickerOfPriorities(excluded: ReadonlySet<number> | null): Picker<Host> | null {
+  #pickerOfPriorities(excluded: ReadonlySet<number> | null, subset: MetadataMatch | null): Picker<Host> | null {
+    const isIn = (host: Host): boolean => subset === null || isInSubset(host.subsetMetadata, subset);
     const count = Math.max(-1, ...this.#groups.map((group) => group.priority)) + 1;
     const { panicThreshold, failsOnPanic } = this.#balancing;
     const health = Array.from({ length: count }, (_, priority) =>
-      excluded?.has(priority) === true ? NO_HOSTS : healthOf(this.#groupsOf(priority, () => true)),
+      excluded?.has(priority) === true ? NO_HOSTS : healthOf(this.#groupsOf(priority, isIn)),
     );
     if (excluded !== null && health.every(({ healthy, degraded }) => healthy + degraded === 0)) return null;
     const loads = loadOfPriorities(health, this.#overprovisioning, panicThreshold);
@@ -179,7 +222,7 @@ export class EndpointSet {
     };
     for (const kind of ['healthy', 'degraded'] as const) {
       loads.forEach((load, priority) => {
-        const isUsable = (host: Host) => load.isPanic || host.health === kind;
+        const isUsable = (host: Host) => isIn(host) && (load.isPanic || host.health === kind);
         add(load[kind], () => {
           if (!load.isPanic) return this.#pickerOf(this.#groupsOf(priority, isUsable));
           return this.#inPanic(failsOnPanic ? EMPTY_PICKER : this.#pickerOf(this.#groupsOf(priority, isUsable)));

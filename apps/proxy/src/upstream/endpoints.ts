@@ -85,6 +85,7 @@ function readEndpoint(
     health: healthOf(proto.healthStatus),
     peer: peerOf(proto.metadata),
     hashKey: hashKeyOf(proto.metadata),
+    subsetMetadata: proto.metadata?.filterMetadata['envoy.lb'] ?? null,
     check: checkOf(endpoint, path),
     transportIndex: selectTransport(proto.metadata?.filterMetadata['envoy.transport_socket_match'] ?? null),
   };

@@ -27,6 +27,7 @@ import {
   RingHashSchema,
 } from '@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
 import type { Host } from './host.ts';
+import { compileSubsets, type SubsetSettings } from './subsets.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 
 /** Builds the picker of a set of hosts. */
@@ -45,6 +46,8 @@ export interface BalancingSettings {
   readonly overprovisioning: number;
   /** Null: a new host gets its full share at once. */
   readonly slowStart: HostSlowStart | null;
+  /** Null: requests go by no metadata. */
+  readonly subsets: SubsetSettings | null;
 }
 
 /** Slow start, and what a host weighs apart from it. */
@@ -65,13 +68,13 @@ const DEFAULT_CHOICES = { choiceCount: 2, activeRequestBias: 1 };
 
 /** Compiles `lb_policy` or `load_balancing_policy`. Throws `invalid`, naming the field. */
 export function compileBalancing(cluster: Cluster): BalancingSettings {
-  refuseWhen((cluster.lbSubsetConfig?.subsetSelectors.length ?? 0) > 0, 'lb_subset_config');
   const common = cluster.commonLbConfig;
   refuseWhen(common?.closeConnectionsOnHostSetChange === true, 'common_lb_config.close_connections_on_host_set_change');
   const policy = cluster.loadBalancingPolicy === undefined ? compileLegacy(cluster) : compilePolicyList(cluster);
   return {
     createPicker: policy.createPicker,
     slowStart: policy.slowStart,
+    subsets: compileSubsets(cluster),
     usesLocalityWeights:
       policy.usesLocalityWeights || common?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
     failsOnPanic:

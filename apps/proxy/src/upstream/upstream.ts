@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { DestinationService, PeerMetadata, StreamInfo } from '../observe/stream-info.ts';
 import type { HostOutcome } from './outlier-detector.ts';
+import type { MetadataMatch } from './subsets.ts';
 
 /**
  * The contract between the HTTP router (and the TCP proxy) and the upstream side. One verb each: `open` for
@@ -60,6 +61,8 @@ export interface PickContext {
   readonly avoidAttempts: number;
   /** Hosts whose priorities are left out, as far as others can serve; null: none are. */
   readonly avoidPrioritiesOf: readonly UpstreamHost[] | null;
+  /** Of the request, for clusters with subsets; null: it asks for none. */
+  readonly metadataMatch: MetadataMatch | null;
   /** Of the request, for balancers that go by it; null: it has none. */
   readonly hash: bigint | null;
   /** Where the client wanted to go, for ORIGINAL_DST clusters; null when it is not known. */

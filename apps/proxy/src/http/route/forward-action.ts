@@ -43,10 +43,7 @@ const NOT_FOUND_STATUS: Readonly<Record<NotFoundCode, number>> = {
   [NotFoundCode.INTERNAL_SERVER_ERROR]: 500,
 };
 
-/**
- * Compiles a `RouteAction`. Not read, because it changes nothing here: `metadata_match` (a cluster that would use it is
- * refused). `rate_limits` are the virtual host's to compile.
- */
+/** Compiles a `RouteAction`. Its `rate_limits` are the virtual host's to compile. */
 export function compileForward(
   proto: RouteAction,
   matched: CompiledMatch['path'],

@@ -1,3 +1,4 @@
+import type { MetadataMatch } from '../../upstream/subsets.ts';
 import type { RoutingPriority } from '../../upstream/upstream.ts';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
@@ -121,6 +122,8 @@ export interface ClusterChoice extends HeaderEdits {
   readonly perFilter: ReadonlyMap<string, unknown> | null;
   /** Authority rewrite of this weighted cluster, null for none. */
   readonly authority: string | null;
+  /** Complete (weighted cluster over route); null: any host. */
+  readonly metadataMatch: MetadataMatch | null;
 }
 
 export interface MirrorPolicy {

@@ -128,6 +128,7 @@ export const ANY_HOST: PickContext = {
   avoid: null,
   avoidAttempts: 1,
   avoidPrioritiesOf: null,
+  metadataMatch: null,
   hash: null,
   originalDestination: null,
 };

@@ -1,0 +1,104 @@
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import {
+  type Cluster,
+  Cluster_LbSubsetConfig_LbSubsetFallbackPolicy as Fallback,
+  Cluster_LbSubsetConfig_LbSubsetMetadataFallbackPolicy as MetadataFallback,
+  type Cluster_LbSubsetConfig_LbSubsetSelector as Selector,
+  Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPolicy as SelectorFallback,
+} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { Metadata } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { refuse, refuseWhen } from '../http/route/field.ts';
+
+/** What of a host's `envoy.lb` metadata a request goes by (`metadata_match`). */
+export interface MetadataMatch {
+  /** Names of the keys, in order; equal for all matches of the same keys. */
+  readonly keys: string;
+  /** Keys and values; equal for equal matches. */
+  readonly id: string;
+  readonly wanted: JsonObject;
+}
+
+/** Where a request goes that no subset takes. */
+export type SubsetFallback = 'none' | 'any' | 'default';
+
+/** How a cluster's hosts are parted (`lb_subset_config`). */
+export interface SubsetSettings {
+  /** By the keys of a selector, as in `MetadataMatch`. */
+  readonly fallbackOf: ReadonlyMap<string, SubsetFallback>;
+  readonly fallback: SubsetFallback;
+  readonly defaultSubset: MetadataMatch;
+}
+
+/** Of `envoy.lb`; null where it holds nothing. */
+export function metadataMatchOf(metadata: Metadata | undefined): MetadataMatch | null {
+  const wanted = metadata?.filterMetadata['envoy.lb'];
+  return wanted === undefined || Object.keys(wanted).length === 0 ? null : matchOf(wanted);
+}
+
+/** The pairs of both; `inner` wins, as a weighted cluster over its route. */
+export function mergeMatches(outer: MetadataMatch | null, inner: MetadataMatch | null): MetadataMatch | null {
+  if (outer === null || inner === null) return inner ?? outer;
+  return matchOf({ ...outer.wanted, ...inner.wanted });
+}
+
+function matchOf(wanted: JsonObject): MetadataMatch {
+  const names = Object.keys(wanted).sort();
+  return { keys: keysOf(names), id: JSON.stringify(names.map((name) => [name, wanted[name]])), wanted };
+}
+
+function keysOf(names: readonly string[]): string {
+  return JSON.stringify([...names].sort());
+}
+
+/** Whether a host with this metadata is in the subset. */
+export function isInSubset(metadata: JsonObject | null, { wanted }: MetadataMatch): boolean {
+  return Object.entries(wanted).every(([key, value]) => isSame(metadata?.[key], value));
+}
+
+function isSame(a: JsonValue | undefined, b: JsonValue): boolean {
+  return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
+}
+
+/** Compiles `lb_subset_config`; null where it parts nothing. Throws `invalid`. */
+export function compileSubsets({ lbSubsetConfig: proto }: Cluster): SubsetSettings | null {
+  if (proto === undefined || proto.subsetSelectors.length === 0) return null;
+  const path = 'lb_subset_config';
+  refuseWhen(proto.localityWeightAware, `${path}.locality_weight_aware`);
+  refuseWhen(proto.scaleLocalityWeight, `${path}.scale_locality_weight`);
+  refuseWhen(proto.panicModeAny, `${path}.panic_mode_any`);
+  refuseWhen(proto.listAsAny, `${path}.list_as_any`);
+  refuseWhen(
+    proto.metadataFallbackPolicy !== MetadataFallback.METADATA_NO_FALLBACK,
+    `${path}.metadata_fallback_policy`,
+  );
+  const fallback = FALLBACKS[proto.fallbackPolicy];
+  const fallbackOf = new Map<string, SubsetFallback>();
+  proto.subsetSelectors.forEach((selector, index) => {
+    const field = `${path}.subset_selectors[${index}]`;
+    if (selector.keys.length === 0) refuse(`${field}.keys`, 'is empty');
+    refuseWhen(selector.singleHostPerSubset, `${field}.single_host_per_subset`);
+    fallbackOf.set(keysOf(selector.keys), selectorFallback(selector, fallback, field));
+  });
+  return { fallbackOf, fallback, defaultSubset: matchOf(proto.defaultSubset ?? {}) };
+}
+
+const FALLBACKS: Readonly<Record<Fallback, SubsetFallback>> = {
+  [Fallback.NO_FALLBACK]: 'none',
+  [Fallback.ANY_ENDPOINT]: 'any',
+  [Fallback.DEFAULT_SUBSET]: 'default',
+};
+
+function selectorFallback({ fallbackPolicy }: Selector, ofAll: SubsetFallback, path: string): SubsetFallback {
+  switch (fallbackPolicy) {
+    case SelectorFallback.NOT_DEFINED:
+      return ofAll;
+    case SelectorFallback.NO_FALLBACK:
+      return 'none';
+    case SelectorFallback.ANY_ENDPOINT:
+      return 'any';
+    case SelectorFallback.DEFAULT_SUBSET:
+      return 'default';
+    case SelectorFallback.KEYS_SUBSET:
+      return refuse(`${path}.fallback_policy`, 'KEYS_SUBSET is not supported');
+  }
+}
