@@ -151,6 +151,31 @@ describe('Apply', () => {
     ]);
   });
 
+  it('warns of a delegate that is not there, or stands for itself', async () => {
+    const { client } = await start();
+    const root = (name: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: root }
+spec: { hosts: [reviews], http: [{ delegate: { name: ${name} } }] }`;
+    const child = root('x')
+      .replace('name: root', 'name: child')
+      .replace('hosts: [reviews], http: [{ delegate: { name: x } }]', 'http: [{ redirect: { uri: / } }]');
+    const findings = async (yaml: string): Promise<string[]> => {
+      const { report } = await client.apply({ documents: docs(service, yaml) });
+      return report?.findings.map(({ message }) => message) ?? [];
+    };
+    expect(await findings(root('child'))).toEqual(['there is no VirtualService "default/child"']);
+    expect(await findings(root('root'))).toEqual(['the VirtualService "default/root" has hosts']);
+    expect(await findings(`${child}\n---${root('child')}`)).toEqual([]);
+    const removed = await client.delete({
+      keys: [{ group: 'networking.istio.io', kind: 'VirtualService', namespace: 'default', name: 'child' }],
+    });
+    expect(removed.report?.findings.map(({ message }) => message)).toEqual([
+      'there is no VirtualService "default/child"',
+    ]);
+  });
+
   it('refuses with ABORTED when the set has another version', async () => {
     const { client } = await start();
     await client.apply({ documents: docs(rule()) });

@@ -4,11 +4,12 @@ import type { MeshSet, SetChange } from '../set/mesh-set.ts';
 import { hostsOf } from '../set/references.ts';
 import type { Analyser, AnalysisScope, CrossFault } from './analyser.ts';
 import { conflictingHosts } from './conflicting-hosts.ts';
+import { missingDelegate } from './missing-delegate.ts';
 import { missingGateway } from './missing-gateway.ts';
 import { missingSubset } from './missing-subset.ts';
 import { unknownHost } from './unknown-host.ts';
 
-const ANALYSERS: readonly Analyser[] = [missingSubset, missingGateway, unknownHost, conflictingHosts];
+const ANALYSERS: readonly Analyser[] = [missingSubset, missingGateway, missingDelegate, unknownHost, conflictingHosts];
 
 /** A finding of cross-resource analysis, with what could have brought it about. */
 export interface CrossFinding {
@@ -67,7 +68,8 @@ function referrersOf(resource: AnyMeshResource, set: MeshSet): readonly string[]
   switch (resource.type) {
     case 'VirtualService': {
       const rivals = hostsOf(resource).flatMap((host) => references.meshHosts.coveredBy(host));
-      return [formatKey(resource.key), ...rivals];
+      const { namespace, name } = resource.key;
+      return [formatKey(resource.key), ...rivals, ...references.delegatingTo(`${namespace}/${name}`)];
     }
     case 'Gateway':
       return references.atGateway(`${resource.key.namespace}/${resource.key.name}`);

@@ -210,9 +210,9 @@ describe('decodeDocuments', () => {
     ],
     [
       'a field that is not supported yet',
-      virtualService('  hosts: [b]', '  http:', ...ROUTE, '    retries: {attempts: 1, retryRemoteLocalities: true}'),
+      virtualService('  hosts: [b]', '  http:', ...ROUTE, '    fault: {delay: {exponentialDelay: 1s}}'),
       [
-        'f.yaml:11:28: error FLT0002: VirtualService default/a: spec.http[0].retries.retryRemoteLocalities: this field is not supported yet. Remove it. If it were ignored, retries would not move to another locality.',
+        'f.yaml:11:21: error FLT0002: VirtualService default/a: spec.http[0].fault.delay.exponentialDelay: this field is not supported yet. Remove it. If it were ignored, requests would not be delayed.',
       ],
     ],
     [
@@ -252,13 +252,19 @@ describe('decodeDocuments', () => {
   });
 
   it('reports all faults of all documents at once, and reads the good ones', () => {
-    const bad = virtualService('  host: b', '  http:', ...ROUTE, '    timeout: x', '    delegate: {}');
+    const bad = virtualService(
+      '  host: b',
+      '  http:',
+      ...ROUTE,
+      '    timeout: x',
+      '    fault: {delay: {exponentialDelay: 1s}}',
+    );
     const good = virtualService('  hosts: [b]', '  http:', ...ROUTE).replace('name: a', 'name: good');
     const { findings, candidates, refused, isComplete } = decode(`${bad}\n---\n${good}\n---\nkind: x\n`);
     expect(findings.map((finding) => finding.field)).toEqual([
       'spec.host',
       'spec.http[0].timeout',
-      'spec.http[0].delegate',
+      'spec.http[0].fault.delay.exponentialDelay',
       'apiVersion',
     ]);
     expect(candidates.map(({ content }) => content.key.name)).toEqual(['good']);

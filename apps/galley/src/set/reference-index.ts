@@ -1,6 +1,6 @@
 import type { MeshResourceOf } from '@flotilla/model';
 import { HostIndex } from './host-index.ts';
-import { destinationsOf, gatewaysOf, hostsOf, isInMesh } from './references.ts';
+import { delegatesOf, destinationsOf, gatewaysOf, hostsOf, isInMesh } from './references.ts';
 
 /** Which VirtualServices (by key) have to be looked at again when something that they name changes. */
 export class ReferenceIndex {
@@ -8,31 +8,52 @@ export class ReferenceIndex {
   readonly destinations = new HostIndex();
   /** By hosts that they route for in the mesh. */
   readonly meshHosts = new HostIndex();
-  readonly #gateways = new Map<string, Set<string>>();
+  readonly #gateways = new NameIndex();
+  readonly #delegates = new NameIndex();
 
   add(key: string, resource: MeshResourceOf<'VirtualService'>): void {
     this.destinations.add(key, destinationHosts(resource));
     if (isInMesh(resource)) this.meshHosts.add(key, hostsOf(resource));
-    for (const { gateway } of gatewaysOf(resource)) {
-      const keys = this.#gateways.get(gateway);
-      if (keys === undefined) this.#gateways.set(gateway, new Set([key]));
-      else keys.add(key);
-    }
+    for (const { gateway } of gatewaysOf(resource)) this.#gateways.add(gateway, key);
+    for (const { delegate } of delegatesOf(resource)) this.#delegates.add(delegate, key);
   }
 
   remove(key: string, resource: MeshResourceOf<'VirtualService'>): void {
     this.destinations.remove(key, destinationHosts(resource));
     if (isInMesh(resource)) this.meshHosts.remove(key, hostsOf(resource));
-    for (const { gateway } of gatewaysOf(resource)) {
-      const keys = this.#gateways.get(gateway);
-      keys?.delete(key);
-      if (keys?.size === 0) this.#gateways.delete(gateway);
-    }
+    for (const { gateway } of gatewaysOf(resource)) this.#gateways.remove(gateway, key);
+    for (const { delegate } of delegatesOf(resource)) this.#delegates.remove(delegate, key);
   }
 
   /** Keys of the VirtualServices at a gateway, named `namespace/name`. */
   atGateway(gateway: string): readonly string[] {
-    return [...(this.#gateways.get(gateway) ?? [])];
+    return this.#gateways.keysOf(gateway);
+  }
+
+  /** Keys of the VirtualServices that delegate to one, named `namespace/name`. */
+  delegatingTo(virtualService: string): readonly string[] {
+    return this.#delegates.keysOf(virtualService);
+  }
+}
+
+/** Keys by what they name. */
+class NameIndex {
+  readonly #keys = new Map<string, Set<string>>();
+
+  add(name: string, key: string): void {
+    const keys = this.#keys.get(name);
+    if (keys === undefined) this.#keys.set(name, new Set([key]));
+    else keys.add(key);
+  }
+
+  remove(name: string, key: string): void {
+    const keys = this.#keys.get(name);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#keys.delete(name);
+  }
+
+  keysOf(name: string): readonly string[] {
+    return [...(this.#keys.get(name) ?? [])];
   }
 }
 

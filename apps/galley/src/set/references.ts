@@ -54,6 +54,26 @@ export function destinationsOf({ key, spec }: VirtualServiceResource): readonly 
   return found;
 }
 
+export interface DelegateReference {
+  /** `namespace/name`. */
+  readonly delegate: string;
+  readonly path: FieldPath;
+}
+
+/** The VirtualServices that one delegates to. */
+export function delegatesOf({ key, spec }: VirtualServiceResource): readonly DelegateReference[] {
+  return spec.http.flatMap(({ delegate }, index) =>
+    delegate === undefined
+      ? []
+      : [
+          {
+            delegate: `${delegate.namespace || key.namespace}/${delegate.name}`,
+            path: ['spec', 'http', index, 'delegate'],
+          },
+        ],
+  );
+}
+
 export interface GatewayReference {
   /** `namespace/name`. */
   readonly gateway: string;

@@ -35,6 +35,9 @@ function checkAnswers(route: HTTPRoute, path: FieldPath, faults: FaultList): voi
   if (answers.length === 0) {
     faults.error(path, 'the route says nothing to do with requests', 'Add route, redirect or directResponse.');
   }
+  if (route.delegate !== undefined && route.delegate.name === '') {
+    faults.error([...path, 'delegate'], '"name" is missing');
+  }
   const [first, ...others] = answers;
   for (const other of others) faults.unexpected([...path, other], `${first} and ${other} exclude each other`);
   const answer =

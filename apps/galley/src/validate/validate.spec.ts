@@ -30,7 +30,21 @@ refuses('VirtualService', [
   ['accepts a single destination without weight', one({}), []],
   ['accepts weights that do not add up to 100', http({ route: [to('b', { weight: 1 }), to('c', { weight: 2 })] }), []],
   ['accepts a header match by presence', one({ match: [{ headers: { 'x-user': {} } }] }), []],
-  ['needs hosts', { http: [{ route: [to('b')] }] }, ['spec.hosts: at least one host is needed']],
+  ['may have no hosts, for others to delegate to', { http: [{ route: [to('b')] }] }, []],
+  [
+    'needs hosts for anything but HTTP',
+    { tcp: [{ route: [to('b')] }], gateways: ['g'] },
+    ['spec.hosts: at least one host is needed', 'spec.gateways: gateways needs hosts', 'spec.tcp: tcp needs hosts'],
+  ],
+  [
+    'delegates one level only',
+    { http: [{ delegate: { name: 'x' } }, { delegate: { namespace: 'y' } }] },
+    [
+      'spec.http[0].delegate: a delegate cannot delegate on',
+      'spec.http[1].delegate: a delegate cannot delegate on',
+      'spec.http[1].delegate: "name" is missing',
+    ],
+  ],
   ['needs routes', { hosts: ['a'] }, ['spec: there are no routes']],
   [
     'refuses a host that is none',

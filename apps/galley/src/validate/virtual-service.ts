@@ -10,7 +10,8 @@ import { checkHttpRoute } from './http-route.ts';
 import { checkGatewayName, MESH_GATEWAY } from './virtual-service-gateways.ts';
 
 export function validateVirtualService(spec: VirtualService, faults: FaultList): void {
-  checkHosts(spec, faults);
+  if (spec.hosts.length === 0) checkDelegate(spec, faults);
+  else checkHosts(spec, faults);
   spec.gateways.forEach((gateway, index) => checkGatewayName(gateway, ['spec', 'gateways', index], faults));
   checkExportTo(spec.exportTo, faults);
   if (spec.http.length + spec.tcp.length + spec.tls.length === 0) {
@@ -19,7 +20,7 @@ export function validateVirtualService(spec: VirtualService, faults: FaultList):
   spec.http.forEach((route, index) => {
     checkHttpRoute(route, ['spec', 'http', index], faults);
     const isLast = index === spec.http.length - 1;
-    if (!isLast && route.match.length === 0) {
+    if (!isLast && route.match.length === 0 && route.delegate === undefined) {
       const message = `the routes after this one are never reached, since it matches every request`;
       faults.warn(FAULT_CODES.unreachableRule, ['spec', 'http', index], message, 'Put it last.');
     }
@@ -33,9 +34,21 @@ export function validateVirtualService(spec: VirtualService, faults: FaultList):
   spec.tcp.forEach((route, index) => checkTcpRoute(route, ['spec', 'tcp', index], faults));
 }
 
+/** Without hosts it is there for others to delegate to, which only HTTP rules can. */
+function checkDelegate(spec: VirtualService, faults: FaultList): void {
+  if (spec.http.length === 0) faults.error(['spec', 'hosts'], 'at least one host is needed');
+  const hint = 'Add hosts, unless other VirtualServices delegate to this one.';
+  for (const field of ['gateways', 'tcp', 'tls'] as const) {
+    if (spec[field].length > 0) faults.unexpected(['spec', field], `${field} needs hosts`, hint);
+  }
+  spec.http.forEach(({ delegate }, index) => {
+    if (delegate === undefined) return;
+    faults.unexpected(['spec', 'http', index, 'delegate'], 'a delegate cannot delegate on', 'Write its rules here.');
+  });
+}
+
 function checkHosts(spec: VirtualService, faults: FaultList): void {
   const isInMesh = spec.gateways.length === 0 || spec.gateways.includes(MESH_GATEWAY);
-  if (spec.hosts.length === 0) faults.error(['spec', 'hosts'], 'at least one host is needed');
   spec.hosts.forEach((host, index) => {
     const path = ['spec', 'hosts', index];
     checkHost(host, path, faults);

@@ -1,6 +1,7 @@
 import { type AnyMeshResource, formatKey, isOfType, type KnownKind, type ResourceKey } from '@flotilla/model';
 import { buildRegistry, emptyRegistry, type Registry } from '../registry/registry.ts';
 import { byAge, type Config } from './config.ts';
+import { flattenDelegates } from './delegates.ts';
 import type { MeshSettings } from './settings.ts';
 
 /**
@@ -12,6 +13,7 @@ export interface Mesh {
   readonly settings: MeshSettings;
   readonly resources: ReadonlyMap<string, AnyMeshResource>;
   readonly registry: Registry;
+  /** With the rules of those that they delegate to in their place. */
   readonly virtualServices: readonly Config<'VirtualService'>[];
   readonly destinationRules: readonly Config<'DestinationRule'>[];
   readonly gateways: readonly Config<'Gateway'>[];
@@ -85,7 +87,9 @@ export function applyUpdate(mesh: Mesh, update: MeshUpdate): Mesh {
   const index = <Kind extends KnownKind>(kind: Kind, previous: readonly Config<Kind>[]): readonly Config<Kind>[] =>
     changedKinds.has(kind) ? ofKind(all, kind) : previous;
   const indexes = {
-    virtualServices: index('VirtualService', mesh.virtualServices),
+    virtualServices: changedKinds.has('VirtualService')
+      ? flattenDelegates(ofKind(all, 'VirtualService'), mesh.settings)
+      : mesh.virtualServices,
     destinationRules: index('DestinationRule', mesh.destinationRules),
     gateways: index('Gateway', mesh.gateways),
     sidecars: index('Sidecar', mesh.sidecars),

@@ -55,8 +55,8 @@ describe('checkSupport', () => {
     [
       'a field',
       'VirtualService',
-      { http: [{ delegate: {} }] },
-      'FLT0002 spec.http[0].delegate: this field is not supported yet | Remove it. If it were ignored, the rules of the other VirtualService would not apply.',
+      { tls: [{}] },
+      'FLT0002 spec.tls: this field is not supported yet | Remove it. If it were ignored, TLS connections would not be routed by server name.',
     ],
     [
       'a field within an honoured one',

@@ -123,7 +123,7 @@ export const ISTIO_SUPPORT: { readonly [K in IstioKind]: KindSupport } = {
         'allowCredentials',
         'unmatchedPreflights',
       ),
-      notYet('http[].delegate', 'the rules of the other VirtualService would not apply'),
+      ...honours('http[].delegate', 'name', 'namespace'),
       notYet('tls', 'TLS connections would not be routed by server name'),
       ...honours('tcp[].match[]', 'port', 'sourceLabels', 'gateways', 'sourceNamespace'),
       notYet('tcp[].match[].destinationSubnets', 'the rule would apply to more connections than wished'),
