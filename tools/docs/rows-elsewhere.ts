@@ -3,6 +3,8 @@ export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: r
   ['A5', 'Source-aware match', ['apps/pilot/golden/http-rules']],
   ['A8', 'Destination resolution', ['apps/pilot/golden/http-rules', 'apps/pilot/golden/canary']],
   ['A19', 'Visibility (exportTo)', ['apps/pilot/src/journeys/push.spec.ts']],
+  ['A17', 'Delegated VirtualService', ['apps/pilot/golden/delegates']],
+  ['B5', 'Slow start', ['libs/balance/src/slow-start.spec.ts', 'apps/pilot/golden/locality']],
   ['B1', 'Subsets by label', ['apps/pilot/golden/canary', 'apps/pilot/src/journeys/traffic.spec.ts']],
   ['B2', 'Policy layering', ['apps/pilot/golden/destination-rule-layers']],
   ['B6', 'Locality: shares and failover (not zoneAwareLbSetting)', ['apps/pilot/golden/locality']],
@@ -11,6 +13,11 @@ export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: r
   ['C6', 'Egress through a gateway', ['apps/pilot/golden/egress-gateway']],
   ['D9', 'Protocol by port name', ['apps/pilot/src/registry/registry.spec.ts', 'libs/model/src/port-protocol.spec.ts']],
   ['V1', 'Discovery: static, EDS, DNS, original destination', ['apps/proxy/src/upstream/journeys/discovery.spec.ts']],
+  [
+    'V6',
+    'Slow start (not the filter stateful_session; zone_aware_lb_config has no local cluster to go by)',
+    ['libs/balance/src/slow-start.spec.ts'],
+  ],
   ['V10', 'Success-rate and failure-percentage ejection', ['apps/proxy/src/upstream/outlier-detector.spec.ts']],
   ['V54', 'Statistics', ['apps/proxy/src/observe/metrics.spec.ts']],
   [
@@ -30,12 +37,11 @@ export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: r
 /** Rows that are not built, each with the fields by which a configuration is refused. */
 export const NOT_BUILT: readonly (readonly [row: string, title: string, refused: string])[] = [
   ['A4', 'Routes by JWT claims', '`RequestAuthentication`, `dynamic_metadata` of a route match'],
-  ['A17', 'Delegated VirtualService', '`http[].delegate`'],
-  ['B5', 'Slow start', '`warmup`, `slow_start_config`'],
-  ['B13', 'TCP tunnel, PROXY protocol out, sticky sessions', '`tunnel`, `proxyProtocol`, `tunneling_config`'],
-  ['V2', 'Dynamic forward proxy', '`DYNAMIC_DNS`, `cluster_type`, the filter by its type'],
-  ['V6', 'Slow start, zones, sticky sessions', '`slow_start_config`, the filter `stateful_session`'],
-  ['V20', 'Hedging', '`hedge_policy`'],
+  [
+    'B13',
+    'TCP tunnel, PROXY protocol out, sticky sessions of a DestinationRule',
+    "`tunnel`, `proxyProtocol` (a cluster's `upstream_proxy_protocol` and `tunneling_config` are honoured), sticky sessions have no field",
+  ],
   ['V27', 'HTTP/3', '`codec_type: HTTP3`, `udp_listener_config`'],
   ['V31', 'Internal redirects and on-demand routes', '`internal_redirect_policy`, `vhds`, `scoped_routes`'],
   ['V37', 'Protocols of databases', 'the network filters by their types; such ports are TCP'],

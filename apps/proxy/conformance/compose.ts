@@ -155,7 +155,7 @@ function clusterOf(name: string, { clusters, upstreams }: Scenario, { ports }: P
   const isHttp2 = names.some((each) => upstreams[each]?.kind === 'http2');
   const assignment: Fields =
     endpoints.length === 0 ? { cluster_name: name } : { cluster_name: name, endpoints: [{ lb_endpoints: endpoints }] };
-  return merge(
+  const whole = merge(
     {
       name,
       type: 'STATIC',
@@ -166,6 +166,8 @@ function clusterOf(name: string, { clusters, upstreams }: Scenario, { ports }: P
     },
     rest,
   );
+  // A null takes out what every cluster has otherwise.
+  return Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== null));
 }
 
 /** Nobody ever listens on port 1. */

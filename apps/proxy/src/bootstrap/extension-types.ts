@@ -90,6 +90,10 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/filters/network/sni_cluster/v3/sni_cluster_pb.js'),
   'envoy.extensions.filters.network.tcp_proxy.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'),
+  'envoy.extensions.clusters.dynamic_forward_proxy.v3': () =>
+    import('@flotilla/wire/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js'),
+  'envoy.extensions.filters.http.dynamic_forward_proxy.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js'),
   'envoy.extensions.http.header_formatters.preserve_case.v3': () =>
     import('@flotilla/wire/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.js'),
   'envoy.extensions.load_balancing_policies.least_request.v3': () =>

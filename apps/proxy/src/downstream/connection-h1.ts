@@ -56,6 +56,7 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
       metadataMatch: null,
+      authority: null,
       hash: null,
       originalDestination: accepted.originalDestination,
     };

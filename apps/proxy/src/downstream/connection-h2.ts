@@ -48,6 +48,7 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
       metadataMatch: null,
+      authority: null,
       hash: null,
       originalDestination: accepted.originalDestination,
     };

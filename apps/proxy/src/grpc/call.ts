@@ -78,6 +78,7 @@ class UnaryCall implements UpstreamHandler {
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
       metadataMatch: null,
+      authority: null,
       hash: null,
       originalDestination: null,
     });

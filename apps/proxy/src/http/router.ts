@@ -362,8 +362,9 @@ export class Router implements AttemptOwner {
     const { hash, choice } = this.#order;
     const { metadataMatch } = choice;
     const ofConnection = this.#host.pickContext;
-    const pickContext =
-      hash === null && metadataMatch === null ? ofConnection : { ...ofConnection, hash, metadataMatch };
+    const authority = this.#cluster.dynamicHosts === null ? null : this.#order.authority;
+    const isPlain = hash === null && metadataMatch === null && authority === null;
+    const pickContext = isPlain ? ofConnection : { ...ofConnection, hash, metadataMatch, authority };
     return this.#retry === null ? pickContext : this.#retry.pickContext(pickContext);
   }
 

@@ -45,6 +45,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
       avoidAttempts: 0,
       avoidPrioritiesOf: null,
       metadataMatch: null,
+      authority: null,
       hash: settings.hashesSource ? xxHash64(addressOf(accepted.info.remoteAddress)) : null,
       originalDestination: accepted.originalDestination,
     };

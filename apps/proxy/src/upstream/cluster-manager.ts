@@ -8,15 +8,13 @@ import { type ClusterSettings, compileCluster } from './cluster-settings.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
 import { overprovisioningOf } from './load-balancing.ts';
 import { type ClusterDescription, describeCluster } from './describe.ts';
-import { type Lookup, systemLookup } from './dns.ts';
+import { systemLookup } from './dns.ts';
 import { resolveGroups } from './dns-groups.ts';
 import { readAssignment } from './endpoints.ts';
 import type { ClusterManager } from './upstream.ts';
 
 export interface ClusterManagerOptions extends ClusterTools {
   readonly logger: Logger;
-  /** Default: the system's resolver. */
-  readonly lookup?: Lookup;
 }
 
 /** The clusters of one proxy process. */

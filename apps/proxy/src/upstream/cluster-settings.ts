@@ -1,8 +1,10 @@
-import { durationMs, type Duration } from '@bufbuild/protobuf/wkt';
+import { anyUnpack, durationMs, type Duration } from '@bufbuild/protobuf/wkt';
+import { ClusterConfigSchema } from '@flotilla/wire/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import { FlotillaError } from '@flotilla/runtime';
 import {
   type Cluster,
   Cluster_DiscoveryType as DiscoveryType,
+  type Cluster_CustomClusterType as CustomType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { Http2Settings } from '../http/http2-settings.ts';
@@ -15,6 +17,8 @@ import { compileHealthCheck, type HealthCheckSettings } from './health-check/set
 import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
 import { compileOutlierDetection, type OutlierSettings } from './outlier-settings.ts';
 import type { PoolSettings } from './pool.ts';
+import { compileDnsCache } from './dns-cache.ts';
+import type { DynamicHostSettings } from './dynamic-hosts.ts';
 import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';
 import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
 import type { SocketSettings } from './transport.ts';
@@ -25,6 +29,7 @@ export type Discovery =
   | { readonly kind: 'static'; readonly groups: readonly EndpointGroup[] }
   | { readonly kind: 'eds'; readonly serviceName: string }
   | { readonly kind: 'dns'; readonly groups: readonly EndpointGroup[]; readonly dns: DnsSettings }
+  | { readonly kind: 'dynamic'; readonly settings: DynamicHostSettings }
   | { readonly kind: 'original-dst'; readonly portOverride: number | null; readonly cleanupIntervalMs: number };
 
 /** A `Cluster`, compiled. Plain data: nothing is opened yet. */
@@ -102,7 +107,7 @@ function refuseUnsupported(cluster: Cluster): void {
 
 function compileDiscovery(cluster: Cluster, transports: TransportSocketSettings): Discovery {
   const rule = cluster.clusterDiscoveryType;
-  if (rule.case === 'clusterType') refuse('cluster_type', `"${rule.value.name}" is not supported`);
+  if (rule.case === 'clusterType') return compileDynamic(rule.value, transports);
   const type = rule.value ?? DiscoveryType.STATIC;
   switch (type) {
     case DiscoveryType.STATIC:
@@ -122,6 +127,18 @@ function compileDiscovery(cluster: Cluster, transports: TransportSocketSettings)
     case DiscoveryType.ORIGINAL_DST:
       return compileOriginalDst(cluster);
   }
+}
+
+function compileDynamic({ name, typedConfig }: CustomType, { all }: TransportSocketSettings): Discovery {
+  const config = typedConfig === undefined ? undefined : anyUnpack(typedConfig, ClusterConfigSchema);
+  if (config === undefined) return refuse('cluster_type', `"${name}" is not supported`);
+  const path = 'cluster_type.typed_config';
+  refuseWhen(config.allowCoalescedConnections, `${path}.allow_coalesced_connections`);
+  const implementation = config.clusterImplementationSpecifier;
+  refuseWhen(implementation.case === 'subClustersConfig', `${path}.sub_clusters_config`);
+  if (implementation.case !== 'dnsCacheConfig') return refuse(`${path}.dns_cache_config`, 'is missing');
+  const cache = inField(`${path}.dns_cache_config`, () => compileDnsCache(implementation.value));
+  return { kind: 'dynamic', settings: { ...cache, defaultPort: all.at(-1)?.tls === null ? 80 : 443 } };
 }
 
 function ownEndpoints(cluster: Cluster, transports: TransportSocketSettings, acceptsNames: boolean): EndpointGroup[] {

@@ -8,6 +8,8 @@ import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import { clusterStatPrefix, type ClusterStats, openClusterStats } from './cluster-stats.ts';
 import { dial } from './dial.ts';
+import { type Lookup, systemLookup } from './dns.ts';
+import { DynamicHosts } from './dynamic-hosts.ts';
 import { EndpointSet, type HostGroup } from './endpoint-set.ts';
 import type { EndpointGroup } from './endpoints.ts';
 import { HealthChecker } from './health-check/checker.ts';
@@ -42,6 +44,8 @@ export interface ClusterTools {
   readonly clock: Clock;
   readonly random: Random;
   /** Whether a destination is one that this proxy listens on itself: nothing is passed on to it. Default: none is. */
+  /** Default: the system's resolver. */
+  readonly lookup?: Lookup;
   readonly isOwnListener?: (destination: { readonly host: string; readonly port: number }) => boolean;
 }
 
@@ -68,6 +72,7 @@ export class Cluster implements UpstreamCluster {
   readonly stats: ClusterStats;
   readonly #endpoints: EndpointSet;
   readonly #originalDestinations: OriginalDestinations | null;
+  readonly dynamicHosts: DynamicHosts | null;
   readonly #transports: readonly Transport[];
   readonly #pools: Readonly<Record<RoutingPriority, PoolContext>>;
   readonly #breakers: Readonly<Record<RoutingPriority, CircuitBreaker>>;
@@ -130,6 +135,16 @@ export class Cluster implements UpstreamCluster {
             isOwnListener: tools.isOwnListener ?? (() => false),
           })
         : null;
+    this.dynamicHosts =
+      discovery.kind === 'dynamic' && plain !== undefined
+        ? new DynamicHosts(discovery.settings, {
+            transport: plain,
+            lookup: tools.lookup ?? systemLookup,
+            clock: tools.clock,
+            random: tools.random,
+            isOwnListener: tools.isOwnListener ?? (() => false),
+          })
+        : null;
     if (discovery.kind === 'static') this.updateEndpoints(discovery.groups);
   }
 
@@ -144,6 +159,7 @@ export class Cluster implements UpstreamCluster {
   *hosts(): IterableIterator<Host> {
     yield* this.#endpoints.hosts();
     if (this.#originalDestinations !== null) yield* this.#originalDestinations.hosts();
+    if (this.dynamicHosts !== null) yield* this.dynamicHosts.hosts();
   }
 
   /** `overprovisioning` in per cent; default: the cluster's own. */
@@ -257,18 +273,22 @@ export class Cluster implements UpstreamCluster {
     this.#outliers?.close();
     this.#checker?.close();
     this.#originalDestinations?.close();
+    const hosts = [...this.hosts()];
+    this.dynamicHosts?.close();
     for (const transport of this.#transports) transport.close();
-    for (const host of this.hosts()) host.drain();
+    for (const host of hosts) host.drain();
   }
 
   /** Breaks every connection. */
   destroy(): void {
+    const hosts = [...this.hosts()];
     this.drain();
-    for (const host of this.hosts()) host.destroy();
+    for (const host of hosts) host.destroy();
   }
 
   #pickHost(context: PickContext): Host | null {
     const { random, avoid, avoidAttempts, avoidPrioritiesOf, metadataMatch, hash, originalDestination } = context;
+    if (this.dynamicHosts !== null) return this.dynamicHosts.hostFor(context.authority);
     if (this.#originalDestinations !== null) return this.#originalDestinations.hostFor(originalDestination);
     const excluded = avoidPrioritiesOf === null ? null : this.#endpoints.prioritiesOf(avoidPrioritiesOf);
     let host = this.#endpoints.pick(random, hash, excluded, metadataMatch);

@@ -22,7 +22,7 @@ export interface HostDescription {
 /** What `/clusters` shows of one cluster. */
 export interface ClusterDescription {
   readonly name: string;
-  readonly discovery: 'static' | 'eds' | 'dns' | 'original-dst';
+  readonly discovery: 'static' | 'eds' | 'dns' | 'dynamic' | 'original-dst';
   /** EDS name, null for other kinds. */
   readonly edsServiceName: string | null;
   readonly thresholds: Readonly<Record<RoutingPriority, CircuitBreakerSettings>>;
@@ -35,7 +35,9 @@ export function describeCluster(cluster: Cluster): ClusterDescription {
     group.hosts.map((host) => describeHost(host, group.priority, group.locality)),
   );
   const onDemand =
-    discovery.kind === 'original-dst' ? [...cluster.hosts()].map((host) => describeHost(host, 0, '')) : [];
+    discovery.kind === 'original-dst' || discovery.kind === 'dynamic'
+      ? [...cluster.hosts()].map((host) => describeHost(host, 0, ''))
+      : [];
   return {
     name: cluster.name,
     discovery: discovery.kind,

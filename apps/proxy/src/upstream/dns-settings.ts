@@ -38,7 +38,7 @@ export function compileDnsSettings(cluster: Cluster, takesAll: boolean): DnsSett
   refuseWhen(cluster.dnsResolvers.length > 0, 'dns_resolvers');
   refuseWhen((cluster.dnsResolutionConfig?.resolvers.length ?? 0) > 0, 'dns_resolution_config.resolvers');
   refuseWhen(cluster.useTcpForDnsLookups, 'use_tcp_for_dns_lookups');
-  checkResolver(cluster);
+  checkDnsResolver(cluster.typedDnsResolverConfig);
   const refreshMs = cluster.dnsRefreshRate === undefined ? DEFAULT_REFRESH_MS : durationMs(cluster.dnsRefreshRate);
   const { baseInterval, maxInterval } = cluster.dnsFailureRefreshRate ?? {};
   const failureBaseMs = baseInterval === undefined ? refreshMs : durationMs(baseInterval);
@@ -51,8 +51,13 @@ export function compileDnsSettings(cluster: Cluster, takesAll: boolean): DnsSett
   };
 }
 
-function checkResolver(cluster: Cluster): void {
-  const any = cluster.typedDnsResolverConfig?.typedConfig;
+export function addressFamilyOf(family: LookupFamily): AddressFamily {
+  return FAMILIES[family];
+}
+
+/** Throws `invalid` for a resolver of its own: names are looked up by the system's. */
+export function checkDnsResolver(config: Cluster['typedDnsResolverConfig']): void {
+  const any = config?.typedConfig;
   if (any === undefined || any.typeUrl.endsWith('.GetAddrInfoDnsResolverConfig')) return;
   const cares = anyUnpack(any, CaresDnsResolverConfigSchema);
   if (cares === undefined) refuse('typed_dns_resolver_config', `${any.typeUrl} is not supported`);

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { DestinationService, PeerMetadata, StreamInfo } from '../observe/stream-info.ts';
+import type { DynamicHosts } from './dynamic-hosts.ts';
 import type { HostOutcome } from './outlier-detector.ts';
 import type { MetadataMatch } from './subsets.ts';
 
@@ -18,6 +19,8 @@ export interface UpstreamCluster {
   readonly destinationService: DestinationService | null;
   /** Of one request's stream; 0: no limit. */
   readonly maxStreamDurationMs: number;
+  /** Hosts that requests name themselves; null: the cluster has its own. */
+  readonly dynamicHosts: DynamicHosts | null;
   /** Chooses a host, synchronously; null when there is none that may be used (Envoy: 503 UH). */
   pick(context: PickContext): UpstreamHost | null;
   /**
@@ -65,6 +68,8 @@ export interface PickContext {
   readonly metadataMatch: MetadataMatch | null;
   /** Of the request, for balancers that go by it; null: it has none. */
   readonly hash: bigint | null;
+  /** Of the request, for clusters whose hosts requests name; null: the cluster's hosts are its own. */
+  readonly authority: string | null;
   /** Where the client wanted to go, for ORIGINAL_DST clusters; null when it is not known. */
   readonly originalDestination: { readonly host: string; readonly port: number } | null;
 }

@@ -9,6 +9,7 @@ import { compileCompressorFilter, compileCompressorRoute } from './compression/c
 import { compileDecompressorFilter } from './compression/decompressor.ts';
 import { compileCorsFilter, compileCorsRoute } from './cors.ts';
 import { compileCsrfFilter, compileCsrfRoute } from './csrf.ts';
+import { compileDynamicForwardProxyFilter, compileDynamicForwardProxyRoute } from './dynamic-forward-proxy.ts';
 import { compileFaultFilter, compileFaultRoute } from './fault.ts';
 import { type FilterConfig, filterConfigOf, type HttpFilterScope, type RouteFilterScope } from './filter-config.ts';
 import { compileGrpcHttp1BridgeFilter } from './grpc/http1-bridge.ts';
@@ -100,6 +101,13 @@ const KINDS: readonly FilterKind[] = [
     routeTypeName: 'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute',
     compile: compileHeaderMutationFilter,
     compileRoute: compileHeaderMutationRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.dynamic_forward_proxy',
+    typeName: 'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig',
+    routeTypeName: 'envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig',
+    compile: compileDynamicForwardProxyFilter,
+    compileRoute: compileDynamicForwardProxyRoute,
   },
   {
     wellKnownName: 'envoy.filters.http.fault',

@@ -129,6 +129,7 @@ export const ANY_HOST: PickContext = {
   avoidAttempts: 1,
   avoidPrioritiesOf: null,
   metadataMatch: null,
+  authority: null,
   hash: null,
   originalDestination: null,
 };

@@ -1,0 +1,41 @@
+import { durationMs } from '@bufbuild/protobuf/wkt';
+import type { DnsCacheConfig } from '@flotilla/wire/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
+import { refuse, refuseWhen } from '../http/route/field.ts';
+import { addressFamilyOf, checkDnsResolver } from './dns-settings.ts';
+import type { DynamicHostSettings } from './dynamic-hosts.ts';
+
+const DEFAULT_REFRESH_MS = 60_000;
+const DEFAULT_HOST_TTL_MS = 300_000;
+const DEFAULT_MAX_HOSTS = 1_024;
+/** A failed look-up is remembered for so long (Envoy's default of `dns_failure_refresh_rate` there). */
+const MIN_REFRESH_MS = 5_000;
+
+/**
+ * Compiles a `DnsCacheConfig`. Not read: `dns_min_refresh_rate` (the system's resolver tells no TTL) and
+ * `dns_query_timeout` (its own time-out holds). Throws `invalid`.
+ */
+export function compileDnsCache(proto: DnsCacheConfig): Omit<DynamicHostSettings, 'defaultPort'> {
+  if (proto.name === '') refuse('name', 'is empty');
+  refuseWhen(proto.dnsCacheCircuitBreaker !== undefined, 'dns_cache_circuit_breaker');
+  refuseWhen(proto.useTcpForDnsLookups, 'use_tcp_for_dns_lookups');
+  refuseWhen((proto.dnsResolutionConfig?.resolvers.length ?? 0) > 0, 'dns_resolution_config.resolvers');
+  refuseWhen(proto.preresolveHostnames.length > 0, 'preresolve_hostnames');
+  refuseWhen(proto.keyValueConfig !== undefined, 'key_value_config');
+  checkDnsResolver(proto.typedDnsResolverConfig);
+  const refreshMs = proto.dnsRefreshRate === undefined ? DEFAULT_REFRESH_MS : durationMs(proto.dnsRefreshRate);
+  const { baseInterval, maxInterval } = proto.dnsFailureRefreshRate ?? {};
+  const failureBaseMs = baseInterval === undefined ? Math.max(MIN_REFRESH_MS, refreshMs) : durationMs(baseInterval);
+  const maxHosts = proto.maxHosts ?? DEFAULT_MAX_HOSTS;
+  if (maxHosts < 1) refuse('max_hosts', 'is not greater than 0');
+  return {
+    dns: {
+      takesAll: false,
+      family: addressFamilyOf(proto.dnsLookupFamily),
+      refreshMs,
+      failureBaseMs,
+      failureMaxMs: maxInterval === undefined ? failureBaseMs * 10 : durationMs(maxInterval),
+    },
+    hostTtlMs: proto.hostTtl === undefined ? DEFAULT_HOST_TTL_MS : durationMs(proto.hostTtl),
+    maxHosts,
+  };
+}
