@@ -47,7 +47,7 @@ export const perTryIdleTimeout = reply(
   504,
   'upstream request timeout',
   'upstream_per_try_idle_timeout',
-  ResponseFlag.StreamIdleTimeout,
+  ResponseFlag.UpstreamRequestTimeout,
 );
 export const upstreamDurationReached = reply(
   504,

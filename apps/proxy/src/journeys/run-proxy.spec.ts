@@ -107,7 +107,7 @@ describe('validating a bootstrap file', () => {
     const text = yaml(
       0,
       0,
-      '  clusters:\n    - { name: web, type: STATIC, lb_policy: RING_HASH, lb_subset_config: { subset_selectors: [{ keys: [v] }] } }\nstats_sinks: [{ name: x }]\n',
+      '  clusters:\n    - { name: web, type: STATIC, lb_policy: RING_HASH, filters: [{ name: x }] }\nstats_sinks: [{ name: x }]\n',
     );
     const file = await write(
       text.replace('routes: [{ match: { prefix: / }', 'routes: [{ match: { safe_regex: { regex: "(" } }'),
@@ -115,7 +115,7 @@ describe('validating a bootstrap file', () => {
     const { code, err } = await run(file, 'validate');
     expect(code).toBe(1);
     expect(err).toContain(`${file}:21:1: stats_sinks: is not supported`);
-    expect(err).toMatch(/:20:7: static_resources\.clusters\[0\]: .*lb_subset_config/);
+    expect(err).toMatch(/:20:7: static_resources\.clusters\[0\]: .*filters: is not supported/);
     expect(err).toMatch(/:5:7: static_resources\.listeners\[0\]: listener "http": .*not a regular expression/);
   });
 

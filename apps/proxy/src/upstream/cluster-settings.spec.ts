@@ -108,7 +108,11 @@ describe('compileCluster', () => {
       { lbPolicy: 5, lbConfig: { case: 'maglevLbConfig', value: { tableSize: 65_536n } } },
       /table_size: 65536 is not a prime/,
     ],
-    ['subsets', { lbSubsetConfig: { subsetSelectors: [{ keys: ['v'] }] } }, /lb_subset_config: is not supported/],
+    [
+      'lists in subsets',
+      { lbSubsetConfig: { subsetSelectors: [{ keys: ['v'] }], listAsAny: true } },
+      /lb_subset_config\.list_as_any: is not supported/,
+    ],
     ['network filters', { filters: [{ name: 'x' }] }, /filters: is not supported/],
     [
       'another cluster type',

@@ -369,7 +369,11 @@ describe('what is refused, by name', () => {
       action({ retryPolicy: { retryHostPredicate: [{ name: 'x' }] } }),
       /retry_host_predicate\[0\]: "x"/,
     ],
-    ['hedging', action({ hedgePolicy: {} }), /route\.hedge_policy: is not supported/],
+    [
+      'several requests from the start',
+      action({ hedgePolicy: { initialRequests: 2 } }),
+      /route\.hedge_policy\.initial_requests: is not supported/,
+    ],
     ['internal redirects', action({ internalRedirectPolicy: {} }), /internal_redirect_policy: is not supported/],
     [
       'weights of zero',
