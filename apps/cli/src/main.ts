@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, holdYoungGeneration } from '@flotilla/runtime';
 import { ExitCode, exitCodeOf } from '@flotilla/service/process';
 
 /*
@@ -87,7 +87,10 @@ program
   .option('--concurrency <workers>', 'worker processes that share the ports', '1')
   .addOption(logFormat('pretty'))
   .addOption(logLevel('info'))
-  .action(async (options) => (await import('./commands/proxy.ts')).proxy(options));
+  .action(async (options) => {
+    holdYoungGeneration();
+    return (await import('./commands/proxy.ts')).proxy(options);
+  });
 
 withApi(program.command('apply').description('apply YAML: all of it as one version, or nothing'))
   .requiredOption('-f, --file <path>', 'file, directory or - for standard input; may be repeated', repeat)

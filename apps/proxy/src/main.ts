@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, holdYoungGeneration } from '@flotilla/runtime';
 import { exitCodeOf, untilSignal } from '@flotilla/service/process';
 import { readSettings } from '@flotilla/service/settings';
 import { staticSettings } from './static-settings.ts';
@@ -18,6 +18,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 try {
+  holdYoungGeneration();
   process.exit(await main(process.argv.slice(2)));
 } catch (thrown) {
   console.error(`proxy: ${FlotillaError.from(thrown).describe()}`);

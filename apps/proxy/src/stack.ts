@@ -1,4 +1,11 @@
-import { FlotillaError, type Clock, type Random, type SocketAddress, StopStack } from '@flotilla/runtime';
+import {
+  FlotillaError,
+  type Clock,
+  type Random,
+  releaseYoungGeneration,
+  type SocketAddress,
+  StopStack,
+} from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
@@ -190,6 +197,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       admin = server.address;
     }
 
+    // What follows is no start any more.
+    void config.ready.then(releaseYoungGeneration, releaseYoungGeneration);
     return {
       admin,
       listeners: () => listeners.addresses(),

@@ -5,3 +5,4 @@ export { Backoff, type BackoffSettings } from './backoff.ts';
 export { StopStack } from './stop.ts';
 export { parseDurationMs } from './duration.ts';
 export { parseAddress, formatAddress, type SocketAddress } from './address.ts';
+export { holdYoungGeneration, releaseYoungGeneration } from './young-generation.ts';
