@@ -1,8 +1,7 @@
 /**
  * Bundles the command line with every service into dist/flotilla.mjs, one file, and the proxy's worker into
- * dist/proxy-worker.mjs; Bookinfo's services for images into dist/services/bookinfo. What is loaded by `import()` stays
- * lazy inside the file.
- * dist/proxy-worker.mjs; and each service by itself, for images, into dist/services. What is loaded by `import()` stays lazy inside the file.
+ * dist/proxy-worker.mjs; each service by itself, for images, into dist/services, Bookinfo's among them. What is loaded by
+ * `import()` stays lazy inside the file.
  *
  *   node tools/build/bundle.ts              build
  *   node tools/build/bundle.ts --if-stale   build unless the bundle is as new as its sources

@@ -62,6 +62,12 @@ function flattenRoot(
   return whole;
 }
 
+/** What a delegate's rule takes over from the route that names it, where it does not say it itself. */
+const TAKEN_OVER = [
+  ...(['rewrite', 'timeout', 'retries', 'fault', 'corsPolicy', 'headers'] as const),
+  ...(['mirror', 'mirrorPercent', 'mirrorPercentage'] as const),
+];
+
 /** The delegate's rule within the root's; none when they cannot match together. */
 function mergeRoute(
   root: HTTPRoute,
@@ -75,11 +81,8 @@ function mergeRoute(
   const merged = clone(HTTPRouteSchema, rule);
   merged.match = match;
   merged.name = [root.name, rule.name].filter((name) => name !== '').join('-');
-  for (const field of ['rewrite', 'timeout', 'retries', 'fault', 'mirror', 'corsPolicy', 'headers'] as const) {
+  for (const field of TAKEN_OVER) {
     // Each pair is of one field.
-    if (merged[field] === undefined) Object.assign(merged, { [field]: root[field] });
-  }
-  for (const field of ['mirrorPercent', 'mirrorPercentage'] as const) {
     if (merged[field] === undefined) Object.assign(merged, { [field]: root[field] });
   }
   if (merged.mirrors.length === 0) merged.mirrors = root.mirrors;
@@ -108,10 +111,6 @@ function mergeMatches(root: readonly HTTPMatchRequest[], leaf: readonly HTTPMatc
 }
 
 function merge(outer: HTTPMatchRequest, inner: HTTPMatchRequest): HTTPMatchRequest {
-  const pick = <T>(own: T | undefined, other: T | undefined): { readonly value?: T } => {
-    const value = own ?? other;
-    return value === undefined ? {} : { value };
-  };
   const merged = create(HTTPMatchRequestSchema, {
     ...inner,
     name: [outer.name, inner.name].filter((name) => name !== '').join('-'),
@@ -125,8 +124,8 @@ function merge(outer: HTTPMatchRequest, inner: HTTPMatchRequest): HTTPMatchReque
     ignoreUriCase: inner.ignoreUriCase || outer.ignoreUriCase,
   });
   for (const field of ['uri', 'scheme', 'method', 'authority'] as const) {
-    const { value } = pick(inner[field], outer[field]);
-    if (value !== undefined) merged[field] = value;
+    const match = inner[field] ?? outer[field];
+    if (match !== undefined) merged[field] = match;
   }
   return merged;
 }

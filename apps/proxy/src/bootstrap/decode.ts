@@ -64,7 +64,8 @@ export async function decodeBootstrap(text: string, file: string): Promise<Decod
   try {
     // checkJson has established that this is JSON of the message.
     const bootstrap = fromJson(BootstrapSchema, json as JsonValue, { registry });
-    return { bootstrap: applyRuntime(bootstrap, registry), faults: null, faultAt };
+    applyRuntime(bootstrap, registry);
+    return { bootstrap, faults: null, faultAt };
   } catch (error) {
     return { bootstrap: null, faults: [faultAt([], error instanceof Error ? error.message : String(error))], faultAt };
   }

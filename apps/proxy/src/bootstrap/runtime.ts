@@ -1,4 +1,4 @@
-import { type DescMessage, type JsonObject, type JsonValue, type Message, type Registry } from '@bufbuild/protobuf';
+import type { JsonObject, JsonValue, Registry } from '@bufbuild/protobuf';
 import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect';
 import { type Any, AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
@@ -36,12 +36,10 @@ export function isEnvoysKey(key: string): boolean {
   return OWN_PREFIXES.test(key);
 }
 
-/** The bootstrap with the values of its static layers in the place of the defaults where a field names their keys. */
-export function applyRuntime(bootstrap: Bootstrap, registry: Registry): Bootstrap {
+/** Puts the values of the static layers in the place of the defaults where a field names their keys. */
+export function applyRuntime(bootstrap: Bootstrap, registry: Registry): void {
   const values = new Map(runtimeEntries(bootstrap).map(({ key, value }) => [key, value]));
-  if (values.size === 0) return bootstrap;
-  new Visitor(values, registry).visit(reflect(BootstrapSchema, bootstrap));
-  return bootstrap;
+  if (values.size > 0) new Visitor(values, registry).visit(reflect(BootstrapSchema, bootstrap));
 }
 
 class Visitor {
@@ -73,7 +71,7 @@ class Visitor {
     const message = anyUnpack(any, this.#registry);
     const schema = message === undefined ? undefined : this.#registry.getMessage(message.$typeName);
     if (message === undefined || schema === undefined || !this.visit(reflect(schema, message))) return false;
-    any.value = packed(schema, message).value;
+    any.value = anyPack(schema, message).value;
     return true;
   }
 
@@ -86,10 +84,6 @@ class Visitor {
     Object.assign(message, { defaultValue });
     return true;
   }
-}
-
-function packed(schema: DescMessage, message: Message): Any {
-  return anyPack(schema, message);
 }
 
 /** The value in the form of the field's default; undefined: it is none for such a field, which keeps its own (Envoy). */

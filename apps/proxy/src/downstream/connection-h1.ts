@@ -13,7 +13,7 @@ import { Exchange } from '../http/exchange.ts';
 import { requestHeadersTimeout } from '../http/local-reply.ts';
 import type { ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
-import type { PickContext } from '../upstream/upstream.ts';
+import { PLAIN_PICK, type PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
 import { KNOWN_METHODS, unreadableHead } from './request-methods.ts';
 import { ResponseH1, type ResponseOwner } from './response-h1.ts';
@@ -51,13 +51,8 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
     this.#onClose = onClose;
     this.deadlines = new StreamDeadlines(ctx.clock);
     this.pickContext = {
+      ...PLAIN_PICK,
       random: ctx.random,
-      avoid: null,
-      avoidAttempts: 0,
-      avoidPrioritiesOf: null,
-      metadataMatch: null,
-      authority: null,
-      hash: null,
       originalDestination: accepted.originalDestination,
     };
     this.#parser = createRequestParser(this, settings);

@@ -2,7 +2,7 @@ import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHt
 import type { Timer } from '@flotilla/runtime';
 import type { ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
-import type { PickContext } from '../upstream/upstream.ts';
+import { PLAIN_PICK, type PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
 import { KeepAlivePing } from '../http/keep-alive-ping.ts';
 import { StreamH2, type StreamOwner } from './stream-h2.ts';
@@ -43,13 +43,8 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
     this.settings = settings;
     this.#onClose = onClose;
     this.pickContext = {
+      ...PLAIN_PICK,
       random: ctx.random,
-      avoid: null,
-      avoidAttempts: 0,
-      avoidPrioritiesOf: null,
-      metadataMatch: null,
-      authority: null,
-      hash: null,
       originalDestination: accepted.originalDestination,
     };
     this.#idle = new Deadline(ctx.clock, () => this.drain());

@@ -2,12 +2,13 @@ import { HeaderList } from '@flotilla/http-codec';
 import { type Clock, FlotillaError, type Random } from '@flotilla/runtime';
 import { FrameReader, frameOf } from './frames.ts';
 import { localAddress } from '../http/request-headers.ts';
-import type {
-  ClusterManager,
-  UpstreamCluster,
-  UpstreamFailure,
-  UpstreamHandler,
-  UpstreamStream,
+import {
+  PLAIN_PICK,
+  type ClusterManager,
+  type UpstreamCluster,
+  type UpstreamFailure,
+  type UpstreamHandler,
+  type UpstreamStream,
 } from '../upstream/upstream.ts';
 
 /** gRPC status codes that a call can end with on this side. */
@@ -73,14 +74,8 @@ class UnaryCall implements UpstreamHandler {
     if (cluster === null) return this.#failLater(`cluster "${target.cluster}" does not exist`);
     this.#cluster = cluster;
     const host = cluster.pick({
+      ...PLAIN_PICK,
       random,
-      avoid: null,
-      avoidAttempts: 0,
-      avoidPrioritiesOf: null,
-      metadataMatch: null,
-      authority: null,
-      hash: null,
-      originalDestination: null,
     });
     if (host === null) return this.#failLater(`cluster "${target.cluster}" has no healthy host`);
     // As Envoy's own calls: they come from within the mesh.

@@ -42,7 +42,8 @@ export function compileLocalReplies(config: LocalReplyConfig | undefined, random
   const mappers = config.mappers.map((mapper, index) =>
     inField(`local_reply_config.mappers[${index}]`, () => compileMapper(mapper, random)),
   );
-  const whole = config.bodyFormat === undefined ? PLAIN : compileFormat(config.bodyFormat, 'local_reply_config');
+  const whole =
+    config.bodyFormat === undefined ? PLAIN : compileFormat(config.bodyFormat, 'local_reply_config.body_format');
   return (status, body, headers, info) => {
     info.responseCode = status;
     info.responseHeaders = headers;
@@ -56,15 +57,16 @@ export function compileLocalReplies(config: LocalReplyConfig | undefined, random
 }
 
 function compileMapper(proto: ResponseMapper, random: Random): Mapper {
-  if (proto.filter === undefined) return refuse('filter', 'is missing');
-  const { statusCode } = proto;
+  const { filter, statusCode } = proto;
+  if (filter === undefined) return refuse('filter', 'is missing');
   if (statusCode !== undefined && (statusCode < 200 || statusCode > 599)) refuse('status_code', 'is not in 200 to 599');
   const fields = { requestHeadersToAdd: [], requestHeadersToRemove: [], responseHeadersToRemove: [] };
   return {
-    fits: inField('filter', () => compileLogFilter(proto.filter ?? refuse('filter', 'is missing'), random)),
+    fits: inField('filter', () => compileLogFilter(filter, random)),
     status: statusCode ?? null,
     body: readDataSource(proto.body, 'body')?.toString() ?? null,
-    format: proto.bodyFormatOverride === undefined ? null : compileFormat(proto.bodyFormatOverride, 'override'),
+    format:
+      proto.bodyFormatOverride === undefined ? null : compileFormat(proto.bodyFormatOverride, 'body_format_override'),
     edit: compileHeaderEdits({ ...fields, responseHeadersToAdd: proto.headersToAdd }, '').response,
   };
 }
@@ -72,7 +74,7 @@ function compileMapper(proto: ResponseMapper, random: Random): Mapper {
 function compileFormat(proto: SubstitutionFormatString, path: string): Format {
   const ofKind = proto.format.case === 'jsonFormat' ? 'application/json' : 'text/plain';
   return {
-    print: inField(`${path}.body_format`, () => compileFormatString(proto)),
+    print: inField(path, () => compileFormatString(proto)),
     contentType: proto.contentType || ofKind,
   };
 }

@@ -84,8 +84,7 @@ function takeRetry(headers: HeaderList, policy: RetryPolicy | null): RetryPolicy
   const statusCodes = takeList(headers, RETRIABLE_STATUS_CODES).map(Number);
   const names = takeList(headers, RETRIABLE_HEADERS).map((name) => name.toLowerCase());
   const attempts = takeNumber(headers, MAX_RETRIES);
-  if (retryFor(headers, policy) === null && policy !== null) return null;
-  if (policy === null && words.size === 0) return null;
+  if (policy === null ? words.size === 0 : retryFor(headers, policy) === null) return null;
   // The codes and names of the caller count for the route's words, too.
   const own = policy?.on;
   if (own !== undefined && own.statusCodes.size > 0) words.add('retriable-status-codes');

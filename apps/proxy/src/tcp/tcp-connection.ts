@@ -6,7 +6,13 @@ import { Deadline } from '../http/timeout.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { addressOf } from '../observe/host-port.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
-import type { ConnectHandler, PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
+import {
+  PLAIN_PICK,
+  type ConnectHandler,
+  type PickContext,
+  type UpstreamCluster,
+  type UpstreamFailure,
+} from '../upstream/upstream.ts';
 import { HttpTunnel, type TunnelHandler } from './http-tunnel.ts';
 import { pickWeighted, type TcpSettings } from './tcp-settings.ts';
 
@@ -40,12 +46,8 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#initial = accepted.initial;
     this.#info = new StreamInfo(accepted.info, ctx.clock.now(), ctx.clock.monotonicMs());
     this.#pick = {
+      ...PLAIN_PICK,
       random: ctx.random,
-      avoid: null,
-      avoidAttempts: 0,
-      avoidPrioritiesOf: null,
-      metadataMatch: null,
-      authority: null,
       hash: settings.hashesSource ? xxHash64(addressOf(accepted.info.remoteAddress)) : null,
       originalDestination: accepted.originalDestination,
     };

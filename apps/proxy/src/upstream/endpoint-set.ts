@@ -12,7 +12,8 @@ import type { EndpointGroup } from './endpoints.ts';
 import { type EndpointSpec, Host } from './host.ts';
 import type { BalancingSettings } from './load-balancing.ts';
 import { addressKey, type Transport } from './transport.ts';
-import { isInSubset, type MetadataMatch, type SubsetSettings } from './subsets.ts';
+import { holdsAll } from './metadata.ts';
+import type { MetadataMatch, SubsetSettings } from './subsets.ts';
 import type { UpstreamHost } from './upstream.ts';
 
 /** The hosts of one locality and priority. */
@@ -119,7 +120,7 @@ export class EndpointSet {
   #hasHosts(subset: MetadataMatch): boolean {
     let known = this.#populated.get(subset.id);
     if (known === undefined) {
-      known = [...this.#byKey.values()].some((host) => isInSubset(host.subsetMetadata, subset));
+      known = [...this.#byKey.values()].some((host) => holdsAll(host.subsetMetadata, subset.wanted));
       this.#populated.set(subset.id, known);
     }
     return known;
@@ -205,7 +206,7 @@ export class EndpointSet {
    * those that are left have no usable host.
    */
   #pickerOfPriorities(excluded: ReadonlySet<number> | null, subset: MetadataMatch | null): Picker<Host> | null {
-    const isIn = (host: Host): boolean => subset === null || isInSubset(host.subsetMetadata, subset);
+    const isIn = (host: Host): boolean => subset === null || holdsAll(host.subsetMetadata, subset.wanted);
     const count = Math.max(-1, ...this.#groups.map((group) => group.priority)) + 1;
     const { panicThreshold, failsOnPanic } = this.#balancing;
     const health = Array.from({ length: count }, (_, priority) =>

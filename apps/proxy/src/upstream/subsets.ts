@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { JsonObject } from '@bufbuild/protobuf';
 import {
   type Cluster,
   Cluster_LbSubsetConfig_LbSubsetFallbackPolicy as Fallback,
@@ -48,15 +48,6 @@ function matchOf(wanted: JsonObject): MetadataMatch {
 
 function keysOf(names: readonly string[]): string {
   return JSON.stringify([...names].sort());
-}
-
-/** Whether a host with this metadata is in the subset. */
-export function isInSubset(metadata: JsonObject | null, { wanted }: MetadataMatch): boolean {
-  return Object.entries(wanted).every(([key, value]) => isSame(metadata?.[key], value));
-}
-
-function isSame(a: JsonValue | undefined, b: JsonValue): boolean {
-  return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
 }
 
 /** Compiles `lb_subset_config`; null where it parts nothing. Throws `invalid`. */

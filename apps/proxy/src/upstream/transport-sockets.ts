@@ -1,4 +1,3 @@
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
@@ -9,6 +8,7 @@ import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transp
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { SecretStore } from '../identity/secret-store.ts';
 import type { TransportSelector } from './endpoints.ts';
+import { holdsAll } from './metadata.ts';
 import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';
 import { openTlsTransport, type TlsClientStats } from './tls-transport.ts';
 import { openRawTransport, type Transport } from './transport.ts';
@@ -79,12 +79,4 @@ export function openTransport(
   return tls === null
     ? openRawTransport(proxyVersion)
     : openTlsTransport(tls, tools.secrets, tools.clock, stats, matchesServerName, proxyVersion);
-}
-
-function holdsAll(metadata: JsonObject | null, wanted: JsonObject): boolean {
-  return Object.entries(wanted).every(([key, value]) => metadata !== null && isSameJson(metadata[key], value));
-}
-
-function isSameJson(a: JsonValue | undefined, b: JsonValue): boolean {
-  return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
 }

@@ -74,6 +74,17 @@ export interface PickContext {
   readonly originalDestination: { readonly host: string; readonly port: number } | null;
 }
 
+/** A choice that goes by nothing. */
+export const PLAIN_PICK: Omit<PickContext, 'random'> = {
+  avoid: null,
+  avoidAttempts: 0,
+  avoidPrioritiesOf: null,
+  metadataMatch: null,
+  authority: null,
+  hash: null,
+  originalDestination: null,
+};
+
 /** One endpoint of a cluster. The object's identity is kept across updates that do not change the address. */
 export interface UpstreamHost {
   /** `address:port` as the access log prints it. */

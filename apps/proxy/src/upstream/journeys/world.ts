@@ -9,13 +9,14 @@ import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoin
 import type { Secret, SecretHolder, SecretStore } from '../../identity/secret-store.ts';
 import { type Counter, type Gauge, StatsRegistry } from '../../observe/stats.ts';
 import { type ClusterManagerOptions, type OpenClusterManager, openClusterManager } from '../cluster-manager.ts';
-import type {
-  PickContext,
-  UpstreamCluster,
-  UpstreamFailure,
-  UpstreamHost,
-  UpstreamRequest,
-  UpstreamStream,
+import {
+  PLAIN_PICK,
+  type PickContext,
+  type UpstreamCluster,
+  type UpstreamFailure,
+  type UpstreamHost,
+  type UpstreamRequest,
+  type UpstreamStream,
 } from '../upstream.ts';
 
 /** Secrets set by the test. */
@@ -124,14 +125,8 @@ export function staticCluster(ports: readonly number[], more: Fields<typeof Clus
 }
 
 export const ANY_HOST: PickContext = {
+  ...PLAIN_PICK,
   random: seededRandom(2),
-  avoid: null,
-  avoidAttempts: 1,
-  avoidPrioritiesOf: null,
-  metadataMatch: null,
-  authority: null,
-  hash: null,
-  originalDestination: null,
 };
 
 export function pickHost(cluster: UpstreamCluster): UpstreamHost {
