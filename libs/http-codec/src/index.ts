@@ -17,8 +17,6 @@ export {
   LAST_CHUNK,
   chunkHead,
   contentLengthField,
-  frameChunk,
-  joinHeadAndBody,
   lastChunk,
   serializeRequestHead,
   serializeResponseHead,

@@ -28,7 +28,7 @@ export type HeadOutcome = BodyFraming | 'again' | ParseError;
 /**
  * The part of an HTTP/1 parser that both roles share: finding the head, delivering the body, standing still
  * between messages and while paused. Push in bytes with `feed`; callbacks happen inside of it. Bytes that come
- * while it stands still are held, not copied: the owner stops reading its socket meanwhile.
+ * while it stands still are held, copied only when they were borrowed: the owner stops reading its socket meanwhile.
  */
 export abstract class MessageParser {
   protected readonly limits: ParserLimits;
@@ -61,10 +61,10 @@ export abstract class MessageParser {
   /** Decides on a whole head and hands it to the owner. */
   protected abstract takeHead(headers: HeaderList): HeadOutcome;
 
-  /** Takes the next bytes from the peer. */
-  feed(chunk: Buffer): void {
-    if (this.#isRunning || this.#held !== null) this.#hold(chunk);
-    else this.#run(chunk);
+  /** Takes the next bytes from the peer. `isBorrowed`: the owner reuses them as soon as this returns. */
+  feed(chunk: Buffer, isBorrowed = false): void {
+    if (this.#isRunning || this.#held !== null) this.#hold(isBorrowed ? Buffer.from(chunk) : chunk);
+    else this.#run(chunk, isBorrowed);
   }
 
   /** The peer will send no more: ends a body that lasts until then, refuses a message that is cut off. */
@@ -124,7 +124,7 @@ export abstract class MessageParser {
       if (held.length > 0) this.#held = held;
       if (next === undefined) break;
       // While bytes of a later chunk are held, what #run holds back goes before them.
-      this.#run(next);
+      this.#run(next, false);
     }
     if (this.#hasEnded && this.#held === null && !this.#standsStill()) this.#finishNow();
   }
@@ -144,13 +144,14 @@ export abstract class MessageParser {
     else this.#held.unshift(chunk);
   }
 
-  #run(chunk: Buffer): void {
+  #run(chunk: Buffer, isBorrowed: boolean): void {
     this.#isRunning = true;
     const { length } = chunk;
     let at = 0;
     while (at < length) {
       if (this.#isPaused || this.#state === State.waiting) {
-        this.#holdFirst(at === 0 ? chunk : chunk.subarray(at));
+        const rest = at === 0 ? chunk : chunk.subarray(at);
+        this.#holdFirst(isBorrowed ? Buffer.from(rest) : rest);
         break;
       }
       switch (this.#state) {

@@ -91,4 +91,27 @@ describe('a response', () => {
     parser.feed(Buffer.from('HTTP/1.1 204 No Content\r\n\r\n'));
     expect(parser.hasHeldBytes).toBe(true);
   });
+
+  it.each(['paused within a read', 'paused before a read'])('keeps lent bytes that it holds: %s', (when) => {
+    let body = '';
+    const parser = createResponseParser({
+      onInformational() {},
+      onHead: () => when === 'paused within a read' && parser.pause(),
+      onData: (chunk) => (body += chunk.toString('latin1')),
+      onEnd() {},
+      onError() {},
+    });
+    const lend = (text: string) => {
+      const lent = Buffer.from(text);
+      parser.feed(lent, true);
+      lent.fill(0xdb);
+    };
+    parser.expect('GET');
+    lend('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nlent');
+    if (when === 'paused before a read') parser.pause();
+    lend('more');
+    parser.resume();
+    expect(body).toBe('lentmore');
+    expect(parser.isIdle).toBe(true);
+  });
 });

@@ -85,21 +85,3 @@ export function lastChunk(trailers: HeaderList | null): string {
   for (let index = 0; index < flat.length; index += 2) text += `${flat[index]}: ${flat[index + 1]}\r\n`;
   return `${text}\r\n`;
 }
-
-/** One chunk as one buffer: cheaper than three writes up to a few KiB. */
-export function frameChunk(data: Buffer): Buffer {
-  const head = chunkHead(data.length);
-  const framed = Buffer.allocUnsafe(head.length + data.length + 2);
-  framed.write(head, 0, 'latin1');
-  data.copy(framed, head.length);
-  framed.write(CHUNK_END, head.length + data.length, 'latin1');
-  return framed;
-}
-
-/** Head and body as one buffer: one write where both are small. */
-export function joinHeadAndBody(head: string, body: Buffer): Buffer {
-  const joined = Buffer.allocUnsafe(head.length + body.length);
-  joined.write(head, 0, 'latin1');
-  body.copy(joined, head.length);
-  return joined;
-}

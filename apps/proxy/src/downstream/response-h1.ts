@@ -10,7 +10,7 @@ import {
   upgradeFields,
 } from '@flotilla/http-codec';
 import type { ResponseWriter } from '../http/downstream-stream.ts';
-import { SegmentWriter } from './segment-writer.ts';
+import { SegmentWriter } from '../sockets/segment-writer.ts';
 
 /** What the connection does when its client reads more slowly than responses come. */
 export interface ResponseOwner {
@@ -45,7 +45,7 @@ export class ResponseH1 implements ResponseWriter {
   constructor(socket: Socket, spelling: Spelling | null, owner: ResponseOwner) {
     this.#spelling = spelling;
     this.#socket = socket;
-    this.#segments = new SegmentWriter(socket);
+    this.#segments = new SegmentWriter(socket, () => this.#onBlocked());
     this.#owner = owner;
     socket.on('drain', () => this.#onDrain());
   }
@@ -111,10 +111,7 @@ export class ResponseH1 implements ResponseWriter {
 
   /** Writes out what has gathered. */
   flush(): void {
-    if (this.#segments.isEmpty) return;
-    if (this.#segments.flush() || this.isBlocked) return;
-    this.isBlocked = true;
-    this.#owner.onResponseBlocked();
+    this.#segments.flush();
   }
 
   /** Called at the end of the turn in which something was written. */
@@ -139,6 +136,12 @@ export class ResponseH1 implements ResponseWriter {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     process.nextTick(flushScheduled, this);
+  }
+
+  #onBlocked(): void {
+    if (this.isBlocked) return;
+    this.isBlocked = true;
+    this.#owner.onResponseBlocked();
   }
 
   #onDrain(): void {

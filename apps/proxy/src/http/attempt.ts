@@ -19,6 +19,8 @@ export interface AttemptOwner {
   onAttemptConnected(): void;
   onAttemptInformational(status: number, headers: HeaderList): void;
   onAttemptHead(attempt: Attempt, status: number, headers: HeaderList, hasBody: boolean): void;
+  /** As `UpstreamHandler.borrowsData`, of `onAttemptData`. */
+  readonly borrowsData: boolean;
   onAttemptData(chunk: Buffer): void;
   onAttemptEnd(trailers: HeaderList | null): void;
   onAttemptFailure(attempt: Attempt, failure: UpstreamFailure, detail: string): void;
@@ -58,6 +60,10 @@ export class Attempt implements UpstreamHandler {
         : this.#cluster.open(this.host, requestFor(order, this.host, info), this);
     if (this.#owner === null) stream.abort();
     else this.#stream = stream;
+  }
+
+  get borrowsData(): boolean {
+    return this.#owner === null || this.#owner.borrowsData;
   }
 
   write(chunk: Buffer): boolean {

@@ -266,6 +266,10 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (this.#state < State.responding) this.#respond({ status, headers, hasBody, isLocal: false });
   }
 
+  get borrowsData(): boolean {
+    return this.#filters === null && !this.#stream.isHttp2;
+  }
+
   respondData(chunk: Buffer): void {
     if (this.#state !== State.responding) return;
     this.#touch();

@@ -88,6 +88,7 @@ function shadowAuthority(authority: string): string {
 }
 
 class Copy implements UpstreamHandler {
+  readonly borrowsData = true;
   stream: UpstreamStream | null = null;
   readonly #cluster: UpstreamCluster;
   readonly #limitBytes: number;

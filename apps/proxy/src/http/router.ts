@@ -30,6 +30,8 @@ export interface RouterHost {
   readonly pickContext: PickContext;
   respondInformational(status: number, headers: HeaderList): void;
   respondHead(status: number, headers: HeaderList, hasBody: boolean): void;
+  /** It has done with the bytes of `respondData` when that returns. */
+  readonly borrowsData: boolean;
   respondData(chunk: Buffer): void;
   respondEnd(trailers: HeaderList | null): void;
   /** The response broke off after its head. */
@@ -249,6 +251,10 @@ export class Router implements AttemptOwner {
     }
     if (this.#wantsTunnel) attempt.end(null);
     this.#host.respondHead(status, headers, hasBody);
+  }
+
+  get borrowsData(): boolean {
+    return this.#host.borrowsData;
   }
 
   onAttemptData(chunk: Buffer): void {

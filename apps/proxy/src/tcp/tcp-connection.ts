@@ -3,6 +3,8 @@ import { xxHash64 } from '@flotilla/balance';
 import type { Timer } from '@flotilla/runtime';
 import type { AcceptedConnection, OpenConnection } from '../downstream/accepted-connection.ts';
 import { Deadline } from '../http/timeout.ts';
+import { SegmentWriter } from '../sockets/segment-writer.ts';
+import { SharedReader } from '../sockets/shared-reader.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { addressOf } from '../observe/host-port.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
@@ -31,6 +33,8 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
   #initial: Buffer | null;
   #cluster: UpstreamCluster | null = null;
   #pending: { abort(): void } | null = null;
+  /** Of the upstream's bytes; null in a tunnel. */
+  #reader: SharedReader | null = null;
   #upstream: Socket | HttpTunnel | null = null;
   #durationTimer: Timer | null = null;
   #hasOpened = false;
@@ -143,8 +147,10 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#info.upstreamHost = host.address;
     this.#info.upstreamPeer = host.peer;
     const { tunnel } = this.#settings;
-    if (tunnel === null) this.#pending = cluster.connect(host, this.#info, this);
-    else {
+    if (tunnel === null) {
+      this.#reader = new SharedReader();
+      this.#pending = cluster.connect(host, this.#info, this.#reader, this);
+    } else {
       const opening = HttpTunnel.open(cluster, host, tunnel, this.#info, this);
       if (this.#upstream === null) this.#pending = { abort: () => opening.destroy() };
     }
@@ -164,11 +170,15 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
       this.#touch();
       if (!upstream.write(chunk)) client.pause();
     });
-    upstream.on('data', (chunk: Buffer) => {
+    const writer = new SegmentWriter(client, () => upstream.pause());
+    const onBytes = (chunk: Buffer) => {
       info.bytesSent += chunk.length;
       this.#touch();
-      if (!client.write(chunk)) upstream.pause();
-    });
+      writer.data(chunk);
+      writer.flush();
+    };
+    if (this.#reader === null) upstream.on('data', onBytes);
+    else this.#reader.onBytes = onBytes;
     client.on('drain', () => upstream.resume());
     upstream.on('drain', () => client.resume());
     client.on('end', () => upstream.end());

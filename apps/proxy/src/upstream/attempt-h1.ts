@@ -3,9 +3,7 @@ import {
   CHUNKED_FIELD,
   chunkHead,
   contentLengthField,
-  frameChunk,
   type HeaderList,
-  joinHeadAndBody,
   lastChunk,
   type ResponseHead,
   serializeRequestHead,
@@ -227,14 +225,17 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
     if (this.#hasEnded && !this.#isOver) this.#sendEnd(connection);
   }
 
-  #send({ socket }: ConnectionH1, chunk: Buffer): void {
+  #send({ socket, writer }: ConnectionH1, chunk: Buffer): void {
     this.#bodyBytes += chunk.length;
     const isChunked = this.request.body === 'chunked' && !this.isTunnel;
     const head = this.#head;
     this.#head = null;
     if (chunk.length <= MAX_JOINED_BYTES) {
-      const framed = isChunked ? frameChunk(chunk) : chunk;
-      socket.write(head === null ? framed : joinHeadAndBody(head, framed));
+      if (head !== null) writer.text(head);
+      if (isChunked) writer.text(chunkHead(chunk.length));
+      writer.data(chunk);
+      if (isChunked) writer.text(CHUNK_END);
+      writer.flush();
       return;
     }
     socket.cork();

@@ -4,6 +4,7 @@ import { hostWithoutPort } from '@flotilla/match';
 import type { SecretStore } from '../identity/secret-store.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
 import type { DestinationService, StreamInfo } from '../observe/stream-info.ts';
+import type { SharedReader } from '../sockets/shared-reader.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import { clusterStatPrefix, type ClusterStats, openClusterStats } from './cluster-stats.ts';
@@ -196,7 +197,12 @@ export class Cluster implements UpstreamCluster {
     return pool.open(request, handler);
   }
 
-  connect(host: UpstreamHost, info: StreamInfo | null, handler: ConnectHandler): { abort(): void } {
+  connect(
+    host: UpstreamHost,
+    info: StreamInfo | null,
+    reader: SharedReader | null,
+    handler: ConnectHandler,
+  ): { abort(): void } {
     const target = ownHost(host);
     const { stats } = this;
     if (!this.#breakers.default.connections.tryAcquire()) {
@@ -207,8 +213,8 @@ export class Cluster implements UpstreamCluster {
     stats.upstream_cx_total.value += 1;
     target.counts.cxTotal += 1;
     const startMs = this.#clock.monotonicMs();
-    const before = proxyHeaderFor(target.transport, info);
-    const dialing = dial(target, target.transport, null, [], before, this.settings.pool, this.#clock, {
+    const opening = { serverName: null, alpn: [], before: proxyHeaderFor(target.transport, info), reader };
+    const dialing = dial(target, target.transport, opening, this.settings.pool, this.#clock, {
       onReady: (socket, facts, localAddress) => {
         stats.upstream_cx_connect_ms.record(this.#clock.monotonicMs() - startMs);
         this.#outliers?.report(target, CONNECTED);

@@ -7,6 +7,8 @@ import {
   type ResponseHead,
   type ResponseParser,
 } from '@flotilla/http-codec';
+import { SegmentWriter } from '../sockets/segment-writer.ts';
+import type { SharedReader } from '../sockets/shared-reader.ts';
 import type { AttemptH1 } from './attempt-h1.ts';
 import type { PooledConnection } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
@@ -21,6 +23,7 @@ import type { PoolH1 } from './pool-h1.ts';
  */
 export class ConnectionH1 implements ResponseHandler, PooledConnection {
   readonly socket: Socket;
+  readonly writer: SegmentWriter;
   readonly localAddress: string;
   readonly peerUriSan: string | null;
   /** Version of the transport that it was made with. */
@@ -46,7 +49,14 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   /** Why the socket broke, for the failure's detail. */
   #error: string | null = null;
 
-  constructor(pool: PoolH1, socket: Socket, localAddress: string, peerUriSan: string | null, transportVersion: number) {
+  constructor(
+    pool: PoolH1,
+    socket: Socket,
+    reader: SharedReader,
+    localAddress: string,
+    peerUriSan: string | null,
+    transportVersion: number,
+  ) {
     this.#pool = pool;
     this.socket = socket;
     this.localAddress = localAddress;
@@ -54,7 +64,8 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
     this.transportVersion = transportVersion;
     this.createdMs = pool.clock.monotonicMs();
     this.#parser = createResponseParser(this, { headerCase: pool.settings.headerCase });
-    socket.on('data', (chunk: Buffer) => this.#onBytes(chunk));
+    this.writer = new SegmentWriter(socket, () => undefined);
+    reader.onBytes = (bytes) => this.#onBytes(bytes);
     socket.on('drain', () => this.#attempt?.handler.onDrain());
     socket.on('end', () => this.#onFin());
     socket.on('error', (error) => (this.#error = error.message));
@@ -133,7 +144,8 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   }
 
   onData(chunk: Buffer): void {
-    this.#attempt?.handler.onData(chunk);
+    const handler = this.#attempt?.handler;
+    handler?.onData(handler.borrowsData ? chunk : Buffer.from(chunk));
   }
 
   onEnd(trailers: HeaderList | null): void {
@@ -187,7 +199,7 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
     }
     attempt.hasResponseBytes = true;
     this.#isResponseBegun = true;
-    this.#parser.feed(chunk);
+    this.#parser.feed(chunk, true);
     if (this.#isResponseDone) this.#settle();
   }
 

@@ -1,6 +1,13 @@
 import type { Socket } from 'node:net';
 import { formatAddress, type Clock } from '@flotilla/runtime';
-import { applyKeepAlive, type DialTarget, type PeerFacts, type SocketSettings, type Transport } from './transport.ts';
+import {
+  applyKeepAlive,
+  type DialTarget,
+  type Opening,
+  type PeerFacts,
+  type SocketSettings,
+  type Transport,
+} from './transport.ts';
 
 export interface DialSettings extends SocketSettings {
   /** From the first packet to the end of the TLS handshake. */
@@ -14,14 +21,11 @@ export interface DialHandler {
   onFailure(failure: 'connect-failure' | 'connect-timeout', detail: string): void;
 }
 
-/** Opens one connection; `alpn` are the protocols to offer where the TLS context names none. Exactly one callback follows, none after an `abort` that returns true. */
+/** Opens one connection. Exactly one callback follows, none after an `abort` that returns true. */
 export function dial(
   target: DialTarget,
   transport: Transport,
-  serverName: string | null,
-  alpn: readonly string[],
-  /** Written ahead of everything else; null: nothing. */
-  before: Buffer | null,
+  opening: Opening,
   settings: DialSettings,
   clock: Clock,
   handler: DialHandler,
@@ -54,7 +58,7 @@ export function dial(
   }
 
   try {
-    socket = transport.connect(target, settings, serverName, alpn, before);
+    socket = transport.connect(target, settings, opening);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     process.nextTick(() => fail('connect-failure', detail));
@@ -64,7 +68,7 @@ export function dial(
   opened.on('error', onError);
   opened.on('close', onClose);
   opened.once(transport.readyEvent, () => {
-    const facts = transport.verify(opened, serverName);
+    const facts = transport.verify(opened, opening.serverName);
     if (typeof facts === 'string') return fail('connect-failure', facts);
     if (!finish()) return;
     opened.off('error', onError);

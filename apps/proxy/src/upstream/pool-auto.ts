@@ -1,4 +1,5 @@
 import type { Http2Settings } from '../http/http2-settings.ts';
+import { SharedReader } from '../sockets/shared-reader.ts';
 import { DeferredStream } from './deferred-stream.ts';
 import { dial } from './dial.ts';
 import type { Host } from './host.ts';
@@ -69,7 +70,10 @@ export class PoolAuto implements RequestPool {
     breaker.connections.acquire();
     stats.upstream_cx_total.value += 1;
     host.counts.cxTotal += 1;
-    return dial(host, host.transport, this.#serverName, ['h2', 'http/1.1'], this.#context.before, settings, clock, {
+    const reader = new SharedReader();
+    const alpn = ['h2', 'http/1.1'];
+    const opening = { serverName: this.#serverName, alpn, before: this.#context.before, reader };
+    return dial(host, host.transport, opening, settings, clock, {
       onReady: (socket, facts, localAddress) => {
         this.#dialing = null;
         stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
@@ -78,7 +82,7 @@ export class PoolAuto implements RequestPool {
             ? new PoolH2(host, this.#context, this.#serverName, this.#options)
             : new PoolH1(host, this.#context, this.#serverName);
         this.#decided = pool;
-        pool.adopt(socket, localAddress, facts, version);
+        pool.adopt(socket, reader, localAddress, facts, version);
         for (const stream of [...this.#waiting]) {
           this.#left(stream);
           stream.bind(pool.open(stream.request, stream.handler));

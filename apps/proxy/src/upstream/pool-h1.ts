@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { SharedReader } from '../sockets/shared-reader.ts';
 import { AttemptH1 } from './attempt-h1.ts';
 import { ConnectionH1 } from './connection-h1.ts';
 import { Pool } from './pool.ts';
@@ -16,11 +17,12 @@ export class PoolH1 extends Pool<AttemptH1, ConnectionH1> {
 
   protected override createConnection(
     socket: Socket,
+    reader: SharedReader,
     localAddress: string,
     { uriSan }: PeerFacts,
     version: number,
   ): ConnectionH1 {
-    return new ConnectionH1(this, socket, localAddress, uriSan, version);
+    return new ConnectionH1(this, socket, reader, localAddress, uriSan, version);
   }
 
   protected override countConnection(): void {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Http2Settings } from '../http/http2-settings.ts';
+import type { SharedReader } from '../sockets/shared-reader.ts';
 import { AttemptH2 } from './attempt-h2.ts';
 import { ConnectionH2 } from './connection-h2.ts';
 import type { Host } from './host.ts';
@@ -31,6 +32,7 @@ export class PoolH2 extends Pool<AttemptH2, ConnectionH2> {
 
   protected override createConnection(
     socket: Socket,
+    _reader: SharedReader,
     localAddress: string,
     { uriSan }: PeerFacts,
     version: number,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { HeaderCase } from '@flotilla/http-codec';
 import type { Clock, Timer } from '@flotilla/runtime';
+import { SharedReader } from '../sockets/shared-reader.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import { dial, type DialSettings } from './dial.ts';
@@ -100,7 +101,13 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   }
 
   protected abstract createAttempt(request: UpstreamRequest, handler: UpstreamHandler): A;
-  protected abstract createConnection(socket: Socket, localAddress: string, facts: PeerFacts, version: number): C;
+  protected abstract createConnection(
+    socket: Socket,
+    reader: SharedReader,
+    localAddress: string,
+    facts: PeerFacts,
+    version: number,
+  ): C;
   /** Offered by ALPN where the TLS context names no protocols (as in Envoy). */
   protected abstract readonly alpn: string;
   /** Requests that one connection will carry at a time, as far as that is known before it is there. */
@@ -130,11 +137,11 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   }
 
   /** A connection that was dialled elsewhere joins. */
-  adopt(socket: Socket, localAddress: string, facts: PeerFacts, version: number): void {
+  adopt(socket: Socket, reader: SharedReader, localAddress: string, facts: PeerFacts, version: number): void {
     this.stats.upstream_cx_active.value += 1;
     this.host.counts.cxActive += 1;
     this.countConnection();
-    const connection = this.createConnection(socket, localAddress, facts, version);
+    const connection = this.createConnection(socket, reader, localAddress, facts, version);
     this.#connections.add(connection);
     this.release(connection);
   }
@@ -284,31 +291,24 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     const version = host.transport.version();
     stats.upstream_cx_total.value += 1;
     host.counts.cxTotal += 1;
-    const dialing = dial(
-      host,
-      host.transport,
-      this.#serverName,
-      [this.alpn],
-      this.#context.before,
-      this.settings,
-      clock,
-      {
-        onReady: (socket, facts, localAddress) => {
-          this.#dials.delete(dialing);
-          stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
-          this.adopt(socket, localAddress, facts, version);
-        },
-        onFailure: (failure, detail) => {
-          this.#dials.delete(dialing);
-          this.#breaker.connections.release();
-          host.counts.cxConnectFail += 1;
-          stats.upstream_cx_connect_fail.value += 1;
-          if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
-          this.#failPending(detail, failure);
-          if (this.#connections.size === 0 && this.#dials.size === 0) this.#context.onEmpty?.();
-        },
+    const reader = new SharedReader();
+    const opening = { serverName: this.#serverName, alpn: [this.alpn], before: this.#context.before, reader };
+    const dialing = dial(host, host.transport, opening, this.settings, clock, {
+      onReady: (socket, facts, localAddress) => {
+        this.#dials.delete(dialing);
+        stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
+        this.adopt(socket, reader, localAddress, facts, version);
       },
-    );
+      onFailure: (failure, detail) => {
+        this.#dials.delete(dialing);
+        this.#breaker.connections.release();
+        host.counts.cxConnectFail += 1;
+        stats.upstream_cx_connect_fail.value += 1;
+        if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
+        this.#failPending(detail, failure);
+        if (this.#connections.size === 0 && this.#dials.size === 0) this.#context.onEmpty?.();
+      },
+    });
     this.#dials.add(dialing);
   }
 

@@ -30,7 +30,7 @@ export class RawStream implements UpstreamStream, ConnectHandler {
 
   private constructor(cluster: UpstreamCluster, host: UpstreamHost, info: StreamInfo, handler: UpstreamHandler) {
     this.#handler = handler;
-    this.#dialing = cluster.connect(host, info, this);
+    this.#dialing = cluster.connect(host, info, null, this);
   }
 
   onConnected(socket: Socket): void {

@@ -10,6 +10,7 @@ import {
   addressKey,
   connectOptions,
   type DialTarget,
+  type Opening,
   type PeerFacts,
   type SocketSettings,
   type Transport,
@@ -62,7 +63,7 @@ interface SavedSession {
 
 /** A connection whose first bytes are these; TLS follows them. */
 function begunWith(before: Buffer, target: DialTarget, settings: SocketSettings): Socket {
-  const socket = connectRaw(connectOptions(target, settings));
+  const socket = connectRaw(connectOptions(target, settings, null));
   socket.write(before);
   return socket;
 }
@@ -114,9 +115,7 @@ class TlsTransport implements Transport {
   connect(
     target: DialTarget,
     socketSettings: SocketSettings,
-    requestName: string | null,
-    alpn: readonly string[],
-    before: Buffer | null,
+    { serverName: requestName, alpn, before, reader }: Opening,
   ): Socket {
     const serverName = this.#settings.serverName ?? requestName;
     const protocols = this.#settings.alpn.length > 0 ? this.#settings.alpn : alpn;
@@ -124,7 +123,7 @@ class TlsTransport implements Transport {
     const saved = this.#takeSession(sessionKey);
     const socket = connect({
       ...(before === null
-        ? connectOptions(target, socketSettings)
+        ? connectOptions(target, socketSettings, reader)
         : { socket: begunWith(before, target, socketSettings) }),
       secureContext: this.#secureContext(),
       ALPNProtocols: [...protocols],
@@ -134,6 +133,8 @@ class TlsTransport implements Transport {
       checkServerIdentity: () => undefined,
       ...(saved === null ? {} : { session: saved.session }),
     });
+    // TLS over a socket that is there already knows no `onread`.
+    if (before !== null && reader !== null) socket.on('data', (bytes: Buffer) => reader.take(bytes));
     if (saved !== null) this.#offered.set(socket, saved);
     if (this.#settings.reusesSessions) this.#saveSessions(socket, sessionKey, requestName);
     return socket;

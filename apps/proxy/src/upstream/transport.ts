@@ -1,5 +1,6 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { formatAddress } from '@flotilla/runtime';
+import type { SharedReader } from '../sockets/shared-reader.ts';
 
 /** Where a connection goes. `path` is a Unix socket's; host and port are then unused. */
 export interface DialTarget {
@@ -13,6 +14,18 @@ export interface SocketSettings {
   readonly keepAlive: { readonly delayMs: number; readonly intervalMs: number; readonly count: number } | null;
   /** Source addresses, of which one of the target's family is taken; empty for the system's choice. */
   readonly localAddresses: readonly string[];
+}
+
+/** How one connection begins. */
+export interface Opening {
+  /** SNI that comes from the request, when the cluster asks for that; null otherwise. */
+  readonly serverName: string | null;
+  /** Protocols to offer where the TLS context names none. */
+  readonly alpn: readonly string[];
+  /** Written first, ahead of TLS; null: nothing. */
+  readonly before: Buffer | null;
+  /** Takes what is read, in place of `data` events; null: there are events. */
+  readonly reader: SharedReader | null;
 }
 
 /** What is known of a connection that is ready. */
@@ -32,18 +45,8 @@ export interface Transport {
   /** Version of the PROXY header that every connection begins with; 0: none. */
   readonly proxyVersion: 0 | 1 | 2;
   version(): number;
-  /**
-   * Begins to connect. `serverName` (SNI) comes from the request when the cluster asks for that; `alpn` are the
-   * protocols to offer where the TLS context names none; `before` is written first, ahead of TLS. Throws when there is
-   * no certificate yet.
-   */
-  connect(
-    target: DialTarget,
-    settings: SocketSettings,
-    serverName: string | null,
-    alpn: readonly string[],
-    before: Buffer | null,
-  ): Socket;
+  /** Begins to connect. Throws when there is no certificate yet. */
+  connect(target: DialTarget, settings: SocketSettings, opening: Opening): Socket;
   /** The socket's event that says that it is ready. */
   readonly readyEvent: 'connect' | 'secureConnect';
   /** Decides on the peer of a ready socket: facts, or the reason to refuse it. */
@@ -62,8 +65,8 @@ export function openRawTransport(proxyVersion: Transport['proxyVersion'] = 0): T
     proxyVersion,
     readyEvent: 'connect',
     version: () => 0,
-    connect(target, settings, _serverName, _alpn, before) {
-      const socket = connect(connectOptions(target, settings));
+    connect(target, settings, { before, reader }) {
+      const socket = connect(connectOptions(target, settings, reader));
       if (before !== null) socket.write(before);
       return socket;
     },
@@ -88,16 +91,22 @@ interface ConnectOptions {
   readonly allowHalfOpen: true;
   readonly autoSelectFamily: false;
   readonly keepAlive?: boolean;
+  readonly onread?: SharedReader['onread'];
 }
 
 /** Options for `net.connect` and `tls.connect`. Half-open, because the HTTP codec and tunnels decide when to end. */
-export function connectOptions(target: DialTarget, settings: SocketSettings): ConnectOptions {
+export function connectOptions(
+  target: DialTarget,
+  settings: SocketSettings,
+  reader: SharedReader | null,
+): ConnectOptions {
   const localAddress = sourceAddress(target, settings.localAddresses);
   return {
     host: target.host,
     port: target.port,
     ...(target.path === null ? { family: isIP(target.host) } : { path: target.path }),
     ...(localAddress === null ? {} : { localAddress }),
+    ...(reader === null ? {} : { onread: reader.onread }),
     noDelay: true,
     allowHalfOpen: true,
     autoSelectFamily: false,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { DestinationService, PeerMetadata, StreamInfo } from '../observe/stream-info.ts';
+import type { SharedReader } from '../sockets/shared-reader.ts';
 import type { DynamicHosts } from './dynamic-hosts.ts';
 import type { HostOutcome } from './outlier-detector.ts';
 import type { MetadataMatch } from './subsets.ts';
@@ -28,8 +29,16 @@ export interface UpstreamCluster {
    * only `onConnected` may come before `open` returns (a connection was waiting).
    */
   open(host: UpstreamHost, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream;
-  /** Opens a raw connection (TLS and PROXY header included when the cluster says so) for the stream `info`. */
-  connect(host: UpstreamHost, info: StreamInfo | null, handler: ConnectHandler): { abort(): void };
+  /**
+   * Opens a raw connection (TLS and PROXY header included when the cluster says so) for the stream `info`. `reader`
+   * takes what comes on it; null: the socket has its `data` events.
+   */
+  connect(
+    host: UpstreamHost,
+    info: StreamInfo | null,
+    reader: SharedReader | null,
+    handler: ConnectHandler,
+  ): { abort(): void };
   /** Whether one more retry fits the circuit breaker (`max_retries`); pair with `releaseRetry`. */
   tryAcquireRetry(priority: RoutingPriority): boolean;
   releaseRetry(priority: RoutingPriority): void;
@@ -143,6 +152,8 @@ export type UpstreamFailure =
 
 /** Events of one attempt, in order: connected?, informational*, head, data*, end | failure. */
 export interface UpstreamHandler {
+  /** It has done with the bytes of `onData` when that returns. Absent: it may keep them. */
+  readonly borrowsData?: boolean;
   /** The request starts going out; from now on the failure is not a connect failure. */
   onConnected(): void;
   onInformational(status: number, headers: HeaderList): void;

@@ -145,7 +145,8 @@ class HostCheck {
     const own = host.check?.port ?? 0;
     const target = { host: host.host, port: own > 0 ? own : (port ?? host.port), path: host.path };
     const alpn = settings.kind === 'grpc' || (settings.kind === 'http' && settings.isHttp2) ? ['h2'] : [];
-    this.#dialing = dial(target, host.transport, null, alpn, proxyHeaderFor(host.transport, null), dialing, clock, {
+    const opening = { serverName: null, alpn, before: proxyHeaderFor(host.transport, null), reader: null };
+    this.#dialing = dial(target, host.transport, opening, dialing, clock, {
       onReady: (socket) => {
         this.#dialing = null;
         this.#socket = socket;

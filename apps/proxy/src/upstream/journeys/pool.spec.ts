@@ -480,7 +480,7 @@ describe('raw connections', () => {
     const world = await open((socket) => socket.write('server speaks first'));
     const cluster = world.cluster();
     const socket = await new Promise<Socket>((resolve, reject) => {
-      cluster.connect(pickHost(cluster), null, {
+      cluster.connect(pickHost(cluster), null, null, {
         onConnected: (connected) => resolve(connected),
         onFailure: (_failure, detail) => reject(new Error(detail)),
       });
@@ -500,7 +500,7 @@ describe('raw connections', () => {
     const world = await open(() => undefined, { circuitBreakers: { thresholds: [{ maxConnections: 0 }] } });
     const cluster = world.cluster();
     const failure = await new Promise((resolve) => {
-      cluster.connect(pickHost(cluster), null, { onConnected: () => resolve('connected'), onFailure: resolve });
+      cluster.connect(pickHost(cluster), null, null, { onConnected: () => resolve('connected'), onFailure: resolve });
     });
     expect(failure).toBe('overflow');
   });
