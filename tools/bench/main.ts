@@ -6,6 +6,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run(argv: readonly string
   capture: () => import('./capture.ts'),
   fanout: () => import('./fanout.ts'),
   proxy: () => import('./proxy.ts'),
+  soak: () => import('./soak.ts'),
 };
 
 const [name = '', ...argv] = process.argv.slice(2);
