@@ -1,10 +1,11 @@
+import { fuzz } from '@flotilla/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseWithNode } from './testing-node-parser.ts';
 import { byteByByte, cutAt, recordRequests, recordResponses } from './testing-recorder.ts';
 
 const SEED = 20_260_101;
-const RUNS = Number(process.env['FLOTILLA_FUZZ_RUNS'] ?? 300);
+const RUNS = 300;
 
 const token = fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}$/);
 const value = fc.stringMatching(/^[\t -~\x80-\xff]{0,20}$/);
@@ -54,7 +55,7 @@ function mutate(text: string, changes: readonly (readonly [number, number])[]): 
   return bytes;
 }
 
-const settings = { seed: SEED, numRuns: RUNS };
+const settings = fuzz(RUNS, SEED);
 
 describe('parsers under random input', () => {
   it('give the same for requests, however the input is cut', () => {
@@ -115,6 +116,6 @@ describe('what is accepted', () => {
       const { flat } = ours.head.headers;
       expect(flat.filter((_, index) => !hidden.test(flat[index - (index % 2)] ?? ''))).toEqual(fields);
     });
-    await fc.assert(property, { seed: SEED, numRuns: Math.min(RUNS, 200) });
+    await fc.assert(property, fuzz(200, SEED));
   });
 });

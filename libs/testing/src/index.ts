@@ -1,3 +1,4 @@
+export { fuzz, type FuzzSettings } from './fuzz.ts';
 export { freePort, freePorts } from './free-ports.ts';
 export { findPeer, withPeer, type PeerName } from './peers.ts';
 export { startRedisServer, type RedisServer, type RedisServerOptions } from './redis-server.ts';

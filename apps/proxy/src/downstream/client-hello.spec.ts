@@ -1,5 +1,6 @@
 import { connect as connectTls } from 'node:tls';
 import { Duplex } from 'node:stream';
+import { fuzz } from '@flotilla/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseClientHello } from './client-hello.ts';
@@ -71,10 +72,10 @@ describe('a ClientHello', () => {
       for (const [position, byte] of list) bytes[position] = byte;
       parseClientHello(bytes.subarray(0, length));
     });
-    fc.assert(property, { seed: 7, numRuns: 2_000 });
+    fc.assert(property, fuzz(2_000, 7));
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void parseClientHello(Buffer.from(bytes))),
-      { seed: 7, numRuns: 2_000 },
+      fuzz(2_000, 7),
     );
   });
 });

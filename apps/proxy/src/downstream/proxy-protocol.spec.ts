@@ -1,3 +1,4 @@
+import { fuzz } from '@flotilla/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatProxyHeader, parseProxyHeader } from './proxy-protocol.ts';
@@ -26,7 +27,7 @@ describe('a PROXY header', () => {
           }
         },
       ),
-      { numRuns: 200 },
+      fuzz(200),
     );
   });
 
@@ -66,7 +67,7 @@ describe('a PROXY header', () => {
         const parsed = parseProxyHeader(bytes);
         if (typeof parsed === 'object' && 'size' in parsed) expect(parsed.size).toBeLessThanOrEqual(bytes.length);
       }),
-      { numRuns: 2000 },
+      fuzz(2_000),
     );
   });
 });

@@ -1,3 +1,4 @@
+import { fuzz } from '@flotilla/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FrameCounter, FrameReader, frameOf } from './frames.ts';
@@ -21,6 +22,7 @@ describe('gRPC frames', () => {
         expect(frames.map(({ message }) => [...message])).toEqual(messages.map((message) => [...message]));
         expect(reader.pendingBytes).toBe(0);
       }),
+      fuzz(100),
     );
   });
 
@@ -31,6 +33,7 @@ describe('gRPC frames', () => {
         for (const chunk of chunks) counter.push(chunk);
         expect(counter.count).toBe(messages.length);
       }),
+      fuzz(100),
     );
   });
 
@@ -48,6 +51,7 @@ describe('gRPC frames', () => {
           }
         }
       }),
+      fuzz(100),
     );
   });
 });

@@ -1,4 +1,5 @@
 import { HeaderList } from '@flotilla/http-codec';
+import { fuzz } from '@flotilla/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileFormat, compileTypedFormat } from './header-formatter.ts';
@@ -117,7 +118,7 @@ describe('access log formats', () => {
         expect(typeof print(sample())).toBe('string');
         if (!format.includes('%')) expect(print(sample())).toBe(format);
       }),
-      { numRuns: 2_000 },
+      fuzz(2_000),
     );
   });
 });
