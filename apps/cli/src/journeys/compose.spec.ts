@@ -107,10 +107,11 @@ withPeer('dockerd', (dockerd) =>
             const ended = mesh.events.all
               .slice(before)
               .filter((event) => event.service === service && event.action === 'die');
-            expect(
-              ended.map(({ exitCode }) => exitCode),
-              service,
-            ).toEqual([0]);
+            const exitCodes = ended.map(({ exitCode }) => exitCode);
+            if (exitCodes.join() === '0') continue;
+            expect.fail(
+              `${service} ended with ${exitCodes.join()}: ${await mesh.compose('logs', '--tail=20', service)}`,
+            );
           }
           for (const workload of WORKLOADS) {
             const [application, proxy] = [workload, `${workload}-proxy`].map((service) =>
