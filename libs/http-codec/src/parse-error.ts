@@ -34,6 +34,8 @@ export type ParseErrorCode =
   | 'chunk-extensions-too-large'
   | 'bad-chunk-end'
   | 'too-many-informational'
+  /** A 204 response with a body (RFC 9110, section 8.6). */
+  | 'no-content-with-body'
   /** The peer closed inside a message. */
   | 'unexpected-end';
 

@@ -88,6 +88,7 @@ export class ResponseParser extends MessageParser {
     }
     const { facts } = this;
     if (facts.isChunked && this.#minorVersion === 0) return new ParseError('transfer-encoding-in-http10');
+    if (status === 204 && (facts.isChunked || facts.contentLength > 0)) return new ParseError('no-content-with-body');
     const connection = parseConnection(facts.connection);
     if (connection.nominated.length > 0 && !removeNominated(headers, connection.nominated)) {
       return new ParseError('bad-connection');

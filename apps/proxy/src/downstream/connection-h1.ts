@@ -100,9 +100,11 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
     if (head.form === 'authority') this.response.isLast = true;
     const exchange = new Exchange(this, this.#settings, head);
     this.#exchange = exchange;
-    if (head.expectsContinue) this.response.goOn();
+    const goesOn = head.expectsContinue && !this.#settings.proxiesContinue;
+    if (goesOn) this.response.goOn();
+    else if (head.expectsContinue) head.headers.set('expect', '100-continue');
     exchange.begin(head);
-    if (head.expectsContinue) this.response.flush();
+    if (goesOn) this.response.flush();
   }
 
   onData(chunk: Buffer): void {

@@ -96,6 +96,7 @@ export function compileFilterChainMatch<C>(
   chains.forEach(({ match, name, chain }, index) => {
     const path = `filter_chains[${index}].filter_chain_match`;
     refuseWhen(match !== undefined && match.addressSuffix !== '', `${path}.address_suffix`);
+    refuseWhen(match?.suffixLen !== undefined, `${path}.suffix_len`);
     const keys = CRITERIA.map((criterion) => (match === undefined ? [ANY] : criterion.keysOfMatch(match, path)));
     insert(root, keys, 0, { chain, name }, path);
   });

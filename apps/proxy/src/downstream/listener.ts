@@ -106,6 +106,12 @@ function refuseUnsupported(proto: Listener): void {
   refuseWhen(proto.listenerSpecifier.case === 'internalListener', 'internal_listener');
   refuseWhen(proto.socketOptions.length > 0, 'socket_options');
   refuseWhen(proto.enableMptcp, 'enable_mptcp');
+  refuseWhen(proto.drainType !== 0, 'drain_type: MODIFY_ONLY');
+  refuseWhen((proto.tcpFastOpenQueueLength ?? 0) > 0, 'tcp_fast_open_queue_length');
+  refuseWhen(proto.connectionBalanceConfig !== undefined, 'connection_balance_config');
+  refuseWhen(proto.enableReusePort === false, 'enable_reuse_port: false');
+  refuseWhen(proto.maxConnectionsToAcceptPerSocketEvent !== undefined, 'max_connections_to_accept_per_socket_event');
+  refuseWhen(proto.bypassOverloadManager, 'bypass_overload_manager');
 }
 
 function addressOf(address: Address | undefined, path: string): ListenerAddress {

@@ -67,7 +67,8 @@ export class StreamH2 implements DownstreamStream {
       return;
     }
     if (!isWhole) this.#listen(exchange);
-    if (head.expectsContinue) this.response.goOn();
+    if (head.expectsContinue && !settings.proxiesContinue) this.response.goOn();
+    else if (head.expectsContinue) head.headers.set('expect', '100-continue');
     exchange.begin(head);
   }
 

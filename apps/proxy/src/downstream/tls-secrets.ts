@@ -41,6 +41,8 @@ export function certificateSource(
 function readCertificate(certificate: TlsCertificate, path: string): CertificateSecret {
   refuseWhen(certificate.pkcs12 !== undefined, `${path}.pkcs12`);
   refuseWhen(certificate.privateKeyProvider !== undefined, `${path}.private_key_provider`);
+  refuseWhen(certificate.watchedDirectory !== undefined, `${path}.watched_directory`);
+  refuseWhen(certificate.signedCertificateTimestamp.length > 0, `${path}.signed_certificate_timestamp`);
   refuseWhen(certificate.password !== undefined, `${path}.password`);
   refuseWhen(certificate.ocspStaple !== undefined, `${path}.ocsp_staple`);
   const chain = readDataSource(certificate.certificateChain, `${path}.certificate_chain`);
@@ -81,6 +83,7 @@ function inlineValidation(context: CertificateValidationContext, path: string): 
   refuseWhen(context.verifyCertificateHash.length > 0, `${path}.verify_certificate_hash`);
   refuseWhen(context.crl !== undefined, `${path}.crl`);
   refuseWhen(context.allowExpiredCertificate, `${path}.allow_expired_certificate`);
+  refuseWhen(context.watchedDirectory !== undefined, `${path}.watched_directory`);
   refuseWhen(context.trustChainVerification !== 0, `${path}.trust_chain_verification`);
   refuseWhen(context.customValidatorConfig !== undefined, `${path}.custom_validator_config`);
   refuseWhen(context.systemRootCerts !== undefined, `${path}.system_root_certs`);

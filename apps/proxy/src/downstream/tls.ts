@@ -78,6 +78,12 @@ export class TlsAcceptor {
       context.sessionTicketKeysType.case?.startsWith('sessionTicketKeys') === true,
       'transport_socket.session_ticket_keys',
     );
+    refuseWhen(
+      context.sessionTicketKeysType.case === 'disableStatelessSessionResumption' && context.sessionTicketKeysType.value,
+      'transport_socket.disable_stateless_session_resumption',
+    );
+    refuseWhen(context.sessionTimeout !== undefined, 'transport_socket.session_timeout');
+    refuseWhen(context.fullScanCertsOnSniMismatch === true, 'transport_socket.full_scan_certs_on_sni_mismatch');
     refuseWhen(context.ocspStaplePolicy === 2, 'transport_socket.ocsp_staple_policy: MUST_STAPLE');
     this.#certificate = certificateSource(common, ctx.secrets, path);
     this.#validation = validationSource(common, ctx.secrets, path);

@@ -117,6 +117,7 @@ function compileSettings(
     localReplies: compileLocalReplies(proto.localReplyConfig, ctx.random),
     headerCase: compileHeaderCase(http1, 'http_protocol_options'),
     acceptHttp10: http1?.acceptHttp10 === true,
+    proxiesContinue: proto.proxy100Continue,
     defaultHostForHttp10: http1?.defaultHostForHttp10 ?? '',
     forwardsTrailers: http1?.enableTrailers === true,
     allowsAnyMethod: http1?.allowCustomMethods === true,

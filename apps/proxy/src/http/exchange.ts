@@ -423,6 +423,9 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (!info.isHealthCheck) countResponse(this.settings.stats, status);
     prepareResponseHeaders(headers, this.headers, this.settings);
     this.#isHeadSent = true;
+    // What may still come of the request is not waited for, unless both sides became a tunnel.
+    const isTunnel = this.#wantsTunnel && (status === 101 || (this.#upgrade === null && status < 300));
+    if (!isTunnel && (!this.#isRequestEnded || this.#wantsTunnel)) this.#stream.closeAfterResponse();
     this.#stream.response.head(status, headers, hasBody);
     if (this.#filters === null) return;
     this.releaseResponse(this);

@@ -54,6 +54,7 @@ export function compileHttp2Settings(proto: Http2ProtocolOptions | undefined, pa
 
 function refuseUnsupported(proto: Http2ProtocolOptions, path: string): void {
   refuseWhen(proto.allowMetadata, `${path}.allow_metadata`);
+  refuseWhen(proto.streamErrorOnInvalidHttpMessaging, `${path}.stream_error_on_invalid_http_messaging`);
   // The limits against floods are those of nghttp2, below `node:http2`, and cannot be set.
   refuseWhen(proto.maxOutboundFrames !== undefined, `${path}.max_outbound_frames`);
   refuseWhen(proto.maxOutboundControlFrames !== undefined, `${path}.max_outbound_control_frames`);

@@ -58,6 +58,8 @@ export interface ManagerSettings {
   readonly http2: Http2Settings;
   readonly limits: ParserLimits;
   readonly acceptHttp10: boolean;
+  /** 100 Continue comes from the upstream, which is told what the client expects. */
+  readonly proxiesContinue: boolean;
   readonly defaultHostForHttp10: string;
   readonly forwardsTrailers: boolean;
   readonly allowsAnyMethod: boolean;

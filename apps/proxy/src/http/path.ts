@@ -36,7 +36,8 @@ export function canonicalPath(pathWithQuery: string, settings: PathSettings): Pa
     if (normalized === null) return REJECT;
     path = normalized;
   }
-  if (settings.mergeSlashes) path = path.replace(/\/{2,}/g, '/');
+  // Of slashes alone two are left (Envoy).
+  if (settings.mergeSlashes) path = /^\/{2,}$/.test(path) ? '//' : path.replace(/\/{2,}/g, '/');
   return isRedirect ? { kind: 'redirect', path: path + rest } : { kind: 'path', path: path + rest };
 }
 

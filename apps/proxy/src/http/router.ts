@@ -212,12 +212,11 @@ export class Router implements AttemptOwner {
   }
 
   onAttemptInformational(status: number, headers: HeaderList): void {
-    // 100 Continue was answered by the proxy itself already.
-    if (status !== 100) this.#host.respondInformational(status, headers);
-    else if (!this.#hasContinued) {
-      this.#hasContinued = true;
-      this.#cluster.countResponse(status, false);
-    }
+    // Unless the upstream shall say so, 100 Continue was answered by the proxy itself already.
+    if (status !== 100 || this.#host.settings.proxiesContinue) this.#host.respondInformational(status, headers);
+    if (status !== 100 || this.#hasContinued) return;
+    this.#hasContinued = true;
+    this.#cluster.countResponse(status, false);
   }
 
   onAttemptHead(attempt: Attempt, status: number, headers: HeaderList, hasBody: boolean): void {
@@ -407,8 +406,7 @@ export class Router implements AttemptOwner {
   #editResponse(headers: HeaderList, info: StreamInfo): void {
     const { route, choice } = this.#order;
     const { settings } = this.#host;
-    const isTunnel = this.#isTunnelAccepted(info.responseCode);
-    if (!settings.router.suppressEnvoyHeaders && info.requestEndMs >= 0 && !isTunnel) {
+    if (!settings.router.suppressEnvoyHeaders && info.requestEndMs >= 0 && !this.#wantsTunnel) {
       const elapsedMs = Math.max(0, Math.round(settings.ctx.clock.monotonicMs() - info.requestEndMs));
       headers.set('x-envoy-upstream-service-time', String(elapsedMs));
     }

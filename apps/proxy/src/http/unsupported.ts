@@ -24,7 +24,9 @@ export function refuseUnsupportedManager(proto: HttpConnectionManager): void {
   refuseWhen(proto.typedHeaderValidationConfig !== undefined, 'typed_header_validation_config');
   refuseWhen(proto.appendLocalOverload, 'append_local_overload');
   refuseWhen(proto.schemeHeaderTransformation?.matchUpstream === true, 'scheme_header_transformation.match_upstream');
+  refuseWhen(proto.representIpv4RemoteAddressAsIpv4MappedIpv6, 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6');
   const http1 = proto.httpProtocolOptions;
+  refuseWhen(http1?.allowAbsoluteUrl === false, 'http_protocol_options.allow_absolute_url: false');
   refuseWhen(http1?.allowChunkedLength === true, 'http_protocol_options.allow_chunked_length');
   refuseWhen(http1?.sendFullyQualifiedUrl === true, 'http_protocol_options.send_fully_qualified_url');
   refuseWhen(

@@ -103,6 +103,19 @@ function refuseUnsupported(cluster: Cluster): void {
   refuseWhen(cluster.filters.length > 0, 'filters');
   refuseWhen(cluster.upstreamConfig !== undefined, 'upstream_config');
   refuseWhen(cluster.connectionPoolPerDownstreamConnection, 'connection_pool_per_downstream_connection');
+  refuseWhen(cluster.waitForWarmOnInit === false, 'wait_for_warm_on_init: false');
+  refuseWhen(cluster.closeConnectionsOnHostHealthFailure, 'close_connections_on_host_health_failure');
+  refuseWhen(cluster.lrsServer !== undefined, 'lrs_server');
+  refuseWhen(cluster.lrsReportEndpointMetrics.length > 0, 'lrs_report_endpoint_metrics');
+  refuseWhen(cluster.trackTimeoutBudgets, 'track_timeout_budgets');
+  refuseWhen(cluster.trackClusterStats !== undefined, 'track_cluster_stats');
+  refuseWhen(cluster.preconnectPolicy !== undefined, 'preconnect_policy');
+  const options = cluster.upstreamConnectionOptions;
+  refuseWhen(
+    options?.setLocalInterfaceNameOnUpstreamConnections === true,
+    'upstream_connection_options.set_local_interface_name_on_upstream_connections',
+  );
+  refuseWhen(options?.happyEyeballsConfig !== undefined, 'upstream_connection_options.happy_eyeballs_config');
 }
 
 function compileDiscovery(cluster: Cluster, transports: TransportSocketSettings): Discovery {
@@ -163,6 +176,7 @@ function compileBreaker(cluster: Cluster, priority: PriorityProto): CircuitBreak
   refuseWhen((cluster.circuitBreakers?.perHostThresholds.length ?? 0) > 0, 'circuit_breakers.per_host_thresholds');
   const thresholds = cluster.circuitBreakers?.thresholds.find((each) => each.priority === priority);
   const { retryBudget } = thresholds ?? {};
+  refuseWhen(thresholds?.maxConnectionPools !== undefined, 'circuit_breakers.thresholds.max_connection_pools');
   return {
     maxConnections: thresholds?.maxConnections ?? DEFAULT_CIRCUIT_BREAKER.maxConnections,
     maxPendingRequests: thresholds?.maxPendingRequests ?? DEFAULT_CIRCUIT_BREAKER.maxPendingRequests,

@@ -135,10 +135,6 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   }
 
   onHead(head: ResponseHead): void {
-    if (head.status === 204 && isFramed(head.headers)) {
-      this.#breakOff('a 204 response with a body');
-      return;
-    }
     this.#keepAlive = head.keepAlive;
     this.#attempt?.head(head);
   }
@@ -234,10 +230,4 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
     this.close();
     attempt?.connectionDied(this.#error ?? 'connection termination');
   }
-}
-
-/** RFC 9110, section 8.6: a 204 response has neither; a length of 0 is let pass. */
-function isFramed(headers: HeaderList): boolean {
-  const length = headers.get('content-length');
-  return headers.has('transfer-encoding') || (length !== undefined && length !== '0');
 }

@@ -53,6 +53,7 @@ export function readAssignment(
 }
 
 function endpointsOf(group: LocalityLbEndpoints, path: string): readonly LbEndpoint[] {
+  refuseWhen(group.proximity !== undefined, `${path}.proximity`);
   refuseWhen(group.lbConfig.case === 'ledsClusterLocalityConfig', `${path}.leds_cluster_locality_config`);
   return group.lbConfig.case === 'loadBalancerEndpoints' ? group.lbConfig.value.lbEndpoints : group.lbEndpoints;
 }

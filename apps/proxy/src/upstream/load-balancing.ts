@@ -70,6 +70,8 @@ const DEFAULT_CHOICES = { choiceCount: 2, activeRequestBias: 1 };
 export function compileBalancing(cluster: Cluster): BalancingSettings {
   const common = cluster.commonLbConfig;
   refuseWhen(common?.closeConnectionsOnHostSetChange === true, 'common_lb_config.close_connections_on_host_set_change');
+  refuseWhen(common?.ignoreNewHostsUntilFirstHc === true, 'common_lb_config.ignore_new_hosts_until_first_hc');
+  refuseWhen(common?.overrideHostStatus !== undefined, 'common_lb_config.override_host_status');
   const policy = cluster.loadBalancingPolicy === undefined ? compileLegacy(cluster) : compilePolicyList(cluster);
   return {
     createPicker: policy.createPicker,

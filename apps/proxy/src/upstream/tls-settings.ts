@@ -62,6 +62,7 @@ export function compileTlsSettings(context: UpstreamTlsContext, path: string): T
   const common = context.commonTlsContext;
   const at = `${path}.common_tls_context`;
   refuseWhen(context.allowRenegotiation, `${path}.allow_renegotiation`);
+  refuseWhen(context.enforceRsaKeyUsage === true, `${path}.enforce_rsa_key_usage`);
   refuseWhen(common?.customHandshaker !== undefined, `${at}.custom_handshaker`);
   refuseWhen(common?.keyLog !== undefined, `${at}.key_log`);
   const parameters = compileTlsParameters(common?.tlsParams, `${at}.tls_params`);
@@ -99,6 +100,7 @@ function readCertificate(certificate: TlsCertificate, path: string): Certificate
   refuseWhen(certificate.pkcs12 !== undefined, `${path}.pkcs12`);
   refuseWhen(certificate.password !== undefined, `${path}.password`);
   refuseWhen(certificate.privateKeyProvider !== undefined, `${path}.private_key_provider`);
+  refuseWhen(certificate.watchedDirectory !== undefined, `${path}.watched_directory`);
   const chain = readDataSource(certificate.certificateChain, `${path}.certificate_chain`);
   const key = readDataSource(certificate.privateKey, `${path}.private_key`);
   if (chain === null) return refuse(`${path}.certificate_chain`, 'is missing');
@@ -131,6 +133,7 @@ function compilePeerRules(common: CommonTlsContext, path: string): PeerRules {
 function compileValidation(context: CertificateValidationContext, path: string): PeerRules {
   refuseWhen(context.caCertificateProviderInstance !== undefined, `${path}.ca_certificate_provider_instance`);
   refuseWhen(context.allowExpiredCertificate, `${path}.allow_expired_certificate`);
+  refuseWhen(context.watchedDirectory !== undefined, `${path}.watched_directory`);
   refuseWhen(context.customValidatorConfig !== undefined, `${path}.custom_validator_config`);
   refuseWhen(context.requireSignedCertificateTimestamp === true, `${path}.require_signed_certificate_timestamp`);
   refuseWhen(context.onlyVerifyLeafCertCrl, `${path}.only_verify_leaf_cert_crl`);

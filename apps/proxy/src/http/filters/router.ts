@@ -24,6 +24,9 @@ export function compileRouterFilter({ message }: FilterConfig): RouterSettings {
     'upstream_http_filters',
   );
   refuseWhen(config.startChildSpan, 'start_child_span');
+  refuseWhen(config.dynamicStats === false, 'dynamic_stats: false');
+  refuseWhen(config.upstreamLogOptions !== undefined, 'upstream_log_options');
+  refuseWhen(config.suppressGrpcRequestFailureCodeStats, 'suppress_grpc_request_failure_code_stats');
   return {
     strictCheck: compileStrictCheck(config.strictCheckHeaders),
     suppressEnvoyHeaders: config.suppressEnvoyHeaders,

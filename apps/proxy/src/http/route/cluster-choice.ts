@@ -54,6 +54,7 @@ function compileWeighted(
   path: string,
 ): CompiledChoice {
   refuseWhen(proto.randomValueSpecifier.case === 'headerName', `${path}.header_name`);
+  refuseWhen(proto.runtimeKeyPrefix !== '', `${path}.runtime_key_prefix`);
   let total = 0;
   const shares: Share[] = proto.clusters.map((cluster, index) => {
     const field = `${path}.clusters[${index}]`;

@@ -87,6 +87,7 @@ function refuseUnsupported(proto: RouteAction, path: string): void {
     proto.internalRedirectAction !== InternalRedirect.PASS_THROUGH_INTERNAL_REDIRECT,
     `${path}.internal_redirect_action`,
   );
+  refuseWhen(proto.maxInternalRedirects !== undefined, `${path}.max_internal_redirects`);
   refuseWhen(proto.cors !== undefined, `${path}.cors`);
 }
 

@@ -85,6 +85,8 @@ export function compileHealthCheck(protos: readonly HealthCheck[]): HealthCheckS
   refuseWhen(proto.eventLogPath !== '', 'health_checks[0].event_log_path');
   refuseWhen(proto.eventLogger.length > 0, 'health_checks[0].event_logger');
   refuseWhen(proto.eventService !== undefined, 'health_checks[0].event_service');
+  refuseWhen(proto.alwaysLogHealthCheckFailures, 'health_checks[0].always_log_health_check_failures');
+  refuseWhen(proto.alwaysLogHealthCheckSuccess, 'health_checks[0].always_log_health_check_success');
   const healthyMs = needed(proto.interval, 'interval');
   const unhealthyMs = millis(proto.unhealthyInterval, healthyMs);
   const noTrafficMs = millis(proto.noTrafficInterval, 60_000);
