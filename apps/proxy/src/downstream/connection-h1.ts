@@ -11,7 +11,7 @@ import { replyToParseError } from '../http/codec-reply.ts';
 import type { DownstreamStream } from '../http/downstream-stream.ts';
 import { Exchange } from '../http/exchange.ts';
 import { requestHeadersTimeout } from '../http/local-reply.ts';
-import type { ManagerSettings } from '../http/manager-settings.ts';
+import { countResponse, type ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
 import { PLAIN_PICK, type PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
@@ -101,8 +101,10 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
     const exchange = new Exchange(this, this.#settings, head);
     this.#exchange = exchange;
     const goesOn = head.expectsContinue && !this.#settings.proxiesContinue;
-    if (goesOn) this.response.goOn();
-    else if (head.expectsContinue) head.headers.set('expect', '100-continue');
+    if (goesOn) {
+      countResponse(this.#settings.stats, 100);
+      this.response.goOn();
+    } else if (head.expectsContinue) head.headers.set('expect', '100-continue');
     exchange.begin(head);
     if (goesOn) this.response.flush();
   }

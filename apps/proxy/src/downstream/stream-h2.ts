@@ -5,7 +5,7 @@ import { replyToParseError } from '../http/codec-reply.ts';
 import type { DownstreamStream } from '../http/downstream-stream.ts';
 import { Exchange } from '../http/exchange.ts';
 import { headerListOf } from '../http/http2-fields.ts';
-import type { ManagerSettings } from '../http/manager-settings.ts';
+import { countResponse, type ManagerSettings } from '../http/manager-settings.ts';
 import type { StreamDeadlines } from '../http/timeout.ts';
 import type { PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection } from './accepted-connection.ts';
@@ -67,8 +67,10 @@ export class StreamH2 implements DownstreamStream {
       return;
     }
     if (!isWhole) this.#listen(exchange);
-    if (head.expectsContinue && !settings.proxiesContinue) this.response.goOn();
-    else if (head.expectsContinue) head.headers.set('expect', '100-continue');
+    if (head.expectsContinue && !settings.proxiesContinue) {
+      countResponse(settings.stats, 100);
+      this.response.goOn();
+    } else if (head.expectsContinue) head.headers.set('expect', '100-continue');
     exchange.begin(head);
   }
 

@@ -259,7 +259,9 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   }
 
   respondInformational(status: number, headers: HeaderList): void {
-    if (this.#state < State.responding) this.#stream.response.informational(status, headers);
+    if (this.#state >= State.responding) return;
+    countResponse(this.settings.stats, status);
+    this.#stream.response.informational(status, headers);
   }
 
   respondHead(status: number, headers: HeaderList, hasBody: boolean): void {
