@@ -30,6 +30,8 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
   #isOver = false;
   #isPaused = false;
   #hasHead = false;
+  /** The head was all of it. */
+  #isResponseWhole = false;
   /** An upgrade was accepted: data frames carry its bytes. */
   #isTunnel = false;
   #buffered: Buffer[] | null = null;
@@ -108,8 +110,8 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     this.#finish();
     if (isWaiting) this.#pool.cancel(this);
     else if (stream !== null && !stream.destroyed) {
-      this.#pool.stats.upstream_rq_tx_reset.value += 1;
-      stream.close(NGHTTP2_CANCEL);
+      if (!this.#isResponseWhole) this.#pool.stats.upstream_rq_tx_reset.value += 1;
+      stream.close(this.#isResponseWhole ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
     }
   }
 
@@ -172,6 +174,7 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
       }
     }
     const hasBody = (flags & NGHTTP2_FLAG_END_STREAM) === 0;
+    this.#isResponseWhole = !hasBody;
     this.handler.onHead(status, list, hasBody);
     if (this.#isOver || this.#stream === null) return;
     if (this.#isTunnel) this.#flushBuffered(this.#stream);
@@ -213,11 +216,10 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     const isBroken = this.#connection?.isBroken === true;
     if (isBroken && code !== NGHTTP2_REFUSED_STREAM) return this.fail('reset', 'connection termination');
     const { stats } = this.#pool;
-    if (code === NGHTTP2_REFUSED_STREAM) {
-      stats.upstream_rq_rx_reset.value += 1;
-      this.fail('refused-stream', '');
-    } else if (code === NGHTTP2_PROTOCOL_ERROR) {
-      stats.upstream_cx_protocol_error.value += 1;
+    if (code === NGHTTP2_REFUSED_STREAM) this.fail('refused-stream', '');
+    else if (code === NGHTTP2_PROTOCOL_ERROR) {
+      // Envoy takes it for a fault that it found itself.
+      stats.upstream_rq_tx_reset.value += 1;
       this.fail('protocol-error', '');
     } else if (code === NGHTTP2_NO_ERROR && this.#hasHead) this.#complete();
     else {
