@@ -5,6 +5,7 @@ import { replyToParseError } from '../http/codec-reply.ts';
 import type { DownstreamStream } from '../http/downstream-stream.ts';
 import { Exchange } from '../http/exchange.ts';
 import { headerListOf } from '../http/http2-fields.ts';
+import { letGo } from '../http/http2-stream.ts';
 import { countResponse, type ManagerSettings } from '../http/manager-settings.ts';
 import type { StreamDeadlines } from '../http/timeout.ts';
 import type { PickContext } from '../upstream/upstream.ts';
@@ -132,6 +133,7 @@ export class StreamH2 implements DownstreamStream {
   #onRawClose(): void {
     this.#exchange?.onClientGone(this.#owner.isGone ? 'disconnect' : 'reset');
     this.#owner.streamOver(this);
+    letGo(this.#raw);
   }
 }
 

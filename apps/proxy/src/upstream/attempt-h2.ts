@@ -1,6 +1,7 @@
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { HeaderList } from '@flotilla/http-codec';
 import { addFields, headerListOf } from '../http/http2-fields.ts';
+import { letGo } from '../http/http2-stream.ts';
 import type { ConnectionH2 } from './connection-h2.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
@@ -155,7 +156,10 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
       // Node throws for a stream that has been reset meanwhile.
       if (!stream.destroyed && !stream.closed) stream.sendTrailers(this.#trailers);
     });
-    stream.on('close', () => this.#onClose(stream));
+    stream.on('close', () => {
+      this.#onClose(stream);
+      letGo(stream);
+    });
   }
 
   #onHead(headers: IncomingHttpHeaders, flags: number, fields: string[] | undefined): void {
