@@ -10,6 +10,7 @@ export default defineConfig({
           name: 'code',
           include: ['{apps,libs,examples,tools}/**/*.spec.ts'],
           exclude: ['**/node_modules/**', MESHES],
+          // Whatever runs a proxy in its own process.
           setupFiles: ['apps/proxy/src/sockets/testing-spoil.ts'],
           testTimeout: 20_000,
           hookTimeout: 60_000,

@@ -25,7 +25,7 @@ const REQUIRE =
   "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
 
 /**
- * `import` of node:http reads all that it exports, among it what makes Node load undici: 4 MB of a sidecar's memory. Asked
+ * `import` of node:http reads all that it exports, among it what makes Node load undici: 3 MB of a sidecar's memory. Asked
  * for this way, it is the module and nothing else.
  */
 const httpWithoutFetch: Plugin = {

@@ -7,7 +7,7 @@ export interface FuzzSettings {
 
 /**
  * So many runs, the same ones each time when a seed is given. With `FLOTILLA_FUZZ_SECONDS` as many as that time brings, of
- * a seed of their own (a failure says which): `FLOTILLA_FUZZ_SECONDS=60 npx vitest run --testTimeout 0 fuzz`.
+ * a seed of their own (a failure says which): `npm run fuzz`.
  */
 export function fuzz(numRuns: number, seed?: number): FuzzSettings {
   const seconds = Number(process.env['FLOTILLA_FUZZ_SECONDS'] ?? 0);

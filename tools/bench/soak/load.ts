@@ -7,6 +7,8 @@ import { BAD_MANNERS } from './upstreams.ts';
 /** What became of the requests that should succeed. */
 export interface Outcomes {
   done: number;
+  /** How often one was sent again because its connection, used before, was closed under it. */
+  repeated: number;
   /** By what went wrong. */
   readonly failures: Map<string, number>;
   /** Milliseconds of small requests since they were last taken. */
@@ -23,11 +25,11 @@ export function startLoads(port: number, outcomes: Outcomes, stop: AbortSignal):
   const good = (perSecond: number, send: () => Promise<void>) => {
     loops.push(paced(perSecond, stop, () => counted(outcomes, send)));
   };
-  good(200, () => timed(outcomes, () => get(port, '/1', 1024, agent)));
-  good(20, () => get(port, '/16', 16 * 1024, agent));
-  good(2, () => get(port, '/1024', 1024 * 1024, agent));
-  good(10, () => upload(port, agent));
-  good(20, () => get(port, '/1', 1024, alone));
+  good(200, () => timed(outcomes, () => get(outcomes, port, '/1', 1024, agent)));
+  good(20, () => get(outcomes, port, '/16', 16 * 1024, agent));
+  good(2, () => get(outcomes, port, '/1024', 1024 * 1024, agent));
+  good(10, () => upload(outcomes, port, agent));
+  good(20, () => get(outcomes, port, '/1', 1024, alone));
   const sessions = new Sessions(port);
   good(50, () => timed(outcomes, () => sessions.get('/1', 1024)));
   stop.addEventListener('abort', () => {
@@ -37,7 +39,7 @@ export function startLoads(port: number, outcomes: Outcomes, stop: AbortSignal):
   });
   // These may fail; they must not disturb the others.
   for (const manner of BAD_MANNERS) {
-    loops.push(paced(4, stop, () => get(port, `/bad/${manner}`, 0, alone).catch(() => undefined)));
+    loops.push(paced(4, stop, () => get(outcomes, port, `/bad/${manner}`, 0, alone).catch(() => undefined)));
   }
   loops.push(paced(2, stop, () => headerBomb(port)));
   return Promise.all(loops);
@@ -92,15 +94,16 @@ async function timed(outcomes: Outcomes, send: () => Promise<void>): Promise<voi
   outcomes.times.push(performance.now() - startMs);
 }
 
-function get(port: number, path: string, bytes: number, agent: Agent): Promise<void> {
-  return exchange(port, { path, agent, method: 'GET' }, null, bytes);
+function get(outcomes: Outcomes, port: number, path: string, bytes: number, agent: Agent): Promise<void> {
+  return exchange(outcomes, port, { path, agent, method: 'GET' }, null, bytes);
 }
 
-function upload(port: number, agent: Agent): Promise<void> {
-  return exchange(port, { path: '/', agent, method: 'POST' }, UPLOAD, UPLOAD.length);
+function upload(outcomes: Outcomes, port: number, agent: Agent): Promise<void> {
+  return exchange(outcomes, port, { path: '/', agent, method: 'POST' }, UPLOAD, UPLOAD.length);
 }
 
 function exchange(
+  outcomes: Outcomes,
   port: number,
   options: { readonly path: string; readonly agent: Agent; readonly method: string },
   body: Buffer | null,
@@ -118,10 +121,11 @@ function exchange(
       });
     });
     request.on('error', (error: NodeJS.ErrnoException) => {
-      // A connection that the proxy closed while it was idle: any client sends such a request again (RFC 9112, section 9.3.1).
-      if (request.reusedSocket && error.code === 'ECONNRESET')
-        exchange(port, options, body, bytes).then(resolve, reject);
-      else reject(new Error(`${options.path}: ${error.code ?? error.message}`));
+      // An idle connection may be closed as a request sets out on it; clients send it again (RFC 9112, section 9.3.1).
+      if (request.reusedSocket && error.code === 'ECONNRESET') {
+        outcomes.repeated += 1;
+        exchange(outcomes, port, options, body, bytes).then(resolve, reject);
+      } else reject(new Error(`${options.path}: ${error.code ?? error.message}`));
     });
     request.end(body ?? undefined);
   });

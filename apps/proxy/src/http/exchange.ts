@@ -21,6 +21,7 @@ import { takeOrders } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
 import type { ClientCertificate, ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
 import { replyToTimeout, startStreamTimeouts } from './stream-timeouts.ts';
+import { acceptsTunnel, wantsTunnel } from './tunnel.ts';
 import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from './timeout.ts';
 
 /**
@@ -39,13 +40,14 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
   authority: string;
   scheme = 'http';
   readonly headers: HeaderList;
+  /** What the client offers to switch to; null for nothing that counts. */
+  readonly upgrade: string | null;
   readonly info: StreamInfo;
   readonly settings: ManagerSettings;
   route: Route | null = null;
   choice: ClusterChoice | null = null;
   readonly #stream: DownstreamStream;
   requestBodySize: 'none' | 'chunked' | number;
-  readonly #upgrade: string | null;
   #filters: FilterRun | null = null;
   #router: Router | null = null;
   #state: number = State.filtering;
@@ -70,7 +72,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.headers = head.headers;
     this.requestBodySize = head.body === 0 && !head.headers.has('content-length') ? 'none' : head.body;
     // A client that offers to switch to HTTP/2 is answered by HTTP/1.1, as by Envoy: HTTP/2 begins with its preface.
-    this.#upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
+    this.upgrade = head.upgrade?.toLowerCase() === 'h2c' ? null : head.upgrade;
     this.#idleTimeoutMs = settings.streamIdleTimeoutMs;
     this.info = requestRecord(head, stream.isHttp2, stream.connection.info, settings.ctx.clock);
     stream.deadlines.owner = this;
@@ -138,7 +140,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     }
     this.reroute();
     const { route } = this;
-    if (this.#upgrade !== null && !this.#letsUpgrade(this.#upgrade.toLowerCase())) {
+    if (this.upgrade !== null && !this.#letsUpgrade(this.upgrade.toLowerCase())) {
       this.#stream.closeAfterResponse();
       this.sendLocalReply(replies.upgradeRefused);
       return;
@@ -156,7 +158,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     if (plan.length > 0) {
       this.#filters = new FilterRun(
         plan,
-        !this.#wantsTunnel,
+        !wantsTunnel(this),
         () => this.holdRequest(this),
         () => this.holdResponse(this),
       );
@@ -338,10 +340,6 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     return ofRoute ?? this.settings.upgrades.has(type);
   }
 
-  get #wantsTunnel(): boolean {
-    return this.#upgrade !== null || this.method === 'CONNECT';
-  }
-
   /** All filters let the request pass: does what the route says. */
   #act(): void {
     const { route } = this;
@@ -377,7 +375,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
       action,
       choice,
       this.requestBodySize,
-      this.#upgrade,
+      this.upgrade,
       this.#stream.isHttp2,
       orders,
       this.info,
@@ -403,8 +401,6 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
 
   #respondWhole({ status, headers, body }: ComposedReply): void {
     const hasBody = body !== null && body.length > 0 && this.method !== 'HEAD';
-    // What is left of the request is not read.
-    if (!this.#isRequestEnded) this.#stream.closeAfterResponse();
     this.#respond({ status, headers, hasBody, isLocal: true });
     if (hasBody) this.respondData(body);
     this.respondEnd(null);
@@ -426,8 +422,8 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     prepareResponseHeaders(headers, this.headers, this.settings);
     this.#isHeadSent = true;
     // What may still come of the request is not waited for, unless both sides became a tunnel.
-    const isTunnel = this.#wantsTunnel && (status === 101 || (this.#upgrade === null && status < 300));
-    if (!isTunnel && (!this.#isRequestEnded || this.#wantsTunnel)) this.#stream.closeAfterResponse();
+    const isTunnel = acceptsTunnel(this, status);
+    if (!isTunnel && (!this.#isRequestEnded || wantsTunnel(this))) this.#stream.closeAfterResponse();
     this.#stream.response.head(status, headers, hasBody);
     if (this.#filters === null) return;
     this.releaseResponse(this);
@@ -472,7 +468,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.#closeRouter();
     const { info, settings } = this;
     // A stream that is not whole on both sides is reset, whoever ends it (as Envoy counts).
-    const isRefusedTunnel = this.#wantsTunnel && !this.#isTunnel;
+    const isRefusedTunnel = wantsTunnel(this) && !this.#isTunnel;
     if (this.#isBroken || !this.#isRequestEnded || isRefusedTunnel) settings.stats.resets.value += 1;
     info.endMs = settings.ctx.clock.monotonicMs();
     this.#filters?.end();

@@ -1,5 +1,6 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Timer } from '@flotilla/runtime';
+import { acceptsTunnel, wantsTunnel } from './tunnel.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
@@ -106,7 +107,7 @@ export class Router implements AttemptOwner {
     }
     this.#startPerTryTimeout();
     // An upgrade's request has no end until it is refused or the client closes the tunnel.
-    if (!this.#wantsTunnel || this.#isTunnel) this.#attempt?.end(trailers);
+    if (!wantsTunnel(this.#order) || this.#isTunnel) this.#attempt?.end(trailers);
   }
 
   onDownstreamBlocked(): void {
@@ -241,14 +242,14 @@ export class Router implements AttemptOwner {
     info.responseCode = status;
     info.responseHeaders = headers;
     this.#editResponse(headers, info);
-    if (this.#isTunnelAccepted(status)) {
+    if (acceptsTunnel(this.#order, status)) {
       this.#isTunnel = true;
       this.#host.deadlines.clear('route');
       this.#host.respondHead(status, headers, true);
       this.#host.becomeTunnel();
       return;
     }
-    if (this.#wantsTunnel) attempt.end(null);
+    if (wantsTunnel(this.#order)) attempt.end(null);
     this.#host.respondHead(status, headers, hasBody);
   }
 
@@ -290,16 +291,6 @@ export class Router implements AttemptOwner {
     const reply = upstreamFailed(failure, detail, info.attemptCount > 1);
     if (this.#isAwaitingOthers) this.#cluster.countResponse(reply.status, false);
     else this.#replyInPlace(reply);
-  }
-
-  get #wantsTunnel(): boolean {
-    return this.#order.upgrade !== null || this.#order.method === 'CONNECT';
-  }
-
-  #isTunnelAccepted(status: number): boolean {
-    return this.#order.upgrade === null
-      ? this.#order.method === 'CONNECT' && status >= 200 && status < 300
-      : status === 101;
   }
 
   /** Answers in the place of the upstream, whose statistics count the answer. */
@@ -359,7 +350,7 @@ export class Router implements AttemptOwner {
     // All at once: the buffer is bounded, and the upstream side queues what it cannot write yet.
     if (this.#body !== null) for (const chunk of this.#body.chunks) attempt.write(chunk);
     if (!this.#isRequestEnded) return;
-    if (!this.#wantsTunnel) attempt.end(this.#body?.trailers ?? null);
+    if (!wantsTunnel(this.#order)) attempt.end(this.#body?.trailers ?? null);
     this.#startPerTryTimeout();
   }
 
@@ -406,7 +397,7 @@ export class Router implements AttemptOwner {
   #editResponse(headers: HeaderList, info: StreamInfo): void {
     const { route, choice } = this.#order;
     const { settings } = this.#host;
-    if (!settings.router.suppressEnvoyHeaders && info.requestEndMs >= 0 && !this.#wantsTunnel) {
+    if (!settings.router.suppressEnvoyHeaders && info.requestEndMs >= 0 && !wantsTunnel(this.#order)) {
       const elapsedMs = Math.max(0, Math.round(settings.ctx.clock.monotonicMs() - info.requestEndMs));
       headers.set('x-envoy-upstream-service-time', String(elapsedMs));
     }

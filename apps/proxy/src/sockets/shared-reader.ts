@@ -7,37 +7,26 @@ const READ_BYTES = 64 * 1024;
  */
 const memory = Buffer.allocUnsafeSlow(READ_BYTES);
 
-let afterUse: ((bytes: Buffer) => void) | null = null;
-
-/** Tests may look at, or spoil, bytes that are nobody's any more. */
-export function onBytesUsed(callback: ((bytes: Buffer) => void) | null): void {
-  afterUse = callback;
-}
-
 /**
  * Takes what a socket reads, in place of its `data` events. Made before the socket, since Node wants to know
  * (`onread` of `net.connect`); `pause`, `resume` and the other events are the socket's.
  */
 export class SharedReader {
-  /** Set before the socket reads. The bytes are the callee's until it returns: it copies what it keeps. */
-  onBytes: (bytes: Buffer) => void = nobody;
+  /**
+   * Set before the socket reads. The bytes are the callee's until it returns: it copies what it keeps. What comes while
+   * it is not set is nobody's: `node:http2` takes its bytes below the socket, and what is left when its session has
+   * ended has no meaning.
+   */
+  onBytes: (bytes: Buffer) => void = drop;
 
   /** The option of `net.connect` and `tls.connect`. */
-  readonly onread = { buffer: memory, callback: (length: number): boolean => this.#take(length) };
+  readonly onread = { buffer: memory, callback: (length: number): boolean => this.take(length) };
 
-  /** For bytes that come another way; they may be kept. */
-  take(bytes: Buffer): void {
-    this.onBytes(bytes);
-  }
-
-  #take(length: number): boolean {
-    const bytes = memory.subarray(0, length);
-    this.onBytes(bytes);
-    if (afterUse !== null) afterUse(bytes);
+  /** For Node: so many bytes were read. True: go on. */
+  take(length: number): boolean {
+    this.onBytes(memory.subarray(0, length));
     return true;
   }
 }
 
-function nobody(): void {
-  throw new Error('bytes came before their reader was set');
-}
+function drop(): void {}

@@ -9,6 +9,7 @@ import {
   serializeRequestHead,
   upgradeFields,
 } from '@flotilla/http-codec';
+import { wantsTunnel } from '../http/tunnel.ts';
 import type { ConnectionH1 } from './connection-h1.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
@@ -266,10 +267,6 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
 
 function flushHead(attempt: AttemptH1): void {
   attempt.flushHead();
-}
-
-function wantsTunnel(request: UpstreamRequest): boolean {
-  return request.upgrade !== null || request.method === 'CONNECT';
 }
 
 /** Methods whose requests have no body as a rule; others say so when they have none (RFC 9110, section 8.6). */

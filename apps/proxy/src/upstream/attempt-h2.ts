@@ -2,6 +2,7 @@ import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type Outgo
 import { HeaderList } from '@flotilla/http-codec';
 import { addFields, headerListOf } from '../http/http2-fields.ts';
 import { letGo } from '../http/http2-stream.ts';
+import { wantsTunnel } from '../http/tunnel.ts';
 import type { ConnectionH2 } from './connection-h2.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
@@ -262,10 +263,6 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     if (this.#connection !== null) this.#pool.requestOver();
     this.#connection = null;
   }
-}
-
-function wantsTunnel(request: UpstreamRequest): boolean {
-  return request.upgrade !== null || request.method === 'CONNECT';
 }
 
 function isWhole(request: UpstreamRequest): boolean {

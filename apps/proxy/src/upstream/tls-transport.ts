@@ -134,7 +134,7 @@ class TlsTransport implements Transport {
       ...(saved === null ? {} : { session: saved.session }),
     });
     // TLS over a socket that is there already knows no `onread`.
-    if (before !== null && reader !== null) socket.on('data', (bytes: Buffer) => reader.take(bytes));
+    if (before !== null && reader !== null) socket.on('data', (bytes: Buffer) => reader.onBytes(bytes));
     if (saved !== null) this.#offered.set(socket, saved);
     if (this.#settings.reusesSessions) this.#saveSessions(socket, sessionKey, requestName);
     return socket;
