@@ -17,7 +17,7 @@ const MAX_SESSION_MEMORY_MIB = 64;
  * A client's HTTP/2 connection: any number of exchanges at a time. `node:http2` owns the socket, frames and flow
  * control; floods (resets, settings, pings, continuations) are nghttp2's to refuse.
  *
- *   serving -- drain --> ending (GOAWAY sent, streams may still come) -- drain time over, or no stream left --> closed
+ *   serving -- drain --> ending (GOAWAY sent, or with the next stream) -- drain time over, or no stream left --> closed
  */
 export class ConnectionH2 implements OpenConnection, StreamOwner {
   readonly connection: AcceptedConnection;
@@ -80,18 +80,19 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
   drain(): void {
     if (this.#isDraining || this.#isOver) return;
     this.#isDraining = true;
-    // nghttp2 reads no more once a GOAWAY is out and no stream is left: the last word is then better said at once.
-    if (this.#streams.size === 0) {
-      this.#session.close();
-      return;
-    }
-    this.#session.goaway(NGHTTP2_NO_ERROR, ANY_STREAM);
+    // Without a stream it waits for one: nghttp2 reads no more once a GOAWAY is out and no stream is left, and a request
+    // that is on its way would be lost.
+    if (this.#streams.size > 0) this.#warn();
     const { drainTimeoutMs, ctx } = this.settings;
     this.#drainTimer = ctx.clock.after(drainTimeoutMs, () => this.#session.close());
   }
 
   destroy(): void {
     this.#session.destroy();
+  }
+
+  #warn(): void {
+    this.#session.goaway(NGHTTP2_NO_ERROR, ANY_STREAM);
   }
 
   get isGone(): boolean {
@@ -116,6 +117,7 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
     this.#requests += 1;
     const stream = new StreamH2(this, raw);
     this.#streams.add(stream);
+    if (this.#isDraining && this.#streams.size === 1) this.#warn();
     stream.begin(headers, fields, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
     const limit = this.settings.maxRequestsPerConnection;
     if (limit > 0 && this.#requests >= limit) this.drain();

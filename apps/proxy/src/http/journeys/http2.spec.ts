@@ -109,6 +109,8 @@ function answerOf(stream: http2.ClientHttp2Stream): Promise<Answer> {
 
 const toUp = [route('/', { cluster: 'up' })];
 
+const direct = { match: { prefix: '/' }, directResponse: { status: 200 } };
+
 describe('an HTTP/2 client', () => {
   it('is told by its preface, and served by HTTP/1.1 upstreams', async () => {
     const upstream = await openH1Upstream();
@@ -299,12 +301,21 @@ describe('an HTTP/2 client', () => {
     await eventually(() => client.destroyed === true);
   });
 
-  it('that is idle is let go when the proxy drains', async () => {
-    const client = connect(
-      await world.listen(httpListener([{ match: { prefix: '/' }, directResponse: { status: 200 } }])),
-    );
+  it('that is idle is let go when the proxy has drained for a while', async () => {
+    const client = connect(await world.listen(httpListener([direct])));
     await send(client, {});
     world.listeners.drain();
+    world.clock.advance(5_000);
+    await eventually(() => client.destroyed === true);
+  });
+
+  it('that asks again while the proxy drains is answered, and asked to leave with that', async () => {
+    const client = connect(await world.listen(httpListener([direct])));
+    await send(client, {});
+    world.listeners.drain();
+    const warned = once(client, 'goaway');
+    expect(await send(client, {})).toMatchObject({ status: 200 });
+    await warned;
     await eventually(() => client.destroyed === true);
   });
 });
