@@ -25,6 +25,17 @@ export {
   type SotwSubscription,
 } from './sotw-subscription.ts';
 export {
+  acceptSotw,
+  openSotw,
+  receiveSotw,
+  refuseSotw,
+  sotwClient,
+  subscribeSotw,
+  type SotwClientState,
+  type SotwRequestInit,
+  type SotwResponseFields,
+} from './sotw-client.ts';
+export {
   acceptDelta,
   deltaClient,
   openDelta,

@@ -11,7 +11,7 @@ import { type SecretReference, secretsOfCluster } from '../identity/secret-refer
 import type { StatsRegistry } from '../observe/stats.ts';
 import { fetchTimeoutMs, requireAds } from './config-source.ts';
 import { decodeCluster, decodeEndpoints } from './decode-resource.ts';
-import type { ApplyDelta, DeltaUpdate, Refusal } from './delta-stream.ts';
+import type { ApplyUpdate, DiscoveryUpdate, Refusal } from './discovery-stream.ts';
 import { untilHostsKnown } from './hosts-known.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
 import { startWarming, type Warming } from './warming.ts';
@@ -67,8 +67,8 @@ export type ClusterDump = Readonly<Omit<ClusterEntry, 'next'>> & {
 export interface ClusterSet {
   /** Throws `invalid`. */
   addStatic(cluster: Cluster): void;
-  readonly applyClusters: ApplyDelta;
-  readonly applyEndpoints: ApplyDelta;
+  readonly applyClusters: ApplyUpdate;
+  readonly applyEndpoints: ApplyUpdate;
   secretArrived(name: string): void;
   /** Names of clusters that wait for something, with what. */
   warming(): { readonly name: string; readonly pending: readonly string[] }[];
@@ -208,7 +208,7 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     for (const { next } of [...entries.values()]) next?.warming.satisfy(need);
   }
 
-  async function applyClusters(update: DeltaUpdate): Promise<readonly Refusal[]> {
+  async function applyClusters(update: DiscoveryUpdate): Promise<readonly Refusal[]> {
     const refusals: Refusal[] = [];
     const waiting: Promise<void>[] = [];
     for (const { name, version, resource } of update.resources) {
@@ -229,7 +229,7 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     return refusals;
   }
 
-  async function applyEndpoints(update: DeltaUpdate): Promise<readonly Refusal[]> {
+  async function applyEndpoints(update: DiscoveryUpdate): Promise<readonly Refusal[]> {
     const refusals: Refusal[] = [];
     for (const { name, version, resource } of update.resources) {
       if (!endpointNames.has(name)) continue;

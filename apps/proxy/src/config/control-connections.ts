@@ -5,7 +5,7 @@ import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { SecretReference } from '../identity/secret-references.ts';
 import type { SecretTable } from '../identity/secret-table.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
-import type { DeltaStream, DeltaStreamOptions } from './delta-stream.ts';
+import type { DiscoveryStream, DiscoveryStreamOptions } from './discovery-stream.ts';
 import type { GrpcCluster } from './grpc-cluster.ts';
 
 export interface ControlConnectionsOptions {
@@ -22,7 +22,7 @@ export interface ControlConnectionsOptions {
 /** The streams of the bootstrap's control-plane clusters. gRPC is loaded when the first one is opened. */
 export interface ControlConnections {
   /** Opens the stream of `ads_config`. Rejects with `invalid` when the bootstrap asks for what is not supported. */
-  openAds(apply: DeltaStreamOptions['apply']): Promise<DeltaStream>;
+  openAds(apply: DiscoveryStreamOptions['apply']): Promise<DiscoveryStream>;
   /** Opens an SDS stream for one secret. Throws `invalid` for an unknown cluster. */
   openSds(clusterName: string, secretName: string): { close(): void };
 }
@@ -43,15 +43,24 @@ export function controlConnections(options: ControlConnectionsOptions): ControlC
     async openAds(apply) {
       const ads = bootstrap.dynamicResources?.adsConfig;
       const target = ads?.grpcServices[0]?.targetSpecifier;
-      if (target?.case !== 'envoyGrpc') {
+      if (ads === undefined || target?.case !== 'envoyGrpc') {
         throw new FlotillaError('invalid', 'dynamic_resources.ads_config needs an envoy_grpc service');
       }
-      const { ApiConfigSource_ApiType, openDeltaStream } = await import('./control-plane.ts');
-      if (ads?.apiType !== ApiConfigSource_ApiType.DELTA_GRPC) {
-        throw new FlotillaError('invalid', 'dynamic_resources.ads_config.api_type: only DELTA_GRPC is supported');
+      const { ApiConfigSource_ApiType, deltaDialect, openDiscoveryStream, sotwDialect } =
+        await import('./control-plane.ts');
+      const { apiType, setNodeOnFirstMessageOnly } = ads;
+      const isDelta = apiType === ApiConfigSource_ApiType.DELTA_GRPC;
+      if (!isDelta && apiType !== ApiConfigSource_ApiType.GRPC) {
+        throw new FlotillaError(
+          'invalid',
+          'dynamic_resources.ads_config.api_type: only GRPC and DELTA_GRPC are supported',
+        );
       }
       const cluster = await grpcCluster(target.value.clusterName);
-      return openDeltaStream({ cluster, node: nodeOf(bootstrap), apply, clock, random, logger, stats });
+      const streaming = { cluster, node: nodeOf(bootstrap), apply, clock, random, logger, stats };
+      return isDelta
+        ? openDiscoveryStream(deltaDialect(), streaming)
+        : openDiscoveryStream(sotwDialect({ repeatsNode: !setNodeOnFirstMessageOnly }), streaming);
     },
     openSds(clusterName, secretName) {
       if (!statics.some((cluster) => cluster.name === clusterName)) {

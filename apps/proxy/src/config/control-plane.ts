@@ -2,7 +2,9 @@
  * What a proxy needs only when it talks to a control plane. Imported when the bootstrap asks for it, because gRPC
  * costs memory that a proxy with static configuration can do without.
  */
-export { openDeltaStream } from './delta-stream.ts';
+export { deltaDialect } from './delta-dialect.ts';
+export { openDiscoveryStream } from './discovery-stream.ts';
+export { sotwDialect } from './sotw-dialect.ts';
 export { compileGrpcCluster } from './grpc-cluster.ts';
 export { openSdsClient } from '../identity/sds-client.ts';
 export { secretsOfCluster } from '../identity/secret-references.ts';

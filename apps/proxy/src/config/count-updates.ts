@@ -1,6 +1,6 @@
 import type { Clock } from '@flotilla/runtime';
 import type { StatsRegistry } from '../observe/stats.ts';
-import type { ApplyDelta } from './delta-stream.ts';
+import type { ApplyUpdate } from './discovery-stream.ts';
 
 /** Counts what became of updates. */
 export interface UpdateCounts {
@@ -32,7 +32,7 @@ export function openUpdateCounts(stats: StatsRegistry, clock: Clock, prefix: str
 }
 
 /** Counts the updates of a type: one is rejected when a part of it is. */
-export function countUpdates(stats: StatsRegistry, clock: Clock, prefix: string, apply: ApplyDelta): ApplyDelta {
+export function countUpdates(stats: StatsRegistry, clock: Clock, prefix: string, apply: ApplyUpdate): ApplyUpdate {
   const counts = openUpdateCounts(stats, clock, prefix);
   return async (update) => {
     const refusals = await apply(update);

@@ -1,12 +1,12 @@
 import type { Clock } from '@flotilla/runtime';
-import type { ApplyDelta } from './delta-stream.ts';
+import type { ApplyUpdate } from './discovery-stream.ts';
 
 /** Waits for the first update of a type. */
 export interface FirstUpdate {
   /** Settles when the first update was taken into use, or its time is over. */
   readonly settled: Promise<void>;
   /** The same step, watched. */
-  watch(apply: ApplyDelta): ApplyDelta;
+  watch(apply: ApplyUpdate): ApplyUpdate;
   cancel(): void;
 }
 

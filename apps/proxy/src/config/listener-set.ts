@@ -6,7 +6,7 @@ import { secretsOfListener } from '../identity/secret-references.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
 import type { SecretNeeds } from './cluster-set.ts';
 import { decodeListener } from './decode-resource.ts';
-import type { ApplyDelta, DeltaUpdate, Refusal } from './delta-stream.ts';
+import type { ApplyUpdate, DiscoveryUpdate, Refusal } from './discovery-stream.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
 import { routeFetchTimeoutMs } from './route-source.ts';
 import type { RouteNames, RouteSet } from './route-set.ts';
@@ -67,7 +67,7 @@ export interface ListenerDump {
 export interface ListenerSet {
   /** Resolves when it is in use; rejects with `invalid` or `system` (a port in use). */
   addStatic(listener: Listener): Promise<void>;
-  readonly applyListeners: ApplyDelta;
+  readonly applyListeners: ApplyUpdate;
   secretArrived(name: string): void;
   routesArrived(name: string): void;
   warming(): { readonly name: string; readonly pending: readonly string[] }[];
@@ -202,7 +202,7 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     routes.setNames(names, options.drainMs);
   }
 
-  async function applyListeners(update: DeltaUpdate): Promise<readonly Refusal[]> {
+  async function applyListeners(update: DiscoveryUpdate): Promise<readonly Refusal[]> {
     const refusals: Refusal[] = [];
     const refuse = (name: string, error: unknown): void => {
       refusals.push({ name, reason: FlotillaError.from(error).message });

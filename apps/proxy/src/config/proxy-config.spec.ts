@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
+import { anyPack, AnySchema } from '@bufbuild/protobuf/wkt';
 import { silentLogger } from '@flotilla/observe';
-import { FlotillaError, systemClock } from '@flotilla/runtime';
+import { type Clock, FakeClock, FlotillaError, systemClock } from '@flotilla/runtime';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import {
   Cluster_DiscoveryType,
@@ -13,6 +13,7 @@ import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoin
 import { type Listener, ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { TYPE_URLS } from '@flotilla/xds';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSecretTable } from '../identity/secret-table.ts';
 import { resource, type ScriptedAds, type ScriptedStream, startScriptedAds } from '../journeys/scripted-ads.ts';
@@ -62,7 +63,7 @@ function recorder() {
   };
 }
 
-async function start(server?: ScriptedAds) {
+async function start(server?: ScriptedAds, apiType = ApiConfigSource_ApiType.DELTA_GRPC, clock: Clock = systemClock) {
   const ads = server ?? (await startScriptedAds());
   if (server === undefined) cleanups.push(() => ads.close());
   const targets = recorder();
@@ -100,7 +101,7 @@ async function start(server?: ScriptedAds) {
       },
       dynamicResources: {
         adsConfig: {
-          apiType: ApiConfigSource_ApiType.DELTA_GRPC,
+          apiType,
           grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: 'xds-grpc' } } }],
         },
         cdsConfig: ADS,
@@ -116,7 +117,7 @@ async function start(server?: ScriptedAds) {
       return { name, clusterNames: new Set(), internalOnlyHeaders: [], match: () => null };
     },
     stats,
-    clock: systemClock,
+    clock,
     random: () => 0,
     logger: silentLogger,
     drainMs: 0,
@@ -179,7 +180,7 @@ const routes = (name: string, version: string, host = 'good') =>
   );
 
 /** Brings a proxy up with one cluster `a` and one listener `l` with routes `r`. */
-async function bringUp(stream: ScriptedStream): Promise<void> {
+async function bringUp(stream: ScriptedStream<unknown>): Promise<void> {
   await stream.request('CDS');
   stream.send('CDS', [cluster('a', '1')]);
   await stream.request('EDS');
@@ -303,5 +304,126 @@ describe('configuration over delta ADS', () => {
     expect(config.isReady()).toBe(true);
     stream.send('EDS', [endpoints('elsewhere', '1')]);
     await vi.waitFor(() => expect(log.slice(3)).toEqual(['cluster a', 'endpoints elsewhere 1']));
+  });
+});
+
+describe('configuration over state-of-the-world ADS', () => {
+  const startSotw = (server?: ScriptedAds) => start(server, ApiConfigSource_ApiType.GRPC);
+
+  it('warms as over delta, and acknowledges each version', async () => {
+    const { ads, config, log } = await startSotw();
+    const stream = await ads.sotwStream();
+    expect(await stream.request('CDS')).toMatchObject({
+      node: { id: 'sidecar~1' },
+      resourceNames: [],
+      versionInfo: '',
+    });
+    const nonce = stream.send('CDS', [cluster('a', '1')]);
+    // Envoy repeats the node unless it is told not to.
+    expect(await stream.request('EDS')).toMatchObject({ node: { id: 'sidecar~1' }, resourceNames: ['a'] });
+    expect(stream.unread('CDS')).toBe(0); // the acknowledgement waits for the endpoints
+    stream.send('EDS', [endpoints('a', '1')]);
+    expect(await stream.request('CDS')).toMatchObject({ responseNonce: nonce, versionInfo: '1' });
+    await stream.request('LDS');
+    stream.send('LDS', [listener('l', '1', 'r')]);
+    expect((await stream.request('RDS')).resourceNames).toEqual(['r']);
+    stream.send('RDS', [routes('r', '1')]);
+    await config.ready;
+    expect(log).toEqual(['cluster a', 'endpoints a 1', 'listener l']);
+    expect(config.clusters.dump().find(({ name }) => name === 'a')?.active?.version).toBe('1');
+  });
+
+  it('removes what a response of all clusters or listeners leaves out, and nothing else', async () => {
+    const { ads, config, log } = await startSotw();
+    const stream = await ads.sotwStream();
+    await bringUp(stream);
+    await config.ready;
+    stream.send('CDS', [cluster('a', '1'), cluster('b', '1')]);
+    stream.send('EDS', [endpoints('b', '1')]);
+    await vi.waitFor(() => expect(log.slice(3)).toEqual(['cluster b', 'endpoints b 1']));
+    stream.send('RDS', []);
+    stream.send('LDS', []);
+    stream.send('CDS', [cluster('b', '1')]);
+    await vi.waitFor(() => expect(log.slice(5).sort()).toEqual(['-cluster a', '-listener l']));
+    let request = await stream.request('EDS');
+    while (request.resourceNames.includes('a')) request = await stream.request('EDS');
+    expect(request.resourceNames).toEqual(['b']);
+  });
+
+  it('uses the good resources of an update, and refuses it with the version in use', async () => {
+    const { ads, config, log } = await startSotw();
+    const stream = await ads.sotwStream();
+    await bringUp(stream);
+    await config.ready;
+    await stream.request('CDS');
+    const nonce = stream.send('CDS', [cluster('bad', '1'), cluster('a', '2', 900)]);
+    expect(await stream.request('CDS')).toMatchObject({
+      responseNonce: nonce,
+      versionInfo: '1',
+      errorDetail: { code: 3, message: 'bad: lb_policy: not supported' },
+    });
+    expect(log.slice(3)).toEqual(['cluster a', 'endpoints a 1']);
+  });
+
+  it('refuses a response with a resource that cannot be read, and keeps what is in use', async () => {
+    const { ads, config, log } = await startSotw();
+    const stream = await ads.sotwStream();
+    await bringUp(stream);
+    await config.ready;
+    await stream.request('CDS');
+    const cut = create(AnySchema, { typeUrl: TYPE_URLS.CDS, value: Uint8Array.of(0x0a, 0x7f) });
+    stream.send('CDS', [{ name: 'a', version: '2', any: cut }]);
+    expect((await stream.request('CDS')).errorDetail?.message).toMatch(/cannot decode .*Cluster/);
+    expect(log).toHaveLength(3);
+    stream.send('CDS', [cluster('a', '1')]);
+    expect((await stream.request('CDS')).errorDetail).toBeUndefined();
+    expect(log).toHaveLength(3);
+  });
+
+  it('comes back with its versions, and without warming again', async () => {
+    const { ads, config, log, stats } = await startSotw();
+    await bringUp(await ads.sotwStream());
+    await config.ready;
+    const done = [...log];
+    const { port } = ads;
+    await ads.close();
+    await vi.waitFor(() => expect(stats.gauge('control_plane.connected_state').value).toBe(0));
+    const again = await startScriptedAds(port);
+    cleanups.push(() => again.close());
+    const stream = await again.sotwStream();
+    expect(await stream.request('CDS')).toMatchObject({ versionInfo: '1', responseNonce: '' });
+    expect(await stream.request('RDS')).toMatchObject({ versionInfo: '4', resourceNames: ['r'] });
+    stream.send('CDS', [cluster('a', '9')]);
+    await stream.request('CDS');
+    expect(log).toEqual(done);
+    expect(stats.counter('cluster_manager.cluster_warmings').value).toBe(1);
+  });
+});
+
+describe.each([
+  ['delta', ApiConfigSource_ApiType.DELTA_GRPC],
+  ['state-of-the-world', ApiConfigSource_ApiType.GRPC],
+] as const)('a resource with a lifetime, over %s', (_, apiType) => {
+  it('goes when it is not confirmed in time, and stays while it is', async () => {
+    const clock = new FakeClock();
+    const { ads, config, log } = await start(undefined, apiType, clock);
+    const isSotw = apiType === ApiConfigSource_ApiType.GRPC;
+    const stream: ScriptedStream<unknown> = await (isSotw ? ads.sotwStream() : ads.stream());
+    await bringUp(stream);
+    await config.ready;
+    const mortal = { ...listener('m', '1'), ttlMs: 10_000 };
+    const rest = isSotw ? [listener('l', '1', 'r')] : [];
+    stream.send('LDS', [...rest, mortal]);
+    await vi.waitFor(() => expect(log.at(-1)).toBe('listener m'));
+    await stream.request('LDS');
+    await stream.request('LDS');
+    clock.advance(8_000);
+    // A heartbeat: the version in use, and nothing in it.
+    stream.send('LDS', [...rest, { name: 'm', version: isSotw ? '5' : '1', ttlMs: 10_000 }]);
+    await stream.request('LDS');
+    clock.advance(8_000);
+    expect(log).not.toContain('-listener m');
+    clock.advance(2_000);
+    await vi.waitFor(() => expect(log.at(-1)).toBe('-listener m'));
   });
 });

@@ -14,7 +14,7 @@ import { controlClusterNames, controlConnections } from './control-connections.t
 import { countUpdates } from './count-updates.ts';
 import type { RouteTables } from './context.ts';
 import { decodeSecretResource } from './decode-resource.ts';
-import type { ApplyDelta, DeltaStream } from './delta-stream.ts';
+import type { ApplyUpdate, DiscoveryStream } from './discovery-stream.ts';
 import { firstUpdate } from './first-update.ts';
 import { type CompiledForUse, createListenerSet, type ListenerSet, type ListenerTarget } from './listener-set.ts';
 import { createRouteSet, type RouteSet } from './route-set.ts';
@@ -71,7 +71,7 @@ export function lateRoutes(): LateRoutes {
 export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOptions<C>): ProxyConfig {
   const { bootstrap, stats, clock, logger, secrets } = options;
   const { dynamicResources, staticResources } = bootstrap;
-  let stream: DeltaStream | null = null;
+  let stream: DiscoveryStream | null = null;
   let isReady = false;
   let phase = 'static resources';
   let systemVersion = '';
@@ -210,7 +210,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     if (adsSecretNames.size > 0) stream.subscribe('SDS', adsSecretNames);
   }
 
-  const applySecrets: ApplyDelta = (update) => {
+  const applySecrets: ApplyUpdate = (update) => {
     const refusals = update.resources.flatMap(({ name, resource }) => {
       try {
         secrets.holder(name).set(decodeSecret(decodeSecretResource(name, resource)));
@@ -222,7 +222,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     return Promise.resolve(refusals);
   };
 
-  function noteVersion(apply: ApplyDelta): ApplyDelta {
+  function noteVersion(apply: ApplyUpdate): ApplyUpdate {
     return (update) => {
       if (update.systemVersion !== '') systemVersion = update.systemVersion;
       return apply(update);

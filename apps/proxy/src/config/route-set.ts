@@ -5,7 +5,7 @@ import type { Counter, StatsRegistry } from '../observe/stats.ts';
 import type { RouteTables } from './context.ts';
 import { openUpdateCounts, type UpdateCounts } from './count-updates.ts';
 import { decodeRoutes } from './decode-resource.ts';
-import type { ApplyDelta } from './delta-stream.ts';
+import type { ApplyUpdate } from './discovery-stream.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
 
 export interface RouteSetOptions {
@@ -19,7 +19,7 @@ export interface RouteSetOptions {
 
 /** Route tables that listeners name (RDS). A table is swapped whole; requests keep the one that they began with. */
 export interface RouteSet extends RouteTables {
-  readonly applyRoutes: ApplyDelta;
+  readonly applyRoutes: ApplyUpdate;
   /** Whether a listener need not wait for it. */
   isKnown(name: string): boolean;
   /**
@@ -54,7 +54,7 @@ export function createRouteSet(options: RouteSetOptions): RouteSet {
   const absent = new Set<string>();
   let wanted: RouteNames = new Map();
 
-  const applyRoutes: ApplyDelta = (update) => {
+  const applyRoutes: ApplyUpdate = (update) => {
     const refusals: { name: string; reason: string }[] = [];
     for (const { name, version, resource } of update.resources) {
       if (!wanted.has(name)) continue;

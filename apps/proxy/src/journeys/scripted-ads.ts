@@ -2,13 +2,15 @@ import { createServer, type Http2Server, type ServerHttp2Session } from 'node:ht
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
-import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
+import { type Any, anyPack, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { AggregatedDiscoveryService } from '@flotilla/wire/envoy/service/discovery/v3/ads_pb.js';
 import {
   type DeltaDiscoveryRequest,
-  type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
+  type DiscoveryRequest,
+  DiscoveryResponseSchema,
+  ResourceSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import { shortNameOf, typeUrlOf, type XdsShortName } from '@flotilla/xds';
 import { PushableIterable } from '../config/pushable.ts';
@@ -16,7 +18,10 @@ import { PushableIterable } from '../config/pushable.ts';
 export interface ScriptedResource {
   readonly name: string;
   readonly version: string;
-  readonly any: Any;
+  /** Absent: the resource in use goes on. */
+  readonly any?: Any;
+  /** How long it may be used without being sent again; absent: for good. */
+  readonly ttlMs?: number;
 }
 
 /** One resource as the script sends it. */
@@ -30,9 +35,10 @@ export function resource<D extends DescMessage>(
 }
 
 /** One stream of a client, driven by the test. */
-export interface ScriptedStream {
+export interface ScriptedStream<Q = DeltaDiscoveryRequest> {
   /** The next request of a type; earlier ones of other types stay queued. */
-  request(type: XdsShortName): Promise<DeltaDiscoveryRequest>;
+  request(type: XdsShortName): Promise<Q>;
+  /** On a state-of-the-world stream the version is a number that each response raises, and `removed` is not said. */
   send(type: XdsShortName, resources: readonly ScriptedResource[], removed?: readonly string[]): string;
   /** Requests of a type that have arrived and were not asked for. */
   unread(type: XdsShortName): number;
@@ -40,26 +46,34 @@ export interface ScriptedStream {
 
 export interface ScriptedAds {
   readonly port: number;
-  /** The next stream that a client opens. */
+  /** The next delta stream that a client opens. */
   stream(): Promise<ScriptedStream>;
+  /** The next state-of-the-world stream. */
+  sotwStream(): Promise<ScriptedStream<DiscoveryRequest>>;
   /** Cuts every connection. */
   cut(): void;
   close(): Promise<void>;
 }
 
-/** A delta ADS server over HTTP/2 on a real socket that says only what the test tells it to. */
+/** An ADS server over HTTP/2 on a real socket that says only what the test tells it to. */
 export async function startScriptedAds(port = 0): Promise<ScriptedAds> {
   const streams = new PushableIterable<ScriptedStream>();
-  const nextStream = streams[Symbol.asyncIterator]();
+  const sotwStreams = new PushableIterable<ScriptedStream<DiscoveryRequest>>();
   const sessions = new Set<ServerHttp2Session>();
   const server: Http2Server = createServer(
     connectNodeAdapter({
       routes: (router) =>
         router.service(AggregatedDiscoveryService, {
           deltaAggregatedResources: (requests, context) => {
-            const { stream, responses } = scriptedStream(requests);
+            const { stream, responses } = scriptedStream(requests, deltaResponse);
             context.signal.addEventListener('abort', () => responses.end());
             streams.push(stream);
+            return responses;
+          },
+          streamAggregatedResources: (requests, context) => {
+            const { stream, responses } = scriptedStream(requests, sotwResponse);
+            context.signal.addEventListener('abort', () => responses.end());
+            sotwStreams.push(stream);
             return responses;
           },
         }),
@@ -76,28 +90,75 @@ export async function startScriptedAds(port = 0): Promise<ScriptedAds> {
   };
   return {
     port: (server.address() as AddressInfo).port, // a listening TCP server
-    async stream() {
-      const { value } = await nextStream.next();
-      if (value === undefined) throw new Error('the server was closed');
-      return value;
-    },
+    stream: reader(streams),
+    sotwStream: reader(sotwStreams),
     cut,
     async close() {
       streams.end();
+      sotwStreams.end();
       cut();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
 }
 
-function scriptedStream(requests: AsyncIterable<DeltaDiscoveryRequest>): {
-  stream: ScriptedStream;
-  responses: PushableIterable<DeltaDiscoveryResponse>;
+function reader<T>(queue: PushableIterable<T>): () => Promise<T> {
+  const iterator = queue[Symbol.asyncIterator]();
+  return async () => {
+    const { value } = await iterator.next();
+    if (value === undefined) throw new Error('the server was closed');
+    return value;
+  };
+}
+
+interface Answer {
+  readonly type: XdsShortName;
+  readonly number: number;
+  readonly resources: readonly ScriptedResource[];
+  readonly removed: readonly string[];
+}
+
+function deltaResponse({ type, number, resources, removed }: Answer) {
+  return create(DeltaDiscoveryResponseSchema, {
+    typeUrl: typeUrlOf(type),
+    nonce: `n${number}`,
+    systemVersionInfo: String(number),
+    resources: resources.map(wrapped),
+    removedResources: [...removed],
+  });
+}
+
+function sotwResponse({ type, number, resources }: Answer) {
+  return create(DiscoveryResponseSchema, {
+    typeUrl: typeUrlOf(type),
+    nonce: `n${number}`,
+    versionInfo: String(number),
+    resources: resources.map((each) =>
+      each.any === undefined || each.ttlMs !== undefined ? anyPack(ResourceSchema, wrapped(each)) : each.any,
+    ),
+  });
+}
+
+function wrapped({ name, version, any, ttlMs }: ScriptedResource) {
+  return create(ResourceSchema, {
+    name,
+    version,
+    ...(any === undefined ? {} : { resource: any }),
+    ...(ttlMs === undefined ? {} : { ttl: durationFromMs(ttlMs) }),
+  });
+}
+
+function scriptedStream<Q extends { readonly typeUrl: string }, R>(
+  requests: AsyncIterable<Q>,
+  respond: (answer: Answer) => R,
+): {
+  stream: ScriptedStream<Q>;
+  responses: PushableIterable<R>;
 } {
-  const responses = new PushableIterable<DeltaDiscoveryResponse>();
-  const arrived = new Map<XdsShortName, DeltaDiscoveryRequest[]>();
-  const waiting = new Map<XdsShortName, ((request: DeltaDiscoveryRequest) => void)[]>();
-  let nonce = 0;
+  const responses = new PushableIterable<R>();
+  const arrived = new Map<XdsShortName, Q[]>();
+  const waiting = new Map<XdsShortName, ((request: Q) => void)[]>();
+  let number = 0;
   void (async () => {
     for await (const request of requests) {
       const type = shortNameOf(request.typeUrl);
@@ -116,17 +177,9 @@ function scriptedStream(requests: AsyncIterable<DeltaDiscoveryRequest>): {
         return new Promise((resolve) => waiting.set(type, [...(waiting.get(type) ?? []), resolve]));
       },
       send(type, resources, removed = []) {
-        nonce += 1;
-        responses.push(
-          create(DeltaDiscoveryResponseSchema, {
-            typeUrl: typeUrlOf(type),
-            nonce: `n${nonce}`,
-            systemVersionInfo: String(nonce),
-            resources: resources.map(({ name, version, any }) => ({ name, version, resource: any })),
-            removedResources: [...removed],
-          }),
-        );
-        return `n${nonce}`;
+        number += 1;
+        responses.push(respond({ type, number, resources, removed }));
+        return `n${number}`;
       },
       unread: (type) => arrived.get(type)?.length ?? 0,
     },

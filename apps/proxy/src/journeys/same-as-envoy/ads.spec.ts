@@ -11,7 +11,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '@flotilla/wir
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { describe, expect, it } from 'vitest';
-import { resource, startScriptedAds } from '../scripted-ads.ts';
+import { resource, type ScriptedStream, startScriptedAds } from '../scripted-ads.ts';
 import { fetchText, startEnvoy, startOurs, type Subject } from './subjects.ts';
 
 /** Not among them: `update_attempt` of routes, where Envoy counts a refused table twice. */
@@ -27,11 +27,11 @@ const STATISTICS: readonly string[] = [
 
 withPeer('envoy', (program) => {
   describe('our proxy and Envoy, fed by the same control plane', () => {
-    it('count updates the same', async () => {
+    it.each(['DELTA_GRPC', 'GRPC'] as const)('count updates the same: %s', async (variant) => {
       const folder = await mkdtemp(join(tmpdir(), 'flotilla-ads-'));
       try {
-        const envoys = await run(folder, (file) => startEnvoy(program, file, join(folder, 'admin')));
-        const ours = await run(folder, startOurs);
+        const envoys = await run(folder, variant, (file) => startEnvoy(program, file, join(folder, 'admin')));
+        const ours = await run(folder, variant, startOurs);
         expect(ours).toEqual(envoys);
         expect(ours['http.web.rds.table.update_success']).toBe(3);
         expect(ours['http.web.rds.table.update_rejected']).toBe(1);
@@ -43,16 +43,19 @@ withPeer('envoy', (program) => {
   });
 });
 
+type Variant = 'DELTA_GRPC' | 'GRPC';
+
 /** Starts a proxy, sends it a table, the same again, one that it must refuse, and another. */
 async function run(
   folder: string,
+  variant: Variant,
   start: (file: string) => Promise<Subject>,
 ): Promise<Readonly<Record<string, number>>> {
   const ads = await startScriptedAds();
   const file = join(folder, 'bootstrap.yaml');
-  await writeFile(file, bootstrapYaml(ads.port));
+  await writeFile(file, bootstrapYaml(ads.port, variant));
   const starting = start(file);
-  const stream = await ads.stream();
+  const stream: ScriptedStream<unknown> = await (variant === 'GRPC' ? ads.sotwStream() : ads.stream());
   await stream.request('CDS');
   stream.send('CDS', [
     resource('web', '1', ClusterSchema, create(ClusterSchema, { name: 'web', connectTimeout: { seconds: 1n } })),
@@ -150,13 +153,13 @@ function listener() {
   });
 }
 
-function bootstrapYaml(port: number): string {
+function bootstrapYaml(port: number, variant: Variant): string {
   return `
 node: { id: "sidecar~127.0.0.1~web.default~default.svc.cluster.local", cluster: web }
 admin: { address: { socket_address: { address: 127.0.0.1, port_value: 0 } } }
 dynamic_resources:
   ads_config:
-    api_type: DELTA_GRPC
+    api_type: ${variant}
     transport_api_version: V3
     grpc_services: [{ envoy_grpc: { cluster_name: xds } }]
   cds_config: { resource_api_version: V3, ads: {} }
