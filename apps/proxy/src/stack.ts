@@ -1,3 +1,4 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
 import {
   FlotillaError,
   type Clock,
@@ -15,11 +16,12 @@ import { maxDownstreamConnections } from './bootstrap/overload.ts';
 import { serveAdmin } from './admin/server.ts';
 import { controlClusterNames } from './config/control-connections.ts';
 import type { ProxyContext } from './config/context.ts';
-import { lateRoutes, openProxyConfig } from './config/proxy-config.ts';
+import { lateNames, openProxyConfig } from './config/proxy-config.ts';
 import { type CompiledListener, compileListener, openListenerManager } from './downstream/listener.ts';
 import { OwnListeners } from './downstream/own-listeners.ts';
-import { perFilterCompiler } from './http/filters/registry.ts';
+import { checkHttpFilter, perFilterCompiler } from './http/filters/registry.ts';
 import { compileRouteTable } from './http/route/compile.ts';
+import type { RouteTable } from './http/route/route.ts';
 import { deliverIdentity } from './identity/identity-secrets.ts';
 import { createSecretTable } from './identity/secret-table.ts';
 import { localNodeOf } from './local-node.ts';
@@ -108,8 +110,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     stop.push('clusters', () => clusters.close());
 
     // Routes are found by name while requests run; the table behind the name is swapped whole.
-    const routes = lateRoutes();
-    const ctx: ProxyContext = { clusters, routes, secrets, stats, clock, random, logger, node };
+    const routes = lateNames<RouteTable>();
+    // As are configurations of filters that the control plane sends on their own.
+    const extensions = lateNames<Any>();
+    const ctx: ProxyContext = { clusters, routes, extensions, secrets, stats, clock, random, logger, node };
 
     // What is written down about a request when it is over.
     const writers = openLogWriters({ clock, logger, stats });
@@ -139,6 +143,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         apply: (compiled) => listeners.apply(compiled),
         remove: (name, drain) => listeners.remove(name, drain),
       },
+      checkExtension: (any) => checkHttpFilter(any, ctx, hooks),
       compileRoutes: (table) => compileRouteTable(table, { ctx, compilePerFilterConfig: perFilterCompiler(ctx) }),
       stats,
       clock,
@@ -147,6 +152,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       drainMs,
     });
     routes.bind(config.routes);
+    extensions.bind(config.extensions);
     stop.push('configuration', () => config.close());
 
     let isDraining = false;

@@ -34,7 +34,8 @@ function compileFaults(bootstrap: Bootstrap): BootstrapFault[] {
   const tools = { secrets, stats, clock: systemClock, random: Math.random, logger: silentLogger };
   const clusters = openClusterManager(tools);
   const writers = openLogWriters(tools);
-  const ctx: ProxyContext = { ...tools, clusters, routes: { get: () => null }, node: localNodeOf(bootstrap.node) };
+  const none = { get: () => null };
+  const ctx: ProxyContext = { ...tools, clusters, routes: none, extensions: none, node: localNodeOf(bootstrap.node) };
   return checkBootstrap(bootstrap, {
     cluster: (cluster) => clusters.check(cluster),
     listener: (listener) =>

@@ -12,6 +12,7 @@ import { BootstrapConfigDumpSchema, SecretsConfigDumpSchema } from '@flotilla/wi
 import {
   ClientResourceStatus,
   ClustersConfigDumpSchema,
+  EcdsConfigDumpSchema,
   EndpointsConfigDumpSchema,
   ListenersConfigDumpSchema,
   RoutesConfigDumpSchema,
@@ -67,6 +68,9 @@ async function dumpAll(state: AdminState, includeEndpoints: boolean): Promise<Js
     () => print(ListenersConfigDumpSchema, listenersDump(state), registry),
     () => print(RoutesConfigDumpSchema, routesDump(state), registry),
     () => print(SecretsConfigDumpSchema, secretsDump(state), registry),
+    ...(state.config.extensions.dump().length === 0
+      ? []
+      : [() => print(EcdsConfigDumpSchema, extensionsDump(state), registry)]),
   ];
   return printers.map((section) => section());
 }
@@ -149,6 +153,16 @@ function routesDump({ config }: AdminState) {
   return create(RoutesConfigDumpSchema, {
     dynamicRouteConfigs: config.routes.dump().map(({ record, refused }) => ({
       ...stateOf(record, 'routeConfig'),
+      ...failureOf(refused),
+      clientStatus: statusOf(record, refused),
+    })),
+  });
+}
+
+function extensionsDump({ config }: AdminState) {
+  return create(EcdsConfigDumpSchema, {
+    ecdsFilters: config.extensions.dump().map(({ record, refused }) => ({
+      ...stateOf(record, 'ecdsFilter'),
       ...failureOf(refused),
       clientStatus: statusOf(record, refused),
     })),

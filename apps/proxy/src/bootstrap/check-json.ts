@@ -6,8 +6,7 @@ import {
   type JsonValue,
   type Registry,
 } from '@bufbuild/protobuf';
-
-export type FieldPath = readonly (string | number)[];
+import type { FieldPath } from '../config/field-path.ts';
 
 /** One fault of a document, at the place of its value (or of its key, for a field that does not exist). */
 export interface JsonFault {

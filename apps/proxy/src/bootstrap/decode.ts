@@ -3,7 +3,9 @@ import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { FlotillaError } from '@flotilla/runtime';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { type Document, isNode, isPair, isMap, LineCounter, parseDocument } from 'yaml';
-import { checkJson, type FieldPath, typeUrlsIn } from './check-json.ts';
+import { violationsOf } from '../config/constraints.ts';
+import { type FieldPath, formatPath } from '../config/field-path.ts';
+import { checkJson, typeUrlsIn } from './check-json.ts';
 import { loadTypes } from './extension-types.ts';
 import { applyRuntime } from './runtime.ts';
 
@@ -64,6 +66,8 @@ export async function decodeBootstrap(text: string, file: string): Promise<Decod
   try {
     // checkJson has established that this is JSON of the message.
     const bootstrap = fromJson(BootstrapSchema, json as JsonValue, { registry });
+    const violations = violationsOf(BootstrapSchema, bootstrap).map(({ path, reason }) => faultAt(path, reason));
+    if (violations.length > 0) return { bootstrap: null, faults: violations, faultAt };
     applyRuntime(bootstrap, registry);
     return { bootstrap, faults: null, faultAt };
   } catch (error) {
@@ -75,13 +79,6 @@ export async function decodeBootstrap(text: string, file: string): Promise<Decod
 export function formatFault(fault: Fault): string {
   const subject = fault.path === '' ? '' : `${fault.path}: `;
   return `${fault.file}:${fault.line}:${fault.column}: ${subject}${fault.message}`;
-}
-
-function formatPath(path: FieldPath): string {
-  return path
-    .map((step) => (typeof step === 'number' ? `[${step}]` : /^[\w@]+$/.test(step) ? `.${step}` : `["${step}"]`))
-    .join('')
-    .replace(/^\./, '');
 }
 
 /** The place of the last field of the path's deepest part that is written in the document. */

@@ -11,6 +11,7 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
   'envoy.config.bootstrap.v3': () => import('@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js'),
   'envoy.config.cluster.v3': () => import('@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js'),
   'envoy.config.listener.v3': () => import('@flotilla/wire/envoy/config/listener/v3/listener_pb.js'),
+  'envoy.config.core.v3': () => import('@flotilla/wire/envoy/config/core/v3/extension_pb.js'),
   'envoy.config.endpoint.v3': () => import('@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js'),
   'envoy.config.route.v3': () => import('@flotilla/wire/envoy/config/route/v3/route_pb.js'),
   'envoy.config.route.v3.components': () => import('@flotilla/wire/envoy/config/route/v3/route_components_pb.js'),

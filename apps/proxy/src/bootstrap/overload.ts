@@ -1,6 +1,6 @@
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { DownstreamConnectionsConfigSchema } from '@flotilla/wire/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { refuse, refuseWhen } from '../http/route/field.ts';
 import { runtimeEntries } from './runtime.ts';
 
@@ -26,7 +26,7 @@ function monitoredLimit({ overloadManager }: Bootstrap): number | null {
   let limit: number | null = null;
   overloadManager.resourceMonitors.forEach(({ name, configType }, index) => {
     const any = configType.value;
-    const config = any === undefined ? undefined : anyUnpack(any, DownstreamConnectionsConfigSchema);
+    const config = any === undefined ? undefined : unpackValid(any, DownstreamConnectionsConfigSchema);
     const field = `overload_manager.resource_monitors[${index}]`;
     if (config === undefined) return refuse(field, `"${name}" is not supported`);
     if (config.maxActiveDownstreamConnections < 1n)

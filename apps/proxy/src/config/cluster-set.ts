@@ -112,7 +112,7 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     entry.refused = null;
     entry.next?.warming.cancel();
     entry.next = null;
-    if (needs.length === 0) {
+    if (needs.size === 0) {
       activate(entry, config, record);
       publishNames();
       return null;
@@ -120,7 +120,6 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     counters.warmings.value += 1;
     const warming = startWarming({
       needs,
-      timeoutMs: fetchTimeoutMs(config.edsClusterConfig?.edsConfig),
       clock,
       onReady(missing) {
         if (missing.length > 0) {
@@ -143,16 +142,21 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     return warming.settled;
   }
 
-  function needsOf(config: Cluster): string[] {
-    const needs: string[] = [];
+  function needsOf(config: Cluster): Map<string, number> {
+    const needs = new Map<string, number>();
     const endpointName = endpointNameOf(config);
     if (endpointName !== null) {
-      requireAds(config.edsClusterConfig?.edsConfig, 'eds_cluster_config.eds_config');
-      if (!endpoints.has(endpointName) && !absent.has(endpointName)) needs.push(`eds:${endpointName}`);
+      const source = config.edsClusterConfig?.edsConfig;
+      requireAds(source, 'eds_cluster_config.eds_config');
+      if (!endpoints.has(endpointName) && !absent.has(endpointName)) {
+        needs.set(`eds:${endpointName}`, fetchTimeoutMs(source));
+      }
     }
     for (const reference of secretsOfCluster(config)) {
       secrets.require(reference);
-      if (!secrets.isPresent(reference.name)) needs.push(`secret:${reference.name}`);
+      if (!secrets.isPresent(reference.name)) {
+        needs.set(`secret:${reference.name}`, fetchTimeoutMs(reference.source ?? undefined));
+      }
     }
     return needs;
   }

@@ -1,3 +1,4 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import type { RouteTable } from '../http/route/route.ts';
@@ -10,10 +11,16 @@ export interface RouteTables {
   get(name: string): RouteTable | null;
 }
 
+/** Finds the present configuration of a filter by its ECDS name; null while it has not arrived. */
+export interface Extensions {
+  get(name: string): Any | null;
+}
+
 /** What compiled configuration may reach at run time. One per proxy process (or worker). */
 export interface ProxyContext {
   readonly clusters: ClusterManager;
   readonly routes: RouteTables;
+  readonly extensions: Extensions;
   readonly secrets: SecretStore;
   readonly stats: StatsRegistry;
   readonly clock: Clock;

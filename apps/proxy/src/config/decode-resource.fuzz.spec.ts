@@ -20,7 +20,19 @@ import {
 const NAME = 'a';
 const routes = {
   name: NAME,
-  virtualHosts: [{ name: 'all', domains: ['*'], routes: [{ name: 'r', match: { caseSensitive: true } }] }],
+  virtualHosts: [
+    {
+      name: 'all',
+      domains: ['*'],
+      routes: [
+        {
+          name: 'r',
+          match: { pathSpecifier: { case: 'prefix' as const, value: '/' } },
+          action: { case: 'route' as const, value: { clusterSpecifier: { case: 'cluster' as const, value: 'c' } } },
+        },
+      ],
+    },
+  ],
 };
 const manager = create(HttpConnectionManagerSchema, {
   statPrefix: 'x',

@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
-import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
+import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Transport } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { compileStringMatcher, type StringPredicate } from '@flotilla/match';
@@ -9,6 +9,7 @@ import { uriSanOf } from '@flotilla/spiffe';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { unpackValid } from './constraints.ts';
 import { stringMatchOf } from '../http/route/matcher-specs.ts';
 import { readDataSource } from '../identity/decode-secret.ts';
 import type { Secret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
@@ -104,7 +105,7 @@ interface TlsClient {
 
 function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
   const any = socket.configType.value;
-  const context = any === undefined ? undefined : anyUnpack(any, UpstreamTlsContextSchema);
+  const context = any === undefined ? undefined : unpackValid(any, UpstreamTlsContextSchema);
   if (context === undefined) throw new FlotillaError('invalid', `transport socket "${socket.name}" is not TLS`);
   const common = context.commonTlsContext;
   const [ownSds] = common?.tlsCertificateSdsSecretConfigs ?? [];

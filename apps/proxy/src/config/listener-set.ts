@@ -8,13 +8,17 @@ import type { SecretNeeds } from './cluster-set.ts';
 import { decodeListener } from './decode-resource.ts';
 import type { ApplyUpdate, DiscoveryUpdate, Refusal } from './discovery-stream.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
-import { routeFetchTimeoutMs } from './route-source.ts';
-import type { RouteNames, RouteSet } from './route-set.ts';
+import { fetchTimeoutMs } from './config-source.ts';
+import type { ExtensionSet, NeededExtension } from './extension-set.ts';
+import type { NamedSet, NeededResource } from './named-set.ts';
 import { startWarming, type Warming } from './warming.ts';
 
 /** The part of a compiled listener that decides when it may be used. */
 export interface CompiledForUse {
-  readonly routeNames: RouteNames;
+  /** By RDS name. */
+  readonly neededRoutes: ReadonlyMap<string, NeededResource>;
+  /** By ECDS name. */
+  readonly neededExtensions: ReadonlyMap<string, NeededExtension>;
 }
 
 /** Where listeners go when they are ready (the listener manager). */
@@ -28,7 +32,8 @@ export interface ListenerTarget<C extends CompiledForUse> {
 
 export interface ListenerSetOptions<C extends CompiledForUse> {
   readonly target: ListenerTarget<C>;
-  readonly routes: RouteSet;
+  readonly routes: Pick<NamedSet<unknown>, 'isKnown' | 'setNames'>;
+  readonly extensions: Pick<ExtensionSet, 'isKnown' | 'setNames'>;
   readonly secrets: SecretNeeds;
   readonly stats: StatsRegistry;
   readonly clock: Clock;
@@ -44,10 +49,10 @@ export interface ListenerSetOptions<C extends CompiledForUse> {
 
 interface ListenerEntry {
   readonly isStatic: boolean;
-  active: (ResourceRecord & { readonly routeNames: RouteNames }) | null;
+  active: (ResourceRecord & { readonly uses: CompiledForUse }) | null;
   next:
     | (ResourceRecord & {
-        readonly routeNames: RouteNames;
+        readonly uses: CompiledForUse;
         readonly warming: Warming;
         readonly applied: Promise<void>;
       })
@@ -63,13 +68,14 @@ export interface ListenerDump {
   readonly refused: RefusedRecord | null;
 }
 
-/** All listeners of the proxy, static and dynamic: LDS, and the routes and secrets that they wait for. */
+/** All listeners of the proxy, static and dynamic: LDS, and the routes, filters and secrets that they wait for. */
 export interface ListenerSet {
   /** Resolves when it is in use; rejects with `invalid` or `system` (a port in use). */
   addStatic(listener: Listener): Promise<void>;
   readonly applyListeners: ApplyUpdate;
   secretArrived(name: string): void;
   routesArrived(name: string): void;
+  extensionArrived(name: string): void;
   warming(): { readonly name: string; readonly pending: readonly string[] }[];
   /** Settles when nothing warms that warms now. */
   settled(): Promise<void>;
@@ -78,7 +84,7 @@ export interface ListenerSet {
 }
 
 export function createListenerSet<C extends CompiledForUse>(options: ListenerSetOptions<C>): ListenerSet {
-  const { target, routes, secrets, stats, clock, logger } = options;
+  const { target, routes, extensions, secrets, stats, clock, logger } = options;
   const entries = new Map<string, ListenerEntry>();
   /** Changes of sockets happen one after another, in the order in which they were decided. */
   let tail: Promise<void> = Promise.resolve();
@@ -113,7 +119,6 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     applied.catch(() => undefined);
     const warming = startWarming({
       needs,
-      timeoutMs: needs.length === 0 ? 0 : routeFetchTimeoutMs(config),
       clock,
       onReady(missing) {
         if (missing.length > 0) {
@@ -123,9 +128,9 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
         inOrder(() => activate(entry, next, compiled)).then(resolve, reject);
       },
     });
-    const next = { ...record, routeNames: compiled.routeNames, warming, applied };
+    const next = { ...record, uses: compiled, warming, applied };
     entry.next = next;
-    if (needs.length === 0) inOrder(() => activate(entry, next, compiled)).then(resolve, reject);
+    if (needs.size === 0) inOrder(() => activate(entry, next, compiled)).then(resolve, reject);
     else counters.warmings.value += 1;
     void warming.settled.then(() => {
       // Replaced or removed while it waited: nobody's failure.
@@ -135,11 +140,19 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     return applied;
   }
 
-  function needsOf(config: Listener, compiled: C): string[] {
-    const needs = [...compiled.routeNames.keys()].filter((name) => !routes.isKnown(name)).map((name) => `rds:${name}`);
+  function needsOf(config: Listener, { neededRoutes, neededExtensions }: C): Map<string, number> {
+    const needs = new Map<string, number>();
+    for (const [name, { fetchTimeoutMs: timeoutMs }] of neededRoutes) {
+      if (timeoutMs !== null && !routes.isKnown(name)) needs.set(`rds:${name}`, timeoutMs);
+    }
+    for (const [name, { fetchTimeoutMs: timeoutMs }] of neededExtensions) {
+      if (timeoutMs !== null && !extensions.isKnown(name)) needs.set(`ecds:${name}`, timeoutMs);
+    }
     for (const reference of secretsOfListener(config)) {
       secrets.require(reference);
-      if (!secrets.isPresent(reference.name)) needs.push(`secret:${reference.name}`);
+      if (!secrets.isPresent(reference.name)) {
+        needs.set(`secret:${reference.name}`, fetchTimeoutMs(reference.source ?? undefined));
+      }
     }
     return needs;
   }
@@ -150,8 +163,8 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
       await target.apply(compiled);
       counters.createSuccess.value += 1;
       (entry.active === null ? counters.added : counters.modified).value += 1;
-      const { name, resource, updatedMs, routeNames } = next;
-      entry.active = { name, version: next.version, resource, updatedMs, routeNames };
+      const { name, resource, updatedMs, uses } = next;
+      entry.active = { name, version: next.version, resource, updatedMs, uses };
     } catch (error) {
       counters.createFailure.value += 1;
       const reason = FlotillaError.from(error);
@@ -185,21 +198,24 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     });
   }
 
-  /** Says which routes are needed, and counts. */
+  /** Says what is needed by name, and counts. */
   function publish(): void {
-    const names = new Map<string, string>();
+    const routeNames = new Map<string, NeededResource>();
+    const extensionNames = new Map<string, NeededExtension>();
     let active = 0;
     let warming = 0;
     for (const entry of entries.values()) {
       for (const record of [entry.active, entry.next]) {
-        for (const [name, prefix] of record?.routeNames ?? []) if (!names.has(name)) names.set(name, prefix);
+        for (const [name, need] of record?.uses.neededRoutes ?? []) routeNames.set(name, need);
+        for (const [name, need] of record?.uses.neededExtensions ?? []) extensionNames.set(name, need);
       }
       if (entry.active !== null) active += 1;
       if (entry.next !== null) warming += 1;
     }
     counters.active.value = active;
     counters.warming.value = warming;
-    routes.setNames(names, options.drainMs);
+    routes.setNames(routeNames, options.drainMs);
+    extensions.setNames(extensionNames, options.drainMs);
   }
 
   async function applyListeners(update: DiscoveryUpdate): Promise<readonly Refusal[]> {
@@ -244,6 +260,7 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     applyListeners,
     secretArrived: (name) => satisfy(`secret:${name}`),
     routesArrived: (name) => satisfy(`rds:${name}`),
+    extensionArrived: (name) => satisfy(`ecds:${name}`),
     warming: () =>
       [...entries].flatMap(([name, { next }]) => (next === null ? [] : [{ name, pending: [...next.warming.pending] }])),
     async settled() {

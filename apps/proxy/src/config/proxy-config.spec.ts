@@ -18,6 +18,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSecretTable } from '../identity/secret-table.ts';
 import { resource, type ScriptedAds, type ScriptedStream, startScriptedAds } from '../journeys/scripted-ads.ts';
 import { StatsRegistry } from '../observe/stats.ts';
+import type { CompiledForUse } from './listener-set.ts';
 import { openProxyConfig } from './proxy-config.ts';
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -50,7 +51,12 @@ function recorder() {
         bad(listener.name);
         return {
           name: listener.name,
-          routeNames: new Map(listener.statPrefix ? [[listener.statPrefix, `http.x.rds.${listener.statPrefix}`]] : []),
+          neededRoutes: new Map(
+            listener.statPrefix
+              ? [[listener.statPrefix, { statPrefix: `http.x.rds.${listener.statPrefix}`, fetchTimeoutMs: 15_000 }]]
+              : [],
+          ),
+          neededExtensions: new Map(),
         };
       },
       apply({ name }: { name: string }) {
@@ -68,7 +74,7 @@ async function start(server?: ScriptedAds, apiType = ApiConfigSource_ApiType.DEL
   if (server === undefined) cleanups.push(() => ads.close());
   const targets = recorder();
   const stats = new StatsRegistry();
-  const config = openProxyConfig<{ name: string; routeNames: ReadonlyMap<string, string> }>({
+  const config = openProxyConfig<CompiledForUse & { name: string }>({
     bootstrap: create(BootstrapSchema, {
       node: { id: 'sidecar~1' },
       staticResources: {
@@ -112,6 +118,7 @@ async function start(server?: ScriptedAds, apiType = ApiConfigSource_ApiType.DEL
     hasIdentity: false,
     clusters: targets.clusters,
     listeners: targets.listeners,
+    checkExtension: () => ({ typeName: '' }),
     compileRoutes: ({ name, virtualHosts }) => {
       if (virtualHosts.some((host) => host.name === 'bad')) throw new FlotillaError('invalid', 'virtual_hosts[0]: bad');
       return { name, clusterNames: new Set(), internalOnlyHeaders: [], match: () => null };

@@ -12,12 +12,12 @@ import { type ClusterSet, type ClusterTarget, createClusterSet } from './cluster
 import { fetchTimeoutMs, requireAds } from './config-source.ts';
 import { controlClusterNames, controlConnections } from './control-connections.ts';
 import { countUpdates } from './count-updates.ts';
-import type { RouteTables } from './context.ts';
-import { decodeSecretResource } from './decode-resource.ts';
+import { decodeRoutes, decodeSecretResource } from './decode-resource.ts';
 import type { ApplyUpdate, DiscoveryStream } from './discovery-stream.ts';
 import { firstUpdate } from './first-update.ts';
 import { type CompiledForUse, createListenerSet, type ListenerSet, type ListenerTarget } from './listener-set.ts';
-import { createRouteSet, type RouteSet } from './route-set.ts';
+import { createExtensionSet, type ExtensionSet, type ExtensionSetOptions } from './extension-set.ts';
+import { createNamedSet, type NamedSet } from './named-set.ts';
 
 export interface ProxyConfigOptions<C extends CompiledForUse> {
   readonly bootstrap: Bootstrap;
@@ -27,6 +27,7 @@ export interface ProxyConfigOptions<C extends CompiledForUse> {
   readonly clusters: ClusterTarget;
   readonly listeners: ListenerTarget<C>;
   readonly compileRoutes: (config: RouteConfiguration) => RouteTable;
+  readonly checkExtension: ExtensionSetOptions['check'];
   readonly stats: StatsRegistry;
   readonly clock: Clock;
   readonly random: Random;
@@ -44,7 +45,8 @@ export interface ProxyConfigOptions<C extends CompiledForUse> {
 export interface ProxyConfig {
   readonly clusters: ClusterSet;
   readonly listeners: ListenerSet;
-  readonly routes: RouteSet;
+  readonly routes: NamedSet<RouteTable>;
+  readonly extensions: ExtensionSet;
   /** Resolves when the first configuration is in force; rejects when a static resource cannot be used. */
   readonly ready: Promise<void>;
   isReady(): boolean;
@@ -58,14 +60,15 @@ export interface ProxyConfig {
 /** How long the answer to an LDS update waits for its listeners to be bound. */
 const ANSWER_WITHIN_MS = 2_000;
 
-/** The tables of a configuration that is still being put together. */
-export interface LateRoutes extends RouteTables {
-  bind(routes: RouteTables): void;
+/** What is found by name in a configuration that is still being put together. */
+export interface LateNames<V> {
+  get(name: string): V | null;
+  bind(names: { get(name: string): V | null }): void;
 }
 
-export function lateRoutes(): LateRoutes {
-  let bound: RouteTables | null = null;
-  return { get: (name) => bound?.get(name) ?? null, bind: (routes) => void (bound = routes) };
+export function lateNames<V>(): LateNames<V> {
+  let bound: { get(name: string): V | null } | null = null;
+  return { get: (name) => bound?.get(name) ?? null, bind: (names) => void (bound = names) };
 }
 
 export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOptions<C>): ProxyConfig {
@@ -103,6 +106,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
   let adsSecretNames: ReadonlySet<string> = new Set();
   let endpointNames: ReadonlySet<string> = new Set();
   let routeNames: ReadonlySet<string> = new Set();
+  let extensionNames: ReadonlySet<string> = new Set();
 
   const watched = new Set<string>();
   const secretNeeds = {
@@ -128,8 +132,10 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
       stream?.subscribe('EDS', names);
     },
   });
-  const routes = createRouteSet({
+  const routes = createNamedSet({
+    decode: decodeRoutes,
     compile: options.compileRoutes,
+    keepsRemoved: true,
     stats,
     clock,
     onNames(names) {
@@ -138,9 +144,20 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     },
     onArrived: (name) => listeners.routesArrived(name),
   });
+  const extensions = createExtensionSet({
+    check: options.checkExtension,
+    stats,
+    clock,
+    onNames(names) {
+      extensionNames = names;
+      stream?.subscribe('ECDS', names);
+    },
+    onArrived: (name) => listeners.extensionArrived(name),
+  });
   const listeners: ListenerSet = createListenerSet<C>({
     target: options.listeners,
     routes,
+    extensions,
     secrets: secretNeeds,
     stats,
     clock,
@@ -197,7 +214,8 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
       LDS: firstListeners.watch(
         countUpdates(stats, clock, 'listener_manager.lds', noteVersion(listeners.applyListeners)),
       ),
-      RDS: noteVersion(routes.applyRoutes),
+      RDS: noteVersion(routes.applyUpdate),
+      ECDS: noteVersion(extensions.applyUpdate),
       SDS: applySecrets,
     });
     if (isClosed) {
@@ -208,6 +226,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     if (endpointNames.size > 0) stream.subscribe('EDS', endpointNames);
     if (routeNames.size > 0) stream.subscribe('RDS', routeNames);
     if (adsSecretNames.size > 0) stream.subscribe('SDS', adsSecretNames);
+    if (extensionNames.size > 0) stream.subscribe('ECDS', extensionNames);
   }
 
   const applySecrets: ApplyUpdate = (update) => {
@@ -244,6 +263,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     clusters,
     listeners,
     routes,
+    extensions,
     ready,
     isReady: () => isReady,
     unready: () =>

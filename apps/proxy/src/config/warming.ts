@@ -2,16 +2,15 @@ import type { Clock, Timer } from '@flotilla/runtime';
 
 /**
  * A resource that waits for others before it is used: a cluster for its endpoints and secrets, a listener for its
- * routes and secrets. Until then the previous version of it, if any, stays in use.
+ * routes, secrets and filters. Until then the previous version of it, if any, stays in use.
  *
  * ```
- * start ─▶ waiting ─ satisfy(last need) ─▶ ready
- *             ├── time-out ─▶ ready, with what there is (Envoy: initial_fetch_timeout)
+ * start ─▶ waiting ─ satisfy(need), or its time-out (Envoy: initial_fetch_timeout), for each ─▶ ready, with what there is
  *             └── cancel ─▶ replaced or removed
  * ```
  */
 export interface Warming {
-  /** What has not arrived: `eds:<name>`, `rds:<name>`, `secret:<name>`. */
+  /** What has not arrived: `eds:<name>`, `rds:<name>`, `ecds:<name>`, `secret:<name>`. */
   readonly pending: ReadonlySet<string>;
   satisfy(need: string): void;
   cancel(): void;
@@ -20,33 +19,49 @@ export interface Warming {
 }
 
 export interface WarmingOptions {
-  readonly needs: Iterable<string>;
-  /** 0 waits without end. */
-  readonly timeoutMs: number;
+  /** Each with how long it is waited for, milliseconds; 0: without end. */
+  readonly needs: ReadonlyMap<string, number>;
   readonly clock: Clock;
   /** Called once, unless cancelled. `missing` is what never arrived. */
   readonly onReady: (missing: readonly string[]) => void;
 }
 
-export function startWarming(options: WarmingOptions): Warming {
-  const pending = new Set(options.needs);
+export function startWarming({ needs, clock, onReady }: WarmingOptions): Warming {
+  const pending = new Set(needs.keys());
+  const missing: string[] = [];
+  const timers = new Map<string, Timer>();
   const { promise: settled, resolve } = Promise.withResolvers<void>();
-  let isOver = false;
-  let timer: Timer | null = null;
-  function finish(isReady: boolean): void {
-    if (isOver) return;
-    isOver = true;
-    timer?.cancel();
-    if (isReady) options.onReady([...pending]);
+
+  function settle(need: string): boolean {
+    timers.get(need)?.cancel();
+    timers.delete(need);
+    return pending.delete(need);
+  }
+
+  function finishIfDone(): void {
+    if (pending.size > 0) return;
+    onReady(missing);
     resolve();
   }
-  if (options.timeoutMs > 0) timer = options.clock.after(options.timeoutMs, () => finish(true));
+
+  for (const [need, timeoutMs] of needs) {
+    if (timeoutMs === 0) continue;
+    const timer = clock.after(timeoutMs, () => {
+      settle(need);
+      missing.push(need);
+      finishIfDone();
+    });
+    timers.set(need, timer);
+  }
   return {
     pending,
     satisfy(need) {
-      if (pending.delete(need) && pending.size === 0) finish(true);
+      if (settle(need)) finishIfDone();
     },
-    cancel: () => finish(false),
+    cancel() {
+      for (const need of [...pending]) settle(need);
+      resolve();
+    },
     settled,
   };
 }

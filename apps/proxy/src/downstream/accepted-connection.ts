@@ -1,3 +1,4 @@
+import type { NeededResource } from '../config/named-set.ts';
 import type { Socket } from 'node:net';
 import type { ConnectionInfo } from '../observe/stream-info.ts';
 import type { PeerCertificate } from './peer-certificate.ts';
@@ -34,8 +35,8 @@ export interface OpenConnection {
 export interface NetworkFilter {
   /** Takes the connection; `onClose` is called once when it is over. */
   open(accepted: AcceptedConnection, onClose: () => void): OpenConnection;
-  /** RDS names that it looks up, each with the prefix of its statistics. */
-  readonly routeNames: ReadonlyMap<string, string>;
+  /** By RDS name. */
+  readonly neededRoutes: ReadonlyMap<string, NeededResource>;
   /** Clusters that it names itself (not through routes). */
   readonly clusterNames: readonly string[];
 }

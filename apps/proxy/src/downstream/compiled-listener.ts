@@ -1,3 +1,5 @@
+import type { NeededExtension } from '../config/extension-set.ts';
+import type { NeededResource } from '../config/named-set.ts';
 import type { RouteTable } from '../http/route/route.ts';
 import type { AccessLog } from '../observe/access-log.ts';
 import type { Counter, Gauge } from '../observe/stats.ts';
@@ -44,8 +46,10 @@ export interface CompiledListener {
   readonly chains: readonly FilterChain[];
   readonly backlog: number | null;
   readonly accessLogs: readonly AccessLog[];
-  /** RDS names that it needs, each with the prefix of its statistics; warming waits for them. */
-  readonly routeNames: ReadonlyMap<string, string>;
+  /** By RDS name; warming waits for them. */
+  readonly neededRoutes: ReadonlyMap<string, NeededResource>;
+  /** By ECDS name, likewise. */
+  readonly neededExtensions: ReadonlyMap<string, NeededExtension>;
   readonly inlineRouteConfigs: readonly RouteTable[];
   /** Clusters of TCP proxies. */
   readonly clusterNames: ReadonlySet<string>;

@@ -1,6 +1,7 @@
-import { type Any, anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
+import { type Any, durationMs } from '@bufbuild/protobuf/wkt';
 import { ConnectionLimitSchema } from '@flotilla/wire/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
 import { LocalRateLimitSchema } from '@flotilla/wire/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { compileTokenBucket, TokenBucket } from '../http/filters/rate-limit/token-bucket.ts';
 import { refuse } from '../http/route/field.ts';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from './accepted-connection.ts';
@@ -55,7 +56,7 @@ function refused({ socket }: AcceptedConnection): OpenConnection {
 
 /** `connection_limit`: so many connections at a time; more are closed, after a delay if there is one. */
 export function compileConnectionLimit(any: Any, { ctx }: NetworkFilterScope): ConnectionGate {
-  const proto = anyUnpack(any, ConnectionLimitSchema);
+  const proto = unpackValid(any, ConnectionLimitSchema);
   if (proto === undefined) return refuse('connection_limit', 'cannot be decoded');
   if (proto.maxConnections === undefined || proto.maxConnections === 0n) refuse('max_connections', 'is missing or 0');
   const max = Number(proto.maxConnections);
@@ -77,7 +78,7 @@ export function compileConnectionLimit(any: Any, { ctx }: NetworkFilterScope): C
 
 /** `local_ratelimit`: a connection takes a token, or is closed. */
 export function compileConnectionRateLimit(any: Any, { ctx }: NetworkFilterScope): ConnectionGate {
-  const proto = anyUnpack(any, LocalRateLimitSchema);
+  const proto = unpackValid(any, LocalRateLimitSchema);
   if (proto === undefined) return refuse('local_ratelimit', 'cannot be decoded');
   if (proto.tokenBucket === undefined) return refuse('token_bucket', 'is missing');
   if (proto.shareKey !== '') refuse('share_key', 'is not supported');

@@ -9,6 +9,7 @@ import type { FilterChain as FilterChainConfig } from '@flotilla/wire/envoy/conf
 import { FilterChainSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ProxyContext } from '../config/context.ts';
+import type { NeededExtension } from '../config/extension-set.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { RouteTable } from '../http/route/route.ts';
 import type { AccessLog } from '../observe/access-log.ts';
@@ -54,12 +55,14 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
   const stats = listenerStats(ctx, `listener.${statName.replaceAll(':', '_')}.`);
   const listenerFilters = compileListenerFilters(proto, ctx.stats);
   const routeTables: RouteTable[] = [];
+  const extensions = new Map<string, NeededExtension>();
   const scope: NetworkFilterScope = {
     ctx,
     hooks,
     bufferLimitBytes: proto.perConnectionBufferLimitBytes ?? 1_048_576,
     isInbound: proto.trafficDirection === TrafficDirection.INBOUND,
     noteRouteTable: (table) => void routeTables.push(table),
+    noteExtension: (extension, need) => void extensions.set(extension, need),
   };
   const named = proto.filterChains.map((chain, index) => ({
     match: chain.filterChainMatch,
@@ -89,7 +92,8 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
     chains,
     backlog: proto.tcpBacklogSize ?? null,
     accessLogs: inField('access_log', () => hooks.compileAccessLogs(proto.accessLog)),
-    routeNames: new Map(chains.flatMap((chain) => [...chain.filter.routeNames])),
+    neededRoutes: new Map(chains.flatMap((chain) => [...chain.filter.neededRoutes])),
+    neededExtensions: extensions,
     inlineRouteConfigs: routeTables,
     clusterNames: new Set(chains.flatMap((chain) => chain.filter.clusterNames)),
     secretNames: new Set(chains.flatMap((chain) => chain.tls?.secretNames ?? [])),

@@ -1,6 +1,7 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Filter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import type { ProxyContext } from '../config/context.ts';
+import type { NeededExtension } from '../config/extension-set.ts';
 import { compileConnectionManager } from '../http/connection-manager.ts';
 import { inField, refuse } from '../http/route/field.ts';
 import type { RouteTable } from '../http/route/route.ts';
@@ -24,6 +25,8 @@ export interface NetworkFilterScope {
   /** The listener takes traffic for the local workload. */
   readonly isInbound: boolean;
   noteRouteTable(table: RouteTable): void;
+  /** A filter's configuration comes by this name.  */
+  noteExtension(name: string, need: NeededExtension): void;
 }
 
 const GATES: Readonly<Record<string, (any: Any, scope: NetworkFilterScope) => ConnectionGate>> = {

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
-import { anyUnpack, type Any } from '@bufbuild/protobuf/wkt';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import { ProxyProtocolConfig_Version as Version } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolSchema } from '@flotilla/wire/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { refuse, refuseWhen } from '../http/route/field.ts';
 import type { Counter, StatsRegistry } from '../observe/stats.ts';
 import { parseProxyHeader, type ProxyHeader } from './proxy-protocol.ts';
@@ -31,7 +32,7 @@ export function compileProxyProtocol(
   timeoutMs: number,
   registry: StatsRegistry,
 ): ProxyProtocolSettings {
-  const proto = any === undefined ? undefined : anyUnpack(any, ProxyProtocolSchema);
+  const proto = any === undefined ? undefined : unpackValid(any, ProxyProtocolSchema);
   if (any !== undefined && proto === undefined) return refuse('proxy_protocol', 'cannot be decoded');
   refuseWhen((proto?.rules.length ?? 0) > 0, 'rules');
   refuseWhen(proto?.passThroughTlvs !== undefined, 'pass_through_tlvs');

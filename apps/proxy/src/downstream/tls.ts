@@ -1,8 +1,8 @@
+import { unpackValid } from '../config/constraints.ts';
 import type { ConnectionInfo } from '../observe/stream-info.ts';
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Logger } from '@flotilla/observe';
 import type { Clock } from '@flotilla/runtime';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
@@ -39,7 +39,7 @@ export function compileDownstreamTls(
   if (transport === undefined) return null;
   const any = transport.configType.value;
   if (any?.typeUrl.endsWith('.RawBuffer') === true) return null;
-  const context = any === undefined ? undefined : anyUnpack(any, DownstreamTlsContextSchema);
+  const context = any === undefined ? undefined : unpackValid(any, DownstreamTlsContextSchema);
   if (context === undefined) {
     return refuse('transport_socket', `"${transport.name}" is not supported`, 'Use raw_buffer or tls.');
   }

@@ -1,4 +1,5 @@
-import { type Any, anyUnpack, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { unpackValid } from '../config/constraints.ts';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from './header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
@@ -11,6 +12,8 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpConnectionManagerSchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { fetchTimeoutMs, requireAds } from '../config/config-source.ts';
+import type { NeededResource } from '../config/named-set.ts';
 import type { NetworkFilter } from '../downstream/accepted-connection.ts';
 import { openHttpConnection } from '../downstream/http-connection.ts';
 import type { NetworkFilterScope } from '../downstream/network-filters.ts';
@@ -33,21 +36,21 @@ const MAX_REQUEST_HEADERS_KB = 8_192;
 
 /** Compiles an HTTP connection manager. Throws `invalid`, naming the field. */
 export function compileConnectionManager(any: Any, scope: NetworkFilterScope): NetworkFilter {
-  const proto = anyUnpack(any, HttpConnectionManagerSchema);
+  const proto = unpackValid(any, HttpConnectionManagerSchema);
   if (proto === undefined) return refuse('http_connection_manager', 'cannot be decoded');
   refuseUnsupportedManager(proto);
   if (proto.codecType === CodecType.HTTP3) refuse('codec_type', 'HTTP3 is not supported', 'Use AUTO, HTTP1 or HTTP2.');
   const routes = compileRouteSource(proto, scope);
   const settings = compileSettings(proto, scope, routes.table);
   return {
-    routeNames: routes.names,
+    neededRoutes: routes.needed,
     clusterNames: [],
     open: (accepted, onClose) => openHttpConnection(accepted, settings, onClose),
   };
 }
 
 interface RouteSource {
-  readonly names: ReadonlyMap<string, string>;
+  readonly needed: ReadonlyMap<string, NeededResource>;
   readonly table: () => RouteTable | null;
 }
 
@@ -58,10 +61,15 @@ function compileRouteSource(
   const { ctx } = scope;
   switch (routeSpecifier.case) {
     case 'rds': {
-      const { routeConfigName } = routeSpecifier.value;
+      const { routeConfigName, configSource } = routeSpecifier.value;
       if (routeConfigName === '') refuse('rds.route_config_name', 'is empty');
+      requireAds(configSource, 'rds.config_source');
+      const need = {
+        statPrefix: `http.${statPrefix}.rds.${routeConfigName}`,
+        fetchTimeoutMs: fetchTimeoutMs(configSource),
+      };
       return {
-        names: new Map([[routeConfigName, `http.${statPrefix}.rds.${routeConfigName}`]]),
+        needed: new Map([[routeConfigName, need]]),
         table: () => ctx.routes.get(routeConfigName),
       };
     }
@@ -70,7 +78,7 @@ function compileRouteSource(
       const compilePerFilterConfig = perFilterCompiler(ctx);
       const table = inField('route_config', () => compileRouteTable(config, { ctx, compilePerFilterConfig }));
       scope.noteRouteTable(table);
-      return { names: new Map(), table: () => table };
+      return { needed: new Map(), table: () => table };
     }
     case 'scopedRoutes':
       return refuse('scoped_routes', 'is not supported');

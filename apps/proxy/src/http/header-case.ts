@@ -1,10 +1,10 @@
 import { type HeaderCase, properCase } from '@flotilla/http-codec';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Http1ProtocolOptions } from '@flotilla/wire/envoy/config/core/v3/protocol_pb.js';
 import {
   PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders as OwnHeaders,
   PreserveCaseFormatterConfigSchema,
 } from '@flotilla/wire/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { refuse, refuseWhen } from './route/field.ts';
 
 /** Compiles `header_key_format`. Throws `invalid` for a formatter that is not known. */
@@ -16,7 +16,8 @@ export function compileHeaderCase(options: Http1ProtocolOptions | undefined, pat
       return { keeps: false, otherwise: properCase };
     case 'statefulFormatter': {
       const { name, typedConfig } = format.value;
-      const config = typedConfig === undefined ? undefined : anyUnpack(typedConfig, PreserveCaseFormatterConfigSchema);
+      const config =
+        typedConfig === undefined ? undefined : unpackValid(typedConfig, PreserveCaseFormatterConfigSchema);
       if (config === undefined) return refuse(`${field}.stateful_formatter`, `"${name}" is not supported`);
       refuseWhen(config.forwardReasonPhrase, `${field}.stateful_formatter.forward_reason_phrase`);
       const isProper = config.formatterTypeOnEnvoyHeaders === OwnHeaders.PROPER_CASE;

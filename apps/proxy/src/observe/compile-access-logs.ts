@@ -1,5 +1,4 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { FlotillaError, type Random } from '@flotilla/runtime';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { SubstitutionFormatString } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
@@ -8,6 +7,7 @@ import {
   StderrAccessLogSchema,
   StdoutAccessLogSchema,
 } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { compileLogFilter } from './access-log-filter.ts';
 import type { AccessLog } from './access-log.ts';
 import { compileFormat, compileTypedFormat } from './header-formatter.ts';
@@ -50,7 +50,7 @@ function compileAccessLog(config: AccessLogConfig, writers: LogWriters, random: 
 function compileLogger(config: AccessLogConfig, writers: LogWriters): AccessLog {
   const any = config.configType.value;
   if (any === undefined) throw new FlotillaError('invalid', 'typed_config is missing');
-  const file = anyUnpack(any, FileAccessLogSchema);
+  const file = unpackValid(any, FileAccessLogSchema);
   if (file !== undefined) {
     const writer = writers.open(file.path);
     const { accessLogFormat } = file;
@@ -66,7 +66,7 @@ function compileLogger(config: AccessLogConfig, writers: LogWriters): AccessLog 
         return logger(compileFormat(DEFAULT_FORMAT), writer.write.bind(writer));
     }
   }
-  const standard = anyUnpack(any, StdoutAccessLogSchema) ?? anyUnpack(any, StderrAccessLogSchema);
+  const standard = unpackValid(any, StdoutAccessLogSchema) ?? unpackValid(any, StderrAccessLogSchema);
   if (standard === undefined) {
     throw new FlotillaError('invalid', `${any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1)} is not supported`);
   }

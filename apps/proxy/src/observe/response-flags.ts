@@ -28,6 +28,7 @@ export const ResponseFlag = {
   DnsResolutionFailed: 1 << 22,
   RateLimitServiceError: 1 << 23,
   InvalidEnvoyRequestHeaders: 1 << 24,
+  NoFilterConfigFound: 1 << 25,
 } as const;
 
 // Envoy prints flags in the order in which they were set: a delay comes first, and used-up retries are noted before the
@@ -58,6 +59,7 @@ const SHORT_NAMES: readonly (readonly [number, string])[] = [
   [ResponseFlag.OverloadManager, 'OM'],
   [ResponseFlag.DnsResolutionFailed, 'DF'],
   [ResponseFlag.InvalidEnvoyRequestHeaders, 'IH'],
+  [ResponseFlag.NoFilterConfigFound, 'NFCF'],
 ];
 
 const BY_NAME: ReadonlyMap<string, number> = new Map(SHORT_NAMES.map(([flag, name]) => [name, flag]));

@@ -1,11 +1,12 @@
-import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/network/direct_response/v3/config_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from '../downstream/accepted-connection.ts';
 import { readDataSource, refuse } from '../http/route/field.ts';
 
 /** `echo`: sends back what it gets. */
 export const echo: NetworkFilter = {
-  routeNames: new Map(),
+  neededRoutes: new Map(),
   clusterNames: [],
   open(accepted, onClose) {
     const { socket, initial } = accepted;
@@ -18,11 +19,11 @@ export const echo: NetworkFilter = {
 
 /** `direct_response`: sends fixed bytes and closes. Throws `invalid`. */
 export function compileDirectResponse(any: Any): NetworkFilter {
-  const proto = anyUnpack(any, ConfigSchema);
+  const proto = unpackValid(any, ConfigSchema);
   if (proto === undefined) return refuse('direct_response', 'cannot be decoded');
   const response = readDataSource(proto.response, 'response') ?? Buffer.alloc(0);
   return {
-    routeNames: new Map(),
+    neededRoutes: new Map(),
     clusterNames: [],
     open(accepted, onClose) {
       const { socket } = accepted;

@@ -1,8 +1,9 @@
-import { type Any, anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
+import { type Any, durationMs } from '@bufbuild/protobuf/wkt';
 import {
   type TcpProxy,
   TcpProxySchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import type { NetworkFilter } from '../downstream/accepted-connection.ts';
 import type { NetworkFilterScope } from '../downstream/network-filters.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
@@ -15,7 +16,7 @@ const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 
 /** Compiles a TCP proxy. Throws `invalid`, naming the field. */
 export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFilter {
-  const proto = anyUnpack(any, TcpProxySchema);
+  const proto = unpackValid(any, TcpProxySchema);
   if (proto === undefined) return refuse('tcp_proxy', 'cannot be decoded');
   refuseUnsupported(proto);
   const { ctx, hooks, isInbound } = scope;
@@ -45,7 +46,7 @@ export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFil
     },
   };
   return {
-    routeNames: new Map(),
+    neededRoutes: new Map(),
     clusterNames: clusters.map(({ name }) => name),
     open: (accepted, onClose) => new TcpConnection(accepted, settings, onClose),
   };

@@ -1,4 +1,4 @@
-import { anyUnpack, durationMs, type Duration } from '@bufbuild/protobuf/wkt';
+import { durationMs, type Duration } from '@bufbuild/protobuf/wkt';
 import { ClusterConfigSchema } from '@flotilla/wire/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import { FlotillaError } from '@flotilla/runtime';
 import {
@@ -7,6 +7,7 @@ import {
   type Cluster_CustomClusterType as CustomType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import type { Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { DestinationService } from '../observe/stream-info.ts';
@@ -143,7 +144,7 @@ function compileDiscovery(cluster: Cluster, transports: TransportSocketSettings)
 }
 
 function compileDynamic({ name, typedConfig }: CustomType, { all }: TransportSocketSettings): Discovery {
-  const config = typedConfig === undefined ? undefined : anyUnpack(typedConfig, ClusterConfigSchema);
+  const config = typedConfig === undefined ? undefined : unpackValid(typedConfig, ClusterConfigSchema);
   if (config === undefined) return refuse('cluster_type', `"${name}" is not supported`);
   const path = 'cluster_type.typed_config';
   refuseWhen(config.allowCoalescedConnections, `${path}.allow_coalesced_connections`);

@@ -1,9 +1,10 @@
-import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
+import { durationMs } from '@bufbuild/protobuf/wkt';
 import {
   type Cluster,
   Cluster_DnsLookupFamily as LookupFamily,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { CaresDnsResolverConfigSchema } from '@flotilla/wire/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { refuse, refuseWhen } from '../http/route/field.ts';
 
 /** Which addresses of a name are used. */
@@ -59,7 +60,7 @@ export function addressFamilyOf(family: LookupFamily): AddressFamily {
 export function checkDnsResolver(config: Cluster['typedDnsResolverConfig']): void {
   const any = config?.typedConfig;
   if (any === undefined || any.typeUrl.endsWith('.GetAddrInfoDnsResolverConfig')) return;
-  const cares = anyUnpack(any, CaresDnsResolverConfigSchema);
+  const cares = unpackValid(any, CaresDnsResolverConfigSchema);
   if (cares === undefined) refuse('typed_dns_resolver_config', `${any.typeUrl} is not supported`);
   refuseWhen(cares.resolvers.length > 0, 'typed_dns_resolver_config.resolvers');
 }

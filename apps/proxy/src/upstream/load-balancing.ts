@@ -1,4 +1,4 @@
-import { anyUnpack, type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import type { Random } from '@flotilla/runtime';
 import {
   leastRequest,
@@ -26,6 +26,7 @@ import {
   RingHash_HashFunction,
   RingHashSchema,
 } from '@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import type { Host } from './host.ts';
 import { compileSubsets, type SubsetSettings } from './subsets.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
@@ -138,14 +139,14 @@ function compilePolicyList(cluster: Cluster): Policy {
 }
 
 function compilePolicy(any: Any, path: string): Policy | null {
-  const roundRobinConfig = anyUnpack(any, RoundRobinSchema);
+  const roundRobinConfig = unpackValid(any, RoundRobinSchema);
   if (roundRobinConfig !== undefined) {
     return {
       ...roundRobinOf(roundRobinConfig.slowStartConfig, path),
       usesLocalityWeights: isWeighted(roundRobinConfig.localityLbConfig),
     };
   }
-  const leastRequestConfig = anyUnpack(any, LeastRequestSchema);
+  const leastRequestConfig = unpackValid(any, LeastRequestSchema);
   if (leastRequestConfig !== undefined) {
     const isFullScan =
       leastRequestConfig.enableFullScan === true || leastRequestConfig.selectionMethod === SelectionMethod.FULL_SCAN;
@@ -155,7 +156,7 @@ function compilePolicy(any: Any, path: string): Policy | null {
       usesLocalityWeights: isWeighted(leastRequestConfig.localityLbConfig),
     };
   }
-  const ringConfig = anyUnpack(any, RingHashSchema);
+  const ringConfig = unpackValid(any, RingHashSchema);
   if (ringConfig !== undefined) {
     refuseWhen(ringConfig.consistentHashingLbConfig?.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
     refuseWhen(ringConfig.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
@@ -174,7 +175,7 @@ function compilePolicy(any: Any, path: string): Policy | null {
       usesLocalityWeights: ringConfig.localityWeightedLbConfig !== undefined,
     };
   }
-  const maglevConfig = anyUnpack(any, MaglevSchema);
+  const maglevConfig = unpackValid(any, MaglevSchema);
   if (maglevConfig !== undefined) {
     refuseWhen(maglevConfig.consistentHashingLbConfig?.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
     return {
@@ -187,7 +188,7 @@ function compilePolicy(any: Any, path: string): Policy | null {
       usesLocalityWeights: maglevConfig.localityWeightedLbConfig !== undefined,
     };
   }
-  const randomConfig = anyUnpack(any, RandomSchema);
+  const randomConfig = unpackValid(any, RandomSchema);
   if (randomConfig === undefined) return null;
   return { ...plain(randomChoice), usesLocalityWeights: isWeighted(randomConfig.localityLbConfig) };
 }

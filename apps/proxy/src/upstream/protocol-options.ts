@@ -1,4 +1,4 @@
-import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
+import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { Cluster_ClusterProtocolSelection as Selection } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type {
@@ -10,6 +10,7 @@ import {
   type HttpProtocolOptions,
 } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { HeaderCase } from '@flotilla/http-codec';
+import { unpackValid } from '../config/constraints.ts';
 import { compileHeaderCase } from '../http/header-case.ts';
 import { compileHttp2Settings, type Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
@@ -71,7 +72,7 @@ function readOptions(cluster: Cluster): HttpProtocolOptions | null {
   for (const [name, any] of Object.entries(cluster.typedExtensionProtocolOptions)) {
     const path = `typed_extension_protocol_options["${name}"]`;
     if (name !== OPTIONS_NAME) refuse(path, 'is not supported');
-    options = inField(path, () => anyUnpack(any, HttpProtocolOptionsSchema)) ?? refuse(path, 'has another type');
+    options = inField(path, () => unpackValid(any, HttpProtocolOptionsSchema)) ?? refuse(path, 'has another type');
   }
   return options;
 }

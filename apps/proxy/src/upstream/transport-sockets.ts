@@ -1,10 +1,10 @@
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { ProxyProtocolConfig_Version as ProxyVersion } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { SecretStore } from '../identity/secret-store.ts';
 import type { TransportSelector } from './endpoints.ts';
@@ -55,14 +55,14 @@ function compileSocket(socket: TransportSocket | undefined, path: string): Trans
     return socket.name === 'envoy.transport_sockets.raw_buffer' ? PLAIN : refuse(`${path}.typed_config`, 'is missing');
   }
   if (any.typeUrl.endsWith('.RawBuffer')) return PLAIN;
-  const proxied = inField(path, () => anyUnpack(any, ProxyProtocolUpstreamTransportSchema));
+  const proxied = inField(path, () => unpackValid(any, ProxyProtocolUpstreamTransportSchema));
   if (proxied !== undefined) {
     const inner = compileSocket(proxied.transportSocket, `${path}.transport_socket`);
     if (inner.proxyVersion !== 0) refuse(`${path}.transport_socket`, 'is a PROXY header within another one');
     refuseWhen(proxied.config?.passThroughTlvs !== undefined, `${path}.config.pass_through_tlvs`);
     return { ...inner, proxyVersion: proxied.config?.version === ProxyVersion.V2 ? 2 : 1 };
   }
-  const context = inField(path, () => anyUnpack(any, UpstreamTlsContextSchema));
+  const context = inField(path, () => unpackValid(any, UpstreamTlsContextSchema));
   if (context === undefined)
     return refuse(path, `"${socket.name}" is not supported`, 'Use raw_buffer, tls or upstream_proxy_protocol.');
   return { tls: compileTlsSettings(context, path), proxyVersion: 0 };

@@ -2,6 +2,7 @@ import { type DescMessage, fromJson, type JsonObject, type MessageShape } from '
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { ProxyContext } from '../../config/context.ts';
 import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
+import { requireValid, unpackValid } from '../../config/constraints.ts';
 import { inField, refuse } from '../route/field.ts';
 import { TypedStructSchema as UdpaTypedStruct } from '@flotilla/wire/udpa/type/v1/typed_struct_pb.js';
 import { TypedStructSchema as XdsTypedStruct } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';
@@ -40,8 +41,10 @@ export function filterConfigOf(any: Any): FilterConfig {
 /** The configuration as a message. Throws `invalid` when it cannot be decoded. */
 export function messageOf<D extends DescMessage>({ message, json }: FilterConfig, schema: D): MessageShape<D> {
   return inField(schema.typeName, () => {
-    const decoded = message === null ? fromJson(schema, json ?? {}) : anyUnpack(message, schema);
-    return decoded ?? refuse(schema.typeName, 'cannot be decoded');
+    if (message !== null) return unpackValid(message, schema) ?? refuse(schema.typeName, 'cannot be decoded');
+    const decoded = fromJson(schema, json ?? {});
+    requireValid(schema, decoded);
+    return decoded;
   });
 }
 

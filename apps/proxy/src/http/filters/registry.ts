@@ -1,7 +1,10 @@
-import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type { ExtensionConfigSource } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
 import type { HttpFilter as HttpFilterConfig } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { FilterConfigSchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { unpackValid } from '../../config/constraints.ts';
 import type { ProxyContext } from '../../config/context.ts';
+import { StatsRegistry } from '../../observe/stats.ts';
 import { DISABLED, ENABLED, type FilterFactory } from '../filter.ts';
 import { inField, refuse, refuseWhen } from '../route/field.ts';
 import { compileBufferFilter, compileBufferRoute } from './buffer.ts';
@@ -10,6 +13,7 @@ import { compileDecompressorFilter } from './compression/decompressor.ts';
 import { compileCorsFilter, compileCorsRoute } from './cors.ts';
 import { compileCsrfFilter, compileCsrfRoute } from './csrf.ts';
 import { compileDynamicForwardProxyFilter, compileDynamicForwardProxyRoute } from './dynamic-forward-proxy.ts';
+import { compileDiscoveredFilter } from './discovered.ts';
 import { compileFaultFilter, compileFaultRoute } from './fault.ts';
 import { type FilterConfig, filterConfigOf, type HttpFilterScope, type RouteFilterScope } from './filter-config.ts';
 import { compileGrpcHttp1BridgeFilter } from './grpc/http1-bridge.ts';
@@ -190,14 +194,64 @@ export function compileHttpFilters(configs: readonly HttpFilterConfig[], scope: 
         router = compileRouterFilter(typed);
         return;
       }
-      const kind = KINDS.find((known) => known.typeName === typed?.typeName);
-      if (kind !== undefined && typed !== null) {
-        factories.push(ofRoute(kind.compile(config.name, typed, scope), kind, !config.disabled));
-      } else if (!config.isOptional) refuseUnknown(config, typed?.typeName ?? '');
+      if (config.configType.case === 'configDiscovery') {
+        factories.push(compileDiscovered(config, config.configType.value, scope));
+        return;
+      }
+      const compiled = typed === null ? null : compileKnown(config.name, typed, !config.disabled, scope);
+      if (compiled !== null) factories.push(compiled);
+      else if (!config.isOptional) refuseUnknown(config.name, typed?.typeName ?? '');
     });
   });
   if (router === null) return refuse('http_filters', 'has no router filter at its end');
   return { factories, router };
+}
+
+/** Null for a type that this proxy does not know. */
+function compileKnown(name: string, typed: FilterConfig, isOn: boolean, scope: HttpFilterScope): FilterFactory | null {
+  const kind = KINDS.find(({ typeName }) => typeName === typed.typeName);
+  return kind === undefined ? null : ofRoute(kind.compile(name, typed, scope), kind, isOn);
+}
+
+function compileDiscovered(
+  { name, disabled }: HttpFilterConfig,
+  source: ExtensionConfigSource,
+  scope: HttpFilterScope,
+): FilterFactory {
+  const typeNames = new Set(source.typeUrls.map((url) => url.slice(url.lastIndexOf('/') + 1)));
+  for (const typeName of typeNames) {
+    if (!KINDS.some((kind) => kind.typeName === typeName)) refuseUnknown(name, typeName);
+  }
+  const compile = (config: Any): FilterFactory => {
+    const typed = filterConfigOf(config);
+    if (!typeNames.has(typed.typeName)) refuse(`"${name}"`, `${typed.typeName} is not among the type_urls`);
+    return compileKnown(name, typed, !disabled, scope) ?? refuseUnknown(name, typed.typeName);
+  };
+  const factory = compileDiscoveredFilter(name, source, typeNames, compile, scope);
+  return { ...factory, bind: (perRoute) => (isOff(perRoute, !disabled) ? null : factory.bind(perRoute)) };
+}
+
+/**
+ * The type of a configuration that was discovered. Throws `invalid` for one that no connection manager could use: it is
+ * compiled for one that nobody asks.
+ */
+export function checkHttpFilter(
+  config: Any,
+  ctx: ProxyContext,
+  hooks: HttpFilterScope['hooks'],
+): { readonly typeName: string } {
+  const typed = filterConfigOf(config);
+  const scope: HttpFilterScope = {
+    ctx: { ...ctx, stats: new StatsRegistry() },
+    hooks,
+    bufferLimitBytes: 0,
+    isInbound: false,
+    statPrefix: '',
+    noteRouteTable: () => undefined,
+    noteExtension: () => undefined,
+  };
+  if (compileKnown('', typed, true, scope) === null) refuseUnknown('', typed.typeName);
+  return typed;
 }
 
 /** Per-route configuration, compiled. It stands under a filter's name, which may belong to a filter of another kind. */
@@ -221,10 +275,13 @@ function ofRoute(factory: FilterFactory, kind: FilterKind, isOn: boolean): Filte
   return {
     ...factory,
     bind(perRoute) {
-      if (perRoute === DISABLED || (perRoute === undefined && !isOn)) return null;
-      return factory.bind(RouteFilterConfig.for(kind, perRoute));
+      return isOff(perRoute, isOn) ? null : factory.bind(RouteFilterConfig.for(kind, perRoute));
     },
   };
+}
+
+function isOff(perRoute: unknown, isOn: boolean): boolean {
+  return perRoute === DISABLED || (perRoute === undefined && !isOn);
 }
 
 const KIND_BY_ROUTE_TYPE = new Map(KINDS.map((kind) => [kind.routeTypeName ?? kind.typeName, kind]));
@@ -237,7 +294,7 @@ export function perFilterCompiler(
   ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random'>,
 ): (filterName: string, config: Any, outer: unknown) => unknown {
   return function compile(filterName, config, outer): unknown {
-    const switched = anyUnpack(config, FilterConfigSchema);
+    const switched = unpackValid(config, FilterConfigSchema);
     if (switched !== undefined) {
       if (switched.disabled) return DISABLED;
       if (switched.config === undefined) return ENABLED;
@@ -252,13 +309,7 @@ export function perFilterCompiler(
   };
 }
 
-function refuseUnknown(config: HttpFilterConfig, typeName: string): never {
-  if (config.configType.case === 'configDiscovery')
-    return refuse(`"${config.name}"`, 'config_discovery is not supported');
+function refuseUnknown(name: string, typeName: string): never {
   const known = [...KINDS, ROUTER].map((kind) => kind.wellKnownName).join(', ');
-  return refuse(
-    `"${config.name}"`,
-    `${typeName || 'a filter without typed_config'} is not supported`,
-    `Supported: ${known}.`,
-  );
+  return refuse(`"${name}"`, `${typeName || 'a filter without typed_config'} is not supported`, `Supported: ${known}.`);
 }

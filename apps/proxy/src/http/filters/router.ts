@@ -1,5 +1,5 @@
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
+import { unpackValid } from '../../config/constraints.ts';
 import { refuse, refuseWhen } from '../route/field.ts';
 import { compileStrictCheck, type StrictCheck } from '../strict-headers.ts';
 import type { FilterConfig } from './filter-config.ts';
@@ -16,7 +16,7 @@ export interface RouterSettings {
 
 /** Compiles the router filter. Throws `invalid`. */
 export function compileRouterFilter({ message }: FilterConfig): RouterSettings {
-  const config = message === null ? undefined : anyUnpack(message, RouterSchema);
+  const config = message === null ? undefined : unpackValid(message, RouterSchema);
   if (config === undefined) return refuse('router', 'cannot be decoded');
   refuseWhen(config.upstreamLog.length > 0, 'upstream_log');
   refuseWhen(

@@ -75,6 +75,7 @@ export function openWorld(random = seededRandom(1)): World {
   const ctx: ProxyContext = {
     clusters,
     routes: { get: (name) => routes.get(name) ?? null },
+    extensions: { get: () => null },
     secrets,
     stats,
     clock,

@@ -7,9 +7,9 @@ import {
   type PathMatch,
 } from '@flotilla/match';
 import type { HeaderList } from '@flotilla/http-codec';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { UriTemplateMatchConfigSchema } from '@flotilla/wire/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js';
 import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { unpackValid } from '../../config/constraints.ts';
 import { isGrpcType } from '../../grpc/frames.ts';
 import { fractionOf, inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf, queryMatchOf } from './matcher-specs.ts';
@@ -56,7 +56,7 @@ function pathMatchOf(match: RouteMatch, path: string): CompiledMatch['path'] {
       return { kind: 'connect' };
     case 'pathMatchPolicy': {
       const { name, typedConfig } = rule.value;
-      const config = typedConfig === undefined ? undefined : anyUnpack(typedConfig, UriTemplateMatchConfigSchema);
+      const config = typedConfig === undefined ? undefined : unpackValid(typedConfig, UriTemplateMatchConfigSchema);
       if (config === undefined) return refuse(`${path}.path_match_policy`, `"${name}" is not supported`);
       return { kind: 'template', value: config.pathTemplate };
     }

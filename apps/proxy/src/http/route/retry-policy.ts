@@ -1,4 +1,4 @@
-import { anyUnpack, durationMs } from '@bufbuild/protobuf/wkt';
+import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '@flotilla/http-codec';
 import { compileHeaderMatcher } from '@flotilla/match';
 import {
@@ -8,6 +8,7 @@ import {
   type RetryPolicy_RetryHostPredicate as HostPredicate,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
+import { unpackValid } from '../../config/constraints.ts';
 import { inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf } from './matcher-specs.ts';
 import { headerValues } from './request-match.ts';
@@ -100,7 +101,7 @@ function requirePreviousHosts({ name, configType }: HostPredicate, path: string)
 function compileRetryPriority(proto: RetryProto['retryPriority'], path: string): number {
   if (proto === undefined) return 0;
   const any = proto.configType.value;
-  const config = any === undefined ? undefined : anyUnpack(any, PreviousPrioritiesConfigSchema);
+  const config = any === undefined ? undefined : unpackValid(any, PreviousPrioritiesConfigSchema);
   if (config === undefined) {
     return refuse(path, `"${proto.name}" is not supported`, 'Only envoy.retry_priorities.previous_priorities is.');
   }

@@ -1,4 +1,3 @@
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import {
   compileRegexSubstitution,
   parseUriTemplate,
@@ -9,6 +8,7 @@ import {
 import type { TypedExtensionConfig } from '@flotilla/wire/envoy/config/core/v3/extension_pb.js';
 import { UriTemplateRewriteConfigSchema } from '@flotilla/wire/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.js';
 import type { RegexMatchAndSubstitute } from '@flotilla/wire/envoy/type/matcher/v3/regex_pb.js';
+import { unpackValid } from '../../config/constraints.ts';
 import { inField, refuse } from './field.ts';
 import type { CompiledMatch } from './request-match.ts';
 
@@ -42,7 +42,7 @@ export function compileTemplateRewrite(
   matched: CompiledMatch['path'],
   path: string,
 ): PathRewrite {
-  const config = typedConfig === undefined ? undefined : anyUnpack(typedConfig, UriTemplateRewriteConfigSchema);
+  const config = typedConfig === undefined ? undefined : unpackValid(typedConfig, UriTemplateRewriteConfigSchema);
   if (config === undefined) return refuse(path, `"${name}" is not supported`);
   if (matched.kind !== 'template') return refuse(path, 'needs a path_match_policy with a template');
   const template = parseUriTemplate(matched.value);

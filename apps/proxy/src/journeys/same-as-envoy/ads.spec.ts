@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
@@ -11,8 +8,9 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '@flotilla/wir
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { describe, expect, it } from 'vitest';
-import { resource, type ScriptedStream, startScriptedAds } from '../scripted-ads.ts';
-import { fetchText, startEnvoy, startOurs, type Subject } from './subjects.ts';
+import { resource, type ScriptedAds, type ScriptedStream } from '../scripted-ads.ts';
+import { feedBoth, listenerWith, type Variant } from './fed-by-ads.ts';
+import { fetchText, type Subject } from './subjects.ts';
 
 /** Not among them: `update_attempt` of routes, where Envoy counts a refused table twice. */
 const STATISTICS: readonly string[] = [
@@ -28,33 +26,23 @@ const STATISTICS: readonly string[] = [
 withPeer('envoy', (program) => {
   describe('our proxy and Envoy, fed by the same control plane', () => {
     it.each(['DELTA_GRPC', 'GRPC'] as const)('count updates the same: %s', async (variant) => {
-      const folder = await mkdtemp(join(tmpdir(), 'flotilla-ads-'));
-      try {
-        const envoys = await run(folder, variant, (file) => startEnvoy(program, file, join(folder, 'admin')));
-        const ours = await run(folder, variant, startOurs);
-        expect(ours).toEqual(envoys);
-        expect(ours['http.web.rds.table.update_success']).toBe(3);
-        expect(ours['http.web.rds.table.update_rejected']).toBe(1);
-        expect(ours['http.web.rds.table.config_reload']).toBe(2);
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
+      const { envoys, ours } = await feedBoth(program, variant, (ads, starting) =>
+        updateRoutes(ads, starting, variant),
+      );
+      expect(ours).toEqual(envoys);
+      expect(ours['http.web.rds.table.update_success']).toBe(3);
+      expect(ours['http.web.rds.table.update_rejected']).toBe(1);
+      expect(ours['http.web.rds.table.config_reload']).toBe(2);
     });
   });
 });
 
-type Variant = 'DELTA_GRPC' | 'GRPC';
-
-/** Starts a proxy, sends it a table, the same again, one that it must refuse, and another. */
-async function run(
-  folder: string,
+/** Sends a proxy a table, the same again, one that it must refuse, and another. */
+async function updateRoutes(
+  ads: ScriptedAds,
+  starting: Promise<Subject>,
   variant: Variant,
-  start: (file: string) => Promise<Subject>,
 ): Promise<Readonly<Record<string, number>>> {
-  const ads = await startScriptedAds();
-  const file = join(folder, 'bootstrap.yaml');
-  await writeFile(file, bootstrapYaml(ads.port, variant));
-  const starting = start(file);
   const stream: ScriptedStream<unknown> = await (variant === 'GRPC' ? ads.sotwStream() : ads.stream());
   await stream.request('CDS');
   stream.send('CDS', [
@@ -68,13 +56,7 @@ async function run(
     stream.send('RDS', [resource('table', String(version), RouteConfigurationSchema, table)]);
     await stream.request('RDS');
   }
-  const subject = await starting;
-  try {
-    return await statisticsOf(subject.admin);
-  } finally {
-    await subject.close();
-    await ads.close();
-  }
+  return statisticsOf((await starting).admin);
 }
 
 async function statisticsOf(admin: number): Promise<Readonly<Record<string, number>>> {
@@ -132,49 +114,5 @@ function listener() {
       },
     },
   });
-  return create(ListenerSchema, {
-    name: 'web',
-    address: {
-      address: {
-        case: 'socketAddress',
-        value: { address: '127.0.0.1', portSpecifier: { case: 'portValue', value: 0 } },
-      },
-    },
-    filterChains: [
-      {
-        filters: [
-          {
-            name: 'envoy.filters.network.http_connection_manager',
-            configType: { case: 'typedConfig', value: anyPack(HttpConnectionManagerSchema, manager) },
-          },
-        ],
-      },
-    ],
-  });
-}
-
-function bootstrapYaml(port: number, variant: Variant): string {
-  return `
-node: { id: "sidecar~127.0.0.1~web.default~default.svc.cluster.local", cluster: web }
-admin: { address: { socket_address: { address: 127.0.0.1, port_value: 0 } } }
-dynamic_resources:
-  ads_config:
-    api_type: ${variant}
-    transport_api_version: V3
-    grpc_services: [{ envoy_grpc: { cluster_name: xds } }]
-  cds_config: { resource_api_version: V3, ads: {} }
-  lds_config: { resource_api_version: V3, ads: {} }
-static_resources:
-  clusters:
-    - name: xds
-      type: STATIC
-      connect_timeout: 1s
-      typed_extension_protocol_options:
-        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-          explicit_http_config: { http2_protocol_options: {} }
-      load_assignment:
-        cluster_name: xds
-        endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } } }] }]
-`;
+  return listenerWith('web', manager);
 }

@@ -10,7 +10,6 @@ import {
   createZstdDecompress,
   type ZlibOptions,
 } from 'node:zlib';
-import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { TypedExtensionConfig } from '@flotilla/wire/envoy/config/core/v3/extension_pb.js';
 import { BrotliSchema } from '@flotilla/wire/envoy/extensions/compression/brotli/compressor/v3/brotli_pb.js';
 import { BrotliSchema as BrotliDecoderSchema } from '@flotilla/wire/envoy/extensions/compression/brotli/decompressor/v3/brotli_pb.js';
@@ -18,6 +17,7 @@ import { type Gzip, GzipSchema } from '@flotilla/wire/envoy/extensions/compressi
 import { GzipSchema as GzipDecoderSchema } from '@flotilla/wire/envoy/extensions/compression/gzip/decompressor/v3/gzip_pb.js';
 import { ZstdSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js';
 import { ZstdSchema as ZstdDecoderSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/decompressor/v3/zstd_pb.js';
+import { unpackValid } from '../../../config/constraints.ts';
 import { refuse, refuseWhen } from '../../route/field.ts';
 
 /** A way to encode bodies: what `content-encoding` calls it, and its streams. */
@@ -43,12 +43,12 @@ const DEFAULT_MAX_RATIO = 100;
 export function compileCompressor(config: TypedExtensionConfig | undefined, path: string): CompressionLibrary {
   const any = config?.typedConfig;
   if (any === undefined) return refuse(path, 'is missing');
-  const gzip = anyUnpack(any, GzipSchema);
+  const gzip = unpackValid(any, GzipSchema);
   if (gzip !== undefined) {
     const options = gzipOptions(gzip);
     return { encoding: 'gzip', statName: 'gzip', maxRatio: Infinity, open: () => createGzip(options) };
   }
-  const brotli = anyUnpack(any, BrotliSchema);
+  const brotli = unpackValid(any, BrotliSchema);
   if (brotli !== undefined) {
     const options: BrotliOptions = {
       chunkSize: brotli.chunkSize ?? DEFAULT_CHUNK_BYTES,
@@ -62,7 +62,7 @@ export function compileCompressor(config: TypedExtensionConfig | undefined, path
     };
     return { encoding: 'br', statName: 'brotli', maxRatio: Infinity, open: () => createBrotliCompress(options) };
   }
-  const zstd = anyUnpack(any, ZstdSchema);
+  const zstd = unpackValid(any, ZstdSchema);
   if (zstd !== undefined) {
     refuseWhen(zstd.dictionary !== undefined, `${path}.dictionary`);
     const options = {
@@ -82,21 +82,21 @@ export function compileCompressor(config: TypedExtensionConfig | undefined, path
 export function compileDecompressor(config: TypedExtensionConfig | undefined, path: string): CompressionLibrary {
   const any = config?.typedConfig;
   if (any === undefined) return refuse(path, 'is missing');
-  const gzip = anyUnpack(any, GzipDecoderSchema);
+  const gzip = unpackValid(any, GzipDecoderSchema);
   if (gzip !== undefined) {
     const chunkSize = gzip.chunkSize ?? DEFAULT_CHUNK_BYTES;
     const windowBits = gzip.windowBits ?? 15;
     const maxRatio = gzip.maxInflateRatio ?? DEFAULT_MAX_RATIO;
     return { encoding: 'gzip', statName: 'gzip', maxRatio, open: () => createGunzip({ chunkSize, windowBits }) };
   }
-  const brotli = anyUnpack(any, BrotliDecoderSchema);
+  const brotli = unpackValid(any, BrotliDecoderSchema);
   if (brotli !== undefined) {
     refuseWhen(brotli.disableRingBufferReallocation, `${path}.disable_ring_buffer_reallocation`);
     const chunkSize = brotli.chunkSize ?? DEFAULT_CHUNK_BYTES;
     const open = (): FlushableTransform => createBrotliDecompress({ chunkSize });
     return { encoding: 'br', statName: 'brotli', maxRatio: DEFAULT_MAX_RATIO, open };
   }
-  const zstd = anyUnpack(any, ZstdDecoderSchema);
+  const zstd = unpackValid(any, ZstdDecoderSchema);
   if (zstd !== undefined) {
     refuseWhen(zstd.dictionaries.length > 0, `${path}.dictionaries`);
     const chunkSize = zstd.chunkSize ?? DEFAULT_CHUNK_BYTES;
