@@ -3,6 +3,8 @@ import { Agent, request } from 'node:http';
 export interface LoadReport {
   readonly sent: number;
   readonly failures: readonly string[];
+  /** When the load itself could not go on, because the machine was busy or stood still. */
+  readonly stalls: readonly string[];
 }
 
 export interface Target {
@@ -13,6 +15,9 @@ export interface Target {
   readonly authority: string;
 }
 
+const TICK_MS = 5;
+const STALL_MS = 250;
+
 /**
  * Sends requests at a fixed rate, whether or not earlier ones have been answered (an open loop), until `stop`.
  * Anything but a 200 with a whole body is a failure.
@@ -20,16 +25,22 @@ export interface Target {
 export class Load {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 });
   readonly #failures: string[] = [];
+  readonly #stalls: string[] = [];
   readonly #pending = new Set<Promise<void>>();
   readonly #ticker: NodeJS.Timeout;
   #sent = 0;
 
   constructor(target: Target, ratePerSecond: number) {
     const startedMs = performance.now();
+    let lastMs = startedMs;
     this.#ticker = setInterval(() => {
+      const nowMs = performance.now();
+      const missedMs = nowMs - lastMs - TICK_MS;
+      if (missedMs > STALL_MS) this.#stalls.push(`${new Date().toISOString()}: late by ${Math.round(missedMs)} ms`);
+      lastMs = nowMs;
       const due = ((performance.now() - startedMs) / 1000) * ratePerSecond;
       while (this.#sent < due) this.#send(target);
-    }, 5);
+    }, TICK_MS);
   }
 
   get failures(): readonly string[] {
@@ -45,7 +56,7 @@ export class Load {
     clearInterval(this.#ticker);
     await Promise.all(this.#pending);
     this.#agent.destroy();
-    return { sent: this.#sent, failures: this.#failures };
+    return { sent: this.#sent, failures: this.#failures, stalls: this.#stalls };
   }
 
   #send(target: Target): void {

@@ -4,16 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Load } from './load.ts';
+import { Load, type LoadReport } from './load.ts';
 import { repository, TestMesh } from './mesh.ts';
 
 const DURATION_MS = 60_000;
 const KILLS_AT_MS = [12_000, 28_000, 44_000];
 const CHANGES = 20;
+const CONNECTION_STATS = '(upstream_cx_(total|active|connect)|rq_pending|downstream_cx_(total|active)|ssl\\.)';
 
 describe('a mesh under 300 requests/s', () => {
   let mesh: TestMesh;
   let scratch: string;
+  const killedAt: string[] = [];
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'flotilla-changes-'));
@@ -79,7 +81,8 @@ describe('a mesh under 300 requests/s', () => {
       await Promise.all([killing, changing, watching, until(DURATION_MS)]);
       const reports = await Promise.all(loads.map((load) => load.stop()));
 
-      expect(reports.flatMap(({ failures }) => failures)).toEqual([]);
+      const failures = reports.flatMap(({ failures: each }) => each);
+      expect(failures, failures.length === 0 ? '' : await circumstances(reports)).toEqual([]);
       expect(reports.reduce((sum, { sent }) => sum + sent, 0)).toBeGreaterThan(17_000);
       expect(serials.size, 'certificates seen').toBeGreaterThanOrEqual(5);
       for (const restart of restarts) {
@@ -92,6 +95,20 @@ describe('a mesh under 300 requests/s', () => {
     DURATION_MS + 60_000,
   );
 
+  /** What may tell why requests failed: stalls of the machine, and connections as each proxy counts them. */
+  async function circumstances(reports: readonly LoadReport[]): Promise<string> {
+    const counts = mesh.summary.proxies.map(async ({ name, admin }) => {
+      const text = await (await fetch(`${admin}/stats?usedonly&filter=${CONNECTION_STATS}`)).text();
+      const told = text.split('\n').filter((line) => line !== '' && !line.endsWith(': 0'));
+      return `${name}\n  ${told.join('\n  ')}`;
+    });
+    return [
+      ...reports.flatMap(({ stalls }) => stalls.map((stall) => `the load stood still, ${stall}`)),
+      `restarts: ${killedAt.join(', ')}`,
+      ...(await Promise.all(counts)),
+    ].join('\n');
+  }
+
   interface RestartReport {
     readonly warmingsBefore: readonly number[];
     readonly warmingsAfter: readonly number[];
@@ -103,6 +120,7 @@ describe('a mesh under 300 requests/s', () => {
   async function killControlPlane(): Promise<RestartReport> {
     expect(await mesh.run('apply', '-f', join(scratch, 'subsets.yaml'), '--wait')).toMatchObject({ code: 0 });
     const [warmingsBefore, versionsBefore] = await Promise.all([warmings(), versions()]);
+    killedAt.push(new Date().toISOString());
     process.kill(controlPlanePid(mesh.summary.pid), 'SIGKILL');
     await expect.poll(syncedProxies, { timeout: 10_000 }).toBe(mesh.summary.proxies.length);
     return { warmingsBefore, versionsBefore, warmingsAfter: await warmings(), versionsAfter: await versions() };

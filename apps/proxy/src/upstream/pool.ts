@@ -70,6 +70,12 @@ export interface PooledConnection {
   close(): void;
 }
 
+/** A request that waits for a connection. */
+interface Waiting<A> {
+  readonly attempt: A;
+  readonly sinceMs: number;
+}
+
 /**
  * The connections to one host. A request takes the connection that was ready last; without one it waits in a bounded
  * queue while a new connection is opened. The first connection with room serves the queue.
@@ -86,7 +92,8 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   readonly #ready: C[] = [];
   readonly #connections = new Set<C>();
   readonly #dials = new Set<{ abort(): boolean }>();
-  #pending: A[] = [];
+  /** In the order in which they came. */
+  #pending: Waiting<A>[] = [];
   #idleTimer: Timer | null = null;
   #isDraining = false;
 
@@ -131,7 +138,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     }
     this.stats.upstream_rq_pending_total.value += 1;
     this.stats.upstream_rq_pending_active.value += 1;
-    this.#pending.push(attempt);
+    this.#pending.push({ attempt, sinceMs: this.clock.monotonicMs() });
     this.#connectForPending();
     return attempt;
   }
@@ -155,7 +162,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
 
   /** An attempt was given up while it waited. */
   cancel(attempt: A): void {
-    const index = this.#pending.indexOf(attempt);
+    const index = this.#pending.findIndex((waiting) => waiting.attempt === attempt);
     if (index === -1) return;
     this.#pending.splice(index, 1);
     this.#leftQueue();
@@ -232,8 +239,8 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
       const next = this.#pending.shift();
       if (next === undefined) return;
       this.#leftQueue();
-      if (this.#breaker.requests.isFull) this.#overflow(next, 'requests');
-      else this.#attach(connection, next);
+      if (this.#breaker.requests.isFull) this.#overflow(next.attempt, 'requests');
+      else this.#attach(connection, next.attempt);
     }
   }
 
@@ -304,19 +311,29 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
         this.#breaker.connections.release();
         host.counts.cxConnectFail += 1;
         stats.upstream_cx_connect_fail.value += 1;
-        if (failure === 'connect-timeout') stats.upstream_cx_connect_timeout.value += 1;
-        this.#failPending(detail, failure);
+        if (failure === 'connect-timeout') {
+          stats.upstream_cx_connect_timeout.value += 1;
+          this.#failPending(detail, failure, startMs);
+          this.#connectForPending();
+        } else this.#failPending(detail, failure);
         if (this.#connections.size === 0 && this.#dials.size === 0) this.#context.onEmpty?.();
       },
     });
     this.#dials.add(dialing);
   }
 
-  /** A host that cannot be reached fails all who wait for it, so that they can try another. */
-  #failPending(detail: string, failure: 'connect-failure' | 'connect-timeout' = 'connect-failure'): void {
-    const failed = this.#pending;
-    this.#pending = [];
-    for (const attempt of failed) {
+  /**
+   * A host that cannot be reached fails all who wait for it, so that they can try another; one that did not answer for
+   * long, those who have waited as long: it may be back, and others wait for connections of their own.
+   */
+  #failPending(
+    detail: string,
+    failure: 'connect-failure' | 'connect-timeout' = 'connect-failure',
+    untilMs = Number.POSITIVE_INFINITY,
+  ): void {
+    const failed = this.#pending.filter(({ sinceMs }) => sinceMs <= untilMs);
+    this.#pending = this.#pending.filter(({ sinceMs }) => sinceMs > untilMs);
+    for (const { attempt } of failed) {
       this.#leftQueue();
       this.host.activeRequests -= 1;
       this.stats.upstream_rq_pending_failure_eject.value += 1;

@@ -357,6 +357,24 @@ describe('other TLS settings', () => {
     expect(world.value('cluster.c.upstream_cx_connect_timeout')).toBe(1);
   });
 
+  it('fails only those who have waited as long when a handshake never ends', async () => {
+    const { server } = await startServer();
+    const front = await startRawServer((socket) => {
+      if (front.sockets.length > 1) server.emit('connection', socket);
+    });
+    endings.push(() => front.close());
+    const clock = new FakeClock();
+    const world = open(front.port, trusting(), { connectTimeout: { seconds: 10n } }, clock);
+    const first = send(world.cluster());
+    await until(() => front.sockets.length === 1);
+    clock.advance(9_999);
+    // Two of them, of which one waits for the connection that hangs; the other's serves both.
+    const later = [send(world.cluster()), send(world.cluster())];
+    clock.advance(1);
+    expect((await first).failure).toBe('connect-timeout');
+    expect((await Promise.all(later)).map(({ body }) => body)).toEqual(['ok', 'ok']);
+  });
+
   it('reports a server that speaks no TLS', async () => {
     const plain = await startRawServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 400 Bad\r\n\r\n')));
     endings.push(() => plain.close());
