@@ -6,7 +6,6 @@ import type { Destination, OpenConnection } from './accepted-connection.ts';
 import type { CompiledListener, FilterChain } from './compiled-listener.ts';
 import { type ProxiedStart, readProxyHeader } from './proxy-header.ts';
 import type { ProxyHeader } from './proxy-protocol.ts';
-import type { PeerCertificate } from './peer-certificate.ts';
 import { nothingSniffed, sniff, type Sniffed } from './sniff.ts';
 import type { HandshakeOutcome } from './tls.ts';
 
@@ -17,6 +16,9 @@ export interface ConnectionTracker {
   /** Sockets that are still being sniffed or shaking hands. */
   readonly early: Set<Socket>;
 }
+
+const NO_CHAIN = { name: '' };
+const PLAIN = { tls: null, alpn: null, clientCertificate: null };
 
 let nextConnectionId = 1;
 
@@ -120,7 +122,7 @@ class Acceptance {
       return;
     }
     if (chain.tls === null) {
-      this.#open(chain, this.#socket, sniffed.initial, this.#infoOf(sniffed.serverName, null, null), null);
+      this.#open(chain, this.#socket, sniffed.initial, this.#infoOf(chain, sniffed.serverName, PLAIN));
       return;
     }
     const offered = sniffed.transport === 'tls' ? sniffed.applicationProtocols : null;
@@ -138,22 +140,15 @@ class Acceptance {
       }
       return;
     }
-    const { socket, peerCertificate, clientCertificate, localUriSan } = outcome;
+    const { socket, tls, clientCertificate } = outcome;
     const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
-    const tls = { version: socket.getProtocol() ?? '', alpn, clientCertificate, localUriSan };
     // Only what `tls_inspector` saw, as in Envoy.
-    const info = this.#infoOf(sniffed.serverName, tls, peerCertificate);
+    const info = this.#infoOf(chain, sniffed.serverName, { tls, alpn, clientCertificate });
     socket.on('error', ignore);
-    this.#open(chain, socket, null, info, peerCertificate);
+    this.#open(chain, socket, null, info);
   }
 
-  #open(
-    chain: FilterChain,
-    socket: Socket,
-    initial: Buffer | null,
-    info: ConnectionInfo,
-    peerCertificate: PeerCertificate | null,
-  ): void {
+  #open(chain: FilterChain, socket: Socket, initial: Buffer | null, info: ConnectionInfo): void {
     const tracker = this.#tracker;
     tracker.early.delete(this.#socket);
     if (socket.destroyed) return;
@@ -163,7 +158,6 @@ class Acceptance {
         initial,
         info,
         isTls: chain.tls !== null,
-        peerCertificate,
         originalDestination: this.#originalDestination,
         clusterName: null,
       },
@@ -173,9 +167,9 @@ class Acceptance {
   }
 
   #infoOf(
+    { name: filterChainName }: Pick<FilterChain, 'name'>,
     requestedServerName: string | null,
-    tls: (Pick<ConnectionInfo, 'alpn' | 'clientCertificate' | 'localUriSan'> & { readonly version: string }) | null,
-    peer: PeerCertificate | null,
+    security: Pick<ConnectionInfo, 'alpn' | 'clientCertificate' | 'tls'>,
   ): ConnectionInfo {
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     return {
@@ -188,12 +182,11 @@ class Acceptance {
       ),
       directLocalAddress: addressText(localAddress, localPort),
       requestedServerName,
-      tlsVersion: tls === null ? null : tls.version,
-      alpn: tls === null ? null : tls.alpn,
-      clientCertificate: tls === null ? null : tls.clientCertificate,
-      peerUriSan: peer?.uriSans[0] ?? null,
-      peerSubject: peer === null ? null : peer.subject,
-      localUriSan: tls === null ? null : tls.localUriSan,
+      listenerName: this.#listener.name,
+      filterChainName,
+      ...security,
+      peerUriSan: security.tls?.peer?.names.uri[0] ?? null,
+      localUriSan: security.tls?.own?.names.uri[0] ?? null,
     };
   }
 
@@ -202,7 +195,7 @@ class Acceptance {
     stats.noFilterChainMatch.value += 1;
     if (accessLogs.length > 0) {
       const { clock } = this.#ctx;
-      const info = new StreamInfo(this.#infoOf(sniffed.serverName, null, null), clock.now(), this.#startMs);
+      const info = new StreamInfo(this.#infoOf(NO_CHAIN, sniffed.serverName, PLAIN), clock.now(), this.#startMs);
       info.responseFlags = ResponseFlag.NoRouteFound;
       info.responseCodeDetails = 'filter_chain_not_found';
       info.endMs = clock.monotonicMs();

@@ -1,7 +1,6 @@
 import type { NeededResource } from '../config/named-set.ts';
 import type { Socket } from 'node:net';
 import type { ConnectionInfo } from '../observe/stream-info.ts';
-import type { PeerCertificate } from './peer-certificate.ts';
 
 export interface Destination {
   readonly host: string;
@@ -16,8 +15,6 @@ export interface AcceptedConnection {
   readonly initial: Buffer | null;
   readonly info: ConnectionInfo;
   readonly isTls: boolean;
-  /** The client's certificate, verified; null without one. */
-  readonly peerCertificate: PeerCertificate | null;
   /** Where the client wanted to go, when the connection was redirected here; null otherwise. */
   readonly originalDestination: Destination | null;
   /** The cluster that a filter chose in place of the TCP proxy's own; null for none. */

@@ -5,7 +5,7 @@ import type {
 import type { CommonTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { readDataSource, refuse, refuseWhen } from '../http/route/field.ts';
 import type { CertificateSecret, SecretHolder, SecretStore, ValidationSecret } from '../identity/secret-store.ts';
-import { compileSanMatchers, type SanPredicate } from './san-match.ts';
+import { compileSanMatchers, type SanPredicate } from '../tls/san-match.ts';
 
 /** A secret from wherever it comes, with the version that says when to build anew. */
 export interface SecretSource<S> {

@@ -1,6 +1,5 @@
 import { unpackValid } from '../config/constraints.ts';
-import type { ConnectionInfo } from '../observe/stream-info.ts';
-import { X509Certificate } from 'node:crypto';
+import type { ConnectionInfo, TlsFacts } from '../observe/stream-info.ts';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Logger } from '@flotilla/observe';
@@ -11,9 +10,9 @@ import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/trans
 import type { ProxyContext } from '../config/context.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { Counter } from '../observe/stats.ts';
-import { peerCertificateOf, type PeerCertificate, subjectAltNamesOf } from './peer-certificate.ts';
+import { Certificate } from '../tls/certificate.ts';
 import { sniff } from './sniff.ts';
-import { compileTlsParameters, type TlsParameterOptions } from './tls-parameters.ts';
+import { compileTlsParameters, type TlsParameterOptions } from '../tls/tls-parameters.ts';
 import { certificateSource, type SecretSource, validationSource, type ValidationSource } from './tls-secrets.ts';
 import type { CertificateSecret } from '../identity/secret-store.ts';
 
@@ -21,9 +20,8 @@ import type { CertificateSecret } from '../identity/secret-store.ts';
 export type HandshakeOutcome =
   | {
       readonly socket: TLSSocket;
-      readonly peerCertificate: PeerCertificate | null;
+      readonly tls: TlsFacts;
       readonly clientCertificate: ConnectionInfo['clientCertificate'];
-      readonly localUriSan: string | null;
     }
   | { readonly failure: string };
 
@@ -66,7 +64,8 @@ export class TlsAcceptor {
   readonly #pending = new Map<string, (outcome: HandshakeOutcome) => void>();
   #withAlpn: TlsServer | null = null;
   #withoutAlpn: TlsServer | null = null;
-  #localUriSan: string | null = null;
+  /** Our own, of the version in use. */
+  #own: Certificate | null = null;
 
   constructor(context: DownstreamTlsContext, ctx: ProxyContext, statPrefix: string, handshakeTimeoutMs: number) {
     const common = context.commonTlsContext;
@@ -164,7 +163,7 @@ export class TlsAcceptor {
         if (hasCommon) this.#withAlpn = entry;
         else this.#withoutAlpn = entry;
       } else entry.server.setSecureContext(options);
-      this.#localUriSan = uriSanOf(options.cert);
+      this.#own = Certificate.ofPem(options.cert);
     } catch (error) {
       // The last certificate that could be used goes on.
       this.#logger.error('a TLS secret cannot be used', { secrets: this.secretNames, error });
@@ -216,7 +215,9 @@ export class TlsAcceptor {
       socket.destroy();
       return;
     }
-    const refused = this.#refusal(socket);
+    const shown = socket.getPeerX509Certificate();
+    const peer = shown === undefined ? null : new Certificate(shown);
+    const refused = this.#refusal(socket, peer);
     if (refused !== null) {
       socket.destroy();
       finish({ failure: refused });
@@ -224,17 +225,16 @@ export class TlsAcceptor {
     }
     this.#stats.handshake.value += 1;
     socket.pause();
-    const peerCertificate = peerCertificateOf(socket);
     const hasTrust = this.#validation?.trust != null;
-    const clientCertificate = peerCertificate === null ? null : hasTrust ? 'validated' : 'presented';
-    finish({ socket, peerCertificate, clientCertificate, localUriSan: this.#localUriSan });
+    const clientCertificate = peer === null ? null : hasTrust ? 'validated' : 'presented';
+    const tls = { version: socket.getProtocol() ?? '', cipher: socket.getCipher().name, peer, own: this.#own };
+    finish({ socket, tls, clientCertificate });
   }
 
   /** Why the client may not come in; null when it may. */
-  #refusal(socket: TLSSocket): string | null {
+  #refusal(socket: TLSSocket, certificate: Certificate | null): string | null {
     if (this.#requireSni && (socket.servername === false || socket.servername === '')) return 'SNI is required';
-    const certificate = socket.getPeerX509Certificate();
-    if (certificate === undefined) {
+    if (certificate === null) {
       if (!this.#requireClientCertificate) {
         this.#stats.noCertificate.value += 1;
         return null;
@@ -248,19 +248,15 @@ export class TlsAcceptor {
       this.#stats.failVerifyError.value += 1;
       return `the client's certificate is not trusted: ${String(socket.authorizationError)}`;
     }
-    if (validation.allowsSan !== null && !validation.allowsSan(subjectAltNamesOf(certificate))) {
+    if (validation.allowsSan !== null && !validation.allowsSan(certificate.names)) {
       this.#stats.failVerifySan.value += 1;
-      return `the client's certificate has no allowed name (${certificate.subjectAltName ?? 'none at all'})`;
+      return `the client's certificate has no allowed name (${certificate.x509.subjectAltName ?? 'none at all'})`;
     }
     return null;
   }
 }
 
 const NO_CERTIFICATE = 'the client showed no certificate, and one is required';
-
-function uriSanOf(chainPem: string): string | null {
-  return subjectAltNamesOf(new X509Certificate(chainPem)).uri[0] ?? null;
-}
 
 interface TlsServer {
   readonly server: Server;

@@ -41,8 +41,7 @@ export class Attempt implements UpstreamHandler {
   static pick(owner: AttemptOwner, cluster: UpstreamCluster, pick: PickContext, info: StreamInfo): Attempt | null {
     const host = cluster.pick(pick);
     if (host === null) return null;
-    info.upstreamHost = host.address;
-    info.upstreamPeer = host.peer;
+    info.tryHost(host);
     return new Attempt(owner, cluster, host);
   }
 

@@ -20,8 +20,7 @@ export function editClientCertHeader(
 ): void {
   const { mode } = settings;
   if (mode === 'always-forward-only') return;
-  const { peerCertificate } = connection;
-  if (mode === 'sanitize' || peerCertificate === null) {
+  if (mode === 'sanitize' || connection.info.tls?.peer == null) {
     headers.remove(XFCC);
     return;
   }
@@ -37,15 +36,16 @@ const elements = new WeakMap<AcceptedConnection, string>();
 function elementOf(connection: AcceptedConnection, settings: ClientCertSettings): string {
   const known = elements.get(connection);
   if (known !== undefined) return known;
-  const { peerCertificate, info } = connection;
+  const { info } = connection;
+  const certificate = info.tls?.peer ?? null;
   const parts: string[] = [];
   if (info.localUriSan !== null) parts.push(`By=${info.localUriSan}`);
-  if (peerCertificate !== null) {
-    parts.push(`Hash=${peerCertificate.sha256}`);
-    if (settings.cert) parts.push(`Cert="${encodeURIComponent(peerCertificate.pem)}"`);
-    if (settings.subject) parts.push(`Subject="${peerCertificate.subject.replace(/["\\]/g, '\\$&')}"`);
-    if (settings.uri) parts.push(...listOf('URI', peerCertificate.uriSans));
-    if (settings.dns) parts.push(...listOf('DNS', peerCertificate.dnsSans));
+  if (certificate !== null) {
+    parts.push(`Hash=${certificate.sha256}`);
+    if (settings.cert) parts.push(`Cert="${encodeURIComponent(certificate.pem)}"`);
+    if (settings.subject) parts.push(`Subject="${certificate.subject.replace(/["\\]/g, '\\$&')}"`);
+    if (settings.uri) parts.push(...listOf('URI', certificate.names.uri));
+    if (settings.dns) parts.push(...listOf('DNS', certificate.names.dns));
   }
   const element = parts.join(';');
   elements.set(connection, element);

@@ -368,6 +368,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     const refused = this.settings.router.strictCheck?.(this.headers) ?? null;
     if (refused !== null) return this.sendLocalReply(refused);
     this.info.destinationService = cluster.destinationService;
+    this.info.clusterMetadata = cluster.metadata;
     const orders = takeOrders(this.headers, action, this.settings.router);
     const order = placeOrder(
       this,

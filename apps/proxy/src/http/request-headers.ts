@@ -63,7 +63,7 @@ export function prepareRequestHeaders(
     if (isReplaced) headers.set('x-request-id', randomUUID());
     else if (!headers.has('x-request-id')) headers.append('x-request-id', randomUUID());
   }
-  if (connection.peerCertificate !== null || headers.has('x-forwarded-client-cert')) {
+  if (connection.info.tls?.peer != null || headers.has('x-forwarded-client-cert')) {
     editClientCertHeader(headers, connection, settings.clientCert);
   }
   if (client.isEdge && client.address !== null) headers.set('x-envoy-external-address', client.address);

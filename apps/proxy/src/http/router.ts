@@ -181,9 +181,7 @@ export class Router implements AttemptOwner {
     this.#backoff = null;
     this.#attempt?.abort();
     this.#attempt = attempt;
-    const { info } = this.#host;
-    info.upstreamHost = attempt.host.address;
-    info.upstreamPeer = attempt.host.peer;
+    this.#host.info.useHost(attempt.host);
     return true;
   }
 

@@ -5,22 +5,32 @@ import { queryParameterOf } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
 import { CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
 import type { HeaderList } from '@flotilla/http-codec';
+import { certificateOperators } from './certificate-operators.ts';
 import { addressOf, portOf } from './host-port.ts';
 import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
-import type { StreamInfo } from './stream-info.ts';
+import type { FilterMetadata, StreamInfo, TriedHost } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
 
 /** The value of one command operator for one stream; null prints as `-`. Numbers stay numbers in JSON logs. */
 export type OperatorValue = (info: StreamInfo) => string | number | null;
 
 /** Builds an operator from the text between its parentheses; null when it has none. */
-type OperatorFactory = (argument: string | null) => OperatorValue;
+export type OperatorFactory = (argument: string | null) => OperatorValue;
 
 const HOSTNAME = hostname();
 
+const NEVER_THERE: readonly string[] = ['TRACE_ID', 'SPAN_ID', 'VIRTUAL_CLUSTER_NAME', 'ROUNDTRIP_DURATION'];
+/** Envoy prints these empty. */
+const ALWAYS_EMPTY: readonly string[] = [
+  'CUSTOM_FLAGS',
+  'DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID',
+  'DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID',
+  'UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID',
+];
+
 /**
  * Operators by name: Envoy's "command operators" of access logs and header values. Those that need what this
- * proxy does not record (filter state, certificates in full) are absent, and so refused by name.
+ * proxy does not record (bytes on the wire, filter state) are absent, and so refused by name.
  */
 const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, OperatorFactory>([
   ['START_TIME', startTime],
@@ -42,7 +52,6 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['RESPONSE_DURATION', plain((info) => span(info.startMs, info.upstreamResponseStartMs))],
   ['RESPONSE_TX_DURATION', plain((info) => span(info.upstreamResponseStartMs, info.endMs))],
   ['ROUTE_NAME', plain((info) => nonEmpty(info.routeName))],
-  ['VIRTUAL_CLUSTER_NAME', plain(() => null)],
   ['HOSTNAME', plain(() => HOSTNAME)],
   ['CONNECTION_ID', plain((info) => info.connection.id)],
 
@@ -56,7 +65,6 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['GRPC_STATUS_NUMBER', plain(grpcStatusOf)],
   ['STREAM_ID', plain((info) => field(info.requestHeaders, 'x-request-id'))],
   ['UNIQUE_ID', plain(() => randomUUID())],
-  ['TRACE_ID', plain(() => null)],
   ['ACCESS_LOG_TYPE', plain((info) => (info.protocol === null ? 'TcpConnectionEnd' : 'DownstreamEnd'))],
   ['ENVIRONMENT', environment],
   ['EMIT_TIME', emitTime],
@@ -74,9 +82,15 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.upstreamLocalAddress))],
   ['UPSTREAM_LOCAL_PORT', plain((info) => portIn(info.upstreamLocalAddress))],
   ['UPSTREAM_TRANSPORT_FAILURE_REASON', plain((info) => spaceless(info.upstreamTransportFailureReason))],
-  ['UPSTREAM_PEER_URI_SAN', plain((info) => info.upstreamPeerUriSan)],
   ['UPSTREAM_PROTOCOL', plain((info) => info.upstreamProtocol)],
   ['UPSTREAM_REQUEST_ATTEMPT_COUNT', plain((info) => info.attemptCount)],
+  ['UPSTREAM_CONNECTION_ID', plain((info) => (info.upstreamConnectionId === -1 ? null : info.upstreamConnectionId))],
+  ['UPSTREAM_HOST_NAME', plain((info) => info.upstreamHostName ?? info.upstreamHost)],
+  ['UPSTREAM_HOST_NAME_WITHOUT_PORT', plain((info) => info.upstreamHostName ?? hostOf(info.upstreamHost))],
+  ['UPSTREAM_HOSTS_ATTEMPTED', plain((info) => attempted(info, ({ address }) => address))],
+  ['UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT', plain((info) => attempted(info, ({ address }) => addressOf(address)))],
+  ['UPSTREAM_METADATA', ofMetadata((info) => info.hostMetadata)],
+  ['CLUSTER_METADATA', ofMetadata((info) => info.clusterMetadata)],
 
   ['DOWNSTREAM_REMOTE_ADDRESS', plain((info) => info.downstreamRemoteAddress)],
   ['DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.downstreamRemoteAddress))],
@@ -91,10 +105,17 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.connection.localAddress))],
   ['DOWNSTREAM_LOCAL_PORT', plain((info) => portIn(info.connection.localAddress))],
   ['REQUESTED_SERVER_NAME', plain((info) => info.connection.requestedServerName)],
-  ['DOWNSTREAM_TLS_VERSION', plain((info) => info.connection.tlsVersion)],
-  ['DOWNSTREAM_PEER_URI_SAN', plain((info) => info.connection.peerUriSan)],
-  ['DOWNSTREAM_PEER_SUBJECT', plain((info) => nonEmpty(info.connection.peerSubject))],
-  ['DOWNSTREAM_LOCAL_URI_SAN', plain((info) => info.connection.localUriSan)],
+  ['LISTENER_NAME', plain((info) => nonEmpty(info.connection.listenerName))],
+  ['FILTER_CHAIN_NAME', plain((info) => nonEmpty(info.connection.filterChainName))],
+  ['DOWNSTREAM_TLS_VERSION', plain((info) => info.connection.tls?.version ?? null)],
+  ['DOWNSTREAM_TLS_CIPHER', plain((info) => info.connection.tls?.cipher ?? null)],
+  ['UPSTREAM_TLS_VERSION', plain((info) => info.upstreamTls?.version ?? null)],
+  ['UPSTREAM_TLS_CIPHER', plain((info) => info.upstreamTls?.cipher ?? null)],
+  ...certificateOperators,
+
+  // What they tell of does not exist here: spans, flags of Lua, addresses inside a process, acknowledgements of QUIC.
+  ...NEVER_THERE.map((name) => [name, plain(() => null)] as const),
+  ...ALWAYS_EMPTY.map((name) => [name, plain(() => '')] as const),
 ]);
 
 /** The operator `%NAME(argument)%`. Throws `invalid` for a name or an argument that Envoy has and we lack, or nobody knows. */
@@ -270,9 +291,26 @@ function metadata(argument: string | null): OperatorValue {
       return (info) => metadataText(info.dynamicMetadata?.get(namespace), keys);
     case 'ROUTE':
       return (info) => metadataText(info.routeMetadata?.[namespace], keys);
+    case 'UPSTREAM_HOST':
+      return (info) => metadataText(info.hostMetadata?.[namespace], keys);
+    case 'CLUSTER':
+      return (info) => metadataText(info.clusterMetadata?.[namespace], keys);
     default:
-      throw new FlotillaError('invalid', `"${of}" is not DYNAMIC or ROUTE`);
+      throw new FlotillaError('invalid', `"${of}" is not DYNAMIC, ROUTE, CLUSTER or UPSTREAM_HOST`);
   }
+}
+
+/** `%UPSTREAM_METADATA(namespace:key:…)%`. */
+function ofMetadata(find: (info: StreamInfo) => FilterMetadata | null): OperatorFactory {
+  return (argument) => {
+    const [namespace = '', ...keys] = needed(argument, 'a namespace').split(':');
+    return (info) => metadataText(find(info)?.[namespace], keys);
+  };
+}
+
+/** Hosts in the order in which they were tried. */
+function attempted(info: StreamInfo, textOf: (host: TriedHost) => string): string | null {
+  return info.triedHosts === null ? null : info.triedHosts.map(textOf).join();
 }
 
 /** A text or number as it is, everything else as JSON. */
@@ -283,7 +321,15 @@ function metadataText(value: JsonValue | undefined, keys: readonly string[]): st
     found = found[key];
   }
   if (found === undefined || found === null) return null;
-  return typeof found === 'string' || typeof found === 'number' ? found : JSON.stringify(found);
+  return typeof found === 'string' || typeof found === 'number' ? found : JSON.stringify(sorted(found));
+}
+
+/** Names in order, as Envoy prints them. */
+function sorted(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, item]) => [name, sorted(item)]));
 }
 
 function needed(argument: string | null, what: string): string {

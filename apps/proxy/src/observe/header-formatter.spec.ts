@@ -12,12 +12,13 @@ const CONNECTION: ConnectionInfo = {
   localAddress: '[::1]:9080',
   directRemoteAddress: '1.2.3.4:5',
   directLocalAddress: '1.2.3.4:6',
+  listenerName: 'l',
+  filterChainName: '',
   requestedServerName: 'reviews',
-  tlsVersion: 'TLSv1.3',
+  tls: { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', peer: null, own: null },
   alpn: null,
   clientCertificate: null,
   peerUriSan: 'spiffe://cluster.local/ns/default/sa/a',
-  peerSubject: null,
   localUriSan: 'spiffe://cluster.local/ns/default/sa/b',
 };
 
@@ -66,7 +67,7 @@ describe('access log formats', () => {
     ['%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%', '[::1]:9080 ::1'],
     ['%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%', '10.0.0.9 1.2.3.4:5'],
     ['%REQUESTED_SERVER_NAME% %ROUTE_NAME% %DOWNSTREAM_TLS_VERSION%', 'reviews default TLSv1.3'],
-    ['%DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_PEER_SUBJECT%', 'spiffe://cluster.local/ns/default/sa/a -'],
+    ['%DOWNSTREAM_TLS_CIPHER% %DOWNSTREAM_PEER_SUBJECT%', 'TLS_AES_256_GCM_SHA384 -'],
     ['%GRPC_STATUS_NUMBER%', '5'],
     ['100%% of it', '100% of it'],
     ['', ''],
@@ -83,7 +84,7 @@ describe('access log formats', () => {
     ['50% of it', 'is not a command operator'],
     ['%DURATION', 'is not a command operator'],
     ['%FILTER_STATE(a)%', 'unknown command operator %FILTER_STATE%'],
-    ['%METADATA(CLUSTER:a:b)%', '"CLUSTER" is not DYNAMIC or ROUTE'],
+    ['%METADATA(LISTENER:a:b)%', '"LISTENER" is not DYNAMIC, ROUTE, CLUSTER or UPSTREAM_HOST'],
     ['%COMMON_DURATION(DS_RX_BEG:NOW:ms)%', 'takes START:END:PRECISION'],
     ['%GRPC_STATUS(LOUD)%', '"LOUD" is not CAMEL_STRING'],
   ])('refuses %s', (format, message) => {

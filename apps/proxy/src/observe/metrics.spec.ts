@@ -21,12 +21,14 @@ const CONNECTION: ConnectionInfo = {
   localAddress: '127.0.0.1:2',
   directRemoteAddress: '1.2.3.4:5',
   directLocalAddress: '1.2.3.4:6',
+  listenerName: 'l',
+  filterChainName: '',
   requestedServerName: null,
-  tlsVersion: null,
+  tls: null,
   alpn: null,
   clientCertificate: null,
   peerUriSan: null,
-  peerSubject: null,
+
   localUriSan: null,
 };
 const REVIEWS: PeerMetadata = {

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
+import type { Certificate } from '../tls/certificate.ts';
 
 /** What is known of the peer on a mesh connection, from metadata exchange or from the endpoint's metadata. */
 export interface PeerMetadata {
@@ -21,17 +22,31 @@ export interface ConnectionInfo {
   /** Of the connection itself, where a PROXY header or a redirection says something else. */
   readonly directRemoteAddress: string;
   readonly directLocalAddress: string;
+  readonly listenerName: string;
+  /** Empty: none matched. */
+  readonly filterChainName: string;
   /** SNI, `null` without TLS or without the extension. */
   readonly requestedServerName: string | null;
-  readonly tlsVersion: string | null;
   readonly alpn: string | null;
-  /** First URI SAN of the verified peer certificate. */
+  /** Null: plain text. */
+  readonly tls: TlsFacts | null;
   /** Null: the client showed none. */
   readonly clientCertificate: 'presented' | 'validated' | null;
+  /** First URI SAN of the client's certificate. */
   readonly peerUriSan: string | null;
-  readonly peerSubject: string | null;
-  /** URI SAN of our own certificate on this connection. */
+  /** First URI SAN of our own certificate on this connection. */
   readonly localUriSan: string | null;
+}
+
+/** What a finished handshake has settled. */
+export interface TlsFacts {
+  /** `TLSv1.3`. */
+  readonly version: string;
+  /** OpenSSL's name of it. */
+  readonly cipher: string;
+  /** What the peer showed; null: nothing. */
+  readonly peer: Certificate | null;
+  readonly own: Certificate | null;
 }
 
 /**
@@ -77,12 +92,23 @@ export class StreamInfo {
   virtualHostName: string | null = null;
   /** Name of the cluster that was tried last. */
   upstreamCluster: string | null = null;
+  /** `filter_metadata` of the cluster and of the host. */
+  clusterMetadata: FilterMetadata | null = null;
+  hostMetadata: FilterMetadata | null = null;
   /** `address:port` of the host that was tried last. */
   upstreamHost: string | null = null;
+  /** Its name, where it has one. */
+  upstreamHostName: string | null = null;
+  /** All hosts that were tried, in their order; null: none yet. */
+  triedHosts: TriedHost[] | null = null;
   upstreamLocalAddress: string | null = null;
+  /** Of the connection that was used last; -1: none. */
+  upstreamConnectionId = -1;
   /** `HTTP/2` or `HTTP/1.1`. */
   upstreamProtocol: string | null = null;
   upstreamTransportFailureReason: string | null = null;
+  /** Of the connection to the upstream; null: plain text, or no connection. */
+  upstreamTls: TlsFacts | null = null;
   /** URI SAN of the upstream's verified certificate; not null means mutual TLS upstream. */
   upstreamPeerUriSan: string | null = null;
   attemptCount = 0;
@@ -95,7 +121,7 @@ export class StreamInfo {
   /** `set-cookie` values that the response brings, made by hash policies; null for none. */
   cookiesToSet: string[] | null = null;
   /** `filter_metadata` of the route, by namespace; null for none. */
-  routeMetadata: Readonly<Record<string, JsonObject>> | null = null;
+  routeMetadata: FilterMetadata | null = null;
   /** What filters noted down, by namespace (Envoy's dynamic metadata); null while nothing is. */
   dynamicMetadata: Map<string, JsonObject> | null = null;
 
@@ -105,6 +131,34 @@ export class StreamInfo {
     this.startTimeMs = startTimeMs;
     this.startMs = startMs;
   }
+
+  /** A host is tried now. */
+  tryHost(host: TriedHost): void {
+    if (this.triedHosts === null) this.triedHosts = [host];
+    else this.triedHosts.push(host);
+    this.useHost(host);
+  }
+
+  /** A host that was tried is the one that answers. */
+  useHost({ address, hostname, peer, metadata }: TriedHost): void {
+    this.upstreamHost = address;
+    this.upstreamHostName = hostname === '' ? null : hostname;
+    this.upstreamPeer = peer;
+    this.hostMetadata = metadata;
+  }
+}
+
+/** Objects by namespace. */
+export type FilterMetadata = Readonly<Record<string, JsonObject>>;
+
+/** What is noted down of an upstream's host. */
+export interface TriedHost {
+  /** `address:port`. */
+  readonly address: string;
+  /** Empty: it has no name. */
+  readonly hostname: string;
+  readonly peer: PeerMetadata | null;
+  readonly metadata: FilterMetadata | null;
 }
 
 export interface DestinationService {

@@ -17,6 +17,7 @@ import {
 } from '../upstream/upstream.ts';
 import { HttpTunnel, type TunnelHandler } from './http-tunnel.ts';
 import { pickWeighted, type TcpSettings } from './tcp-settings.ts';
+import { type ConnectionFacts, noteConnection } from '../upstream/dial.ts';
 
 /**
  * One proxied TCP connection: connecting (the client waits, unread) -> piping both ways -> over. Each direction ends
@@ -76,14 +77,13 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#client.destroy();
   }
 
-  onConnected(socket: Socket, facts: { readonly localAddress: string; readonly peerUriSan: string | null }): void {
+  onConnected(socket: Socket, facts: ConnectionFacts): void {
     this.#pending = null;
     if (this.#isOver) {
       socket.destroy();
       return;
     }
-    this.#info.upstreamLocalAddress = facts.localAddress;
-    this.#info.upstreamPeerUriSan = facts.peerUriSan;
+    noteConnection(this.#info, facts);
     this.#begin(socket);
   }
 
@@ -132,6 +132,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#info.upstreamCluster = clusterName;
     this.#cluster = cluster;
     this.#info.destinationService = cluster.destinationService;
+    this.#info.clusterMetadata = cluster.metadata;
     this.#attempt();
   }
 
@@ -144,8 +145,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
       return;
     }
     this.#info.attemptCount += 1;
-    this.#info.upstreamHost = host.address;
-    this.#info.upstreamPeer = host.peer;
+    this.#info.tryHost(host);
     const { tunnel } = this.#settings;
     if (tunnel === null) {
       this.#reader = new SharedReader();

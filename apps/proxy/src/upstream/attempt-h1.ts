@@ -14,6 +14,7 @@ import type { ConnectionH1 } from './connection-h1.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import { noteConnection } from './dial.ts';
 
 /** Up to here head and body, or a chunk and its framing, are copied into one buffer: cheaper than several writes. */
 const MAX_JOINED_BYTES = 16_384;
@@ -73,9 +74,8 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
     this.#isReused = connection.isReused;
     const { info } = request;
     if (info !== null) {
-      info.upstreamLocalAddress = connection.localAddress;
+      noteConnection(info, connection.facts);
       info.upstreamProtocol = 'HTTP/1.1';
-      info.upstreamPeerUriSan = connection.peerUriSan;
       info.upstreamRequestStartMs = this.#pool.clock.monotonicMs();
     }
     this.handler.onConnected();

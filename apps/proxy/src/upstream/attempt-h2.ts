@@ -7,6 +7,7 @@ import type { ConnectionH2 } from './connection-h2.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import { noteConnection } from './dial.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_REFUSED_STREAM } =
   constants;
@@ -56,9 +57,8 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     const { info } = request;
     this.#connection = connection;
     if (info !== null) {
-      info.upstreamLocalAddress = connection.localAddress;
+      noteConnection(info, connection.facts);
       info.upstreamProtocol = 'HTTP/2';
-      info.upstreamPeerUriSan = connection.peerUriSan;
       info.upstreamRequestStartMs = this.#pool.clock.monotonicMs();
     }
     this.handler.onConnected();

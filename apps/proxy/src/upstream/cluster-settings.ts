@@ -10,7 +10,7 @@ import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/co
 import { unpackValid } from '../config/constraints.ts';
 import type { Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { DestinationService } from '../observe/stream-info.ts';
+import type { DestinationService, FilterMetadata } from '../observe/stream-info.ts';
 import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
 import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
 import { type EndpointGroup, readAssignment } from './endpoints.ts';
@@ -53,6 +53,7 @@ export interface ClusterSettings {
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
   readonly destinationService: DestinationService | null;
+  readonly metadata: FilterMetadata | null;
 }
 
 /** Envoy's default connect time-out. */
@@ -93,6 +94,7 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
       autoSni,
       autoSanValidation,
       destinationService: serviceOf(cluster),
+      metadata: cluster.metadata?.filterMetadata ?? null,
     };
   } catch (error) {
     throw FlotillaError.from(error, 'invalid').within(`cluster "${cluster.name}"`);

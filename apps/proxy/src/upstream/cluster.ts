@@ -3,7 +3,7 @@ import type { Clock, Random } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
 import type { SecretStore } from '../identity/secret-store.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
-import type { DestinationService, StreamInfo } from '../observe/stream-info.ts';
+import type { DestinationService, StreamInfo, FilterMetadata } from '../observe/stream-info.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
@@ -70,6 +70,7 @@ export class Cluster implements UpstreamCluster {
   readonly name: string;
   readonly settings: ClusterSettings;
   readonly destinationService: DestinationService | null;
+  readonly metadata: FilterMetadata | null;
   readonly stats: ClusterStats;
   readonly #endpoints: EndpointSet;
   readonly #originalDestinations: OriginalDestinations | null;
@@ -86,6 +87,7 @@ export class Cluster implements UpstreamCluster {
     this.name = name;
     this.settings = settings;
     this.destinationService = settings.destinationService;
+    this.metadata = settings.metadata;
     this.stats = openClusterStats(tools.stats, statName);
     this.#clock = tools.clock;
     this.#breakers = {
@@ -185,10 +187,6 @@ export class Cluster implements UpstreamCluster {
 
   open(host: UpstreamHost, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream {
     const target = ownHost(host);
-    if (request.info !== null) {
-      request.info.upstreamHost = target.address;
-      request.info.upstreamPeer = target.peer;
-    }
     const { autoSni, protocol } = this.settings;
     const pool =
       autoSni || protocol === 'downstream' || request.priority !== 'default' || target.transport.proxyVersion !== 0
@@ -215,14 +213,14 @@ export class Cluster implements UpstreamCluster {
     const startMs = this.#clock.monotonicMs();
     const opening = { serverName: null, alpn: [], before: proxyHeaderFor(target.transport, info), reader };
     const dialing = dial(target, target.transport, opening, this.settings.pool, this.#clock, {
-      onReady: (socket, facts, localAddress) => {
+      onReady: (socket, facts) => {
         stats.upstream_cx_connect_ms.record(this.#clock.monotonicMs() - startMs);
         this.#outliers?.report(target, CONNECTED);
         // A raw connection counts as a request, too (Envoy).
         stats.upstream_rq_total.value += 1;
         target.counts.rqTotal += 1;
         this.#countSocket(target, socket);
-        handler.onConnected(socket, { localAddress, peerUriSan: facts.uriSan });
+        handler.onConnected(socket, facts);
       },
       onFailure: (failure, detail) => {
         this.#breakers.default.connections.release();

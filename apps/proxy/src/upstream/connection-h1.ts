@@ -12,6 +12,7 @@ import type { SharedReader } from '../sockets/shared-reader.ts';
 import type { AttemptH1 } from './attempt-h1.ts';
 import type { PooledConnection } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
+import type { ConnectionFacts } from './dial.ts';
 
 /**
  * One HTTP/1.1 connection to a host: the socket, its response parser, and the attempt that is using it.
@@ -24,8 +25,7 @@ import type { PoolH1 } from './pool-h1.ts';
 export class ConnectionH1 implements ResponseHandler, PooledConnection {
   readonly socket: Socket;
   readonly writer: SegmentWriter;
-  readonly localAddress: string;
-  readonly peerUriSan: string | null;
+  readonly facts: ConnectionFacts;
   /** Version of the transport that it was made with. */
   readonly transportVersion: number;
   readonly createdMs: number;
@@ -49,18 +49,10 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   /** Why the socket broke, for the failure's detail. */
   #error: string | null = null;
 
-  constructor(
-    pool: PoolH1,
-    socket: Socket,
-    reader: SharedReader,
-    localAddress: string,
-    peerUriSan: string | null,
-    transportVersion: number,
-  ) {
+  constructor(pool: PoolH1, socket: Socket, reader: SharedReader, facts: ConnectionFacts, transportVersion: number) {
     this.#pool = pool;
     this.socket = socket;
-    this.localAddress = localAddress;
-    this.peerUriSan = peerUriSan;
+    this.facts = facts;
     this.transportVersion = transportVersion;
     this.createdMs = pool.clock.monotonicMs();
     this.#parser = createResponseParser(this, { headerCase: pool.settings.headerCase });

@@ -9,6 +9,7 @@ import type { Http2Settings } from '../http/http2-settings.ts';
 import { KeepAlivePing } from '../http/keep-alive-ping.ts';
 import type { PooledConnection } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
+import type { ConnectionFacts } from './dial.ts';
 
 /** Mebibytes of the whole connection's streams; more than their windows hold. */
 const MAX_SESSION_MEMORY_MIB = 64;
@@ -20,8 +21,7 @@ const MAX_SESSION_MEMORY_MIB = 64;
  */
 export class ConnectionH2 implements PooledConnection {
   readonly socket: Socket;
-  readonly localAddress: string;
-  readonly peerUriSan: string | null;
+  readonly facts: ConnectionFacts;
   readonly transportVersion: number;
   readonly createdMs: number;
   idleSinceMs = 0;
@@ -35,18 +35,10 @@ export class ConnectionH2 implements PooledConnection {
   #isEnding = false;
   #isClosed = false;
 
-  constructor(
-    pool: PoolH2,
-    socket: Socket,
-    localAddress: string,
-    peerUriSan: string | null,
-    transportVersion: number,
-    options: Http2Settings,
-  ) {
+  constructor(pool: PoolH2, socket: Socket, facts: ConnectionFacts, transportVersion: number, options: Http2Settings) {
     this.#pool = pool;
     this.socket = socket;
-    this.localAddress = localAddress;
-    this.peerUriSan = peerUriSan;
+    this.facts = facts;
     this.transportVersion = transportVersion;
     this.createdMs = pool.clock.monotonicMs();
     this.#maxStreams = options.maxConcurrentStreams;

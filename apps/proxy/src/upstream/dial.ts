@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { formatAddress, type Clock } from '@flotilla/runtime';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import {
   applyKeepAlive,
   type DialTarget,
@@ -16,9 +17,26 @@ export interface DialSettings extends SocketSettings {
 
 export interface DialHandler {
   /** Ready, TLS and verification done, and paused; it belongs to the callee from now on. */
-  onReady(socket: Socket, facts: PeerFacts, localAddress: string): void;
+  onReady(socket: Socket, facts: ConnectionFacts): void;
   /** `detail` is for the access log. Never called from inside `dial`. */
   onFailure(failure: 'connect-failure' | 'connect-timeout', detail: string): void;
+}
+
+/** What is known of a connection that is ready. */
+export interface ConnectionFacts extends PeerFacts {
+  readonly localAddress: string;
+  /** Of this process, for logs. */
+  readonly id: number;
+}
+
+let nextConnectionId = 1;
+
+/** Notes down which connection a stream goes by. */
+export function noteConnection(info: StreamInfo, facts: ConnectionFacts): void {
+  info.upstreamLocalAddress = facts.localAddress;
+  info.upstreamPeerUriSan = facts.uriSan;
+  info.upstreamTls = facts.tls;
+  info.upstreamConnectionId = facts.id;
 }
 
 /** Opens one connection. Exactly one callback follows, none after an `abort` that returns true. */
@@ -75,7 +93,7 @@ export function dial(
     opened.off('close', onClose);
     opened.pause();
     applyKeepAlive(opened, settings);
-    handler.onReady(opened, facts, localAddressOf(opened));
+    handler.onReady(opened, { ...facts, localAddress: localAddressOf(opened), id: nextConnectionId++ });
   });
   return {
     abort() {

@@ -120,7 +120,7 @@ export class EndpointSet {
   #hasHosts(subset: MetadataMatch): boolean {
     let known = this.#populated.get(subset.id);
     if (known === undefined) {
-      known = [...this.#byKey.values()].some((host) => holdsAll(host.subsetMetadata, subset.wanted));
+      known = [...this.#byKey.values()].some((host) => holdsAll(host.metadata?.['envoy.lb'] ?? null, subset.wanted));
       this.#populated.set(subset.id, known);
     }
     return known;
@@ -206,7 +206,8 @@ export class EndpointSet {
    * those that are left have no usable host.
    */
   #pickerOfPriorities(excluded: ReadonlySet<number> | null, subset: MetadataMatch | null): Picker<Host> | null {
-    const isIn = (host: Host): boolean => subset === null || holdsAll(host.subsetMetadata, subset.wanted);
+    const isIn = (host: Host): boolean =>
+      subset === null || holdsAll(host.metadata?.['envoy.lb'] ?? null, subset.wanted);
     const count = Math.max(-1, ...this.#groups.map((group) => group.priority)) + 1;
     const { panicThreshold, failsOnPanic } = this.#balancing;
     const health = Array.from({ length: count }, (_, priority) =>

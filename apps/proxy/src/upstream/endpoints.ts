@@ -86,7 +86,7 @@ function readEndpoint(
     health: healthOf(proto.healthStatus),
     peer: peerOf(proto.metadata),
     hashKey: hashKeyOf(proto.metadata),
-    subsetMetadata: proto.metadata?.filterMetadata['envoy.lb'] ?? null,
+    metadata: proto.metadata?.filterMetadata ?? null,
     check: checkOf(endpoint, path),
     transportIndex: selectTransport(proto.metadata?.filterMetadata['envoy.transport_socket_match'] ?? null),
   };

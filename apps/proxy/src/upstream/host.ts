@@ -1,5 +1,4 @@
-import type { JsonObject } from '@bufbuild/protobuf';
-import type { PeerMetadata } from '../observe/stream-info.ts';
+import type { FilterMetadata, PeerMetadata } from '../observe/stream-info.ts';
 import type { RequestPool } from './pool.ts';
 import { addressKey, type DialTarget, type Transport } from './transport.ts';
 import type { UpstreamHost } from './upstream.ts';
@@ -23,8 +22,8 @@ export interface EndpointSpec extends DialTarget {
   readonly peer: PeerMetadata | null;
   /** What it is known by to balancers by hash (metadata `envoy.lb`, `hash_key`); null: its address or name. */
   readonly hashKey: string | null;
-  /** Metadata `envoy.lb`, by which subsets are chosen; absent or null: none. */
-  readonly subsetMetadata?: JsonObject | null;
+  /** `filter_metadata`; absent or null: none. */
+  readonly metadata?: FilterMetadata | null;
   /** How it is checked actively, where that is not as its cluster's others; absent: as they. */
   readonly check?: EndpointCheck | null;
   /** Index of the transport that the endpoint's metadata chooses. */
@@ -61,7 +60,7 @@ export class Host implements UpstreamHost, DialTarget {
   healthySinceMs: number;
   check: EndpointCheck | null;
   hashKey: string | null;
-  subsetMetadata: JsonObject | null;
+  metadata: FilterMetadata | null;
   activeRequests = 0;
   /** The pool of a cluster whose requests all go the same way. Made on first use. */
   pool: RequestPool | null = null;
@@ -81,7 +80,7 @@ export class Host implements UpstreamHost, DialTarget {
     this.peer = spec.peer;
     this.discoveredHealth = spec.health;
     this.hashKey = spec.hashKey;
-    this.subsetMetadata = spec.subsetMetadata ?? null;
+    this.metadata = spec.metadata ?? null;
     this.check = spec.check ?? null;
   }
 
@@ -97,8 +96,7 @@ export class Host implements UpstreamHost, DialTarget {
     this.peer = spec.peer;
     this.discoveredHealth = spec.health;
     this.hashKey = spec.hashKey;
-    this.subsetMetadata = spec.subsetMetadata ?? null;
-    this.subsetMetadata = spec.subsetMetadata ?? null;
+    this.metadata = spec.metadata ?? null;
     this.check = spec.check ?? null;
   }
 

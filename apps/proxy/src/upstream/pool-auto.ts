@@ -74,7 +74,7 @@ export class PoolAuto implements RequestPool {
     const alpn = ['h2', 'http/1.1'];
     const opening = { serverName: this.#serverName, alpn, before: this.#context.before, reader };
     return dial(host, host.transport, opening, settings, clock, {
-      onReady: (socket, facts, localAddress) => {
+      onReady: (socket, facts) => {
         this.#dialing = null;
         stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
         const pool =
@@ -82,7 +82,7 @@ export class PoolAuto implements RequestPool {
             ? new PoolH2(host, this.#context, this.#serverName, this.#options)
             : new PoolH1(host, this.#context, this.#serverName);
         this.#decided = pool;
-        pool.adopt(socket, reader, localAddress, facts, version);
+        pool.adopt(socket, reader, facts, version);
         for (const stream of [...this.#waiting]) {
           this.#left(stream);
           stream.bind(pool.open(stream.request, stream.handler));

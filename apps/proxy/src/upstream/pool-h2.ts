@@ -5,7 +5,7 @@ import { AttemptH2 } from './attempt-h2.ts';
 import { ConnectionH2 } from './connection-h2.ts';
 import type { Host } from './host.ts';
 import { Pool, type PoolContext } from './pool.ts';
-import type { PeerFacts } from './transport.ts';
+import type { ConnectionFacts } from './dial.ts';
 import type { UpstreamHandler, UpstreamRequest } from './upstream.ts';
 
 /** The HTTP/2 connections to one host: as few as carry its streams. */
@@ -33,11 +33,10 @@ export class PoolH2 extends Pool<AttemptH2, ConnectionH2> {
   protected override createConnection(
     socket: Socket,
     _reader: SharedReader,
-    localAddress: string,
-    { uriSan }: PeerFacts,
+    facts: ConnectionFacts,
     version: number,
   ): ConnectionH2 {
-    return new ConnectionH2(this, socket, localAddress, uriSan, version, this.#options);
+    return new ConnectionH2(this, socket, facts, version, this.#options);
   }
 
   protected override countConnection(): void {

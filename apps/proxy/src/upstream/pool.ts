@@ -4,9 +4,8 @@ import type { Clock, Timer } from '@flotilla/runtime';
 import { SharedReader } from '../sockets/shared-reader.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterStats } from './cluster-stats.ts';
-import { dial, type DialSettings } from './dial.ts';
+import { type ConnectionFacts, dial, type DialSettings } from './dial.ts';
 import type { Host } from './host.ts';
-import type { PeerFacts } from './transport.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
 
 export interface PoolSettings extends DialSettings {
@@ -108,13 +107,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   }
 
   protected abstract createAttempt(request: UpstreamRequest, handler: UpstreamHandler): A;
-  protected abstract createConnection(
-    socket: Socket,
-    reader: SharedReader,
-    localAddress: string,
-    facts: PeerFacts,
-    version: number,
-  ): C;
+  protected abstract createConnection(socket: Socket, reader: SharedReader, facts: ConnectionFacts, version: number): C;
   /** Offered by ALPN where the TLS context names no protocols (as in Envoy). */
   protected abstract readonly alpn: string;
   /** Requests that one connection will carry at a time, as far as that is known before it is there. */
@@ -144,11 +137,11 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   }
 
   /** A connection that was dialled elsewhere joins. */
-  adopt(socket: Socket, reader: SharedReader, localAddress: string, facts: PeerFacts, version: number): void {
+  adopt(socket: Socket, reader: SharedReader, facts: ConnectionFacts, version: number): void {
     this.stats.upstream_cx_active.value += 1;
     this.host.counts.cxActive += 1;
     this.countConnection();
-    const connection = this.createConnection(socket, reader, localAddress, facts, version);
+    const connection = this.createConnection(socket, reader, facts, version);
     this.#connections.add(connection);
     this.release(connection);
   }
@@ -301,10 +294,10 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     const reader = new SharedReader();
     const opening = { serverName: this.#serverName, alpn: [this.alpn], before: this.#context.before, reader };
     const dialing = dial(host, host.transport, opening, this.settings, clock, {
-      onReady: (socket, facts, localAddress) => {
+      onReady: (socket, facts) => {
         this.#dials.delete(dialing);
         stats.upstream_cx_connect_ms.record(clock.monotonicMs() - startMs);
-        this.adopt(socket, reader, localAddress, facts, version);
+        this.adopt(socket, reader, facts, version);
       },
       onFailure: (failure, detail) => {
         this.#dials.delete(dialing);

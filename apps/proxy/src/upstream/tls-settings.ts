@@ -11,9 +11,9 @@ import type {
   CommonTlsContext,
   UpstreamTlsContext,
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { SubjectAltNames } from '../downstream/peer-certificate.ts';
-import { compileSanMatchers } from '../downstream/san-match.ts';
-import { compileTlsParameters, type TlsParameterOptions } from '../downstream/tls-parameters.ts';
+import type { SubjectAltNames } from '../tls/certificate.ts';
+import { compileSanMatchers } from '../tls/san-match.ts';
+import { compileTlsParameters, type TlsParameterOptions } from '../tls/tls-parameters.ts';
 import { readDataSource, refuse, refuseWhen } from '../http/route/field.ts';
 import type { CertificateSecret } from '../identity/secret-store.ts';
 

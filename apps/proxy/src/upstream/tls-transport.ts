@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { connect as connectRaw, isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
-import { subjectAltNamesOf } from '../downstream/peer-certificate.ts';
+import { Certificate } from '../tls/certificate.ts';
 import type { CertificateSecret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
 import type { Counter, StatsRegistry } from '../observe/stats.ts';
 import { coversDnsName, type TlsSettings } from './tls-settings.ts';
@@ -86,6 +86,8 @@ class TlsTransport implements Transport {
   readonly #offered = new WeakMap<Socket, SavedSession>();
   #version = 0;
   #context: SecureContext | null = null;
+  /** The certificate of the context. */
+  #own: Certificate | null = null;
 
   constructor(
     settings: TlsSettings,
@@ -153,11 +155,12 @@ class TlsTransport implements Transport {
   #judge(socket: Socket, requestName: string | null): Verdict {
     if (!(socket instanceof TLSSocket)) return unverified('failVerifyError', 'the connection is not a TLS connection');
     const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
+    const settled = { version: socket.getProtocol() ?? '', cipher: socket.getCipher().name, own: this.#own };
     if (socket.isSessionReused()) {
       const facts = this.#offered.get(socket)?.facts;
       return facts === undefined
         ? unverified('failVerifyError', 'the server resumed a session that was not offered')
-        : { ...facts, alpn };
+        : { ...facts, alpn, tls: { ...settled, peer: facts.tls?.peer ?? null } };
     }
     const { peer } = this.#settings;
     const hasTrust = peer.trust !== null && !peer.acceptUntrusted;
@@ -167,10 +170,11 @@ class TlsTransport implements Transport {
       const text = reason instanceof Error ? reason.message : String(reason);
       return unverified('failVerifyError', `certificate verify failed: ${text}`);
     }
-    const certificate = socket.getPeerX509Certificate();
-    if (certificate === undefined) return unverified('failVerifyError', 'the server showed no certificate');
-    const names = subjectAltNamesOf(certificate);
-    const unnamed = `certificate verify failed: SAN matcher: ${certificate.subjectAltName ?? 'no name'}`;
+    const shown = socket.getPeerX509Certificate();
+    if (shown === undefined) return unverified('failVerifyError', 'the server showed no certificate');
+    const certificate = new Certificate(shown);
+    const { names } = certificate;
+    const unnamed = `certificate verify failed: SAN matcher: ${shown.subjectAltName ?? 'no name'}`;
     if (peer.sans !== null && !peer.sans.matches(names)) {
       return unverified('failVerifySan', `${unnamed} is not ${peer.sans.text}`);
     }
@@ -180,14 +184,14 @@ class TlsTransport implements Transport {
     const { certificateHashes, publicKeyHashes } = peer;
     if (certificateHashes.size + publicKeyHashes.size > 0) {
       const isPinned =
-        certificateHashes.has(sha256(certificate.raw, 'hex')) ||
-        publicKeyHashes.has(sha256(certificate.publicKey.export({ type: 'spki', format: 'der' }), 'base64'));
+        certificateHashes.has(certificate.sha256) ||
+        publicKeyHashes.has(sha256(shown.publicKey.export({ type: 'spki', format: 'der' })));
       if (!isPinned) {
         return unverified('failVerifyHash', 'certificate verify failed: neither its hash nor its key is pinned');
       }
     }
     // A name of an unverified certificate is only a claim.
-    return { uriSan: hasTrust ? (names.uri[0] ?? null) : null, alpn };
+    return { uriSan: hasTrust ? (names.uri[0] ?? null) : null, alpn, tls: { ...settled, peer: certificate } };
   }
 
   subscribe(listener: () => void): () => void {
@@ -241,11 +245,11 @@ class TlsTransport implements Transport {
   }
 
   #secureContext(): SecureContext {
-    this.#context ??= createSecureContext({
-      ...this.#settings.parameters,
-      ...this.#keyPair(),
-      ...this.#anchors(),
-    });
+    if (this.#context === null) {
+      const pair = this.#keyPair();
+      this.#context = createSecureContext({ ...this.#settings.parameters, ...pair, ...this.#anchors() });
+      this.#own = pair.cert === undefined ? null : Certificate.ofPem(pair.cert);
+    }
     return this.#context;
   }
 
@@ -280,6 +284,6 @@ function anchorsIn(holder: SecretHolder | null): string {
   throw new FlotillaError('unavailable', `secret "${holder?.name ?? ''}" is not supplied yet`);
 }
 
-function sha256(data: Buffer, encoding: 'hex' | 'base64'): string {
-  return createHash('sha256').update(data).digest(encoding);
+function sha256(data: Buffer): string {
+  return createHash('sha256').update(data).digest('base64');
 }

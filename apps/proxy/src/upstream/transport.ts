@@ -1,5 +1,6 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { formatAddress } from '@flotilla/runtime';
+import type { TlsFacts } from '../observe/stream-info.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 
 /** Where a connection goes. `path` is a Unix socket's; host and port are then unused. */
@@ -34,6 +35,8 @@ export interface PeerFacts {
   readonly uriSan: string | null;
   /** The protocol that ALPN settled on. */
   readonly alpn: string | null;
+  /** Null: plain text. */
+  readonly tls: TlsFacts | null;
 }
 
 /**
@@ -56,7 +59,7 @@ export interface Transport {
   close(): void;
 }
 
-const NO_FACTS: PeerFacts = { uriSan: null, alpn: null };
+const NO_FACTS: PeerFacts = { uriSan: null, alpn: null, tls: null };
 
 /** Plain TCP or a Unix socket. */
 export function openRawTransport(proxyVersion: Transport['proxyVersion'] = 0): Transport {

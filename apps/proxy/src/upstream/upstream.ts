@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import type { HeaderList } from '@flotilla/http-codec';
-import type { DestinationService, PeerMetadata, StreamInfo } from '../observe/stream-info.ts';
+import type { DestinationService, FilterMetadata, TriedHost, StreamInfo } from '../observe/stream-info.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import type { DynamicHosts } from './dynamic-hosts.ts';
 import type { HostOutcome } from './outlier-detector.ts';
 import type { MetadataMatch } from './subsets.ts';
+import type { ConnectionFacts } from './dial.ts';
 
 /**
  * The contract between the HTTP router (and the TCP proxy) and the upstream side. One verb each: `open` for
@@ -18,6 +19,7 @@ export interface ClusterManager {
 export interface UpstreamCluster {
   readonly name: string;
   readonly destinationService: DestinationService | null;
+  readonly metadata: FilterMetadata | null;
   /** Of one request's stream; 0: no limit. */
   readonly maxStreamDurationMs: number;
   /** Hosts that requests name themselves; null: the cluster has its own. */
@@ -95,15 +97,12 @@ export const PLAIN_PICK: Omit<PickContext, 'random'> = {
 };
 
 /** One endpoint of a cluster. The object's identity is kept across updates that do not change the address. */
-export interface UpstreamHost {
-  /** `address:port` as the access log prints it. */
-  readonly address: string;
+export interface UpstreamHost extends TriedHost {
   readonly host: string;
   readonly port: number;
   /** Name for `auto_host_rewrite`: the endpoint's hostname, or the DNS name it was resolved from; empty for none. */
   readonly hostname: string;
   readonly weight: number;
-  readonly peer: PeerMetadata | null;
   /** Requests in flight, read by least request. */
   activeRequests: number;
 }
@@ -182,6 +181,6 @@ export interface UpstreamStream {
 
 export interface ConnectHandler {
   /** The socket is ready, TLS done; it belongs to the callee from now on. It is paused. */
-  onConnected(socket: Socket, facts: { readonly localAddress: string; readonly peerUriSan: string | null }): void;
+  onConnected(socket: Socket, facts: ConnectionFacts): void;
   onFailure(failure: UpstreamFailure, detail: string): void;
 }

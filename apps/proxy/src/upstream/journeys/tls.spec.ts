@@ -143,11 +143,13 @@ function newInfo(): StreamInfo {
     localAddress: '',
     directRemoteAddress: '1.2.3.4:5',
     directLocalAddress: '1.2.3.4:6',
+    listenerName: 'l',
+    filterChainName: '',
     requestedServerName: null,
-    tlsVersion: null,
+    tls: null,
   };
   return new StreamInfo(
-    { ...connection, alpn: null, clientCertificate: null, peerUriSan: null, peerSubject: null, localUriSan: null },
+    { ...connection, alpn: null, clientCertificate: null, peerUriSan: null, localUriSan: null },
     0,
     0,
   );
@@ -162,7 +164,8 @@ describe('mutual TLS with secrets', () => {
     const answer = await send(world.cluster(), get('/', { info }));
     expect([answer.failure, answer.detail, answer.body]).toEqual([null, '', 'ok']);
     expect(info.upstreamPeerUriSan).toBe(SERVER_URI);
-    expect(info.upstreamHost).toBe(`127.0.0.1:${server.port}`);
+    expect(info.upstreamTls).toMatchObject({ version: 'TLSv1.2', peer: { names: { uri: [SERVER_URI] } } });
+    expect(info.upstreamTls?.own?.serial).toBe(clientCertificate.serial);
     expect(server.clientSerials).toEqual([clientCertificate.serial]);
     expect(server.serverNames).toEqual(['outbound_.80_._.server']);
   });

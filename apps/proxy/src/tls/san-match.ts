@@ -5,7 +5,7 @@ import {
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { refuse } from '../http/route/field.ts';
 import { stringMatchOf } from '../http/route/matcher-specs.ts';
-import type { SubjectAltNames } from './peer-certificate.ts';
+import type { SubjectAltNames } from './certificate.ts';
 
 /** Whether any name of a certificate is allowed. */
 export type SanPredicate = (names: SubjectAltNames) => boolean;
