@@ -121,8 +121,6 @@ const REFUSED_AS_UNKNOWN: readonly string[] = [
   'CommonTlsContext.validation_context_certificate_provider',
   'CommonTlsContext.validation_context_certificate_provider_instance',
   'AccessLogFilter.traceable_filter',
-  'AccessLogFilter.extension_filter',
-  'AccessLogFilter.metadata_filter',
   'DownstreamTlsContext.session_ticket_keys_sds_secret_config',
 ];
 

@@ -1,3 +1,4 @@
+import { toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import {
   FlotillaError,
@@ -9,7 +10,7 @@ import {
 } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import type { IdentitySource } from '@flotilla/spiffe';
-import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { adminRoutes } from './admin/pages.ts';
 import { maxDownstreamConnections } from './bootstrap/overload.ts';
@@ -25,6 +26,7 @@ import type { RouteTable } from './http/route/route.ts';
 import { deliverIdentity } from './identity/identity-secrets.ts';
 import { createSecretTable } from './identity/secret-table.ts';
 import { localNodeOf } from './local-node.ts';
+import { prepareCel } from './observe/cel/index.ts';
 import { compileAccessLogs } from './observe/compile-access-logs.ts';
 import { openIstioMetrics } from './observe/istio-metrics.ts';
 import { type LevelControl, leveledLogger } from './observe/leveled-logger.ts';
@@ -93,6 +95,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       ? leveledLogger(options.logger, options.logger.isDebug() ? 'debug' : 'info')
       : { logger: options.logger, control: options.log };
   const drainMs = options.drainMs ?? DRAIN_MS;
+  await prepareCel([toBinary(BootstrapSchema, bootstrap)]);
 
   try {
     // What everything below counts with, and who this proxy is.

@@ -1,12 +1,14 @@
+import { toBinary } from '@bufbuild/protobuf';
 import { silentLogger } from '@flotilla/observe';
 import { systemClock } from '@flotilla/runtime';
-import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { type BootstrapFault, checkBootstrap } from './bootstrap/check.ts';
 import { type Fault, readBootstrap } from './bootstrap/decode.ts';
 import type { ProxyContext } from './config/context.ts';
 import { compileListener } from './downstream/listener.ts';
 import { createSecretTable } from './identity/secret-table.ts';
 import { localNodeOf } from './local-node.ts';
+import { prepareCel } from './observe/cel/index.ts';
 import { compileAccessLogs } from './observe/compile-access-logs.ts';
 import { openLogWriters } from './observe/log-writer.ts';
 import { StatsRegistry } from './observe/stats.ts';
@@ -24,6 +26,7 @@ export type ValidatedBootstrap =
 export async function validateBootstrap(file: string): Promise<ValidatedBootstrap> {
   const decoded = await readBootstrap(file);
   if (decoded.bootstrap === null) return { bootstrap: null, faults: decoded.faults };
+  await prepareCel([toBinary(BootstrapSchema, decoded.bootstrap)]);
   const faults = compileFaults(decoded.bootstrap).map(({ path, message }) => decoded.faultAt(path, message));
   return faults.length === 0 ? { bootstrap: decoded.bootstrap, faults: null } : { bootstrap: null, faults };
 }

@@ -1,4 +1,10 @@
-export { compileRegex, compileRegexSubstitution, MAX_REGEX_PROGRAM_SIZE, type RegexSubstitutionSpec } from './regex.ts';
+export {
+  compileRegex,
+  compileRegexSearch,
+  compileRegexSubstitution,
+  MAX_REGEX_PROGRAM_SIZE,
+  type RegexSubstitutionSpec,
+} from './regex.ts';
 export { compileStringMatcher, lowerAscii, type StringMatch, type StringPredicate } from './string-matcher.ts';
 export { compileHeaderMatcher, type HeaderMatch, type HeaderPredicate, type HeaderValues } from './header-matcher.ts';
 export {

@@ -13,6 +13,12 @@ export function compileRegex(expression: string): (text: string) => boolean {
   return (text) => program.testExact(text);
 }
 
+/** As `compileRegex`, for a match anywhere in the text. */
+export function compileRegexSearch(expression: string): (text: string) => boolean {
+  const program = compileProgram(expression);
+  return (text) => program.test(text);
+}
+
 export interface RegexSubstitutionSpec {
   readonly regex: string;
   /** `\1` to `\9` are the capture groups, `\0` the whole match, `\\` a backslash. */

@@ -15,6 +15,9 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
   'envoy.config.endpoint.v3': () => import('@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js'),
   'envoy.config.route.v3': () => import('@flotilla/wire/envoy/config/route/v3/route_pb.js'),
   'envoy.config.route.v3.components': () => import('@flotilla/wire/envoy/config/route/v3/route_components_pb.js'),
+  'envoy.extensions.access_loggers.filters.cel.v3': () =>
+    import('@flotilla/wire/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js'),
+  'envoy.extensions.formatter.cel.v3': () => import('@flotilla/wire/envoy/extensions/formatter/cel/v3/cel_pb.js'),
   'envoy.extensions.access_loggers.file.v3': () =>
     import('@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js'),
   'envoy.extensions.access_loggers.stream.v3': () =>

@@ -31,6 +31,7 @@ export function deltaDialect(): Dialect<DeltaDiscoveryRequest, DeltaDiscoveryRes
 
   return {
     repeatsNode: false,
+    contents: ({ resources }) => resources.flatMap(({ resource }) => resource?.value ?? []),
     call: (transport, requests, signal) =>
       createClient(AggregatedDiscoveryService, transport).deltaAggregatedResources(requests, { signal }),
     open: () => inPushOrder(states.keys()).flatMap((type) => requestOf(openDelta(stateOf(type))) ?? []),

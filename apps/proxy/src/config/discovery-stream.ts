@@ -7,6 +7,7 @@ import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { shortNameOf, type XdsShortName } from '@flotilla/xds';
 import { PushableIterable } from './pushable.ts';
 import type { GrpcCluster, GrpcConnection } from './grpc-cluster.ts';
+import { prepareCel } from '../observe/cel/index.ts';
 import { createLifetimes } from './lifetimes.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
 
@@ -52,6 +53,8 @@ export type DiscoveryRequestMessage = Message & { node?: Node };
 export interface Dialect<Q extends DiscoveryRequestMessage, R extends { readonly typeUrl: string }> {
   /** The node stands in every request, not in the first of a stream alone. */
   readonly repeatsNode: boolean;
+  /** The encoded resources of a response. */
+  contents(response: R): Iterable<Uint8Array>;
   call(transport: Transport, requests: AsyncIterable<Q>, signal: AbortSignal): AsyncIterable<R>;
   /** The first requests of a new stream. */
   open(): Q[];
@@ -124,6 +127,7 @@ export function openDiscoveryStream<Q extends DiscoveryRequestMessage, R extends
       connected.value = 1;
       logger.info('connected to the control plane');
       for await (const response of dialect.call(connection.transport, outgoing, stop.signal)) {
+        await prepareCel(dialect.contents(response));
         receive(response, outgoing);
       }
       throw new FlotillaError('unavailable', 'the control plane ended the stream');

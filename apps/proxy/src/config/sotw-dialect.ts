@@ -43,6 +43,7 @@ export function sotwDialect(options: { readonly repeatsNode: boolean }): Dialect
 
   return {
     repeatsNode: options.repeatsNode,
+    contents: ({ resources }) => resources.map(({ value }) => value),
     call: (transport, requests, signal) =>
       createClient(AggregatedDiscoveryService, transport).streamAggregatedResources(requests, { signal }),
     open: () => inPushOrder(states.keys()).flatMap((type) => step(type, openSotw(stateOf(type))) ?? []),

@@ -5,12 +5,18 @@ import {
   type ComparisonFilter,
   ComparisonFilter_Op as Op,
   GrpcStatusFilter_Status as GrpcStatus,
+  type ExtensionFilter,
   type HeaderFilter,
+  type MetadataFilter,
 } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { AccessLogType } from '@flotilla/wire/envoy/data/accesslog/v3/accesslog_pb.js';
+import { ExpressionFilterSchema } from '@flotilla/wire/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
+import { unpackValid } from '../config/constraints.ts';
 import { denominatorOf } from '../http/route/field.ts';
 import { headerMatchOf } from '../http/route/matcher-specs.ts';
+import { compileValueMatcher, valueAt } from '../http/route/value-match.ts';
 import { headerValues } from '../http/route/request-match.ts';
+import { compileCel } from './cel/index.ts';
 import { grpcStatusOf, requestHeader } from './format-operators.ts';
 import { flagOfName } from './response-flags.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -60,6 +66,10 @@ export function compileLogFilter(filter: AccessLogFilter, random: Random): LogFi
       const types = new Set<number>(which.value.types);
       return (info) => types.has(typeOf(info)) !== exclude;
     }
+    case 'metadataFilter':
+      return byMetadata(which.value);
+    case 'extensionFilter':
+      return byExtension(which.value);
     default:
       return refuse(`${which.case ?? 'an empty filter'} is not supported`);
   }
@@ -95,6 +105,26 @@ function byHeader({ header }: HeaderFilter): LogFilter {
   const matches = compileHeaderMatcher(spec);
   if (spec.name.startsWith(':')) return (info) => matches(requestHeader(info, spec.name) ?? undefined);
   return ({ requestHeaders }) => matches(requestHeaders === null ? undefined : headerValues(requestHeaders, spec.name));
+}
+
+/** The metadata that a filter has noted down; `match_if_key_not_found` is true unless it says otherwise. */
+function byMetadata({ matcher, matchIfKeyNotFound }: MetadataFilter): LogFilter {
+  if (matcher === undefined) return refuse('metadata_filter.matcher: is missing');
+  if (matcher.invert) refuse('metadata_filter.matcher.invert: is not supported');
+  const keys = matcher.path.map(({ segment }) => segment.value ?? '');
+  const matches = compileValueMatcher(matcher.value, 'metadata_filter.matcher.value');
+  const whenAbsent = matchIfKeyNotFound !== false;
+  return ({ dynamicMetadata }) => {
+    const found = valueAt(dynamicMetadata?.get(matcher.filter), keys);
+    return found === undefined ? whenAbsent : matches(found);
+  };
+}
+
+function byExtension({ name, configType: { value } }: ExtensionFilter): LogFilter {
+  const config = value === undefined ? undefined : unpackValid(value, ExpressionFilterSchema);
+  if (config === undefined) return refuse(`extension_filter: "${name}" is not supported`);
+  const { holds } = compileCel(config.expression);
+  return holds;
 }
 
 function typeOf({ protocol }: StreamInfo): AccessLogType {

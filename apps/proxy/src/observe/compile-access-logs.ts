@@ -109,6 +109,7 @@ export function compileFormatString(config: SubstitutionFormatString): (info: St
 
 /** Formatter extensions whose operators are always there. */
 const BUILT_IN_FORMATTERS: ReadonlySet<string> = new Set([
+  'envoy.extensions.formatter.cel.v3.Cel',
   'envoy.extensions.formatter.metadata.v3.Metadata',
   'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery',
 ]);

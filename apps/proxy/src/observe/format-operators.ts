@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { JsonValue } from '@bufbuild/protobuf';
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { queryParameterOf } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
 import { CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
 import type { HeaderList } from '@flotilla/http-codec';
+import { valueAt } from '../http/route/value-match.ts';
+import { type CelProgram, compileCel } from './cel/index.ts';
 import { certificateOperators } from './certificate-operators.ts';
 import { addressOf, portOf } from './host-port.ts';
 import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
 import type { FilterMetadata, StreamInfo, TriedHost } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
 
-/** The value of one command operator for one stream; null prints as `-`. Numbers stay numbers in JSON logs. */
-export type OperatorValue = (info: StreamInfo) => string | number | null;
+/** The value of one command operator for one stream; null prints as `-`. Numbers and truth values stay so in JSON logs. */
+export type OperatorValue = (info: StreamInfo) => string | number | boolean | null;
 
 /** Builds an operator from the text between its parentheses; null when it has none. */
 export type OperatorFactory = (argument: string | null) => OperatorValue;
@@ -71,6 +73,8 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['COMMON_DURATION', commonDuration],
   ['DYNAMIC_METADATA', dynamicMetadata],
   ['METADATA', metadata],
+  ['CEL', (argument) => celText(compileCel(needed(argument, 'an expression')))],
+  ['TYPED_CEL', (argument) => compileCel(needed(argument, 'an expression')).value],
 
   ['UPSTREAM_HOST', plain((info) => info.upstreamHost)],
   ['UPSTREAM_REMOTE_ADDRESS', plain((info) => info.upstreamHost)],
@@ -314,12 +318,8 @@ function attempted(info: StreamInfo, textOf: (host: TriedHost) => string): strin
 }
 
 /** A text or number as it is, everything else as JSON. */
-function metadataText(value: JsonValue | undefined, keys: readonly string[]): string | number | null {
-  let found: JsonValue | undefined = value;
-  for (const key of keys) {
-    if (typeof found !== 'object' || found === null || Array.isArray(found)) return null;
-    found = found[key];
-  }
+function metadataText(value: JsonObject | undefined, keys: readonly string[]): string | number | null {
+  const found = valueAt(value, keys);
   if (found === undefined || found === null) return null;
   return typeof found === 'string' || typeof found === 'number' ? found : JSON.stringify(sorted(found));
 }
@@ -330,6 +330,14 @@ function sorted(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1));
   return Object.fromEntries(entries.map(([name, item]) => [name, sorted(item)]));
+}
+
+/** As text: what has another type is printed as it is in CEL. */
+function celText({ value }: CelProgram): OperatorValue {
+  return (info) => {
+    const found = value(info);
+    return found === null ? null : String(found);
+  };
 }
 
 function needed(argument: string | null, what: string): string {
