@@ -17,7 +17,7 @@ import { headerMatchOf } from '../http/route/matcher-specs.ts';
 import { compileValueMatcher, valueAt } from '../http/route/value-match.ts';
 import { headerValues } from '../http/route/request-match.ts';
 import { compileCel } from './cel/index.ts';
-import { grpcStatusOf, requestHeader } from './format-operators.ts';
+import { grpcStatusOf, requestHeader } from './stream-fields.ts';
 import { flagOfName } from './response-flags.ts';
 import type { StreamInfo } from './stream-info.ts';
 

@@ -10,6 +10,7 @@ import { type CelProgram, compileCel } from './cel/index.ts';
 import { certificateOperators } from './certificate-operators.ts';
 import { addressOf, portOf } from './host-port.ts';
 import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
+import { field, grpcStatusOf, nonEmpty, requestHeader } from './stream-fields.ts';
 import type { FilterMetadata, StreamInfo, TriedHost } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
 
@@ -161,36 +162,8 @@ function startTime(argument: string | null): OperatorValue {
   return (info) => format(info.startTimeMs);
 }
 
-/** A field of the request's head, pseudo fields among them. */
-export function requestHeader(info: StreamInfo, name: string): string | null {
-  switch (name) {
-    case ':method':
-      return nonEmpty(info.method);
-    case ':path':
-      return nonEmpty(info.path) ?? nonEmpty(info.originalPath);
-    case ':authority':
-    case 'host':
-      return nonEmpty(info.authority);
-    case ':scheme':
-      return info.requestHeaders === null ? null : nonEmpty(info.scheme);
-    default:
-      return field(info.requestHeaders, name);
-  }
-}
-
-function field(headers: HeaderList | null, name: string): string | null {
-  return headers?.get(name) ?? null;
-}
-
 function statusText(info: StreamInfo): string | null {
   return info.responseCode === 0 ? null : String(info.responseCode);
-}
-
-/** The status of a gRPC call; null where there is none. */
-export function grpcStatusOf(info: StreamInfo): number | null {
-  const text = info.responseTrailers?.get('grpc-status') ?? info.responseHeaders?.get('grpc-status');
-  const status = Number(text);
-  return text === undefined || !Number.isInteger(status) ? null : status;
 }
 
 /** `CAMEL_STRING` (the default), `SNAKE_STRING` or `NUMBER`. */
@@ -362,10 +335,6 @@ function bytesOf(headers: HeaderList | null): number {
   let bytes = 0;
   for (const text of headers?.flat ?? []) bytes += text.length;
   return bytes;
-}
-
-function nonEmpty(text: string | null): string | null {
-  return text === '' ? null : text;
 }
 
 /** Envoy writes such texts with `_` for white space, so that a log line can be split at spaces. */

@@ -3,7 +3,7 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Certificate } from '../../tls/certificate.ts';
-import { grpcStatusOf } from '../format-operators.ts';
+import { grpcStatusOf } from '../stream-fields.ts';
 import { portOf } from '../host-port.ts';
 import type { FilterMetadata, StreamInfo, TlsFacts } from '../stream-info.ts';
 

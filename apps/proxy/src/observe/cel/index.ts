@@ -6,24 +6,24 @@ export type { CelProgram } from './program.ts';
 /** By which configuration asks for expressions: the filter's type, and the operators `%CEL(…)%` and `%TYPED_CEL(…)%`. */
 const MARKS = ['envoy.extensions.access_loggers.filters.cel.', 'CEL('];
 
-let program: typeof import('./program.ts') | null = null;
+let compile: ((expression: string) => CelProgram) | null = null;
 
 /**
  * Makes expressions ready when one of these texts, encoded resources among them, asks for any. The language takes
  * 4 MB, which most proxies never need; compiling, which cannot wait, comes after this.
  */
 export async function prepareCel(texts: Iterable<Uint8Array>): Promise<void> {
-  if (program !== null) return;
+  if (compile !== null) return;
   for (const text of texts) {
     const bytes = Buffer.from(text.buffer, text.byteOffset, text.byteLength);
     if (!MARKS.some((mark) => bytes.includes(mark))) continue;
-    program = await import('./program.ts');
+    ({ compileCel: compile } = await import('./program.ts'));
     return;
   }
 }
 
 /** Throws `invalid` with the place of the fault. */
 export function compileCel(expression: string): CelProgram {
-  if (program === null) throw new FlotillaError('internal', 'expressions were not prepared');
-  return program.compileCel(expression);
+  if (compile === null) throw new FlotillaError('internal', 'expressions were not prepared');
+  return compile(expression);
 }
