@@ -30,6 +30,7 @@ import { prepareCel } from './observe/cel/index.ts';
 import { compileAccessLogs } from './observe/compile-access-logs.ts';
 import { openIstioMetrics } from './observe/istio-metrics.ts';
 import { type LevelControl, leveledLogger } from './observe/leveled-logger.ts';
+import { LogServices } from './observe/service-log/compile.ts';
 import { openLogWriters } from './observe/log-writer.ts';
 import { serverStats } from './observe/server-stats.ts';
 import { type RegisteredMetric, StatsRegistry } from './observe/stats.ts';
@@ -121,8 +122,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     // What is written down about a request when it is over.
     const writers = openLogWriters({ clock, logger, stats });
     stop.push('access logs', () => writers.close());
+    const services = new LogServices({ clusters, clock, random, logger, stats, node: bootstrap.node });
+    stop.push('access log services', () => services.close());
     const hooks = {
-      compileAccessLogs: (configs: readonly AccessLogConfig[]) => compileAccessLogs(configs, writers, random),
+      compileAccessLogs: (configs: readonly AccessLogConfig[]) =>
+        compileAccessLogs(configs, { writers, services }, random),
       istioMetrics: openIstioMetrics(stats, node),
     };
 

@@ -10,6 +10,7 @@ import { createSecretTable } from './identity/secret-table.ts';
 import { localNodeOf } from './local-node.ts';
 import { prepareCel } from './observe/cel/index.ts';
 import { compileAccessLogs } from './observe/compile-access-logs.ts';
+import { LogServices } from './observe/service-log/compile.ts';
 import { openLogWriters } from './observe/log-writer.ts';
 import { StatsRegistry } from './observe/stats.ts';
 import { openClusterManager } from './upstream/cluster-manager.ts';
@@ -37,13 +38,14 @@ function compileFaults(bootstrap: Bootstrap): BootstrapFault[] {
   const tools = { secrets, stats, clock: systemClock, random: Math.random, logger: silentLogger };
   const clusters = openClusterManager(tools);
   const writers = openLogWriters(tools);
+  const services = new LogServices({ ...tools, clusters, node: bootstrap.node });
   const none = { get: () => null };
   const ctx: ProxyContext = { ...tools, clusters, routes: none, extensions: none, node: localNodeOf(bootstrap.node) };
   return checkBootstrap(bootstrap, {
     cluster: (cluster) => clusters.check(cluster),
     listener: (listener) =>
       compileListener(listener, ctx, {
-        compileAccessLogs: (configs) => compileAccessLogs(configs, writers, Math.random),
+        compileAccessLogs: (configs) => compileAccessLogs(configs, { writers, services }, Math.random),
       }),
   });
 }

@@ -20,6 +20,8 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
   'envoy.extensions.formatter.cel.v3': () => import('@flotilla/wire/envoy/extensions/formatter/cel/v3/cel_pb.js'),
   'envoy.extensions.access_loggers.file.v3': () =>
     import('@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js'),
+  'envoy.extensions.access_loggers.grpc.v3': () =>
+    import('@flotilla/wire/envoy/extensions/access_loggers/grpc/v3/als_pb.js'),
   'envoy.extensions.access_loggers.stream.v3': () =>
     import('@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js'),
   'envoy.extensions.compression.brotli.compressor.v3': () =>

@@ -42,6 +42,7 @@ class Acceptance {
   readonly #ctx: ProxyContext;
   readonly #tracker: ConnectionTracker;
   readonly #originalDestination: Destination | null;
+  readonly #startTimeMs: number;
   readonly #startMs: number;
   /** Addresses that a PROXY header told; null: those of the connection are meant. */
   #told: ProxyHeader['addresses'] = null;
@@ -58,6 +59,7 @@ class Acceptance {
     this.#originalDestination = originalDestination;
     this.#ctx = ctx;
     this.#tracker = tracker;
+    this.#startTimeMs = ctx.clock.now();
     this.#startMs = ctx.clock.monotonicMs();
   }
 
@@ -134,6 +136,11 @@ class Acceptance {
   #onHandshake(chain: FilterChain, sniffed: Sniffed, outcome: HandshakeOutcome): void {
     if ('failure' in outcome) {
       const { logger } = this.#ctx;
+      if (this.#listener.accessLogs.length > 0) {
+        const record = this.#recordOf(this.#infoOf(chain, sniffed.serverName, PLAIN));
+        record.downstreamTransportFailureReason = `TLS_error: ${outcome.failure}`;
+        this.#log(record);
+      }
       if (logger.isDebug()) {
         const client = addressText(this.#socket.remoteAddress, this.#socket.remotePort);
         logger.debug('TLS handshake failed', { listener: this.#listener.name, client, reason: outcome.failure });
@@ -152,16 +159,21 @@ class Acceptance {
     const tracker = this.#tracker;
     tracker.early.delete(this.#socket);
     if (socket.destroyed) return;
+    const record = this.#listener.accessLogs.length === 0 ? null : this.#recordOf(info);
     const connection = chain.filter.open(
       {
         socket,
         initial,
         info,
+        record,
         isTls: chain.tls !== null,
         originalDestination: this.#originalDestination,
         clusterName: null,
       },
-      () => tracker.closed(connection),
+      () => {
+        tracker.closed(connection);
+        if (record !== null) this.#log(record);
+      },
     );
     tracker.opened(connection, chain);
   }
@@ -194,14 +206,24 @@ class Acceptance {
     const { accessLogs, stats } = this.#listener;
     stats.noFilterChainMatch.value += 1;
     if (accessLogs.length > 0) {
-      const { clock } = this.#ctx;
-      const info = new StreamInfo(this.#infoOf(NO_CHAIN, sniffed.serverName, PLAIN), clock.now(), this.#startMs);
-      info.responseFlags = ResponseFlag.NoRouteFound;
-      info.responseCodeDetails = 'filter_chain_not_found';
-      info.endMs = clock.monotonicMs();
-      for (const log of accessLogs) log(info);
+      const record = this.#recordOf(this.#infoOf(NO_CHAIN, sniffed.serverName, PLAIN));
+      record.responseFlags = ResponseFlag.NoRouteFound;
+      record.responseCodeDetails = 'filter_chain_not_found';
+      this.#log(record);
     }
     this.#socket.destroy();
+  }
+
+  #recordOf(info: ConnectionInfo): StreamInfo {
+    return new StreamInfo(info, this.#startTimeMs, this.#startMs);
+  }
+
+  #log(record: StreamInfo): void {
+    if (record.endMs < 0) record.endMs = this.#ctx.clock.monotonicMs();
+    record.isOfListener = true;
+    record.bytesReceived = this.#socket.bytesRead;
+    record.bytesSent = this.#socket.bytesWritten;
+    for (const log of this.#listener.accessLogs) log(record);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { NeededResource } from '../config/named-set.ts';
 import type { Socket } from 'node:net';
-import type { ConnectionInfo } from '../observe/stream-info.ts';
+import type { ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
 
 export interface Destination {
   readonly host: string;
@@ -15,6 +15,8 @@ export interface AcceptedConnection {
   readonly initial: Buffer | null;
   readonly info: ConnectionInfo;
   readonly isTls: boolean;
+  /** What the listener's own logs are told when the connection is over; null: it has none. */
+  readonly record: StreamInfo | null;
   /** Where the client wanted to go, when the connection was redirected here; null otherwise. */
   readonly originalDestination: Destination | null;
   /** The cluster that a filter chose in place of the TCP proxy's own; null for none. */

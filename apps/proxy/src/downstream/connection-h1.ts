@@ -43,6 +43,7 @@ export class ConnectionH1 implements DownstreamStream, RequestHandler, ResponseO
   #isOver = false;
 
   constructor(accepted: AcceptedConnection, settings: ManagerSettings, onClose: () => void) {
+    if (accepted.record !== null) accepted.record.protocol = 'HTTP/1.1';
     const { ctx, stats } = settings;
     const { socket } = accepted;
     this.connection = accepted;

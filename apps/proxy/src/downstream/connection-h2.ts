@@ -37,6 +37,7 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
   #isOver = false;
 
   constructor(accepted: AcceptedConnection, settings: ManagerSettings, onClose: () => void) {
+    if (accepted.record !== null) accepted.record.protocol = 'HTTP/2';
     const { ctx, stats, http2: options } = settings;
     const { socket } = accepted;
     this.connection = accepted;

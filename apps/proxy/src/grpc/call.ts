@@ -49,13 +49,38 @@ export function callUnary(
   message: Uint8Array,
   done: (outcome: GrpcOutcome) => void,
 ): { cancel(): void } {
-  const call = new UnaryCall(done);
-  call.begin(caller, target, path, message);
+  const call = new Call(done, null);
+  call.begin(caller, target, path);
+  call.send(message);
+  call.end();
   return call;
 }
 
-class UnaryCall implements UpstreamHandler {
+/** The sending side of a call with many messages, of which only the last answer counts. */
+export interface GrpcSending {
+  /** False: wait for `onDrain`. */
+  send(message: Uint8Array): boolean;
+  /** Nothing more is sent; the outcome follows. */
+  end(): void;
+  cancel(): void;
+}
+
+/** Opens a call to which messages are sent over time. Of its callbacks none comes before this returns. */
+export function openSending(
+  caller: GrpcCaller,
+  target: GrpcTarget,
+  path: string,
+  done: (outcome: GrpcOutcome) => void,
+  onDrain: () => void,
+): GrpcSending {
+  const call = new Call(done, onDrain);
+  call.begin(caller, target, path);
+  return call;
+}
+
+class Call implements UpstreamHandler, GrpcSending {
   #done: ((outcome: GrpcOutcome) => void) | null;
+  readonly #onDrain: (() => void) | null;
   #cluster: UpstreamCluster | null = null;
   #stream: UpstreamStream | null = null;
   #stopTimer: (() => void) | null = null;
@@ -65,11 +90,12 @@ class UnaryCall implements UpstreamHandler {
   #message: Buffer | null = null;
   #isCompressed = false;
 
-  constructor(done: (outcome: GrpcOutcome) => void) {
+  constructor(done: (outcome: GrpcOutcome) => void, onDrain: (() => void) | null) {
     this.#done = done;
+    this.#onDrain = onDrain;
   }
 
-  begin({ clusters, clock, random }: GrpcCaller, target: GrpcTarget, path: string, message: Uint8Array): void {
+  begin({ clusters, clock, random }: GrpcCaller, target: GrpcTarget, path: string): void {
     const cluster = clusters.get(target.cluster);
     if (cluster === null) return this.#failLater(`cluster "${target.cluster}" does not exist`);
     this.#cluster = cluster;
@@ -92,8 +118,7 @@ class UnaryCall implements UpstreamHandler {
       this.#stopTimer = () => timer.cancel();
     }
     for (const [name, value] of target.metadata) headers.append(name, value);
-    const frame = frameOf(message);
-    const stream = cluster.open(
+    this.#stream = cluster.open(
       host,
       {
         method: 'POST',
@@ -109,9 +134,14 @@ class UnaryCall implements UpstreamHandler {
       },
       this,
     );
-    this.#stream = stream;
-    stream.write(frame);
-    stream.end(null);
+  }
+
+  send(message: Uint8Array): boolean {
+    return this.#stream?.write(frameOf(message)) ?? false;
+  }
+
+  end(): void {
+    this.#stream?.end(null);
   }
 
   cancel(): void {
@@ -161,7 +191,8 @@ class UnaryCall implements UpstreamHandler {
   }
 
   onDrain(): void {
-    // One message: it is written at once.
+    // One message alone is written at once.
+    this.#onDrain?.();
   }
 
   #failLater(detail: string): void {

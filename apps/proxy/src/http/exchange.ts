@@ -425,6 +425,7 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     // What may still come of the request is not waited for, unless both sides became a tunnel.
     const isTunnel = acceptsTunnel(this, status);
     if (!isTunnel && (!this.#isRequestEnded || wantsTunnel(this))) this.#stream.closeAfterResponse();
+    this.info.responseStartMs = this.settings.ctx.clock.monotonicMs();
     this.#stream.response.head(status, headers, hasBody);
     if (this.#filters === null) return;
     this.releaseResponse(this);

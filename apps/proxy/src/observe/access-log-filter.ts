@@ -9,7 +9,6 @@ import {
   type HeaderFilter,
   type MetadataFilter,
 } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
-import { AccessLogType } from '@flotilla/wire/envoy/data/accesslog/v3/accesslog_pb.js';
 import { ExpressionFilterSchema } from '@flotilla/wire/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
 import { unpackValid } from '../config/constraints.ts';
 import { denominatorOf } from '../http/route/field.ts';
@@ -17,7 +16,7 @@ import { headerMatchOf } from '../http/route/matcher-specs.ts';
 import { compileValueMatcher, valueAt } from '../http/route/value-match.ts';
 import { headerValues } from '../http/route/request-match.ts';
 import { compileCel } from './cel/index.ts';
-import { grpcStatusOf, requestHeader } from './stream-fields.ts';
+import { grpcStatusOf, logTypeOf, requestHeader } from './stream-fields.ts';
 import { flagOfName } from './response-flags.ts';
 import type { StreamInfo } from './stream-info.ts';
 
@@ -64,7 +63,7 @@ export function compileLogFilter(filter: AccessLogFilter, random: Random): LogFi
     case 'logTypeFilter': {
       const { exclude } = which.value;
       const types = new Set<number>(which.value.types);
-      return (info) => types.has(typeOf(info)) !== exclude;
+      return (info) => types.has(logTypeOf(info)) !== exclude;
     }
     case 'metadataFilter':
       return byMetadata(which.value);
@@ -125,10 +124,6 @@ function byExtension({ name, configType: { value } }: ExtensionFilter): LogFilte
   if (config === undefined) return refuse(`extension_filter: "${name}" is not supported`);
   const { holds } = compileCel(config.expression);
   return holds;
-}
-
-function typeOf({ protocol }: StreamInfo): AccessLogType {
-  return protocol === null ? AccessLogType.TcpConnectionEnd : AccessLogType.DownstreamEnd;
 }
 
 function refuse(message: string): never {

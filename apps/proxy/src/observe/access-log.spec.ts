@@ -14,6 +14,8 @@ import { openLogWriters } from './log-writer.ts';
 import { StatsRegistry } from './stats.ts';
 import { StreamInfo } from './stream-info.ts';
 
+const NO_SERVICES = { compile: () => null };
+
 function fileLog(json: JsonObject) {
   return create(AccessLogSchema, {
     name: 'envoy.access_loggers.file',
@@ -52,7 +54,12 @@ function writers(standardOutput: NodeJS.WritableStream, extra: { maxBufferedByte
 async function line(json: JsonObject): Promise<string> {
   const output = new PassThrough();
   const { writers: opened } = writers(output);
-  for (const log of compileAccessLogs([fileLog({ path: '/dev/stdout', ...json })], opened, Math.random)) log(stream());
+  for (const log of compileAccessLogs(
+    [fileLog({ path: '/dev/stdout', ...json })],
+    { writers: opened, services: NO_SERVICES },
+    Math.random,
+  ))
+    log(stream());
   await opened.close();
   return String(output.read());
 }
@@ -78,10 +85,18 @@ describe('access logs', () => {
   it('refuses what it cannot honour', () => {
     const { writers: opened } = writers(new PassThrough());
     expect(() =>
-      compileAccessLogs([{ ...fileLog({ path: 'x' }), filter: create(AccessLogFilterSchema) }], opened, Math.random),
+      compileAccessLogs(
+        [{ ...fileLog({ path: 'x' }), filter: create(AccessLogFilterSchema) }],
+        { writers: opened, services: NO_SERVICES },
+        Math.random,
+      ),
     ).toThrow('access_log[0]: filter');
     expect(() =>
-      compileAccessLogs([fileLog({ path: 'x', log_format: { text_format: '%NOPE%' } })], opened, Math.random),
+      compileAccessLogs(
+        [fileLog({ path: 'x', log_format: { text_format: '%NOPE%' } })],
+        { writers: opened, services: NO_SERVICES },
+        Math.random,
+      ),
     ).toThrow('access_log[0]: unknown command operator %NOPE%');
   });
 

@@ -12,6 +12,7 @@ import { compileLogFilter } from './access-log-filter.ts';
 import type { AccessLog } from './access-log.ts';
 import { compileFormat, compileTypedFormat } from './header-formatter.ts';
 import type { LogWriters } from './log-writer.ts';
+import type { LogServices } from './service-log/compile.ts';
 import type { StreamInfo } from './stream-info.ts';
 
 /** Envoy's format when a log names none. */
@@ -20,26 +21,28 @@ export const DEFAULT_FORMAT =
   '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" ' +
   '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
 
+/** Where logs go. */
+export interface LogSinks {
+  readonly writers: LogWriters;
+  readonly services: Pick<LogServices, 'compile'>;
+}
+
 /**
- * Compiles `access_log` lists: the file, stdout and stderr loggers with text or JSON formats. Throws `invalid` for
+ * Compiles `access_log` lists: the file, stdout and stderr loggers with text or JSON formats, and log services (ALS). Throws `invalid` for
  * other loggers, and for filters and formats that cannot be honoured.
  */
-export function compileAccessLogs(
-  configs: readonly AccessLogConfig[],
-  writers: LogWriters,
-  random: Random,
-): AccessLog[] {
+export function compileAccessLogs(configs: readonly AccessLogConfig[], sinks: LogSinks, random: Random): AccessLog[] {
   return configs.map((config, index) => {
     try {
-      return compileAccessLog(config, writers, random);
+      return compileAccessLog(config, sinks, random);
     } catch (error) {
       throw FlotillaError.from(error).within(`access_log[${index}]`);
     }
   });
 }
 
-function compileAccessLog(config: AccessLogConfig, writers: LogWriters, random: Random): AccessLog {
-  const log = compileLogger(config, writers);
+function compileAccessLog(config: AccessLogConfig, sinks: LogSinks, random: Random): AccessLog {
+  const log = compileLogger(config, sinks);
   if (config.filter === undefined) return log;
   const passes = compileLogFilter(config.filter, random);
   return (info) => {
@@ -47,7 +50,7 @@ function compileAccessLog(config: AccessLogConfig, writers: LogWriters, random: 
   };
 }
 
-function compileLogger(config: AccessLogConfig, writers: LogWriters): AccessLog {
+function compileLogger(config: AccessLogConfig, { writers, services }: LogSinks): AccessLog {
   const any = config.configType.value;
   if (any === undefined) throw new FlotillaError('invalid', 'typed_config is missing');
   const file = unpackValid(any, FileAccessLogSchema);
@@ -67,6 +70,8 @@ function compileLogger(config: AccessLogConfig, writers: LogWriters): AccessLog 
     }
   }
   const standard = unpackValid(any, StdoutAccessLogSchema) ?? unpackValid(any, StderrAccessLogSchema);
+  const service = standard === undefined ? services.compile(any) : null;
+  if (service !== null) return service;
   if (standard === undefined) {
     throw new FlotillaError('invalid', `${any.typeUrl.slice(any.typeUrl.lastIndexOf('/') + 1)} is not supported`);
   }

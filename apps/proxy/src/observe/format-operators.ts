@@ -3,14 +3,23 @@ import { hostname } from 'node:os';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { queryParameterOf } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
+import { AccessLogType } from '@flotilla/wire/envoy/data/accesslog/v3/accesslog_pb.js';
 import { CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
-import type { HeaderList } from '@flotilla/http-codec';
 import { valueAt } from '../http/route/value-match.ts';
 import { type CelProgram, compileCel } from './cel/index.ts';
 import { certificateOperators } from './certificate-operators.ts';
 import { addressOf, portOf } from './host-port.ts';
 import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
-import { field, grpcStatusOf, nonEmpty, requestHeader } from './stream-fields.ts';
+import {
+  bytesOf,
+  field,
+  grpcStatusOf,
+  logTypeOf,
+  nonEmpty,
+  requestHeader,
+  requestHeadersBytes,
+  responseHeadersBytes,
+} from './stream-fields.ts';
 import type { FilterMetadata, StreamInfo, TriedHost } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
 
@@ -68,7 +77,7 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['GRPC_STATUS_NUMBER', plain(grpcStatusOf)],
   ['STREAM_ID', plain((info) => field(info.requestHeaders, 'x-request-id'))],
   ['UNIQUE_ID', plain(() => randomUUID())],
-  ['ACCESS_LOG_TYPE', plain((info) => (info.protocol === null ? 'TcpConnectionEnd' : 'DownstreamEnd'))],
+  ['ACCESS_LOG_TYPE', plain((info) => AccessLogType[logTypeOf(info)])],
   ['ENVIRONMENT', environment],
   ['EMIT_TIME', emitTime],
   ['COMMON_DURATION', commonDuration],
@@ -110,6 +119,7 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT', plain((info) => hostOf(info.connection.localAddress))],
   ['DOWNSTREAM_LOCAL_PORT', plain((info) => portIn(info.connection.localAddress))],
   ['REQUESTED_SERVER_NAME', plain((info) => info.connection.requestedServerName)],
+  ['DOWNSTREAM_TRANSPORT_FAILURE_REASON', plain((info) => spaceless(info.downstreamTransportFailureReason))],
   ['LISTENER_NAME', plain((info) => nonEmpty(info.connection.listenerName))],
   ['FILTER_CHAIN_NAME', plain((info) => nonEmpty(info.connection.filterChainName))],
   ['DOWNSTREAM_TLS_VERSION', plain((info) => info.connection.tls?.version ?? null)],
@@ -234,7 +244,9 @@ const POINTS: Readonly<Record<string, (info: StreamInfo) => number>> = {
   US_TX_END: (info) => info.upstreamRequestEndMs,
   US_RX_BEG: (info) => info.upstreamResponseStartMs,
   US_RX_END: (info) => info.upstreamResponseEndMs,
-  DS_TX_END: (info) => info.endMs,
+  DS_TX_BEG: (info) => info.responseStartMs,
+  // Of requests alone, as in Envoy.
+  DS_TX_END: (info) => (info.isOfListener || info.protocol === null ? -1 : info.endMs),
 };
 
 const PER_MS: Readonly<Record<string, number>> = { ms: 1, us: 1_000, ns: 1_000_000 };
@@ -316,25 +328,6 @@ function celText({ value }: CelProgram): OperatorValue {
 function needed(argument: string | null, what: string): string {
   if (argument === null || argument === '') throw new FlotillaError('invalid', `needs ${what}`);
   return argument;
-}
-
-/** Names and values, pseudo headers among them. */
-function requestHeadersBytes(info: StreamInfo): number {
-  const pseudo = [':method', ':path', ':authority', ':scheme'].reduce((sum, name) => {
-    const value = requestHeader(info, name);
-    return value === null ? sum : sum + name.length + value.length;
-  }, 0);
-  return pseudo + bytesOf(info.requestHeaders);
-}
-
-function responseHeadersBytes(info: StreamInfo): number {
-  return info.responseHeaders === null ? 0 : ':status200'.length + bytesOf(info.responseHeaders);
-}
-
-function bytesOf(headers: HeaderList | null): number {
-  let bytes = 0;
-  for (const text of headers?.flat ?? []) bytes += text.length;
-  return bytes;
 }
 
 /** Envoy writes such texts with `_` for white space, so that a log line can be split at spaces. */

@@ -1,4 +1,7 @@
+import { create } from '@bufbuild/protobuf';
+import { type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '@flotilla/http-codec';
+import { AccessLogType } from '@flotilla/wire/envoy/data/accesslog/v3/accesslog_pb.js';
 import type { StreamInfo } from './stream-info.ts';
 
 /** A field of the request's head, pseudo fields among them. */
@@ -33,4 +36,35 @@ export function grpcStatusOf(info: StreamInfo): number | null {
 /** Null for an empty text. */
 export function nonEmpty(text: string | null): string | null {
   return text === '' ? null : text;
+}
+
+/** Names and values, pseudo headers among them. */
+export function requestHeadersBytes(info: StreamInfo): number {
+  const pseudo = [':method', ':path', ':authority', ':scheme'].reduce((sum, name) => {
+    const value = requestHeader(info, name);
+    return value === null ? sum : sum + name.length + value.length;
+  }, 0);
+  return pseudo + bytesOf(info.requestHeaders);
+}
+
+export function responseHeadersBytes(info: StreamInfo): number {
+  return info.responseHeaders === null ? 0 : ':status200'.length + bytesOf(info.responseHeaders);
+}
+
+export function bytesOf(headers: HeaderList | null): number {
+  let bytes = 0;
+  for (const text of headers?.flat ?? []) bytes += text.length;
+  return bytes;
+}
+
+/** Of a span that is measured in fractions of milliseconds. */
+export function durationOf(ms: number): Duration {
+  const seconds = Math.floor(ms / 1_000);
+  return create(DurationSchema, { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * 1_000) * 1e6) });
+}
+
+/** What the record is logged for. */
+export function logTypeOf({ isOfListener, protocol }: StreamInfo): AccessLogType {
+  if (isOfListener) return AccessLogType.NotSet;
+  return protocol === null ? AccessLogType.TcpConnectionEnd : AccessLogType.DownstreamEnd;
 }

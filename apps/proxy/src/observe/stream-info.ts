@@ -56,6 +56,8 @@ export interface TlsFacts {
  */
 export class StreamInfo {
   readonly connection: ConnectionInfo;
+  /** The record of a whole connection, which its listener logs. */
+  isOfListener = false;
   readonly startTimeMs: number;
   readonly startMs: number;
   /** The client's address as far as it is trusted: the connection's, or one of `x-forwarded-for` with port 0. */
@@ -77,12 +79,16 @@ export class StreamInfo {
   localReplyBody = '';
   responseCodeDetails: string | null = null;
   connectionTerminationDetails: string | null = null;
+  /** Why there was no TLS with the client. */
+  downstreamTransportFailureReason: string | null = null;
   /** Bits of `ResponseFlag`. */
   responseFlags = 0;
   /** Body bytes, without headers. */
   bytesReceived = 0;
   bytesSent = 0;
   requestEndMs = -1;
+  /** When the response's head went to the client. */
+  responseStartMs = -1;
   upstreamRequestStartMs = -1;
   upstreamRequestEndMs = -1;
   upstreamResponseStartMs = -1;

@@ -49,7 +49,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#settings = settings;
     this.#onClose = onClose;
     this.#initial = accepted.initial;
-    this.#info = new StreamInfo(accepted.info, ctx.clock.now(), ctx.clock.monotonicMs());
+    this.#info = accepted.record ?? new StreamInfo(accepted.info, ctx.clock.now(), ctx.clock.monotonicMs());
     this.#pick = {
       ...PLAIN_PICK,
       random: ctx.random,

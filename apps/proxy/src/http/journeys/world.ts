@@ -110,7 +110,12 @@ export function openWorld(random = seededRandom(1)): World {
       const proto = fromJson(ListenerSchema, json, { registry });
       await listeners.apply(
         compileListener(proto, ctx, {
-          compileAccessLogs: () => [(info) => void records.push(info)],
+          // Of whole connections only those that came to nothing: their requests have records of their own.
+          compileAccessLogs: () => [
+            (info) => {
+              if (!info.isOfListener || info.responseCodeDetails === 'filter_chain_not_found') records.push(info);
+            },
+          ],
           istioMetrics,
         }),
       );

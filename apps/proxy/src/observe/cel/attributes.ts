@@ -1,9 +1,9 @@
 import type { CelInput } from '@bufbuild/cel';
 import type { JsonValue } from '@bufbuild/protobuf';
-import { durationFromMs, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Certificate } from '../../tls/certificate.ts';
-import { grpcStatusOf } from '../stream-fields.ts';
+import { durationOf, grpcStatusOf } from '../stream-fields.ts';
 import { portOf } from '../host-port.ts';
 import type { FilterMetadata, StreamInfo, TlsFacts } from '../stream-info.ts';
 
@@ -78,7 +78,7 @@ function request(info: StreamInfo): Attributes {
     id: requestHeaders.get('x-request-id'),
     protocol: info.protocol,
     query: query.join('?'),
-    duration: info.endMs < 0 ? null : durationFromMs(info.endMs - info.startMs),
+    duration: info.endMs < 0 ? null : durationOf(info.endMs - info.startMs),
     size,
     total_size: BigInt(info.bytesReceived + bytes),
   };
@@ -96,7 +96,7 @@ function response(info: StreamInfo): Attributes {
     trailers: headersOf(info.responseTrailers, []),
     size: BigInt(info.bytesSent),
     total_size: BigInt(info.bytesSent + sizeOf(info.responseHeaders) + sizeOf(info.responseTrailers)),
-    backend_latency: sentMs < 0 || answeredMs < 0 ? null : durationFromMs(answeredMs - sentMs),
+    backend_latency: sentMs < 0 || answeredMs < 0 ? null : durationOf(answeredMs - sentMs),
   };
 }
 
