@@ -56,6 +56,7 @@ const NETWORK: Readonly<Record<string, string>> = {
   rbac: 'rbac.v3.RBAC',
   set_filter_state: 'set_filter_state.v3.Config',
   sni_cluster: 'sni_cluster.v3.SniCluster',
+  sni_dynamic_forward_proxy: 'sni_dynamic_forward_proxy.v3.FilterConfig',
   tcp_proxy: 'tcp_proxy.v3.TcpProxy',
 };
 

@@ -70,6 +70,12 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'),
   'envoy.extensions.filters.http.router.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js'),
+  'envoy.extensions.filters.http.set_filter_state.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js'),
+  'envoy.extensions.filters.network.set_filter_state.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js'),
+  'envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3': () =>
+    import('@flotilla/wire/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js'),
   'envoy.extensions.filters.http.set_metadata.v3': () =>
     import('@flotilla/wire/envoy/extensions/filters/http/set_metadata/v3/set_metadata_pb.js'),
   'envoy.extensions.filters.listener.http_inspector.v3': () =>

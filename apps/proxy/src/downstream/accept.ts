@@ -169,6 +169,7 @@ class Acceptance {
         isTls: chain.tls !== null,
         originalDestination: this.#originalDestination,
         clusterName: null,
+        dynamicHost: null,
       },
       () => {
         tracker.closed(connection);
@@ -199,6 +200,7 @@ class Acceptance {
       ...security,
       peerUriSan: security.tls?.peer?.names.uri[0] ?? null,
       localUriSan: security.tls?.own?.names.uri[0] ?? null,
+      filterState: null,
     };
   }
 

@@ -21,6 +21,8 @@ export interface AcceptedConnection {
   readonly originalDestination: Destination | null;
   /** The cluster that a filter chose in place of the TCP proxy's own; null for none. */
   clusterName: string | null;
+  /** The `host:port` that a filter chose, for clusters whose hosts are named by those who use them; null for none. */
+  dynamicHost: string | null;
 }
 
 /** What a network filter made of a connection, for the listener that drains or closes it. */

@@ -1,9 +1,15 @@
 import { type Any, durationMs } from '@bufbuild/protobuf/wkt';
 import { ConnectionLimitSchema } from '@flotilla/wire/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
+import { ConfigSchema as SetFilterStateSchema } from '@flotilla/wire/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js';
+import { FilterConfigSchema as SniForwardProxySchema } from '@flotilla/wire/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
 import { LocalRateLimitSchema } from '@flotilla/wire/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
 import { unpackValid } from '../config/constraints.ts';
+import { FilterState } from '../filter-state/filter-state.ts';
+import { compileFilterStateValues } from '../filter-state/set-filter-state.ts';
+import { StreamInfo } from '../observe/stream-info.ts';
+import { compileDnsCache } from '../upstream/dns-cache.ts';
 import { compileTokenBucket, TokenBucket } from '../http/filters/rate-limit/token-bucket.ts';
-import { refuse } from '../http/route/field.ts';
+import { inField, refuse } from '../http/route/field.ts';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from './accepted-connection.ts';
 import type { NetworkFilterScope } from './network-filters.ts';
 
@@ -90,6 +96,47 @@ export function compileConnectionRateLimit(any: Any, { ctx }: NetworkFilterScope
       if (!isOn || bucket.take(1)) return 'pass';
       limited.value += 1;
       return { closeAfterMs: 0 };
+    },
+    onClose: null,
+  };
+}
+
+/** `set_filter_state`: notes texts down on the connection. Throws `invalid`. */
+export function compileSetFilterState(any: Any, { ctx }: NetworkFilterScope): ConnectionGate {
+  const proto = unpackValid(any, SetFilterStateSchema);
+  if (proto === undefined) return refuse('set_filter_state', 'cannot be decoded');
+  const set = compileFilterStateValues(proto.onNewConnection, 'on_new_connection');
+  return {
+    decide(connection) {
+      const { info } = connection;
+      info.filterState ??= new FilterState(null);
+      set(info.filterState, connection.record ?? new StreamInfo(info, ctx.clock.now(), ctx.clock.monotonicMs()));
+      connection.clusterName = info.filterState.get('envoy.tcp_proxy.cluster') ?? connection.clusterName;
+      return 'pass';
+    },
+    onClose: null,
+  };
+}
+
+/**
+ * `sni_dynamic_forward_proxy`: the connection goes to the host that the server name of TLS names, or that was noted down
+ * in `envoy.upstream.dynamic_host` and `envoy.upstream.dynamic_port`. Throws `invalid`.
+ */
+export function compileSniDynamicForwardProxy(any: Any): ConnectionGate {
+  const proto = unpackValid(any, SniForwardProxySchema);
+  if (proto === undefined) return refuse('sni_dynamic_forward_proxy', 'cannot be decoded');
+  const { dnsCacheConfig, portSpecifier } = proto;
+  if (dnsCacheConfig === undefined) return refuse('dns_cache_config', 'is missing');
+  // What counts is the cluster's, of the same name; this one is only checked.
+  inField('dns_cache_config', () => void compileDnsCache(dnsCacheConfig));
+  const port = String(portSpecifier.case === 'portValue' ? portSpecifier.value : 443);
+  return {
+    decide(connection) {
+      const { filterState, requestedServerName } = connection.info;
+      const host = filterState?.get('envoy.upstream.dynamic_host') ?? requestedServerName ?? '';
+      const chosen = filterState?.get('envoy.upstream.dynamic_port') ?? port;
+      if (host !== '') connection.dynamicHost = `${host.includes(':') ? `[${host}]` : host}:${chosen}`;
+      return 'pass';
     },
     onClose: null,
   };

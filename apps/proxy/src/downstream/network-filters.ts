@@ -12,6 +12,8 @@ import {
   behindGates,
   compileConnectionLimit,
   compileConnectionRateLimit,
+  compileSetFilterState,
+  compileSniDynamicForwardProxy,
   type ConnectionGate,
   sniCluster,
 } from './connection-gates.ts';
@@ -32,7 +34,9 @@ export interface NetworkFilterScope {
 const GATES: Readonly<Record<string, (any: Any, scope: NetworkFilterScope) => ConnectionGate>> = {
   'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit': compileConnectionLimit,
   'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit': compileConnectionRateLimit,
+  'envoy.extensions.filters.network.set_filter_state.v3.Config': compileSetFilterState,
   'envoy.extensions.filters.network.sni_cluster.v3.SniCluster': () => sniCluster,
+  'envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig': compileSniDynamicForwardProxy,
 };
 
 /** Compiles the network filters of a chain: gates, then the one that takes the connection. Throws `invalid`. */

@@ -22,7 +22,7 @@ const EDGE: EdgeSettings = {
 function prepare(fields: Readonly<Record<string, string>>, edge: Partial<EdgeSettings>, remote = '1.2.3.4:5') {
   const headers = HeaderList.of(fields);
   const connection = {
-    info: { remoteAddress: remote, localAddress: '9.9.9.9:80', localUriSan: null, tls: null },
+    info: { remoteAddress: remote, localAddress: '9.9.9.9:80', localUriSan: null, filterState: null, tls: null },
     isTls: false,
   } as unknown as AcceptedConnection; // only these are read
   const clientCert = { mode: 'sanitize', subject: false, cert: false, dns: false, uri: false };

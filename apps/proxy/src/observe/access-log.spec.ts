@@ -39,6 +39,7 @@ function stream(): StreamInfo {
     peerUriSan: null,
 
     localUriSan: null,
+    filterState: null,
   };
   const info = new StreamInfo(connection, 0, 0);
   info.responseCode = 200;

@@ -42,7 +42,7 @@ const ALWAYS_EMPTY: readonly string[] = [
 
 /**
  * Operators by name: Envoy's "command operators" of access logs and header values. Those that need what this
- * proxy does not record (bytes on the wire, filter state) are absent, and so refused by name.
+ * proxy does not record (bytes on the wire) are absent, and so refused by name.
  */
 const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, OperatorFactory>([
   ['START_TIME', startTime],
@@ -83,6 +83,7 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ['COMMON_DURATION', commonDuration],
   ['DYNAMIC_METADATA', dynamicMetadata],
   ['METADATA', metadata],
+  ['FILTER_STATE', filterState],
   ['CEL', (argument) => celText(compileCel(needed(argument, 'an expression')))],
   ['TYPED_CEL', (argument) => compileCel(needed(argument, 'an expression')).value],
 
@@ -315,6 +316,18 @@ function sorted(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1));
   return Object.fromEntries(entries.map(([name, item]) => [name, sorted(item)]));
+}
+
+/** `%FILTER_STATE(key:PLAIN)%`; `TYPED`, the default, is its JSON form. What is noted down are texts, without fields. */
+function filterState(argument: string | null): OperatorValue {
+  const [key = '', form = 'TYPED', ...more] = needed(argument, 'a key').split(':');
+  if (!['PLAIN', 'TYPED'].includes(form) || more.length > 0) {
+    throw new FlotillaError('invalid', 'takes a key, then PLAIN or TYPED');
+  }
+  return (info) => {
+    const value = (info.filterState ?? info.connection.filterState)?.get(key) ?? null;
+    return value === null || form === 'PLAIN' ? value : JSON.stringify(value);
+  };
 }
 
 /** As text: what has another type is printed as it is in CEL. */

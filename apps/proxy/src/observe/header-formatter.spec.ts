@@ -20,6 +20,7 @@ const CONNECTION: ConnectionInfo = {
   clientCertificate: null,
   peerUriSan: 'spiffe://cluster.local/ns/default/sa/a',
   localUriSan: 'spiffe://cluster.local/ns/default/sa/b',
+  filterState: null,
 };
 
 function sample(): StreamInfo {
@@ -83,7 +84,8 @@ describe('access log formats', () => {
     ['%START_TIME(%Q)%', '"%Q" is not a time conversion'],
     ['50% of it', 'is not a command operator'],
     ['%DURATION', 'is not a command operator'],
-    ['%FILTER_STATE(a)%', 'unknown command operator %FILTER_STATE%'],
+    ['%FILTER_STATE(a:FIELD:b)%', 'takes a key, then PLAIN or TYPED'],
+    ['%DOWNSTREAM_TLS_GROUP%', 'unknown command operator %DOWNSTREAM_TLS_GROUP%'],
     ['%METADATA(LISTENER:a:b)%', '"LISTENER" is not DYNAMIC, ROUTE, CLUSTER or UPSTREAM_HOST'],
     ['%COMMON_DURATION(DS_RX_BEG:NOW:ms)%', 'takes START:END:PRECISION'],
     ['%GRPC_STATUS(LOUD)%', '"LOUD" is not CAMEL_STRING'],

@@ -30,6 +30,7 @@ const CONNECTION: ConnectionInfo = {
   peerUriSan: null,
 
   localUriSan: null,
+  filterState: null,
 };
 const REVIEWS: PeerMetadata = {
   workload: 'reviews-v2',

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
+import type { FilterState } from '../filter-state/filter-state.ts';
 import type { Certificate } from '../tls/certificate.ts';
 
 /** What is known of the peer on a mesh connection, from metadata exchange or from the endpoint's metadata. */
@@ -36,6 +37,8 @@ export interface ConnectionInfo {
   readonly peerUriSan: string | null;
   /** First URI SAN of our own certificate on this connection. */
   readonly localUriSan: string | null;
+  /** What filters of the connection noted down; null while nothing is. */
+  filterState: FilterState | null;
 }
 
 /** What a finished handshake has settled. */
@@ -130,6 +133,8 @@ export class StreamInfo {
   routeMetadata: FilterMetadata | null = null;
   /** What filters noted down, by namespace (Envoy's dynamic metadata); null while nothing is. */
   dynamicMetadata: Map<string, JsonObject> | null = null;
+  /** The same as texts by key, that of the connection behind it; null while no filter of the request noted any. */
+  filterState: FilterState | null = null;
 
   constructor(connection: ConnectionInfo, startTimeMs: number, startMs: number) {
     this.connection = connection;

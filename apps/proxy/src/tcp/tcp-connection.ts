@@ -55,6 +55,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
       random: ctx.random,
       hash: settings.hashesSource ? xxHash64(addressOf(accepted.info.remoteAddress)) : null,
       originalDestination: accepted.originalDestination,
+      authority: accepted.dynamicHost,
     };
     this.#idle = new Deadline(ctx.clock, () => this.#onIdle());
     settings.stats.connections.value += 1;
@@ -133,7 +134,13 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#cluster = cluster;
     this.#info.destinationService = cluster.destinationService;
     this.#info.clusterMetadata = cluster.metadata;
-    this.#attempt();
+    const { authority } = this.#pick;
+    const isPending =
+      authority !== null &&
+      cluster.dynamicHosts?.resolve(authority, () => {
+        if (!this.#isOver) this.#attempt();
+      }) === 'pending';
+    if (!isPending) this.#attempt();
   }
 
   #attempt(): void {

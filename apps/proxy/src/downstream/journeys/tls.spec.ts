@@ -127,6 +127,7 @@ describe('mutual TLS', () => {
       clientCertificate: 'validated',
       peerUriSan: 'spiffe://cluster.local/ns/default/sa/client',
       localUriSan: 'spiffe://cluster.local/ns/default/sa/web',
+      filterState: null,
       tls: { version: 'TLSv1.3' },
       alpn: null,
     });

@@ -27,6 +27,7 @@ import { compileLocalRateLimitFilter, compileLocalRateLimitRoute } from './rate-
 import { compilePeerMetadataFilter } from './peer-metadata.ts';
 import { compileRouterFilter, type RouterSettings } from './router.ts';
 import { compileRateLimitFilter, compileRateLimitRoute } from './rate-limit/service.ts';
+import { compileSetFilterStateFilter, compileSetFilterStateRoute } from './set-filter-state.ts';
 import { compileSetMetadataFilter } from './set-metadata.ts';
 import { compileStatsFilter } from './stats.ts';
 
@@ -143,6 +144,12 @@ const KINDS: readonly FilterKind[] = [
     routeTypeName: 'envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute',
     compile: compileRateLimitFilter,
     compileRoute: compileRateLimitRoute,
+  },
+  {
+    wellKnownName: 'envoy.filters.http.set_filter_state',
+    typeName: 'envoy.extensions.filters.http.set_filter_state.v3.Config',
+    compile: compileSetFilterStateFilter,
+    compileRoute: compileSetFilterStateRoute,
   },
   {
     wellKnownName: 'envoy.filters.http.set_metadata',

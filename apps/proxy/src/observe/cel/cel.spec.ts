@@ -19,6 +19,7 @@ const CONNECTION: ConnectionInfo = {
   clientCertificate: null,
   peerUriSan: null,
   localUriSan: null,
+  filterState: null,
 };
 
 function sample(connection = CONNECTION): StreamInfo {

@@ -149,7 +149,7 @@ function newInfo(): StreamInfo {
     tls: null,
   };
   return new StreamInfo(
-    { ...connection, alpn: null, clientCertificate: null, peerUriSan: null, localUriSan: null },
+    { ...connection, alpn: null, clientCertificate: null, peerUriSan: null, localUriSan: null, filterState: null },
     0,
     0,
   );

@@ -33,6 +33,7 @@ const CONNECTION: ConnectionInfo = {
   peerUriSan: null,
 
   localUriSan: null,
+  filterState: null,
 };
 
 /** Runs a case through our table, in the order that the router keeps. */
