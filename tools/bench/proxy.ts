@@ -139,7 +139,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   execFileSync(process.execPath, [join(root, 'tools/build/bundle.ts')], { stdio: 'ignore' });
   const programs = {
     node: process.execPath,
-    flotilla: join(root, 'dist/services/proxy.mjs'),
+    flotilla: join(root, 'dist/services/proxy/proxy.mjs'),
     envoy,
     haproxy: 'haproxy',
     nginx: 'nginx',

@@ -51,7 +51,11 @@ export async function run(argv: readonly string[]): Promise<void> {
   const mesh = new ChangingMesh(ads, { listener, good: [first.port, second.port], bad: bad.port });
   const file = join(folder, 'proxy.yaml');
   await writeFile(file, bootstrap(ads.port));
-  const proxy = await startPinned(0, [process.execPath, join(root, 'dist/services/proxy.mjs'), '-c', file], [listener]);
+  const proxy = await startPinned(
+    0,
+    [process.execPath, join(root, 'dist/services/proxy/proxy.mjs'), '-c', file],
+    [listener],
+  );
   const stop = new AbortController();
   const changes = setInterval(() => mesh.change(), CHANGE_MS);
   const outcomes: Outcomes = { done: 0, failures: new Map(), repeated: 0, times: [] };

@@ -51,8 +51,8 @@ export function settingsPage(): Page {
   };
 }
 
-const INTRODUCTION = `Each service is one file, \`dist/services/<service>.mjs\`, or \`flotilla <service>\` of the command line. A setting is
-given as an option or as its variable; the option wins. A variable that takes several values separates them by commas.
+const INTRODUCTION = `Each service is a program in \`dist/services\`, or \`flotilla <service>\` of the command line. A setting is given as an option or as
+its variable; the option wins. A variable that takes several values separates them by commas.
 Every fault of the settings is told at once, and the exit code is 2. \`--help\` prints the table of a service.
 
 This page is generated from the tables in the code: \`npm run generate\`.`;

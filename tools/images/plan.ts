@@ -62,10 +62,16 @@ export function buildArguments({ root, base, tag }: ImagePlan, name: ImageName):
   ];
 }
 
+/** Where a bundle is that is not a file by itself. */
+const BUNDLES: Readonly<Partial<Record<ImageName, string>>> = {
+  bookinfo: 'bookinfo/productpage',
+  proxy: 'proxy/proxy',
+};
+
 /** Throws `not-found` when what the images are made of was not built. */
 export function checkBundles({ root, names }: ImagePlan): void {
   const missing = names
-    .map((name) => (name === 'bookinfo' ? 'dist/services/bookinfo/productpage.mjs' : `dist/services/${name}.mjs`))
+    .map((name) => `dist/services/${BUNDLES[name] ?? name}.mjs`)
     .filter((path) => !existsSync(join(root, path)));
   if (missing.length === 0) return;
   throw new FlotillaError('not-found', `there is no ${missing.join(', ')}`, { hint: 'Run "npm run build" first.' });

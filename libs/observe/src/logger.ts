@@ -30,7 +30,7 @@ export interface LoggerOptions {
 
 /** Opens a logger. The library, and the formatter for `pretty`, are loaded only here: silence costs no memory. */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
-  const { pino } = await import('pino');
+  const { default: pino } = await import('pino');
   const target: DestinationStream = options.destination ?? process.stderr;
   let stream = target;
   if (options.format === 'pretty') {

@@ -13,7 +13,8 @@ const isBundled: boolean = isBundleFresh(repository);
 
 /** What images run: the bundle while it is as new as its sources, the sources otherwise. */
 export function serviceProgram(name: ServiceName): string {
-  return isBundled ? join(repository, `dist/services/${name}.mjs`) : join(repository, `apps/${name}/src/main.ts`);
+  const bundle = name === 'proxy' ? 'proxy/proxy' : name;
+  return join(repository, isBundled ? `dist/services/${bundle}.mjs` : `apps/${name}/src/main.ts`);
 }
 
 // Nothing outlives the tests.

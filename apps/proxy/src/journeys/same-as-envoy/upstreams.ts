@@ -117,8 +117,8 @@ function normalised(raw: readonly string[]): string[] {
     const field = raw[index] ?? '';
     let value = raw[index + 1] ?? '';
     if (field === 'x-request-id') value = '<id>';
-    // What is left of the time-out when a retry goes out.
-    if (field === 'x-envoy-expected-rq-timeout-ms') value = value.replace(/^149\d\d$/, '<less than 15000>');
+    // What is left of the time-out when a retry goes out, after a random back-off that may be nothing.
+    if (field === 'x-envoy-expected-rq-timeout-ms') value = value.replace(/^(149\d\d|15000)$/, '<about 15000>');
     if (field === 'host') value = value.replace(/^127\.0\.0\.1:\d+$/, '<proxy>');
     fields.push(`${field}: ${value}`);
   }
