@@ -28,5 +28,5 @@ it('stays small while it is held, and grows no further than its limit when it is
   expect(free).toBeGreaterThan(20);
   expect(held).toBeLessThan(4);
   expect(released).toBeGreaterThan(held);
-  expect(released).toBeLessThanOrEqual(16);
+  expect(released).toBeLessThanOrEqual(8);
 });

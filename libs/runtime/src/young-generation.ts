@@ -2,7 +2,7 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
 /** Of V8's young generation as a whole. More makes no proxy faster, as far as that can be told from noise. */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 
 let isHeld = false;
 
@@ -15,7 +15,7 @@ export function holdYoungGeneration(): void {
   setGrowth(1);
 }
 
-/** The program serves: from now on the young generation grows with its load, until it has 16 MiB. */
+/** The program serves: from now on the young generation grows with its load, until it has 8 MiB. */
 export function releaseYoungGeneration(): void {
   if (!isHeld) return;
   isHeld = false;

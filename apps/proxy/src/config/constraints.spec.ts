@@ -78,7 +78,7 @@ describe("constraints of Envoy's API", () => {
       ['address.socket_address.port_value: 70000 must be at most 65535'],
     ],
     [
-      'a map, by its key',
+      'a field deep in a bootstrap',
       BootstrapSchema,
       {
         static_resources: {
