@@ -19,13 +19,30 @@ export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: r
     ['libs/balance/src/slow-start.spec.ts'],
   ],
   ['V10', 'Success-rate and failure-percentage ejection', ['apps/proxy/src/upstream/outlier-detector.spec.ts']],
-  ['V54', 'Statistics', ['apps/proxy/src/observe/metrics.spec.ts']],
+  [
+    'V54',
+    'Statistics (not sinks)',
+    ['apps/proxy/src/observe/metrics.spec.ts', 'apps/proxy/src/journeys/same-as-envoy/stats-config.spec.ts'],
+  ],
   [
     'V56',
     'xDS client',
-    ['apps/proxy/src/journeys/same-as-envoy/ads.spec.ts', 'apps/proxy/src/config/proxy-config.spec.ts'],
+    [
+      'apps/proxy/src/journeys/same-as-envoy/ads.spec.ts',
+      'apps/proxy/src/journeys/same-as-envoy/ecds.spec.ts',
+      'apps/proxy/src/config/proxy-config.spec.ts',
+    ],
   ],
-  ['V58', 'Administration pages', ['apps/proxy/src/journeys/run-proxy.spec.ts']],
+  [
+    'V58',
+    'Administration pages',
+    ['apps/proxy/src/journeys/run-proxy.spec.ts', 'apps/proxy/src/journeys/same-as-envoy/config-dump.spec.ts'],
+  ],
+  [
+    'V53',
+    'Access log services, HTTP and TCP (not OTLP)',
+    ['apps/proxy/src/journeys/same-as-envoy/access-log-service.spec.ts'],
+  ],
   [
     'V60',
     'Drain',

@@ -17,6 +17,11 @@ import * as cors from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors
 import * as fault from '@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import * as local from '@flotilla/wire/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js';
 import * as rateLimit from '@flotilla/wire/envoy/extensions/filters/http/ratelimit/v3/rate_limit_pb.js';
+import * as metrics from '@flotilla/wire/envoy/config/metrics/v3/stats_pb.js';
+import * as configSource from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
+import * as serviceLog from '@flotilla/wire/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
+import * as filterState from '@flotilla/wire/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js';
+import * as sniProxy from '@flotilla/wire/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
 import * as router from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
 import * as manager from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import * as tcp from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
@@ -34,6 +39,15 @@ import { expect, it } from 'vitest';
  */
 
 const MESSAGES: readonly DescMessage[] = [
+  metrics.StatsConfigSchema,
+  metrics.StatsMatcherSchema,
+  metrics.HistogramBucketSettingsSchema,
+  metrics.TagSpecifierSchema,
+  serviceLog.CommonGrpcAccessLogConfigSchema,
+  serviceLog.HttpGrpcAccessLogConfigSchema,
+  filterState.FilterStateValueSchema,
+  sniProxy.FilterConfigSchema,
+  configSource.ExtensionConfigSourceSchema,
   manager.HttpConnectionManagerSchema,
   manager.HttpConnectionManager_UpgradeConfigSchema,
   manager.HttpConnectionManager_SetCurrentClientCertDetailsSchema,

@@ -34,7 +34,8 @@ import { LogServices } from './observe/service-log/compile.ts';
 import { openLogWriters } from './observe/log-writer.ts';
 import { serverStats } from './observe/server-stats.ts';
 import { type RegisteredMetric, StatsRegistry } from './observe/stats.ts';
-import { tagNamesOf } from './observe/tag-names.ts';
+import { compileStatsConfig } from './observe/stats-config.ts';
+import { fixedTagsOf, tagNamesOf } from './observe/tag-names.ts';
 import { openClusterManager } from './upstream/cluster-manager.ts';
 
 export interface ProxyOptions {
@@ -100,7 +101,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
 
   try {
     // What everything below counts with, and who this proxy is.
-    const stats = new StatsRegistry();
+    const stats = new StatsRegistry(compileStatsConfig(bootstrap.statsConfig));
     const node = localNodeOf(bootstrap.node);
 
     // Certificates and roots by name; the identity of this process delivers its own without a detour.
@@ -193,6 +194,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
           clusters: () => clusters.describe().filter(({ name }) => !carriers.has(name)),
           listeners: () => listeners.addresses(),
           tags: tagNamesOf(bootstrap),
+          fixedTags: fixedTagsOf(bootstrap),
           clock,
           startedMs,
           version: VERSION,

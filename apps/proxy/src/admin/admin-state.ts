@@ -4,7 +4,7 @@ import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstr
 import type { ProxyConfig } from '../config/proxy-config.ts';
 import type { SecretTable } from '../identity/secret-table.ts';
 import type { TagNames } from '../observe/prometheus.ts';
-import type { RegisteredMetric, StatsRegistry } from '../observe/stats.ts';
+import type { Labels, RegisteredMetric, StatsRegistry } from '../observe/stats.ts';
 import type { ClusterDescription } from '../upstream/describe.ts';
 
 /** All that the administration pages show and change. */
@@ -19,6 +19,7 @@ export interface AdminState {
   clusters(): readonly ClusterDescription[];
   listeners(): readonly { readonly name: string; readonly host: string; readonly port: number }[];
   readonly tags: TagNames;
+  readonly fixedTags: Labels;
   readonly clock: Clock;
   readonly startedMs: number;
   readonly version: string;

@@ -21,6 +21,7 @@ import { SecretSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/
 import { loadAllTypes } from '../bootstrap/extension-types.ts';
 import type { RefusedRecord, ResourceRecord } from '../config/resource-record.ts';
 import type { AdminState } from './admin-state.ts';
+import { fits, masked, parseFieldMask } from './field-mask.ts';
 import { type AdminReply, json, text } from './server.ts';
 
 const REDACTED = '[redacted]';
@@ -36,8 +37,9 @@ const SENSITIVE = new Set([
 
 /** `/config_dump`: what is in force, what warms, what was refused; versions are the control plane's. */
 export async function configDumpPage(state: AdminState, query: URLSearchParams): Promise<AdminReply> {
-  if (query.has('mask')) return text('mask is not supported; use resource\n', 400);
-  const configs = await dumpAll(state, query.has('include_eds'));
+  const sections = await dumpAll(state, query.has('include_eds'));
+  const maskText = query.get('mask');
+  const mask = maskText === null ? null : parseFieldMask(maskText);
   const pattern = query.get('name_regex');
   let names: RegExp | null = null;
   try {
@@ -47,19 +49,42 @@ export async function configDumpPage(state: AdminState, query: URLSearchParams):
   }
   const resource = query.get('resource');
   if (resource === null) {
-    const shown = names === null ? configs : configs.map((config) => withNames(config, names));
+    // As in Envoy a mask is of the parts of the dump that have its fields.
+    const wanted = mask === null ? sections : sections.filter(({ schema }) => fits(mask, schema));
+    if (wanted.length === 0) return text(`FieldMask ${maskText} could not be applied to any part of the dump\n`, 400);
+    const shown = wanted
+      .map(({ content }) => (names === null ? content : withNames(content, names)))
+      .map((content) => (mask === null ? content : masked(content, mask)));
     return json(`${JSON.stringify({ configs: shown }, null, 1)}\n`);
   }
-  const section = configs.find((config) => Array.isArray(config[resource]) || isObject(config[resource]));
-  if (section === undefined) return text(`${resource} not found in config dump\n`, 404);
-  const found = section[resource];
-  const items = (Array.isArray(found) ? found : [found ?? null]).filter(
-    (item) => names === null || hasName(item, names),
-  );
+  const section = sections.find(({ content }) => Array.isArray(content[resource]) || isObject(content[resource]));
+  const itemSchema = messageIn(section?.schema, resource);
+  if (section === undefined || itemSchema === null) return text(`${resource} not found in config dump\n`, 404);
+  if (mask !== null && !fits(mask, itemSchema)) {
+    return text(`FieldMask ${maskText} does not fit ${itemSchema.typeName}\n`, 400);
+  }
+  const found = section.content[resource];
+  const items = (Array.isArray(found) ? found : [found ?? null])
+    .filter(isObject)
+    .filter((item) => names === null || hasName(item, names))
+    .map((item) => ({ '@type': `type.googleapis.com/${itemSchema.typeName}`, ...item }))
+    .map((item) => (mask === null ? item : masked(item, mask)));
   return json(`${JSON.stringify({ configs: items }, null, 1)}\n`);
 }
 
-async function dumpAll(state: AdminState, includeEndpoints: boolean): Promise<JsonObject[]> {
+/** The message of a field, or of what a list holds. */
+function messageIn(schema: DescMessage | undefined, fieldName: string): DescMessage | null {
+  const field = schema?.fields.find(({ name }) => name === fieldName);
+  return field?.message ?? null;
+}
+
+/** A part of the dump, printed. */
+interface Section {
+  readonly schema: DescMessage;
+  readonly content: JsonObject;
+}
+
+async function dumpAll(state: AdminState, includeEndpoints: boolean): Promise<Section[]> {
   const registry = lenient(await loadAllTypes());
   const printers = [
     () => print(BootstrapConfigDumpSchema, bootstrapDump(state), registry),
@@ -75,9 +100,9 @@ async function dumpAll(state: AdminState, includeEndpoints: boolean): Promise<Js
   return printers.map((section) => section());
 }
 
-function print<D extends DescMessage>(schema: D, message: MessageShape<D>, registry: Registry): JsonObject {
-  const printed = toJson(schema, message, { useProtoFieldName: true, registry });
-  return { '@type': `type.googleapis.com/${schema.typeName}`, ...(redact(printed) as JsonObject) }; // a message prints as an object
+function print<D extends DescMessage>(schema: D, message: MessageShape<D>, registry: Registry): Section {
+  const printed = redact(toJson(schema, message, { useProtoFieldName: true, registry })) as JsonObject; // a message prints as an object
+  return { schema, content: { '@type': `type.googleapis.com/${schema.typeName}`, ...printed } };
 }
 
 /** A type that nobody knows prints as its URL alone, instead of failing the page. */

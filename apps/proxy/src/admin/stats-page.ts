@@ -32,6 +32,7 @@ export async function prometheusPage(state: AdminState, query: URLSearchParams):
   if (filter === 'invalid') return text('filter is not a regular expression\n', 400);
   const body = renderPrometheus(await state.allStats(), {
     tags: state.tags,
+    fixedTags: state.fixedTags,
     clusterNames: new Set(state.config.clusters.names()),
     usedOnly: query.has('usedonly'),
     filter,

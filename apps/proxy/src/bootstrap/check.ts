@@ -5,6 +5,7 @@ import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
+import { compileStatsConfig } from '../observe/stats-config.ts';
 import type { FieldPath } from '../config/field-path.ts';
 import { maxDownstreamConnections } from './overload.ts';
 import { isEnvoysKey, runtimeEntries } from './runtime.ts';
@@ -56,6 +57,7 @@ export function checkBootstrap(bootstrap: Bootstrap, checks: ResourceChecks): Bo
   }
   checkAdmin(bootstrap, faults);
   checkRuntime(bootstrap, faults);
+  attempt(['stats_config'], () => compileStatsConfig(bootstrap.statsConfig));
   attempt(['overload_manager'], () => maxDownstreamConnections(bootstrap));
   const carriers = controlClusterNames(bootstrap);
   bootstrap.staticResources?.secrets.forEach((secret, index) => {

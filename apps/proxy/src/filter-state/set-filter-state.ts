@@ -4,7 +4,10 @@ import { compileFormatString } from '../observe/compile-access-logs.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { FilterState } from './filter-state.ts';
 
-/** Kinds of objects that mean something here: any text, and the keys that are read by name. */
+/**
+ * Kinds of objects that mean something here: any text, and the keys that are read by name. None of them is read by
+ * connections to upstreams, so `shared_with_upstream` changes nothing.
+ */
 const FACTORIES: ReadonlySet<string> = new Set([
   'envoy.string',
   'envoy.tcp_proxy.cluster',

@@ -55,7 +55,13 @@ function finished(protocol: string | null): StreamInfo {
   return info;
 }
 
-const everything = { tags: ENVOY_TAG_NAMES, clusterNames: new Set<string>(), usedOnly: true, filter: null };
+const everything = {
+  tags: ENVOY_TAG_NAMES,
+  fixedTags: {},
+  clusterNames: new Set<string>(),
+  usedOnly: true,
+  filter: null,
+};
 
 describe("Istio's standard metrics", () => {
   it('count a request with both ends of the hop', () => {

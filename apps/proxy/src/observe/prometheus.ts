@@ -88,6 +88,8 @@ function splitCluster(dotted: string, clusterNames: ReadonlySet<string>): { clus
 
 export interface PrometheusOptions {
   readonly tags: TagNames;
+  /** On every metric. */
+  readonly fixedTags: Labels;
   readonly clusterNames: ReadonlySet<string>;
   /** Leaves out what was never counted (Envoy: `usedonly`). */
   readonly usedOnly: boolean;
@@ -104,7 +106,7 @@ export function renderPrometheus(metrics: Iterable<RegisteredMetric>, options: P
     const tagged = dotted.startsWith('istio_')
       ? { name: dotted, labels }
       : extractTags(dotted, options.tags, options.clusterNames);
-    const all = tagged.labels === labels ? labels : { ...tagged.labels, ...labels };
+    const all = { ...options.fixedTags, ...tagged.labels, ...labels };
     let family = families.get(tagged.name);
     if (family === undefined) {
       family = { type: typeOf(metric), lines: '' };

@@ -46,12 +46,24 @@ export interface RegisteredMetric {
   readonly metric: Metric;
 }
 
+export interface StatsOptions {
+  /** Whether a statistic by Envoy's name is kept; the others are counted for nobody. Absent: all are. */
+  readonly isKept?: (name: string) => boolean;
+  /** Buckets of a histogram; null or absent: Envoy's. */
+  readonly boundsOf?: (name: string) => readonly number[] | null;
+}
+
 /**
  * All statistics of one proxy process. Asking twice for one name and label set gives the same holder;
  * `removePrefix` forgets what belonged to a removed cluster or listener.
  */
 export class StatsRegistry {
   readonly #metrics = new Map<string, RegisteredMetric>();
+  readonly #options: StatsOptions;
+
+  constructor(options: StatsOptions = {}) {
+    this.#options = options;
+  }
 
   counter(name: string, labels: Labels = {}): Counter {
     return this.#obtain(name, labels, Counter, () => new Counter());
@@ -62,7 +74,7 @@ export class StatsRegistry {
   }
 
   histogram(name: string, labels: Labels = {}, bounds: readonly number[] = ENVOY_BUCKETS): Histogram {
-    return this.#obtain(name, labels, Histogram, () => new Histogram(bounds));
+    return this.#obtain(name, labels, Histogram, () => new Histogram(this.#options.boundsOf?.(name) ?? bounds));
   }
 
   removePrefix(prefix: string): void {
@@ -78,7 +90,9 @@ export class StatsRegistry {
     const known = this.#metrics.get(key)?.metric;
     if (known instanceof type) return known;
     const metric = create();
-    this.#metrics.set(key, { name, labels, metric });
+    // Metrics with labels are those that a filter of the configuration asks for.
+    const isKept = key !== name || (this.#options.isKept?.(name) ?? true);
+    if (isKept) this.#metrics.set(key, { name, labels, metric });
     return metric;
   }
 }

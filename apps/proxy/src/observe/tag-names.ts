@@ -1,5 +1,6 @@
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { ENVOY_TAG_NAMES, type TagNames } from './prometheus.ts';
+import type { Labels } from './stats.ts';
 
 const OVERRIDES: readonly (readonly [string, keyof TagNames])[] = [
   ['cluster_name', 'clusterName'],
@@ -10,9 +11,17 @@ const OVERRIDES: readonly (readonly [string, keyof TagNames])[] = [
   ['response_code_class', 'responseCodeClass'],
 ];
 
+/** Tags of `stats_config.stats_tags` that every statistic has. */
+export function fixedTagsOf(bootstrap: Bootstrap): Labels {
+  const tags = bootstrap.statsConfig?.statsTags ?? [];
+  return Object.fromEntries(
+    tags.flatMap(({ tagName, tagValue }) => (tagValue.case === 'fixedValue' ? [[tagName, tagValue.value]] : [])),
+  );
+}
+
 /**
  * Label names for Prometheus: Envoy's, or Istio's where `stats_config.stats_tags` names them. The expressions of the
- * tags are not needed: this proxy knows its names' parts.
+ * tags are not needed: this proxy knows its names' parts, and those of other tags find nothing in them.
  */
 export function tagNamesOf(bootstrap: Bootstrap): TagNames {
   const declared = new Set((bootstrap.statsConfig?.statsTags ?? []).map(({ tagName }) => tagName));
