@@ -5,6 +5,7 @@ import {
   fromBinary,
   getOption,
   hasOption,
+  isFieldSet,
   type Message,
   type MessageShape,
 } from '@bufbuild/protobuf';
@@ -15,6 +16,7 @@ import {
   type DurationRules,
   type EnumRules,
   type FieldRules,
+  file_validate_validate,
   ignored,
   KnownRegex,
   required,
@@ -81,6 +83,7 @@ function reportBelow(path: Path, step: string | number, reason: string, report: 
   checkBelow((_value, here) => report(here, reason), undefined, path, step, report);
 }
 
+const RULES = file_validate_validate.messages;
 const plans = new Map<string, Check | null>();
 
 /** The checks of a message, made when the first one comes; null: there are none. */
@@ -175,6 +178,7 @@ const KNOWN_MESSAGE_RULES: ReadonlySet<string> = new Set(['', 'any']);
 
 function listCheck(field: DescField & { fieldKind: 'list' }, rules: FieldRules | null): Check | null {
   const list = rules?.type.case === 'repeated' ? rules.type.value : null;
+  requireLookedAt(list);
   const items = list?.items ?? null;
   const checkItem =
     field.listKind === 'message'
@@ -202,6 +206,7 @@ function listCheck(field: DescField & { fieldKind: 'list' }, rules: FieldRules |
 
 function mapCheck(field: DescField & { fieldKind: 'map' }, rules: FieldRules | null): Check | null {
   const map = rules?.type.case === 'map' ? rules.type.value : null;
+  requireLookedAt(map);
   const checkKey = map?.keys === undefined ? null : scalarCheck(map.keys);
   const values = map?.values ?? null;
   const checkValue =
@@ -225,6 +230,7 @@ function countsOf(min: bigint | undefined, max: bigint | undefined): { readonly 
 }
 
 function scalarCheck({ type }: FieldRules): Check {
+  requireLookedAt(type.value);
   switch (type.case) {
     case 'string':
       return stringCheck(type.value);
@@ -317,6 +323,7 @@ function boundsOf<B>(
 }
 
 function durationCheck(rules: DurationRules): Check {
+  requireLookedAt(rules);
   const bounds = boundsOf(rules, nanoseconds, ' ns');
   const isPositive = rules.gt !== undefined && nanoseconds(rules.gt) === 0n;
   return (value, path, report) => {
@@ -331,6 +338,7 @@ function nanoseconds({ seconds, nanos }: Duration): bigint {
 }
 
 function enumCheck(rules: EnumRules, known: readonly { readonly number: number; readonly name: string }[]): Check {
+  requireLookedAt(rules);
   const names = new Map(known.map(({ number, name }) => [number, name]));
   const only = has(rules, 'const') ? [rules.const] : rules.in;
   return (value, path, report) => {
@@ -372,6 +380,32 @@ function stringCheck(rules: StringRules): Check {
     if (pattern?.test(text) === false) report(path, `"${text}" does not match ${rules.pattern}`);
     if (known?.[isStrict ? 0 : 1].test(text) === false) report(path, `${JSON.stringify(text)} is not ${known[2]}`);
   };
+}
+
+/** What the checks above read, by kind of rules. */
+const LOOKED_AT: Readonly<Record<string, ReadonlySet<string>>> = {
+  StringRules: new Set(
+    'const min_len max_len min_bytes max_bytes pattern prefix in not_in well_known_regex strict ignore_empty'.split(
+      ' ',
+    ),
+  ),
+  BytesRules: new Set(['min_len', 'max_len']),
+  BoolRules: new Set(['const']),
+  EnumRules: new Set(['const', 'defined_only', 'in', 'not_in']),
+  RepeatedRules: new Set(['min_items', 'max_items', 'unique', 'items', 'ignore_empty']),
+  MapRules: new Set(['min_pairs', 'max_pairs', 'keys', 'values']),
+  DurationRules: new Set(['required', 'gt', 'gte', 'lt', 'lte']),
+};
+const LOOKED_AT_OF_NUMBERS: ReadonlySet<string> = new Set('const lt lte gt gte in not_in ignore_empty'.split(' '));
+
+/** Throws `internal` for a rule that nothing checks: it would be passed over in silence. */
+function requireLookedAt(rules: Message | null | undefined): void {
+  if (rules === null || rules === undefined) return;
+  const schema = RULES.find(({ typeName }) => typeName === rules.$typeName);
+  const known = LOOKED_AT[schema?.name ?? ''] ?? LOOKED_AT_OF_NUMBERS;
+  const other = schema?.fields.find((field) => isFieldSet(rules, field) && !known.has(field.name));
+  if (other === undefined) return;
+  throw new FlotillaError('internal', `no check looks at ${schema?.name ?? ''}.${other.name}`);
 }
 
 /** A field of a proto2 message, as the rules are, that is set. */

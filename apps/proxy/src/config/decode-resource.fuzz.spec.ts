@@ -2,6 +2,8 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { type Any, anyPack, AnySchema } from '@bufbuild/protobuf/wkt';
 import { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
+import { TypedExtensionConfigSchema } from '@flotilla/wire/envoy/config/core/v3/extension_pb.js';
+import { DiscoveryResponseSchema, ResourceSchema } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
@@ -12,10 +14,12 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeCluster,
   decodeEndpoints,
+  decodeExtension,
   decodeListener,
   decodeRoutes,
   decodeSecretResource,
 } from './decode-resource.ts';
+import { sotwDialect } from './sotw-dialect.ts';
 
 const NAME = 'a';
 const routes = {
@@ -38,6 +42,11 @@ const manager = create(HttpConnectionManagerSchema, {
   statPrefix: 'x',
   routeSpecifier: { case: 'routeConfig', value: routes },
 });
+
+/** As it stands in a response of a state-of-the-world stream. */
+function readWrapped(_name: string, any: Any): unknown {
+  return sotwDialect({ repeatsNode: false }).read('CDS', create(DiscoveryResponseSchema, { resources: [any] }));
+}
 
 const KINDS: readonly { readonly decode: (name: string, resource: Any) => unknown; readonly whole: Any }[] = [
   { decode: decodeCluster, whole: anyPack(ClusterSchema, create(ClusterSchema, { name: NAME, altStatName: 'b' })) },
@@ -64,6 +73,25 @@ const KINDS: readonly { readonly decode: (name: string, resource: Any) => unknow
             ],
           },
         ],
+      }),
+    ),
+  },
+  {
+    decode: decodeExtension,
+    whole: anyPack(
+      TypedExtensionConfigSchema,
+      create(TypedExtensionConfigSchema, { name: NAME, typedConfig: anyPack(HttpConnectionManagerSchema, manager) }),
+    ),
+  },
+  {
+    decode: readWrapped,
+    whole: anyPack(
+      ResourceSchema,
+      create(ResourceSchema, {
+        name: NAME,
+        version: '1',
+        ttl: { seconds: 1n },
+        resource: anyPack(ClusterSchema, create(ClusterSchema, { name: NAME })),
       }),
     ),
   },

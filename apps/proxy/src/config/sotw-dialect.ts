@@ -1,4 +1,4 @@
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Any, durationMs } from '@bufbuild/protobuf/wkt';
 import { createClient } from '@connectrpc/connect';
@@ -23,6 +23,7 @@ import {
   typeUrlOf,
   type XdsShortName,
 } from '@flotilla/xds';
+import { decodeBytes } from './constraints.ts';
 import { type Dialect, type DiscoveredResource, textOf } from './discovery-stream.ts';
 
 /**
@@ -82,34 +83,18 @@ export function sotwDialect(options: { readonly repeatsNode: boolean }): Dialect
 
 /** A resource as it stands in a response: bare, or wrapped to have a lifetime. Throws `invalid`. */
 function readResource(any: Any, version: string, state: SotwClientState): DiscoveredResource {
-  if (!isWrapped(any)) return { name: nameIn(any), version, resource: any, ttlMs: null, isHeartbeat: false };
-  const { resource, ttl, version: own } = unwrap(any);
+  if (!any.typeUrl.endsWith(`/${ResourceSchema.typeName}`)) {
+    return { name: nameOf(any), version, resource: any, ttlMs: null, isHeartbeat: false };
+  }
+  const { name, resource, ttl, version: own } = decodeBytes(ResourceSchema, any.value);
   return {
-    name: nameIn(any),
+    // Without a name of its own the wrapper is named after what is in it.
+    name: name === '' && resource !== undefined ? nameOf(resource) : name,
     version: own,
     resource: resource ?? null,
     ttlMs: ttl === undefined ? null : durationMs(ttl),
     isHeartbeat: resource === undefined && own === state.version,
   };
-}
-
-/** Without a name of its own the wrapper is named after what is in it. */
-function nameIn(any: Any): string {
-  if (!isWrapped(any)) return nameOf(any);
-  const { name, resource } = unwrap(any);
-  return name === '' && resource !== undefined ? nameOf(resource) : name;
-}
-
-function isWrapped(any: Any): boolean {
-  return any.typeUrl.endsWith(`/${ResourceSchema.typeName}`);
-}
-
-function unwrap(any: Any) {
-  try {
-    return fromBinary(ResourceSchema, any.value);
-  } catch (error) {
-    throw new FlotillaError('invalid', `cannot decode ${ResourceSchema.typeName}`, { cause: error });
-  }
 }
 
 /** Every discovery type has its name as field 1; the rest is decoded by whoever takes it. Throws `invalid`. */

@@ -58,6 +58,8 @@ export function callUnary(
 
 /** The sending side of a call with many messages, of which only the last answer counts. */
 export interface GrpcSending {
+  /** False: there was nobody to send to, and messages are lost. */
+  readonly isOpen: boolean;
   /** False: wait for `onDrain`. */
   send(message: Uint8Array): boolean;
   /** Nothing more is sent; the outcome follows. */
@@ -134,6 +136,10 @@ class Call implements UpstreamHandler, GrpcSending {
       },
       this,
     );
+  }
+
+  get isOpen(): boolean {
+    return this.#stream !== null;
   }
 
   send(message: Uint8Array): boolean {

@@ -13,6 +13,7 @@ import { compileAccessLogs } from './compile-access-logs.ts';
 import { openLogWriters } from './log-writer.ts';
 import { StatsRegistry } from './stats.ts';
 import { StreamInfo } from './stream-info.ts';
+import { PLAIN_CONNECTION } from './testing-connection.ts';
 
 const NO_SERVICES = { compile: () => null };
 
@@ -24,24 +25,7 @@ function fileLog(json: JsonObject) {
 }
 
 function stream(): StreamInfo {
-  const connection = {
-    id: 1,
-    remoteAddress: '127.0.0.1:1',
-    localAddress: '127.0.0.1:2',
-    directRemoteAddress: '1.2.3.4:5',
-    directLocalAddress: '1.2.3.4:6',
-    listenerName: 'l',
-    filterChainName: '',
-    requestedServerName: null,
-    tls: null,
-    alpn: null,
-    clientCertificate: null,
-    peerUriSan: null,
-
-    localUriSan: null,
-    filterState: null,
-  };
-  const info = new StreamInfo(connection, 0, 0);
+  const info = new StreamInfo(PLAIN_CONNECTION, 0, 0);
   info.responseCode = 200;
   return info;
 }

@@ -5,22 +5,17 @@ import { describe, expect, it } from 'vitest';
 import { compileFormat, compileTypedFormat } from './header-formatter.ts';
 import { ResponseFlag } from './response-flags.ts';
 import { type ConnectionInfo, StreamInfo } from './stream-info.ts';
+import { PLAIN_CONNECTION } from './testing-connection.ts';
 
 const CONNECTION: ConnectionInfo = {
+  ...PLAIN_CONNECTION,
   id: 7,
   remoteAddress: '10.0.0.9:40000',
   localAddress: '[::1]:9080',
-  directRemoteAddress: '1.2.3.4:5',
-  directLocalAddress: '1.2.3.4:6',
-  listenerName: 'l',
-  filterChainName: '',
   requestedServerName: 'reviews',
   tls: { version: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', peer: null, own: null },
-  alpn: null,
-  clientCertificate: null,
   peerUriSan: 'spiffe://cluster.local/ns/default/sa/a',
   localUriSan: 'spiffe://cluster.local/ns/default/sa/b',
-  filterState: null,
 };
 
 function sample(): StreamInfo {

@@ -3,7 +3,8 @@ import type { LocalNode } from '../config/context.ts';
 import { openIstioMetrics } from './istio-metrics.ts';
 import { ENVOY_TAG_NAMES, extractTags, renderPrometheus } from './prometheus.ts';
 import { StatsRegistry } from './stats.ts';
-import { type ConnectionInfo, type PeerMetadata, StreamInfo } from './stream-info.ts';
+import { type PeerMetadata, StreamInfo } from './stream-info.ts';
+import { PLAIN_CONNECTION } from './testing-connection.ts';
 
 const NODE: LocalNode = {
   id: 'sidecar~127.0.0.1~productpage-v1.default~default.svc.cluster.local',
@@ -14,23 +15,6 @@ const NODE: LocalNode = {
   cluster: 'Kubernetes',
   meshId: 'mesh',
   trustDomain: 'cluster.local',
-};
-const CONNECTION: ConnectionInfo = {
-  id: 1,
-  remoteAddress: '127.0.0.1:1',
-  localAddress: '127.0.0.1:2',
-  directRemoteAddress: '1.2.3.4:5',
-  directLocalAddress: '1.2.3.4:6',
-  listenerName: 'l',
-  filterChainName: '',
-  requestedServerName: null,
-  tls: null,
-  alpn: null,
-  clientCertificate: null,
-  peerUriSan: null,
-
-  localUriSan: null,
-  filterState: null,
 };
 const REVIEWS: PeerMetadata = {
   workload: 'reviews-v2',
@@ -43,7 +27,7 @@ const REVIEWS: PeerMetadata = {
 };
 
 function finished(protocol: string | null): StreamInfo {
-  const info = new StreamInfo(CONNECTION, 0, 100);
+  const info = new StreamInfo(PLAIN_CONNECTION, 0, 100);
   info.protocol = protocol;
   info.responseCode = 200;
   info.endMs = 107;
@@ -96,7 +80,7 @@ describe("Istio's standard metrics", () => {
     const record = openIstioMetrics(stats, NODE).recorder('destination');
     record(finished('HTTP/1.1'));
     record(
-      Object.assign(new StreamInfo({ ...CONNECTION, peerUriSan: 'spiffe://cluster.local/ns/a/sa/b' }, 0, 0), {
+      Object.assign(new StreamInfo({ ...PLAIN_CONNECTION, peerUriSan: 'spiffe://cluster.local/ns/a/sa/b' }, 0, 0), {
         protocol: 'HTTP/1.1',
         responseCode: 200,
       }),

@@ -4,22 +4,13 @@ import { Certificate } from '../../tls/certificate.ts';
 import { type ConnectionInfo, StreamInfo } from '../stream-info.ts';
 import { createTestAuthority } from '@flotilla/spiffe/testing';
 import { compileCel, prepareCel } from './index.ts';
+import { PLAIN_CONNECTION } from '../testing-connection.ts';
 
 const CONNECTION: ConnectionInfo = {
-  id: 7,
+  ...PLAIN_CONNECTION,
   remoteAddress: '10.0.0.9:40000',
   localAddress: '10.0.0.1:9080',
-  directRemoteAddress: '10.0.0.9:40000',
-  directLocalAddress: '10.0.0.1:9080',
-  listenerName: 'l',
   filterChainName: 'c',
-  requestedServerName: null,
-  tls: null,
-  alpn: null,
-  clientCertificate: null,
-  peerUriSan: null,
-  localUriSan: null,
-  filterState: null,
 };
 
 function sample(connection = CONNECTION): StreamInfo {

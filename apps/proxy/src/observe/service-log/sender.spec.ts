@@ -7,14 +7,14 @@ import { StatsRegistry } from '../stats.ts';
 import { LogSender } from './sender.ts';
 
 /** A sender to a service that is only written down; messages are their entries, marked where a stream begins. */
-function start(options: { bufferBytes?: number; isFull?: boolean } = {}) {
+function start(options: { bufferBytes?: number; isFull?: boolean; hasHost?: boolean } = {}) {
   const clock = new FakeClock();
   const stats = new StatsRegistry();
   const messages: string[] = [];
   const streams: UpstreamHandler[] = [];
   const service = { isFull: options.isFull === true };
   const cluster = {
-    pick: () => ({}),
+    pick: () => (options.hasHost === false ? null : {}),
     countResponse: () => undefined,
     open(_host: unknown, _request: unknown, handler: UpstreamHandler) {
       streams.push(handler);
@@ -83,6 +83,22 @@ describe('a sender of log entries', () => {
     sender.add(Buffer.from('b'));
     expect(messages).toEqual(['first a', 'first b']);
     expect(streams).toHaveLength(2);
+  });
+
+  it('sends what waited for a stream that broke by another, without further entries', () => {
+    const { clock, messages, streams, service, sender } = start({ bufferBytes: 0, isFull: true });
+    for (const entry of ['a', 'b']) sender.add(Buffer.from(entry));
+    expect(messages).toEqual(['first a']);
+    service.isFull = false;
+    streams[0]?.onFailure('reset', 'gone');
+    clock.advance(1_000);
+    expect(messages).toEqual(['first a', 'first b']);
+  });
+
+  it('counts what it cannot send to anybody as dropped', () => {
+    const { sender, counter } = start({ bufferBytes: 0, hasHost: false });
+    sender.add(Buffer.from('a'));
+    expect([counter('logs_written'), counter('logs_dropped')]).toEqual([0, 1]);
   });
 
   it('sends what is left when it closes, and does not wait for ever', async () => {

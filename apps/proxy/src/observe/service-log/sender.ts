@@ -60,23 +60,23 @@ export class LogSender {
     this.#bytes += entry.length;
     const { bufferBytes, flushIntervalMs } = this.#options;
     if (this.#bytes >= bufferBytes || flushIntervalMs === 0) this.flush();
-    else
-      this.#timer ??= this.#tools.clock.after(flushIntervalMs, () => {
-        this.#timer = null;
-        this.flush();
-      });
+    else this.#flushLater();
   }
 
   /** Sends what has gathered, if the service reads. */
   flush(): void {
     if (this.#entries.length === 0 || this.#isBlocked) return;
     const stream = this.#open();
-    const message = this.#options.pack(this.#entries, this.#isFirst);
-    this.#isFirst = false;
-    this.#written.value += this.#entries.length;
+    const entries = this.#entries;
     this.#entries = [];
     this.#bytes = 0;
-    this.#isBlocked = !stream.send(message);
+    if (!stream.isOpen) {
+      this.#dropped.value += entries.length;
+      return;
+    }
+    this.#written.value += entries.length;
+    this.#isBlocked = !stream.send(this.#options.pack(entries, this.#isFirst));
+    this.#isFirst = false;
   }
 
   /** Sends what is left. Resolves when the service has taken it, or does not answer within a second. */
@@ -94,6 +94,13 @@ export class LogSender {
     timer.cancel();
     this.#stream = null;
     stream.cancel();
+  }
+
+  #flushLater(): void {
+    this.#timer ??= this.#tools.clock.after(this.#options.flushIntervalMs, () => {
+      this.#timer = null;
+      this.flush();
+    });
   }
 
   #open(): GrpcSending {
@@ -118,8 +125,13 @@ export class LogSender {
     if (this.#stream !== stream) return;
     this.#stream = null;
     this.#isBlocked = false;
-    this.#onClosed?.();
-    if (this.#hasWarned || this.#onClosed !== null) return;
+    if (this.#onClosed !== null) {
+      this.#onClosed();
+      return;
+    }
+    // What waited for this stream goes by another.
+    if (this.#entries.length > 0) this.#flushLater();
+    if (this.#hasWarned) return;
     this.#hasWarned = true;
     this.#tools.logger.warn('access log entries may be lost', { cluster: this.#options.target.cluster, reason });
   }

@@ -26,6 +26,7 @@ import {
   until,
   type World,
 } from './world.ts';
+import { PLAIN_CONNECTION } from '../../observe/testing-connection.ts';
 
 type TlsInit = Fields<typeof UpstreamTlsContextSchema>;
 
@@ -137,22 +138,7 @@ function setSecrets(world: World, certificate = clientCertificate, rootPem = aut
 }
 
 function newInfo(): StreamInfo {
-  const connection = {
-    id: 1,
-    remoteAddress: '',
-    localAddress: '',
-    directRemoteAddress: '1.2.3.4:5',
-    directLocalAddress: '1.2.3.4:6',
-    listenerName: 'l',
-    filterChainName: '',
-    requestedServerName: null,
-    tls: null,
-  };
-  return new StreamInfo(
-    { ...connection, alpn: null, clientCertificate: null, peerUriSan: null, localUriSan: null, filterState: null },
-    0,
-    0,
-  );
+  return new StreamInfo(PLAIN_CONNECTION, 0, 0);
 }
 
 describe('mutual TLS with secrets', () => {

@@ -4,11 +4,12 @@ import { create } from '@bufbuild/protobuf';
 import { HeaderList } from '@flotilla/http-codec';
 import { withPeer } from '@flotilla/testing';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import { type ConnectionInfo, StreamInfo } from '../../../observe/stream-info.ts';
+import { StreamInfo } from '../../../observe/stream-info.ts';
 import { compileRouteTable } from '../compile.ts';
 import type { RoutableRequest } from '../route.ts';
 import { ACTION_CASES, type ActionCase } from './action-cases.ts';
 import { type RunningEnvoy, startEnvoy } from './envoy.ts';
+import { PLAIN_CONNECTION } from '../../../observe/testing-connection.ts';
 
 interface Outcome {
   readonly status: number;
@@ -18,28 +19,10 @@ interface Outcome {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const CONNECTION: ConnectionInfo = {
-  id: 1,
-  remoteAddress: '127.0.0.1:1',
-  localAddress: '127.0.0.1:2',
-  directRemoteAddress: '1.2.3.4:5',
-  directLocalAddress: '1.2.3.4:6',
-  listenerName: 'l',
-  filterChainName: '',
-  requestedServerName: null,
-  tls: null,
-  alpn: null,
-  clientCertificate: null,
-  peerUriSan: null,
-
-  localUriSan: null,
-  filterState: null,
-};
-
 /** Runs a case through our table, in the order that the router keeps. */
 function ours({ table, request }: ActionCase): Outcome {
   const headers = new HeaderList(request.headers.flat());
-  const info = new StreamInfo(CONNECTION, 0, 0);
+  const info = new StreamInfo(PLAIN_CONNECTION, 0, 0);
   info.method = request.method;
   info.path = info.originalPath = request.path;
   info.authority = request.authority;
