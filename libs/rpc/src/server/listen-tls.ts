@@ -2,10 +2,10 @@ import { constants } from 'node:crypto';
 import { createSecureServer, type ServerHttp2Session } from 'node:http2';
 import type { Server } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { HTTP1_OPTIONS, type NodeHandler } from '@flotilla/http-port';
 import { FlotillaError, limit } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
-import type { NodeHandler } from './handler.ts';
 import { http2Options } from './limits.ts';
 
 const HANDSHAKE_TIMEOUT_MS = limit({
@@ -44,6 +44,7 @@ export function createTlsServer(
       ...http2Options(maxConcurrentStreams),
       ...secureContextOf(certificate),
       allowHTTP1: true,
+      http1Options: HTTP1_OPTIONS,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       requestCert: tls.clientCertificates !== 'none',
       // An optional certificate is judged below: OpenSSL cannot tell "none" from "bad" for us.
