@@ -45,6 +45,7 @@ export const galleyService: Service<typeof galleySettings> = {
     stop.push('galley', () => galley.close());
     const server = await serveRpc({
       address: settings.listen,
+      hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: galley.routes,
       tracer: telemetry.tracer,

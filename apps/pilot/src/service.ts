@@ -63,6 +63,7 @@ export const pilotService: Service<typeof pilotSettings> = {
     void pilot.ready.then(() => configured.open());
     const server = await serveRpc({
       address: settings.listen,
+      hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: pilot.routes,
       tracer: telemetry.tracer,

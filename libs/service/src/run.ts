@@ -1,13 +1,13 @@
 import { createLogger, type Logger, traceFields } from '@flotilla/observe';
 import { openTelemetry, type Telemetry } from '@flotilla/observe/telemetry';
 import { serveRpc } from '@flotilla/rpc/server';
-import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack, systemClock } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type Random, StopStack, systemClock } from '@flotilla/runtime';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { operationsPages } from './operations.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { settingsHelp } from './settings/document.ts';
 import { readSettings, type SettingsOf, type SettingsTable } from './settings/read.ts';
-import * as settings from './settings/setting.ts';
+import * as settings from './settings/index.ts';
 import { untilSignal } from './signals.ts';
 
 const VERSION = '0.1.0';
@@ -20,6 +20,7 @@ export const serviceSettings = (statusAddress: string) => ({
     description: 'plaintext HTTP: /healthz, /readyz, /metrics, and grpc.health.v1',
     standard: statusAddress,
   }),
+  httpHosts: settings.httpHostsSetting,
   stopTime: settings.duration({ description: 'how long an orderly stop may take', standard: '10s' }),
   logLevel: settings.oneOf(['debug', 'info', 'warn', 'error'], { description: 'least level', standard: 'info' }),
   logFormat: settings.oneOf(['json', 'pretty'], { description: 'form of the log', standard: 'json' }),
@@ -116,7 +117,7 @@ async function runStarted<Table extends SettingsTable>(
       otlpEndpoint: values.otlpEndpoint,
     });
     stop.push('telemetry', () => telemetry.close());
-    await openStatus(values.statusAddress, readiness, telemetry, logger, stop);
+    await openStatus(values, readiness, telemetry, logger, stop);
     const starting = service.start({
       settings: values,
       logger,
@@ -151,14 +152,15 @@ function failed(thrown: unknown, logger: Logger, ending: AbortSignal): number {
 }
 
 async function openStatus(
-  address: SocketAddress,
+  { statusAddress, httpHosts }: Common,
   readiness: Readiness,
   telemetry: Telemetry,
   logger: Logger,
   stop: StopStack,
 ): Promise<void> {
   const server = await serveRpc({
-    address,
+    address: statusAddress,
+    hosts: httpHosts,
     routes: () => undefined,
     health: readiness.health,
     fallback: operationsPages(telemetry, readiness),

@@ -1,3 +1,4 @@
 export * from './setting.ts';
+export { allowPlaintextSetting, httpHostsSetting } from './ports.ts';
 export { readSettings, flagOf, variableOf, withoutSettings, type SettingsOf, type SettingsTable } from './read.ts';
 export { settingsHelp, settingsMarkdown } from './document.ts';
