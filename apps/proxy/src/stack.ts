@@ -14,6 +14,7 @@ import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/boo
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { adminRoutes } from './admin/pages.ts';
 import { maxDownstreamConnections } from './bootstrap/overload.ts';
+import { checkPlaintext } from '@flotilla/http-port';
 import { serveAdmin } from './admin/server.ts';
 import { controlClusterNames } from './config/control-connections.ts';
 import type { ProxyContext } from './config/context.ts';
@@ -57,6 +58,10 @@ export interface ProxyOptions {
   readonly drainMs?: number;
   /** Statistics of other workers. */
   readonly otherStats?: () => Promise<readonly (readonly RegisteredMetric[])[]>;
+  /** Names of the administration port beside those that are known by themselves (`libs/http-port`). Default: none. */
+  readonly httpHosts?: readonly string[];
+  /** The administration port may be off loopback. */
+  readonly allowPlaintext?: boolean;
   /** `/quitquitquit` was asked for. */
   readonly onQuit?: () => void;
   /** `/drain_listeners` was asked for, for the other workers. */
@@ -179,10 +184,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     let admin: SocketAddress | null = null;
     const address = adminAddressOf(bootstrap);
     if (address !== null && options.hasAdmin !== false) {
+      checkPlaintext({ what: 'administration', address, isAllowed: options.allowPlaintext === true, logger });
       const { sumStats } = await import('./admin/stats-page.ts');
       const carriers = controlClusterNames(bootstrap);
       const server = await serveAdmin({
         address,
+        hosts: options.httpHosts ?? [],
         routes: adminRoutes(),
         logger,
         state: {

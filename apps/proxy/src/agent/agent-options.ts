@@ -29,8 +29,12 @@ export interface AgentOptions {
   readonly interceptionMode: 'NONE' | 'REDIRECT';
   /** Port of the HTTP forward proxy on 127.0.0.1; null for none. */
   readonly httpProxyPort: number | null;
-  /** Port 0 takes a free one (not with stock Envoy, which is asked for its readiness there). */
+  /** Port 0 takes a free one. */
   readonly admin: SocketAddress;
+  /** Names of the administration port beside those that are known by themselves. */
+  readonly httpHosts?: readonly string[];
+  /** The administration port may be off loopback. */
+  readonly allowPlaintext?: boolean;
   readonly discovery: {
     /** Of one pilot, or of several, which are tried in turn. A name may stand for several too. */
     readonly addresses: readonly [SocketAddress, ...SocketAddress[]];

@@ -59,6 +59,8 @@ export const agentSettings = {
       standard: '0.0.0.0:15021',
     }),
   ),
+  httpHosts: settings.httpHostsSetting,
+  allowPlaintext: settings.allowPlaintextSetting('administration'),
   envoy: settings.optional(settings.path({ description: 'run this stock Envoy in place of the own data plane' })),
   concurrency: settings.integer({ description: 'worker threads of stock Envoy', standard: '1', min: 1, max: 1024 }),
   drainTime: settings.duration({ description: 'how long requests may go on while it stops', standard: '5s' }),
