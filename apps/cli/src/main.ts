@@ -21,6 +21,12 @@ const logFormat = (standard: string) =>
 const logLevel = (standard: string) =>
   new Option('-l, --log-level <level>', 'least level').choices(['debug', 'info', 'warn', 'error']).default(standard);
 const repeat = (value: string, previous: string[] = []) => [...previous, value];
+const httpHosts = () =>
+  new Option('--http-hosts <name>', 'name by which browsers may call the HTTP ports; may be repeated').argParser(
+    repeat,
+  );
+const allowPlaintext = (what: string) =>
+  new Option('--allow-plaintext', `${what} without TLS off loopback [FLOTILLA_ALLOW_PLAINTEXT]`);
 
 program
   .command('up')
@@ -48,6 +54,8 @@ program
   .option('--xds-tls <address>', 'xDS with mutual TLS')
   .option('--ca <address>', 'certificate authority')
   .option('--api <address>', 'API for tools')
+  .addOption(httpHosts())
+  .addOption(allowPlaintext('API and xDS may listen'))
   .option('--otlp-endpoint <url>', 'send spans here by OTLP/HTTP; default OTEL_EXPORTER_OTLP_ENDPOINT')
   .option('--unlisted', 'do not make this the mesh that later commands mean')
   .addOption(logFormat('pretty'))
@@ -85,6 +93,8 @@ program
   .requiredOption('-c, --config-path <file>', 'bootstrap, YAML or JSON')
   .addOption(new Option('--mode <mode>', 'run, or only check the file').choices(['serve', 'validate']).default('serve'))
   .option('--concurrency <workers>', 'worker processes that share the ports', '1')
+  .addOption(httpHosts())
+  .addOption(allowPlaintext('administration may listen'))
   .addOption(logFormat('pretty'))
   .addOption(logLevel('info'))
   .action(async (options) => {
@@ -171,7 +181,8 @@ function withApi(command: Command): Command {
     .option(
       '--token <token>',
       'admin token [FLOTILLA_ADMIN_TOKEN, FLOTILLA_ADMIN_TOKEN_FILE]; default: of the mesh here',
-    );
+    )
+    .option('--allow-plaintext', 'send the token without TLS off loopback [FLOTILLA_ALLOW_PLAINTEXT]');
 }
 
 try {

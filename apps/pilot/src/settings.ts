@@ -8,6 +8,7 @@ export const pilotSettings = {
   xds: settings.optional(
     settings.address({ description: 'xDS without TLS, for clients that need no identity; off unless given' }),
   ),
+  allowPlaintext: settings.allowPlaintextSetting('xDS'),
   listen: settings.address({ description: 'the API, over mutual TLS', standard: '0.0.0.0:15013' }),
   ...identitySettings({ namespace: 'istio-system', serviceAccount: 'pilot' }),
   galley: settings.list(settings.url({ description: 'galley; of several, the next is asked when one is away' })),

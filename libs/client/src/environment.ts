@@ -4,8 +4,8 @@ import type { MeshOptions } from './servers.ts';
 
 /**
  * What the environment says of the mesh: `FLOTILLA_API`, `FLOTILLA_PILOT_API` (comma separated), `FLOTILLA_CITADEL_API`,
- * `FLOTILLA_CA_ROOTS` (a file), `FLOTILLA_TRUST_DOMAIN`, and `FLOTILLA_ADMIN_TOKEN` or `FLOTILLA_ADMIN_TOKEN_FILE`. What
- * is not set is not in the answer. Throws `usage` for a file that cannot be read.
+ * `FLOTILLA_CA_ROOTS` (a file), `FLOTILLA_TRUST_DOMAIN`, `FLOTILLA_ALLOW_PLAINTEXT` (`true`), and `FLOTILLA_ADMIN_TOKEN`
+ * or `FLOTILLA_ADMIN_TOKEN_FILE`. What is not set is not in the answer. Throws `usage` for a file that cannot be read.
  */
 export function environmentOptions(env: NodeJS.ProcessEnv = process.env): Partial<MeshOptions> {
   const pilots = (env['FLOTILLA_PILOT_API'] ?? '').split(',').map((url) => url.trim());
@@ -16,6 +16,7 @@ export function environmentOptions(env: NodeJS.ProcessEnv = process.env): Partia
     pilots: pilots.filter((url) => url !== ''),
     citadel: env['FLOTILLA_CITADEL_API'],
     trustDomain: env['FLOTILLA_TRUST_DOMAIN'],
+    allowPlaintext: env['FLOTILLA_ALLOW_PLAINTEXT'] === 'true' ? true : undefined,
     rootsPem: rootsFile ? readSetting('FLOTILLA_CA_ROOTS', rootsFile) : undefined,
     token: env['FLOTILLA_ADMIN_TOKEN'] || (tokenFile ? readSetting('FLOTILLA_ADMIN_TOKEN_FILE', tokenFile).trim() : ''),
   });

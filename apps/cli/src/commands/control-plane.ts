@@ -8,7 +8,7 @@ import { startControlPlane } from '../control-plane/start.ts';
 import { publishContext } from '../context/context.ts';
 import { PortAllocator } from '../supervisor/ports.ts';
 import { type LogOptions, loggerOptions } from './log-options.ts';
-import { addressOption, durationOption } from './option-values.ts';
+import { addressOption, allowsPlaintext, durationOption } from './option-values.ts';
 import { untilSignal } from '@flotilla/service/process';
 
 export interface ControlPlaneCommandOptions extends LogOptions {
@@ -21,6 +21,8 @@ export interface ControlPlaneCommandOptions extends LogOptions {
   readonly xdsTls?: string;
   readonly ca?: string;
   readonly api?: string;
+  readonly httpHosts?: readonly string[];
+  readonly allowPlaintext?: boolean;
   readonly unlisted?: boolean;
   readonly otlpEndpoint?: string;
 }
@@ -49,6 +51,8 @@ export async function controlPlane(options: ControlPlaneCommandOptions): Promise
       },
       maxCertificateTtlMs: durationOption('--max-certificate-ttl', options.maxCertificateTtl),
       adminToken,
+      httpHosts: options.httpHosts ?? [],
+      allowPlaintext: allowsPlaintext(options),
       otlpEndpoint: options.otlpEndpoint ?? process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
       logger: await createLogger({ name: 'control-plane', ...loggerOptions(options), mixin: traceFields }),
       clock: systemClock,

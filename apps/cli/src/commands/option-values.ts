@@ -20,3 +20,11 @@ function asUsage<T>(option: string, parse: () => T): T {
     throw new FlotillaError('usage', `${option}: ${message}`, hint === undefined ? {} : { hint });
   }
 }
+
+/** Whether `--allow-plaintext` was given, or its variable says `true`. */
+export function allowsPlaintext(
+  options: { readonly allowPlaintext?: boolean },
+  env: NodeJS.ProcessEnv = process.env,
+): boolean {
+  return options.allowPlaintext === true || env['FLOTILLA_ALLOW_PLAINTEXT'] === 'true';
+}
