@@ -58,6 +58,7 @@ export const pilotService: Service<typeof pilotSettings> = {
       domainSuffix: settings.domainSuffix,
       debounce: { quietMs: settings.debounceQuiet, maxMs: settings.debounceMax },
       access: { read: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }) },
+      limits: { names: settings.maxStreamNames, identityStreams: settings.maxIdentityStreams },
       telemetry,
       logger,
       clock,
