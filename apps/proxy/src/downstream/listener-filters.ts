@@ -1,3 +1,4 @@
+import { limit } from '@flotilla/runtime';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
@@ -14,8 +15,14 @@ export interface ListenerFilters {
   readonly proxyProtocol: ProxyProtocolSettings | null;
 }
 
-/** Envoy's default of `listener_filters_timeout`. */
-const DEFAULT_TIMEOUT_MS = 15_000;
+const DEFAULT_TIMEOUT_MS = limit({
+  name: 'proxy.listener-filters',
+  what: "time for a PROXY header, and for a client's first bytes where they decide (as Envoy)",
+  default: 15_000,
+  unit: 'ms',
+  setting: '`listener_filters_timeout`',
+  past: 'the connection is closed, or goes on where `continue_on_listener_filters_timeout` says so',
+});
 
 // Filters are told by the type of their configuration, or by their well-known name where they have none.
 type Kind = 'tls' | 'http' | 'original-dst' | 'proxy-protocol';

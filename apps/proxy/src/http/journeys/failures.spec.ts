@@ -232,6 +232,22 @@ describe('time-outs', () => {
     client.close();
   });
 
+  it.each([
+    ['head', 'GET / HTTP/1.1\r\nhost:', /^HTTP\/1\.1 408 /],
+    ['preface of HTTP/2', 'PRI * H', /^$/],
+  ])('of 300 halves of a %s, where strangers call and nobody said how long: each is cut', async (_, half, answer) => {
+    const port = await start(silent, {}, { useRemoteAddress: true });
+    const clients = await Promise.all(Array.from({ length: 300 }, () => RawClient.connect(port)));
+    for (const client of clients) client.send(half);
+    await eventually(() => world.counter('http.test.downstream_cx_active') === (half.startsWith('GET') ? 300 : 0));
+    // An idle connection may stay for an hour.
+    const startedMs = world.clock.monotonicMs();
+    const answers = await world.passTimeUntil(Promise.all(clients.map((client) => client.ended())), 500);
+    expect(world.clock.monotonicMs() - startedMs).toBeLessThan(1_800_000);
+    expect(answers.filter((text) => !answer.test(text))).toEqual([]);
+    for (const client of clients) client.close();
+  });
+
   it('of an idle connection: it is closed', async () => {
     const port = await start(silent, {}, { commonHttpProtocolOptions: { idleTimeout: '10s' } });
     const client = await RawClient.connect(port);
