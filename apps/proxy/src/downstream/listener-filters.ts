@@ -1,7 +1,7 @@
-import { limit } from '@flotilla/runtime';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
+import { limit } from '@flotilla/runtime';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
 import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
@@ -15,13 +15,14 @@ export interface ListenerFilters {
   readonly proxyProtocol: ProxyProtocolSettings | null;
 }
 
+/** Envoy's default of `listener_filters_timeout`. */
 const DEFAULT_TIMEOUT_MS = limit({
   name: 'proxy.listener-filters',
-  what: "time for a PROXY header, and for a client's first bytes where they decide (as Envoy)",
+  what: 'time for the first bytes of a connection, where they are waited for (as Envoy)',
   default: 15_000,
   unit: 'ms',
   setting: '`listener_filters_timeout`',
-  past: 'the connection is closed, or goes on where `continue_on_listener_filters_timeout` says so',
+  past: 'the connection is closed, or goes on unsniffed',
 });
 
 // Filters are told by the type of their configuration, or by their well-known name where they have none.

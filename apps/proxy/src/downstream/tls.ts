@@ -3,7 +3,7 @@ import type { ConnectionInfo, TlsFacts } from '../observe/stream-info.ts';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Logger } from '@flotilla/observe';
-import { type Clock, limit } from '@flotilla/runtime';
+import { limit, type Clock } from '@flotilla/runtime';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -26,8 +26,8 @@ export type HandshakeOutcome =
   | { readonly failure: string };
 
 const DEFAULT_HANDSHAKE_TIMEOUT_MS = limit({
-  name: 'proxy.handshake',
-  what: 'time for a TLS handshake of a client',
+  name: 'proxy.tls-handshake',
+  what: 'time for a TLS handshake',
   default: 15_000,
   unit: 'ms',
   setting: '`transport_socket_connect_timeout`',

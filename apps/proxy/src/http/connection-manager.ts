@@ -1,10 +1,10 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { limit } from '@flotilla/runtime';
 import { unpackValid } from '../config/constraints.ts';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from './header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
 import { compileCidrListMatcher } from '@flotilla/match';
-import { limit } from '@flotilla/runtime';
 import {
   type HttpConnectionManager,
   HttpConnectionManager_CodecType as CodecType,
@@ -38,30 +38,30 @@ const EDGE_HEADERS_TIMEOUT_MS = limit({
   past: '408, and the connection is closed',
 });
 const DEFAULT_IDLE_TIMEOUT_MS = limit({
-  name: 'proxy.http-idle',
-  what: 'time in which an HTTP connection of a client has no request (as Envoy)',
+  name: 'proxy.idle-connection',
+  what: 'downstream connection without a request (as Envoy)',
   default: 3_600_000,
   unit: 'ms',
   setting: '`common_http_protocol_options.idle_timeout`',
-  past: 'the connection is closed',
+  past: 'closed',
 });
 const DEFAULT_STREAM_IDLE_TIMEOUT_MS = limit({
-  name: 'proxy.stream-idle',
-  what: 'time in which nothing of a request or its answer moves (as Envoy; pilot turns it off as Istio does)',
+  name: 'proxy.idle-stream',
+  what: 'request without progress (as Envoy)',
   default: 300_000,
   unit: 'ms',
   setting: '`stream_idle_timeout`',
-  past: '408 or 504, or the answer is cut off',
+  past: '408 or a reset, flag SI',
 });
 const DEFAULT_DELAYED_CLOSE_MS = 1_000;
 const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_REQUEST_HEADERS_KB = limit({
-  name: 'proxy.request-headers',
-  what: 'head of a request, in KiB (as Envoy)',
+  name: 'proxy.request-headers-kib',
+  what: 'header of one request, in KiB (as Envoy)',
   default: 60,
   unit: 'count',
   setting: '`max_request_headers_kb`',
-  past: '431',
+  past: '431, and the connection is closed',
 });
 const MAX_REQUEST_HEADERS_KB = 8_192;
 
