@@ -181,7 +181,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     phase = 'clusters warming';
     await clusters.settled();
     phase = 'static listeners';
-    const statics = (staticResources?.listeners ?? []).map((listener) => listeners.addStatic(listener));
+    const statics = listeners.addStatic(staticResources?.listeners ?? []);
     phase = 'listeners (LDS)';
     if (dynamicResources?.ldsConfig !== undefined) {
       requireAds(dynamicResources.ldsConfig, 'dynamic_resources.lds_config');
@@ -196,15 +196,10 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
 
   function addStaticClusters(): void {
     const carriers = controlClusterNames(bootstrap);
-    for (const cluster of staticResources?.clusters ?? []) {
-      try {
-        clusters.addStatic(cluster);
-      } catch (error) {
-        // Clusters of the control plane speak HTTP/2 and are dialled by the streams themselves.
-        if (carriers.has(cluster.name)) continue;
-        throw error;
-      }
-    }
+    clusters.addStatic(staticResources?.clusters ?? [], ({ name }, error) => {
+      // Clusters of the control plane speak HTTP/2 and are dialled by the streams themselves.
+      if (!carriers.has(name)) throw error;
+    });
   }
 
   async function openStream(): Promise<void> {
