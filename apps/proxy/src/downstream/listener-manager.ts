@@ -74,7 +74,7 @@ class Manager implements ListenerManager {
   readonly #entries = new Map<string, Entry>();
   readonly #leaving = new Set<ConnectionSet>();
   readonly #own: OwnListeners;
-  #index = new ListenerIndex<Entry>([]);
+  readonly #index = new ListenerIndex<Entry>();
   #originalDestinations: OriginalDestinations | null = null;
   #isDraining = false;
   #isShuttingDown = false;
@@ -102,10 +102,11 @@ class Manager implements ListenerManager {
     );
     const gone = entry.ports.filter((port) => !kept.includes(port));
     // One step: the next connection meets the new chains.
+    if (known !== undefined) this.#index.remove(entry, entry.listener.addresses);
     entry.listener = listener;
     entry.ports = [...kept, ...added];
     this.#entries.set(listener.name, entry);
-    this.#reindex();
+    this.#index.add(entry, listener.addresses);
     for (const port of gone) this.#unbind(port);
     entry.connections.keepOnly(new Set(listener.chains.map((chain) => chain.fingerprint)));
     if (entry.connections.drainingCount > 0) {
@@ -118,7 +119,7 @@ class Manager implements ListenerManager {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
-    this.#reindex();
+    this.#index.remove(entry, entry.listener.addresses);
     for (const port of entry.ports) this.#unbind(port);
     const { connections } = entry;
     connections.drain();
@@ -168,10 +169,12 @@ class Manager implements ListenerManager {
     const closing = [...this.#entries.values()].flatMap(({ ports }) =>
       ports.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
-    for (const { connections } of this.#entries.values()) connections.destroy();
+    for (const entry of this.#entries.values()) {
+      entry.connections.destroy();
+      this.#index.remove(entry, entry.listener.addresses);
+    }
     for (const connections of this.#leaving) connections.destroy();
     this.#entries.clear();
-    this.#reindex();
     await Promise.all(closing);
   }
 
@@ -207,10 +210,6 @@ class Manager implements ListenerManager {
   #unbind({ address, server }: BoundPort): void {
     this.#own.remove(address);
     server.close();
-  }
-
-  #reindex(): void {
-    this.#index = new ListenerIndex([...this.#entries.values()].map((entry) => [entry, entry.listener.addresses]));
   }
 
   #accept(entry: Entry, socket: Socket): void {
