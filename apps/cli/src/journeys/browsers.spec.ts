@@ -17,6 +17,14 @@ const CHANGES = ['/quitquitquit', '/drain_listeners', '/healthcheck/fail', '/log
 /** Runs in the page of a stranger. */
 const attack = readFileSync(join(import.meta.dirname, 'browsers/attack.js'), 'utf8');
 
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 withPeer('chromium', (executablePath) => {
   describe('a browser with pages of strangers', () => {
     let mesh: TestMesh;
@@ -80,6 +88,12 @@ withPeer('chromium', (executablePath) => {
       const visit = page.waitForResponse(`${admin}/ready`);
       await page.evaluate(`location.href = '${admin}/ready'`);
       expect((await visit).status()).toBe(200);
+    });
+
+    it('lets a program stop a proxy of an agent, which the supervisor then starts again', async () => {
+      const { admin, pid } = mesh.proxy('details-v1');
+      expect(await (await fetch(`${admin}/quitquitquit`, { method: 'POST' })).text()).toBe('OK\n');
+      await expect.poll(() => isAlive(pid), { timeout: 15_000 }).toBe(false);
     });
   });
 });

@@ -49,6 +49,8 @@ const IDLE_MS = limit({
   unit: 'ms',
   past: 'the connection is closed',
 });
+/** So many names held make a further subscription as much work as one acknowledgement more. */
+const NAMES_PER_REQUEST = 500;
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
@@ -173,6 +175,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   const { clock, limits, metrics } = options;
   let session: ProxySession<Request> | null = null;
   let budget: StreamBudget | null = null;
+  let heldNames = 0;
   let isEnded = false;
 
   const end = () => {
@@ -208,6 +211,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   });
   const hold = (names: number, unknownNames: number): boolean => {
     try {
+      heldNames = names;
       budget?.hold(names, unknownNames);
     } catch (error) {
       refuse(error);
@@ -243,7 +247,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   call.on('data', (request: Request) => {
     if (isEnded) return;
     try {
-      budget?.spend();
+      budget?.spend(workOf(request, heldNames));
       checkNames(request, limits);
       session ??= open(request.node);
       session.receive(request);
@@ -263,6 +267,11 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   } catch (error) {
     refuse(error);
   }
+}
+
+/** A changed subscription is answered by looking at all of it, so it counts for more the larger it is. */
+function workOf({ resourceNamesSubscribe = [] }: AnyRequest, heldNames: number): number {
+  return resourceNamesSubscribe.length === 0 ? 1 : 1 + heldNames / NAMES_PER_REQUEST;
 }
 
 /** Names are bounded before anything keeps them. Throws `exhausted`. */

@@ -5,8 +5,8 @@ import { PENALTY_MS, type StreamLimits } from './stream-limits.ts';
 export interface StreamBudget {
   /** The first request has said who it is. */
   named(nodeId: string): void;
-  /** A request came. */
-  spend(): void;
+  /** A request came that is as much work as so many acknowledgements. */
+  spend(requests?: number): void;
   /** It asks for so many resources by name, of which pilot does not have so many. */
   hold(names: number, unknownNames: number): void;
   close(): void;
@@ -63,13 +63,13 @@ export class StreamBudgets {
         owner.byNode.set(nodeId, streams);
         node = nodeId;
       },
-      spend: () => {
+      spend: (requests = 1) => {
         const nowMs = this.#clock.monotonicMs();
         const refill = ((nowMs - refilledMs) / 1000) * limits.requestsPerSecond;
         tokens = Math.min(limits.requestBurst, tokens + refill);
         refilledMs = nowMs;
-        if (tokens < 1) throw this.#penalty(owner, exceeded('pilot.stream-requests', limits.requestsPerSecond));
-        tokens -= 1;
+        if (tokens < requests) throw this.#penalty(owner, exceeded('pilot.stream-requests', limits.requestsPerSecond));
+        tokens -= requests;
       },
       hold: (names, unknownNames) => {
         if (names > limits.names) throw this.#penalty(owner, exceeded('pilot.stream-names', limits.names));

@@ -81,7 +81,7 @@ export const STREAM_LIMITS: StreamLimits = {
   }),
   requestsPerSecond: limit({
     name: 'pilot.stream-requests',
-    what: 'discovery requests of one stream, in the long run',
+    what: 'discovery requests of one stream, in the long run; a subscription counts for one more for each 500 names held',
     default: 100,
     unit: 'per second',
     past: CUT,
