@@ -74,10 +74,11 @@ export interface RunningProxy {
   /** Readiness fails and connections finish; ports stay open until `close`. */
   drain(): void;
   /**
-   * Readiness fails, ports close, requests in flight finish for up to `drainMs`; then everything closes. A sidecar's
-   * outbound ports stay until the inbound connections are done: those requests need what their application calls.
+   * Readiness fails and the control plane hears of it. Where anybody is connected, ports stay open for `noticeMs`, in
+   * which clients hear of it too, and connections end with their next answer. Then ports close, and requests in flight finish for up to `drainMs`; then everything closes. A sidecar's outbound ports stay until the inbound
+   * connections are done: those requests need what their application calls.
    */
-  stop(options: { readonly drainMs: number }): Promise<void>;
+  stop(options: { readonly drainMs: number; readonly noticeMs?: number }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -221,11 +222,15 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       isReady: () => config.isReady() && !isDraining,
       stats: ownStats,
       drain,
-      async stop(how) {
+      async stop({ drainMs: lastMs, noticeMs = 0 }) {
         isDraining = true;
-        // The control plane sees that this proxy leaves, and sends nobody here any more.
+        await config.leave();
+        if (listeners.hasConnections()) {
+          listeners.drain();
+          await passed(clock, noticeMs);
+        }
         config.close();
-        await listeners.shutDown(how.drainMs);
+        await listeners.shutDown(lastMs);
         await stop.close();
       },
       close: () => stop.close(),
@@ -234,6 +239,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     await stop.close();
     throw error;
   }
+}
+
+function passed(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.after(ms, resolve, { keepAlive: true }));
 }
 
 function adminAddressOf(bootstrap: Bootstrap): SocketAddress | null {

@@ -64,7 +64,7 @@ async function serve(options: AgentOptions, values: AgentSettings, signalled: Pr
     if (agent === null) return;
     await Promise.race([signalled, agent.ready.then(() => signalled)]);
     isStopping = true;
-    await agent.stop({ drainMs: values.drainTime });
+    await agent.stop({ drainMs: values.drainTime, noticeMs: values.noticeTime });
   } finally {
     await stop.close();
   }

@@ -21,13 +21,18 @@ export interface Agent {
   isReady(): boolean;
   /** The identity in use; its key never leaves this process, but for the socket of a stock Envoy. */
   readonly identity: IdentitySource;
-  /** Lets requests in flight finish for up to `drainMs` (default 5 s), then stops. */
-  stop(options?: { readonly drainMs?: number }): Promise<void>;
+  /**
+   * Tells pilot, keeps ports open for `noticeMs` (default: 1 s for a sidecar, 5 s for a router) where anybody is
+   * connected, lets requests in flight finish for up to `drainMs` (default 5 s), then stops.
+   */
+  stop(options?: { readonly drainMs?: number; readonly noticeMs?: number | null }): Promise<void>;
   /** Stops at once. */
   close(): Promise<void>;
 }
 
 const STOP_DRAIN_MS = 5_000;
+/** A change of endpoints is everywhere long before; a router's clients are told by probes, which take longer. */
+const NOTICE_MS = { sidecar: 1_000, router: 5_000 };
 
 /**
  * Gets the workload's identity from citadel, then runs its proxy: the own data plane in this process, or stock Envoy
@@ -82,8 +87,8 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
     ready: proxy.ready,
     isReady: () => proxy.isReady(),
     identity,
-    async stop({ drainMs = STOP_DRAIN_MS } = {}) {
-      await proxy.stop({ drainMs });
+    async stop({ drainMs = STOP_DRAIN_MS, noticeMs } = {}) {
+      await proxy.stop({ drainMs, noticeMs: noticeMs ?? NOTICE_MS[options.kind] });
       await stop.close();
     },
     close: () => stop.close(),
