@@ -10,7 +10,7 @@ import {
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type SocketAddress } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
-import type { XdsShortName } from '@flotilla/xds';
+import { HEALTH_TYPE_URL, type XdsShortName } from '@flotilla/xds';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import type { ResourceCache } from '../translate/cache.ts';
@@ -29,10 +29,11 @@ const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
-/** Hears of proxies that proved who they are. */
+/** Hears of proxies that proved who they are, and have listeners: nobody is sent to a port that is not open yet. */
 export interface PresenceListener {
   connected(node: ProxyNode): void;
-  disconnected(node: ProxyNode): void;
+  /** `isLeaving`: the proxy said that it goes for good; otherwise it may come back at once. */
+  disconnected(node: ProxyNode, isLeaving: boolean): void;
 }
 
 export interface AdsOptions {
@@ -140,6 +141,8 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
 ): void {
   let session: ProxySession<Request> | null = null;
   let isEnded = false;
+  let isPresent = false;
+  let isLeaving = false;
 
   const end = () => {
     if (isEnded) return;
@@ -148,7 +151,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     session.close();
     options.sessions.delete(session);
     options.logger.info(`${session.node.id} disconnected`);
-    if (isAuthenticated) options.presence.disconnected(session.node);
+    if (isPresent) options.presence.disconnected(session.node, isLeaving);
   };
   const refuse = (thrown: unknown) => {
     const error = FlotillaError.from(thrown);
@@ -167,6 +170,11 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
       protocol,
       openChannel,
       send: (bytes) => void call.write(bytes),
+      onServing() {
+        if (!isAuthenticated) return;
+        isPresent = true;
+        options.presence.connected(proxy);
+      },
       cache: options.cache,
       clock: options.clock,
       logger: options.logger,
@@ -174,7 +182,6 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     });
     options.logger.info(`${proxy.id} connected`, { agent: proxy.agent, protocol, identity: opened.identity });
     options.sessions.add(opened);
-    if (isAuthenticated) options.presence.connected(proxy);
     return opened;
   };
 
@@ -182,7 +189,8 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     if (isEnded) return;
     try {
       session ??= open(request.node);
-      session.receive(request);
+      if (request.typeUrl === HEALTH_TYPE_URL) isLeaving = request.errorDetail !== undefined;
+      else session.receive(request);
     } catch (error) {
       refuse(error);
     }

@@ -33,6 +33,8 @@ export interface SessionOptions<Request> {
   readonly protocol: 'delta' | 'sotw';
   readonly openChannel: (type: XdsShortName) => TypeChannel<Request>;
   readonly send: (bytes: Buffer) => void;
+  /** Called once: the proxy has listeners, from this stream or an earlier one, so it can be sent requests. */
+  readonly onServing: () => void;
   readonly cache: ResourceCache;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -43,6 +45,9 @@ export interface SessionOptions<Request> {
 export interface AnyRequest {
   readonly typeUrl: string;
   readonly errorDetail?: { readonly message: string } | undefined;
+  /** What a proxy has from an earlier stream: of SotW, and of delta. */
+  readonly versionInfo?: string;
+  readonly initialResourceVersions?: Readonly<Record<string, string>>;
 }
 
 // A proxy that takes longer to answer (a cluster that never warms) no longer holds other types up.
@@ -77,6 +82,7 @@ export class ProxySession<Request extends AnyRequest> {
   #mesh: Mesh | null = null;
   #view: ProxyView | null = null;
   #responses = 0;
+  #isServing = false;
   #isClosed = false;
   /** Clusters sent before the proxy asked for endpoints on this stream: it warms them and waits. */
   readonly #clustersSent = new Set<string>();
@@ -100,6 +106,10 @@ export class ProxySession<Request extends AnyRequest> {
     const { answer, isAsking } = state.channel.receive(request);
     if (answer === 'ack' || answer === 'nack') this.#answered(state);
     if (answer === 'ack') state.versionAcked = state.versionSent;
+    if (type === 'LDS' && !this.#isServing && (answer === 'ack' || answer === 'nack' || hasEarlier(request))) {
+      this.#isServing = true;
+      this.#options.onServing();
+    }
     if (answer === 'nack') {
       this.#options.metrics.rejected(type);
       // The reason once: a proxy says it again with every response like it.
@@ -260,4 +270,8 @@ function pendingOf<Request>(state: TypeState<Request>): Pending {
     isOverdue: state.isOverdue,
     hasHeldRemovals: state.hasHeldRemovals,
   };
+}
+
+function hasEarlier({ versionInfo = '', initialResourceVersions = {} }: AnyRequest): boolean {
+  return versionInfo !== '' || Object.keys(initialResourceVersions).length > 0;
 }
