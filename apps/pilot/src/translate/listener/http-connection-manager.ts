@@ -9,6 +9,7 @@ import type { MeshSettings } from '../../mesh/settings.ts';
 import { accessLogs } from '../access-log/access-log.ts';
 import { type Direction, httpFilters } from '../http-filters/http-filters.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
+import { marksUnreached } from '../unreached.ts';
 import { type Init, milliseconds, typed } from '../protobuf.ts';
 import type { NetworkFilter } from './tcp-proxy.ts';
 
@@ -43,6 +44,7 @@ export function connectionManager(manager: ConnectionManager): NetworkFilter {
         // Only a gateway faces clients whose word about themselves is not to be taken.
         useRemoteAddress: direction === 'gateway',
         ...clientCertificate(direction, manager.isTls),
+        ...(direction === 'inbound' ? { localReplyConfig: marksUnreached() } : {}),
         // Istio's default clean-up: RFC 3986 dot segments, escaped slashes as they are.
         normalizePath: true,
         pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
