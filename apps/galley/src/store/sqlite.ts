@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { FlotillaError } from '@flotilla/runtime';
+import { makeDirectory, pinFiles } from '@flotilla/runtime/disk';
 import { formatKey } from '@flotilla/model';
 import type { Resource } from '@flotilla/model';
 import { conflictWith, DEFAULT_CHANGE_LOG_LIMIT, isSameRevision } from './config-store.ts';
@@ -14,41 +15,48 @@ export interface SqliteStoreOptions {
   /** Path of the database file, whose directory is made when it is missing; or `:memory:`. */
   readonly path: string;
   readonly changeLogLimit?: number;
+  /** Called before a store is made where there is none: what it throws refuses that, and leaves all as it is. */
+  readonly onAbsent?: () => void;
 }
 
 /**
  * Opens the store of the embedded mesh. WAL with `synchronous=FULL`: a commit is on the disk before it is
- * acknowledged. Throws `system` when the file cannot be written, `invalid` when it is not a store of galley's.
+ * acknowledged. Throws `system` when the file cannot be written, `invalid` when it is not a store of galley's. Files that
+ * are removed or replaced while it is open are noticed with the next commit, which is refused.
  */
 export function openSqliteStore(options: SqliteStoreOptions): ConfigStore {
   const { path } = options;
   let database: DatabaseSync | undefined;
   try {
-    if (path !== ':memory:') makeDirectory(dirname(resolve(path)));
+    const isFile = path !== ':memory:';
+    if (isFile && isEmpty(path)) options.onAbsent?.();
+    if (isFile) makeDirectory(dirname(resolve(path)));
     database = new DatabaseSync(path);
     prepareDatabase(database);
-    return new SqliteStore(database, options.changeLogLimit ?? DEFAULT_CHANGE_LOG_LIMIT);
+    const assertUnmoved = isFile ? pinFiles([path, `${path}-wal`]) : () => undefined;
+    return new SqliteStore(database, options.changeLogLimit ?? DEFAULT_CHANGE_LOG_LIMIT, assertUnmoved);
   } catch (error) {
     database?.close();
     throw storeError(error).within(`cannot open the configuration store ${path}`);
   }
 }
 
-/** Not Node's recursive mkdir: under /proc, where a directory exists and none can be made, that never returns. */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return;
-  makeDirectory(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+/** Whether SQLite would take it for a new database. */
+function isEmpty(path: string): boolean {
+  const facts = statSync(path, { throwIfNoEntry: false });
+  return facts === undefined || (facts.isFile() && facts.size === 0);
 }
 
 class SqliteStore implements ConfigStore {
   readonly #database: DatabaseSync;
   readonly #changeLogLimit: number;
+  readonly #assertUnmoved: () => void;
   readonly #statements: ReturnType<typeof prepareStatements>;
   #isClosed = false;
 
-  constructor(database: DatabaseSync, changeLogLimit: number) {
+  constructor(database: DatabaseSync, changeLogLimit: number, assertUnmoved: () => void) {
     this.#database = database;
+    this.#assertUnmoved = assertUnmoved;
     this.#changeLogLimit = changeLogLimit;
     this.#statements = prepareStatements(database);
   }
@@ -65,7 +73,9 @@ class SqliteStore implements ConfigStore {
   }
 
   async commit(changes: readonly StoreChange[], expected: Revision): Promise<Snapshot> {
-    return this.#transaction('IMMEDIATE', () => {
+    // SQLite would go on writing into files that have no name any more.
+    this.#assertUnmoved();
+    const written = this.#transaction('IMMEDIATE', () => {
       const current = this.#revision();
       if (!isSameRevision(current, expected)) throw conflictWith(current, expected);
       const version = current.version + 1;
@@ -74,6 +84,12 @@ class SqliteStore implements ConfigStore {
       this.#statements.setMeta.run('version', version);
       return { epoch: current.epoch, version, resources };
     });
+    this.#assertUnmoved();
+    return written;
+  }
+
+  async forebears(): Promise<readonly string[]> {
+    return [];
   }
 
   async changesSince({ epoch, version }: Revision): Promise<ChangeSet | null> {
