@@ -1,25 +1,43 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Makes a file that is its owner's alone (0600), on the disk when this returns. Throws what the system throws. */
-export function writeDurably(path: string, content: string): void {
-  const file = openSync(path, 'wx', 0o600);
+/**
+ * Makes a file, its owner's alone unless `mode` says more, on the disk when this returns. Throws what the system throws,
+ * also when there is one; a file that could not be written whole is not left behind.
+ */
+export function writeDurably(path: string, content: string, mode = 0o600): void {
+  const file = openSync(path, 'wx', mode);
   try {
     const bytes = Buffer.from(content);
     // A disk that fills up takes a part, and fails at the next.
     for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
+    // Whatever the umask takes away.
+    fchmodSync(file, mode);
     fsyncSync(file);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }
 }
 
-/** Puts a file (0600) in the place of another, if there is one: whoever reads finds the old one or the new one, whole. */
-export function replaceDurably(path: string, content: string): void {
+/** Puts a file in the place of another, if there is one: whoever reads finds the old one or the new one, whole. */
+export function replaceDurably(path: string, content: string, mode = 0o600): void {
   const temporary = `${path}.new-${process.pid}-${randomBytes(4).toString('hex')}`;
+  writeDurably(temporary, content, mode);
   try {
-    writeDurably(temporary, content);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
