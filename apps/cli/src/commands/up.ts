@@ -12,6 +12,7 @@ import { untilSignal } from '@flotilla/service/process';
 export interface UpCommandOptions extends LogOptions {
   readonly file: string;
   readonly data?: string;
+  readonly beginAnew?: readonly string[];
   readonly anyPort?: boolean;
   readonly certificateTtl?: string;
   readonly envoy?: string;
@@ -26,6 +27,7 @@ export async function up(options: UpCommandOptions): Promise<void> {
   const mesh = await runMesh({
     file,
     dataDirectory: options.data ?? null,
+    beginAnew: options.beginAnew ?? [],
     anyPort: options.anyPort === true,
     envoyPath: options.envoy ?? process.env['FLOTILLA_ENVOY'] ?? findProgram('envoy'),
     logger: await createLogger({ name: 'flotilla', ...loggerOptions(options) }),

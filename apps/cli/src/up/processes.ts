@@ -51,6 +51,7 @@ const flotillaProgram = process.argv[1] ?? '';
 export async function startControlPlaneProcess(
   processes: MeshProcesses,
   adminToken: string,
+  beginAnew: readonly string[],
 ): Promise<ControlPlaneReady> {
   const { plan, directories } = processes;
   const { file, controlPlane } = plan;
@@ -67,6 +68,7 @@ export async function startControlPlaneProcess(
       ...['--max-certificate-ttl', `${file.certificateTtlMs}ms`],
       ...['--xds', `${LOOPBACK}:${controlPlane.xds}`, '--xds-tls', `${LOOPBACK}:${controlPlane.xdsTls}`],
       ...['--ca', `${LOOPBACK}:${controlPlane.ca}`, '--api', `${LOOPBACK}:${controlPlane.api}`],
+      ...beginAnew.flatMap((part) => ['--begin-anew', part]),
       '--unlisted',
     ],
     env: { ...process.env, FLOTILLA_ADMIN_TOKEN: adminToken },

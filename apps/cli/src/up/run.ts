@@ -27,6 +27,8 @@ export interface UpOptions {
   readonly file: MeshFile;
   /** Keeps state between runs; null forgets it at the end. */
   readonly dataDirectory: string | null;
+  /** What of it was lost on purpose, as the refusal of a start names it. */
+  readonly beginAnew: readonly string[];
   /** Every fixed port of the mesh file gives way to a free one. */
   readonly anyPort: boolean;
   /** Path of stock Envoy for workloads that ask for it. */
@@ -86,7 +88,7 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   const processes = createProcesses(options, plan, directories, reaper, stop);
 
   const adminToken = createAdminToken();
-  const ready = await startControlPlaneProcess(processes, adminToken);
+  const ready = await startControlPlaneProcess(processes, adminToken, options.beginAnew);
   if (ready.faults.length > 0) {
     throw new FlotillaError('invalid', `the configuration cannot be used:\n${ready.faults.join('\n')}`);
   }
