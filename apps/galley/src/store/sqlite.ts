@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { FlotillaError } from '@flotilla/runtime';
-import { makeDirectory, pinFiles } from '@flotilla/runtime/disk';
+import { makeDirectory, pinFiles, whyUnwritable } from '@flotilla/runtime/disk';
 import { formatKey } from '@flotilla/model';
 import type { Resource } from '@flotilla/model';
 import { conflictWith, DEFAULT_CHANGE_LOG_LIMIT, isSameRevision } from './config-store.ts';
@@ -34,10 +34,10 @@ export function openSqliteStore(options: SqliteStoreOptions): ConfigStore {
     database = new DatabaseSync(path);
     prepareDatabase(database);
     const assertUnmoved = isFile ? pinFiles([path, `${path}-wal`]) : () => undefined;
-    return new SqliteStore(database, options.changeLogLimit ?? DEFAULT_CHANGE_LOG_LIMIT, assertUnmoved);
+    return new SqliteStore(database, path, options.changeLogLimit ?? DEFAULT_CHANGE_LOG_LIMIT, assertUnmoved);
   } catch (error) {
     database?.close();
-    throw storeError(error).within(`cannot open the configuration store ${path}`);
+    throw storeError(error, path).within(`cannot open the configuration store ${path}`);
   }
 }
 
@@ -49,13 +49,15 @@ function isEmpty(path: string): boolean {
 
 class SqliteStore implements ConfigStore {
   readonly #database: DatabaseSync;
+  readonly #path: string;
   readonly #changeLogLimit: number;
   readonly #assertUnmoved: () => void;
   readonly #statements: ReturnType<typeof prepareStatements>;
   #isClosed = false;
 
-  constructor(database: DatabaseSync, changeLogLimit: number, assertUnmoved: () => void) {
+  constructor(database: DatabaseSync, path: string, changeLogLimit: number, assertUnmoved: () => void) {
     this.#database = database;
+    this.#path = path;
     this.#assertUnmoved = assertUnmoved;
     this.#changeLogLimit = changeLogLimit;
     this.#statements = prepareStatements(database);
@@ -162,7 +164,7 @@ class SqliteStore implements ConfigStore {
         throw error;
       }
     } catch (error) {
-      throw storeError(error);
+      throw storeError(error, this.#path);
     }
   }
 }
@@ -196,17 +198,30 @@ function prepareStatements(database: DatabaseSync): Readonly<Record<string, Stat
   };
 }
 
-function storeError(thrown: unknown): FlotillaError {
+// Of SQLite's result codes, those behind which is the disk: READONLY, IOERR, FULL, CANTOPEN.
+const DISK_CODES: ReadonlySet<unknown> = new Set([8, 10, 13, 14]);
+
+function storeError(thrown: unknown, path: string): FlotillaError {
   if (thrown instanceof FlotillaError) return thrown;
   const error = FlotillaError.from(thrown, 'system');
-  return new FlotillaError('system', error.message, { cause: thrown, hint: hintFor(error.message) });
+  const directory = dirname(resolve(path));
+  const why = isDiskError(thrown) && path !== ':memory:' ? whyUnwritable(directory) : null;
+  if (why === null) return new FlotillaError('system', error.message, { cause: thrown, hint: hintFor(error.message) });
+  return new FlotillaError('system', `nothing can be written to ${directory}: ${why} (${error.message})`, {
+    cause: thrown,
+    hint: 'Nothing was changed. Make it writable, or free space on its disk, and repeat the change.',
+  });
+}
+
+function isDiskError(thrown: unknown): boolean {
+  const { errcode } = thrown as { readonly errcode?: unknown };
+  return typeof errcode === 'number' && DISK_CODES.has(errcode & 0xff);
 }
 
 function hintFor(message: string): string {
   if (/not a database|malformed|corrupt/i.test(message)) {
-    return 'The file is damaged or belongs to another program. Move it away to begin with an empty store.';
+    return 'The file is damaged or belongs to another program. Restore it from a copy, or choose another data directory.';
   }
   if (/locked|busy/i.test(message)) return 'Another process holds the file. Stop it, or choose another data directory.';
-  if (/full/i.test(message)) return 'Free space on the disk.';
   return 'Check that the directory exists, can be written, and is not a file.';
 }
