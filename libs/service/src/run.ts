@@ -20,6 +20,7 @@ export const serviceSettings = (statusAddress: string) => ({
     description: 'plaintext HTTP: /healthz, /readyz, /metrics, and grpc.health.v1',
     standard: statusAddress,
   }),
+  secretMode: settings.secretModeSetting,
   stopTime: settings.duration({ description: 'how long an orderly stop may take', standard: '10s' }),
   logLevel: settings.oneOf(['debug', 'info', 'warn', 'error'], { description: 'least level', standard: 'info' }),
   logFormat: settings.oneOf(['json', 'pretty'], { description: 'form of the log', standard: 'json' }),
