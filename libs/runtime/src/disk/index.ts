@@ -11,3 +11,12 @@ export {
   type ReadSecretOptions,
 } from './secret-file.ts';
 export { assertWritable, reasonOf, whyUnwritable } from './unwritable.ts';
+export {
+  countLines,
+  DEFAULT_LOG_BOUNDS,
+  openRotatingFile,
+  type LogBounds,
+  type LogLoss,
+  type RotatingFile,
+  type RotatingFileOptions,
+} from './rotating-file.ts';
