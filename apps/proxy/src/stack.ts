@@ -8,6 +8,7 @@ import {
   type SocketAddress,
   StopStack,
 } from '@flotilla/runtime';
+import type { LogBounds } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import type { IdentitySource } from '@flotilla/spiffe';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
@@ -53,6 +54,8 @@ export interface ProxyOptions {
   readonly reusePort?: boolean;
   readonly concurrency?: number;
   readonly configPath?: string;
+  /** How much is kept of access logs in files. */
+  readonly logBounds?: LogBounds;
   /** How long connections of removed listeners may go on, milliseconds. */
   readonly drainMs?: number;
   /** Statistics of other workers. */
@@ -122,7 +125,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     const ctx: ProxyContext = { clusters, routes, extensions, secrets, stats, clock, random, logger, node };
 
     // What is written down about a request when it is over.
-    const writers = openLogWriters({ clock, logger, stats });
+    const writers = openLogWriters({
+      clock,
+      logger,
+      stats,
+      ...(options.logBounds === undefined ? {} : { bounds: options.logBounds }),
+    });
     stop.push('access logs', () => writers.close());
     const services = new LogServices({ clusters, clock, random, logger, stats, node: bootstrap.node });
     stop.push('access log services', () => services.close());

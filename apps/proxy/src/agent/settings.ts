@@ -70,6 +70,7 @@ export const agentSettings = {
   drainTime: settings.duration({ description: 'how long requests may go on while it stops', standard: '5s' }),
   logLevel: settings.oneOf(['debug', 'info', 'warn', 'error'], { description: 'least level', standard: 'info' }),
   logFormat: settings.oneOf(['json', 'pretty'], { description: 'form of the log', standard: 'json' }),
+  ...settings.logFileSettings,
 };
 
 export type AgentSettings = settings.SettingsOf<typeof agentSettings>;

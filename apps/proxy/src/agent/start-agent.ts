@@ -76,10 +76,17 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
     import('../stack.ts'),
     import('../http/filters/registry.ts'),
   ]);
-  const { clock, random, logger } = options;
+  const { clock, random, logger, logBounds } = options;
   warnOfLoops(options);
   const bootstrap = buildBootstrap(options, buildNode(options, supportedHttpFilters), null);
-  const proxy = await startProxy({ bootstrap, identity, logger, clock, random });
+  const proxy = await startProxy({
+    bootstrap,
+    identity,
+    logger,
+    clock,
+    random,
+    ...(logBounds === undefined ? {} : { logBounds }),
+  });
   stop.push('proxy', () => proxy.close());
   if (proxy.admin === null) throw new FlotillaError('internal', 'the proxy has no administration address');
   return {
