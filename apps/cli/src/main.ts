@@ -30,6 +30,8 @@ program
   .option('--begin-anew <part:identity>', 'begin anew what was lost, as the refusal of a start names it', repeat)
   .option('--any-port', 'take free ports instead of the fixed ones of the mesh file')
   .option('--certificate-ttl <duration>', "lifetime of workload certificates, instead of the mesh file's")
+  .option('--log-max-bytes <number>', 'size at which the log of a process is moved aside', '10485760')
+  .option('--log-max-files <number>', 'files that are kept of each log', '3')
   .option('--envoy <path>', 'stock Envoy, for workloads whose proxy is envoy')
   .option('--envoy-for <workload>', 'run this workload or gateway with stock Envoy; may be repeated', repeat)
   .addOption(output('json'))
