@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Logger } from '@flotilla/observe';
 import type { RedisConnection } from '@flotilla/redis';
+import { FlotillaError } from '@flotilla/runtime';
 import { type Inventory, openInventory } from '@flotilla/runtime/disk';
 import type { ConfigStore } from './config-store.ts';
 import { openKnownStore } from './known-store.ts';
@@ -41,5 +42,9 @@ export async function openStore(
 
 function inventoryBeside(path: string): Inventory {
   if (path === ':memory:') return openInventory({ places: [], beginAnew: ['store:first'] });
-  return openInventory({ places: [dirname(resolve(path))] });
+  try {
+    return openInventory({ places: [dirname(resolve(path))] });
+  } catch (error) {
+    throw FlotillaError.from(error).within(`cannot open the configuration store ${path}`);
+  }
 }
