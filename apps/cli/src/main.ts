@@ -33,8 +33,11 @@ program
   .description('run a whole mesh on this machine from a mesh file, until interrupted')
   .option('-f, --file <file>', 'mesh file', 'mesh.yaml')
   .option('--data <directory>', 'keep certificates and applied configuration here; without it they end with the mesh')
+  .option('--begin-anew <part:identity>', 'begin anew what was lost, as the refusal of a start names it', repeat)
   .option('--any-port', 'take free ports instead of the fixed ones of the mesh file')
   .option('--certificate-ttl <duration>', "lifetime of workload certificates, instead of the mesh file's")
+  .option('--log-max-bytes <number>', 'size at which the log of a process is moved aside', '10485760')
+  .option('--log-max-files <number>', 'files that are kept of each log', '3')
   .option('--envoy <path>', 'stock Envoy, for workloads whose proxy is envoy')
   .option('--envoy-for <workload>', 'run this workload or gateway with stock Envoy; may be repeated', repeat)
   .addOption(output('json'))
@@ -48,6 +51,7 @@ program
   .option('-f, --file <directory>', 'directory of YAML, watched; may be repeated', repeat)
   .option('--mesh-config <file>', 'MeshConfig as YAML')
   .option('--data <directory>', 'keep the store and the root key here')
+  .option('--begin-anew <part:identity>', 'begin anew what was lost, as the refusal of a start names it', repeat)
   .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
   .option('--max-certificate-ttl <duration>', 'longest lifetime of a workload certificate', '24h')
   .option('--xds <address>', 'xDS without TLS, for clients on this machine')
@@ -160,6 +164,11 @@ program
   .requiredOption('--out <directory>', 'where; files that are there already stay')
   .option('--workload <namespace/service-account>', 'make a bootstrap token for it; may be repeated', repeat)
   .option('--ttl <duration>', 'how long the tokens are good for', '8760h')
+  .option(
+    '--mode <mode>',
+    'of the files; 0644 for containers of other users, in a directory closed to all but you',
+    '0600',
+  )
   .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
   .action(async (options) => (await import('./commands/secrets.ts')).secrets(options));
 

@@ -8,6 +8,7 @@ import {
   type SocketAddress,
   StopStack,
 } from '@flotilla/runtime';
+import type { LogBounds } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import type { IdentitySource } from '@flotilla/spiffe';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
@@ -54,6 +55,8 @@ export interface ProxyOptions {
   readonly reusePort?: boolean;
   readonly concurrency?: number;
   readonly configPath?: string;
+  /** How much is kept of access logs in files. */
+  readonly logBounds?: LogBounds;
   /** How long connections of removed listeners may go on, milliseconds. */
   readonly drainMs?: number;
   /** Statistics of other workers. */
@@ -79,10 +82,11 @@ export interface RunningProxy {
   /** Readiness fails and connections finish; ports stay open until `close`. */
   drain(): void;
   /**
-   * Readiness fails, ports close, requests in flight finish for up to `drainMs`; then everything closes. A sidecar's
-   * outbound ports stay until the inbound connections are done: those requests need what their application calls.
+   * Readiness fails and the control plane hears of it. Where anybody is connected, ports stay open for `noticeMs`, in
+   * which clients hear of it too, and connections end with their next answer. Then ports close, and requests in flight finish for up to `drainMs`; then everything closes. A sidecar's outbound ports stay until the inbound
+   * connections are done: those requests need what their application calls.
    */
-  stop(options: { readonly drainMs: number }): Promise<void>;
+  stop(options: { readonly drainMs: number; readonly noticeMs?: number }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -126,7 +130,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     const ctx: ProxyContext = { clusters, routes, extensions, secrets, stats, clock, random, logger, node };
 
     // What is written down about a request when it is over.
-    const writers = openLogWriters({ clock, logger, stats });
+    const writers = openLogWriters({
+      clock,
+      logger,
+      stats,
+      ...(options.logBounds === undefined ? {} : { bounds: options.logBounds }),
+    });
     stop.push('access logs', () => writers.close());
     const services = new LogServices({ clusters, clock, random, logger, stats, node: bootstrap.node });
     stop.push('access log services', () => services.close());
@@ -228,11 +237,15 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       isReady: () => config.isReady() && !isDraining,
       stats: ownStats,
       drain,
-      async stop(how) {
+      async stop({ drainMs: lastMs, noticeMs = 0 }) {
         isDraining = true;
-        // The control plane sees that this proxy leaves, and sends nobody here any more.
+        await config.leave();
+        if (listeners.hasConnections()) {
+          listeners.drain();
+          await passed(clock, noticeMs);
+        }
         config.close();
-        await listeners.shutDown(how.drainMs);
+        await listeners.shutDown(lastMs);
         await stop.close();
       },
       close: () => stop.close(),
@@ -241,6 +254,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     await stop.close();
     throw error;
   }
+}
+
+function passed(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.after(ms, resolve, { keepAlive: true }));
 }
 
 function adminAddressOf(bootstrap: Bootstrap): SocketAddress | null {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { FlotillaError } from '@flotilla/runtime';
+import { readSecretFile } from '@flotilla/runtime/disk';
 import type { MeshOptions } from './servers.ts';
 
 /**
@@ -18,19 +19,23 @@ export function environmentOptions(env: NodeJS.ProcessEnv = process.env): Partia
     trustDomain: env['FLOTILLA_TRUST_DOMAIN'],
     allowPlaintext: env['FLOTILLA_ALLOW_PLAINTEXT'] === 'true' ? true : undefined,
     rootsPem: rootsFile ? readSetting('FLOTILLA_CA_ROOTS', rootsFile) : undefined,
-    token: env['FLOTILLA_ADMIN_TOKEN'] || (tokenFile ? readSetting('FLOTILLA_ADMIN_TOKEN_FILE', tokenFile).trim() : ''),
+    token:
+      env['FLOTILLA_ADMIN_TOKEN'] ||
+      (tokenFile ? readSetting('FLOTILLA_ADMIN_TOKEN_FILE', tokenFile, readSecretFile).trim() : ''),
   });
 }
 
-/** The text of a file that a setting names. Throws `usage` when it cannot be read. */
-export function readSetting(setting: string, path: string): string {
+/** The text of a file that a setting names. Throws `usage` when it cannot be read, or not by `read`. */
+export function readSetting(setting: string, path: string, read: (path: string) => string = readText): string {
   try {
-    return readFileSync(path, 'utf8');
+    return read(path);
   } catch (error) {
-    const { message } = FlotillaError.from(error);
-    throw new FlotillaError('usage', `${setting}: ${message}`, { cause: error, hint: 'It names a file to read.' });
+    const { message, hint = 'It names a file to read.' } = FlotillaError.from(error);
+    throw new FlotillaError('usage', `${setting}: ${message}`, { cause: error, hint });
   }
 }
+
+const readText = (path: string): string => readFileSync(path, 'utf8');
 
 type Optional<T> = { readonly [Key in keyof T]?: T[Key] | undefined };
 

@@ -6,6 +6,7 @@ import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { operationsPages } from './operations.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { settingsHelp } from './settings/document.ts';
+import { logFileOf, logFileSettings } from './settings/log-file.ts';
 import { readSettings, type SettingsOf, type SettingsTable } from './settings/read.ts';
 import * as settings from './settings/index.ts';
 import { untilSignal } from './signals.ts';
@@ -21,9 +22,11 @@ export const serviceSettings = (statusAddress: string) => ({
     standard: statusAddress,
   }),
   httpHosts: settings.httpHostsSetting,
+  secretMode: settings.secretModeSetting,
   stopTime: settings.duration({ description: 'how long an orderly stop may take', standard: '10s' }),
   logLevel: settings.oneOf(['debug', 'info', 'warn', 'error'], { description: 'least level', standard: 'info' }),
   logFormat: settings.oneOf(['json', 'pretty'], { description: 'form of the log', standard: 'json' }),
+  ...logFileSettings,
   otlpEndpoint: settings.optional(
     settings.url({ description: 'send spans here by OTLP/HTTP', form: 'http://host:port' }),
   ),
@@ -87,19 +90,23 @@ export async function runService<Table extends SettingsTable>(
     console.error(`Run "${service.name} --help" for all settings.`);
     return ExitCode.usage;
   }
+  const lost = { lines: 0 };
   const logger = await createLogger({
     name: service.name,
     format: values.logFormat,
     level: values.logLevel,
+    ...logFileOf(values),
+    onLost: (lines) => void (lost.lines += lines),
     mixin: traceFields,
   });
-  return runStarted(service, values, logger);
+  return runStarted(service, values, logger, () => lost.lines);
 }
 
 async function runStarted<Table extends SettingsTable>(
   service: Service<Table>,
   values: SettingsOf<Table> & Common,
   logger: Logger,
+  lostLogLines: () => number,
 ): Promise<number> {
   const stop = new StopStack();
   const ending = new AbortController();
@@ -115,6 +122,7 @@ async function runStarted<Table extends SettingsTable>(
       service: `flotilla-${service.name}`,
       version: VERSION,
       otlpEndpoint: values.otlpEndpoint,
+      lostLogLines,
     });
     stop.push('telemetry', () => telemetry.close());
     await openStatus(values, readiness, telemetry, logger, stop);

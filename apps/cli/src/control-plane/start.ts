@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly trustDomain: string;
   /** Keeps the store, the root key and the token key. */
   readonly dataDirectory: string;
+  /** What of it was lost on purpose, as the refusal of a start names it. */
+  readonly beginAnew: readonly string[];
   readonly addresses: {
     readonly xds: SocketAddress;
     readonly xdsTls: SocketAddress;
@@ -70,7 +72,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   }
   const stop = new StopStack();
   try {
-    const data = openDataDirectory(options.dataDirectory);
+    const data = openDataDirectory(options.dataDirectory, options.beginAnew);
     const meshConfig = await loadMeshConfig(options.meshConfigFile);
     const assertAdmin = compileAdminPolicy({ adminToken: options.adminToken, admins: [], hint: ADMIN_HINT });
     const telemetry = await openTelemetry({
@@ -82,7 +84,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const bus = createInProcessBus();
     stop.push('bus', () => bus.close());
     const citadel = await startCitadel({
-      keys: { directory: data.citadel },
+      keys: { directory: data.citadel, inventory: data.inventory },
       trustDomain,
       defaultTtlMs: options.maxCertificateTtlMs,
       maxTtlMs: options.maxCertificateTtlMs,
@@ -97,7 +99,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     );
     stop.push('identity', () => identity.close());
     const galley = await startGalley({
-      store: { kind: 'sqlite', path: data.store },
+      store: { kind: 'sqlite', path: data.store, inventory: data.inventory },
       bus,
       directories: options.directories,
       access: {

@@ -56,6 +56,8 @@ export interface ConfigStore {
   commit(changes: readonly StoreChange[], expected: Revision): Promise<Snapshot>;
   /** `null` when the change log does not reach back that far, or the store never had it: take a snapshot. */
   changesSince(revision: Revision): Promise<ChangeSet | null>;
+  /** Epochs of stores that were lost, whose data this one was given back by a process that still had it. */
+  forebears(): Promise<readonly string[]>;
   /** Idempotent. */
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import {
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type SocketAddress, limit } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
-import type { XdsShortName } from '@flotilla/xds';
+import { HEALTH_TYPE_URL, type XdsShortName } from '@flotilla/xds';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import type { ResourceCache } from '../translate/cache.ts';
@@ -54,10 +54,11 @@ const NAMES_PER_REQUEST = 500;
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
-/** Hears of proxies that proved who they are. */
+/** Hears of proxies that proved who they are, and have listeners: nobody is sent to a port that is not open yet. */
 export interface PresenceListener {
   connected(node: ProxyNode): void;
-  disconnected(node: ProxyNode): void;
+  /** `isLeaving`: the proxy said that it goes for good; otherwise it may come back at once. */
+  disconnected(node: ProxyNode, isLeaving: boolean): void;
 }
 
 export interface AdsOptions {
@@ -177,6 +178,8 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   let budget: StreamBudget | null = null;
   let heldNames = 0;
   let isEnded = false;
+  let isPresent = false;
+  let isLeaving = false;
 
   const end = () => {
     if (isEnded) return;
@@ -188,7 +191,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     session.close();
     options.sessions.delete(session);
     options.logger.info(`${session.node.id} disconnected`);
-    if (isAuthenticated) options.presence.disconnected(session.node);
+    if (isPresent) options.presence.disconnected(session.node, isLeaving);
   };
   const refuse = (thrown: unknown) => {
     if (isEnded) return;
@@ -232,6 +235,11 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
       send: sender.send,
       isBlocked: sender.isBlocked,
       hold,
+      onServing() {
+        if (!isAuthenticated) return;
+        isPresent = true;
+        options.presence.connected(proxy);
+      },
       cache: options.cache,
       clock,
       logger: options.logger,
@@ -239,7 +247,6 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     });
     options.logger.info(`${proxy.id} connected`, { agent: proxy.agent, protocol, identity: opened.identity });
     options.sessions.add(opened);
-    if (isAuthenticated) options.presence.connected(proxy);
     return opened;
   };
 
@@ -250,7 +257,8 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
       budget?.spend(workOf(request, heldNames));
       checkNames(request, limits);
       session ??= open(request.node);
-      session.receive(request);
+      if (request.typeUrl === HEALTH_TYPE_URL) isLeaving = request.errorDetail !== undefined;
+      else session.receive(request);
     } catch (error) {
       refuse(error);
     }

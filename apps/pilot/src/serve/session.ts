@@ -40,6 +40,8 @@ export interface SessionOptions<Request> {
    * many clusters and listeners that would lead to them. False ends the stream.
    */
   readonly hold: (names: number, unknownNames: number) => boolean;
+  /** Called once: the proxy has listeners, from this stream or an earlier one, so it can be sent requests. */
+  readonly onServing: () => void;
   readonly cache: ResourceCache;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -54,6 +56,8 @@ export interface AnyRequest {
   readonly resourceNames?: readonly string[];
   /** Names of a delta request. */
   readonly resourceNamesSubscribe?: readonly string[];
+  /** What a proxy has from an earlier stream: of SotW, and of delta. */
+  readonly versionInfo?: string;
   readonly initialResourceVersions?: Readonly<Record<string, string>>;
 }
 
@@ -89,6 +93,7 @@ export class ProxySession<Request extends AnyRequest> {
   #mesh: Mesh | null = null;
   #view: ProxyView | null = null;
   #responses = 0;
+  #isServing = false;
   #isClosed = false;
   /** Clusters sent before the proxy asked for endpoints on this stream: it warms them and waits. */
   readonly #clustersSent = new Set<string>();
@@ -114,6 +119,10 @@ export class ProxySession<Request extends AnyRequest> {
     const { answer, isAsking } = state.channel.receive(request);
     if (answer === 'ack' || answer === 'nack') this.#answered(state);
     if (answer === 'ack') state.versionAcked = state.versionSent;
+    if (type === 'LDS' && !this.#isServing && (answer === 'ack' || answer === 'nack' || hasEarlier(request))) {
+      this.#isServing = true;
+      this.#options.onServing();
+    }
     if (answer === 'nack') {
       this.#options.metrics.rejected(type);
       // The reason once: a proxy says it again with every response like it.
@@ -299,4 +308,8 @@ function pendingOf<Request>(state: TypeState<Request>): Pending {
     isOverdue: state.isOverdue,
     hasHeldRemovals: state.hasHeldRemovals,
   };
+}
+
+function hasEarlier({ versionInfo = '', initialResourceVersions = {} }: AnyRequest): boolean {
+  return versionInfo !== '' || Object.keys(initialResourceVersions).length > 0;
 }

@@ -1,4 +1,5 @@
 import type { Clock, Random, SocketAddress } from '@flotilla/runtime';
+import type { LogBounds } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 
 /** A port of the workload whose real place differs from the declared one (node metadata `FLOTILLA_PORTS`). */
@@ -60,6 +61,8 @@ export interface AgentOptions {
   readonly concurrency?: number;
   /** Gives up waiting for the first certificate. */
   readonly signal?: AbortSignal;
+  /** How much is kept of access logs in files. */
+  readonly logBounds?: LogBounds;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;

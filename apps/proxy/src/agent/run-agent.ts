@@ -3,7 +3,7 @@ import { createLogger, type Logger } from '@flotilla/observe';
 import { FlotillaError, type SocketAddress, StopStack, systemClock } from '@flotilla/runtime';
 import { citadelIdentity, controlPlaneIdentity, tokenOf } from '@flotilla/service/identity';
 import { ExitCode, exitCodeOf, untilSignal } from '@flotilla/service/process';
-import { readSettings, settingsHelp } from '@flotilla/service/settings';
+import { logBoundsOf, logFileOf, readSettings, settingsHelp } from '@flotilla/service/settings';
 import type { AgentOptions, AgentPort } from './agent-options.ts';
 import { hostAddresses } from './host-addresses.ts';
 import { type AgentSettings, agentSettings, type PortSetting } from './settings.ts';
@@ -26,7 +26,12 @@ export async function runAgent(argv: readonly string[], env: NodeJS.ProcessEnv =
     console.error(`proxy: ${FlotillaError.from(thrown).describe()}`);
     return ExitCode.usage;
   }
-  const logger = await createLogger({ name: values.workload, format: values.logFormat, level: values.logLevel });
+  const logger = await createLogger({
+    name: values.workload,
+    format: values.logFormat,
+    level: values.logLevel,
+    ...logFileOf(values),
+  });
   const ending = new AbortController();
   const signalled = untilSignal().then(() => ending.abort());
   try {
@@ -67,7 +72,7 @@ async function serve(options: AgentOptions, values: AgentSettings, signalled: Pr
     const ended = Promise.race([signalled, agent.quit]);
     await Promise.race([ended, agent.ready.then(() => ended)]);
     isStopping = true;
-    await agent.stop({ drainMs: values.drainTime });
+    await agent.stop({ drainMs: values.drainTime, noticeMs: values.noticeTime });
   } finally {
     await stop.close();
   }
@@ -112,6 +117,7 @@ export function agentOptions(values: AgentSettings, logger: Logger, signal: Abor
     trustDomain,
     ...(values.envoy === null ? {} : { envoy: values.envoy }),
     concurrency: values.concurrency,
+    logBounds: logBoundsOf(values),
     signal,
     logger,
     clock: systemClock,

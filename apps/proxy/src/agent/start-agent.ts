@@ -23,13 +23,18 @@ export interface Agent {
   readonly quit: Promise<void>;
   /** The identity in use; its key never leaves this process, but for the socket of a stock Envoy. */
   readonly identity: IdentitySource;
-  /** Lets requests in flight finish for up to `drainMs` (default 5 s), then stops. */
-  stop(options?: { readonly drainMs?: number }): Promise<void>;
+  /**
+   * Tells pilot, keeps ports open for `noticeMs` (default: 1 s for a sidecar, 5 s for a router) where anybody is
+   * connected, lets requests in flight finish for up to `drainMs` (default 5 s), then stops.
+   */
+  stop(options?: { readonly drainMs?: number; readonly noticeMs?: number | null }): Promise<void>;
   /** Stops at once. */
   close(): Promise<void>;
 }
 
 const STOP_DRAIN_MS = 5_000;
+/** A change of endpoints is everywhere long before; a router's clients are told by probes, which take longer. */
+const NOTICE_MS = { sidecar: 1_000, router: 5_000 };
 
 /**
  * Gets the workload's identity from citadel, then runs its proxy: the own data plane in this process, or stock Envoy
@@ -73,7 +78,7 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
     import('../stack.ts'),
     import('../http/filters/registry.ts'),
   ]);
-  const { clock, random, logger } = options;
+  const { clock, random, logger, logBounds } = options;
   warnOfLoops(options);
   const bootstrap = buildBootstrap(options, buildNode(options, supportedHttpFilters), null);
   const { promise: quit, resolve: onQuit } = Promise.withResolvers<void>();
@@ -86,6 +91,7 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
     onQuit,
     httpHosts: options.httpHosts ?? [],
     allowPlaintext: options.allowPlaintext === true,
+    ...(logBounds === undefined ? {} : { logBounds }),
   });
   stop.push('proxy', () => proxy.close());
   if (proxy.admin === null) throw new FlotillaError('internal', 'the proxy has no administration address');
@@ -95,8 +101,8 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
     isReady: () => proxy.isReady(),
     quit,
     identity,
-    async stop({ drainMs = STOP_DRAIN_MS } = {}) {
-      await proxy.stop({ drainMs });
+    async stop({ drainMs = STOP_DRAIN_MS, noticeMs } = {}) {
+      await proxy.stop({ drainMs, noticeMs: noticeMs ?? NOTICE_MS[options.kind] });
       await stop.close();
     },
     close: () => stop.close(),

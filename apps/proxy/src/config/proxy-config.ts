@@ -54,6 +54,8 @@ export interface ProxyConfig {
   unready(): readonly string[];
   /** Version of the control plane's whole configuration, as last said; empty before. */
   systemVersion(): string;
+  /** Tells the control plane that this proxy goes for good; what is in force stays. Resolves when it has heard, or soon. */
+  leave(): Promise<void>;
   close(): void;
 }
 
@@ -270,6 +272,9 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
             ...listeners.warming().map(({ name, pending }) => `listener ${name}: ${pending.join(', ')}`),
           ],
     systemVersion: () => systemVersion,
+    async leave() {
+      await stream?.leave();
+    },
     close() {
       isClosed = true;
       firstClusters.cancel();

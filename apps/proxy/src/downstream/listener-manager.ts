@@ -25,6 +25,7 @@ export interface ListenerManager {
   apply(listener: CompiledListener): Promise<void>;
   /** Stops accepting at once, lets connections finish for up to `drainMs`, then closes them. */
   remove(name: string, options: { readonly drainMs: number }): Promise<void>;
+  hasConnections(): boolean;
   /** Removes all, outbound listeners last: within `drainMs` together, and with a moment for outbound in any case. */
   shutDown(drainMs: number): Promise<void>;
   addresses(): BoundAddress[];
@@ -136,6 +137,10 @@ class Manager implements ListenerManager {
       });
     });
     this.#leaving.delete(connections);
+  }
+
+  hasConnections(): boolean {
+    return [...this.#entries.values()].some(({ connections }) => !connections.isEmpty);
   }
 
   async shutDown(drainMs: number): Promise<void> {

@@ -9,6 +9,7 @@ import type { PooledAttempt } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
 import { noteConnection } from './dial.ts';
+import { isIdempotent } from './idempotent.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_REFUSED_STREAM } =
   constants;
@@ -226,7 +227,10 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     }
     const code = stream.rstCode ?? NGHTTP2_NO_ERROR;
     const isBroken = this.#connection?.isBroken === true;
-    if (isBroken && code !== NGHTTP2_REFUSED_STREAM) return this.fail('reset', 'connection termination');
+    if (isBroken && code !== NGHTTP2_REFUSED_STREAM) {
+      const mayBeSentAgain = !this.#hasHead && isIdempotent(this.request.method);
+      return this.fail(mayBeSentAgain ? 'reset-before-request' : 'reset', 'connection termination');
+    }
     const { stats } = this.#pool;
     if (code === NGHTTP2_REFUSED_STREAM) this.fail('refused-stream', '');
     else if (code === NGHTTP2_PROTOCOL_ERROR) {

@@ -10,6 +10,7 @@ import { accessLogs } from '../access-log/access-log.ts';
 import { type Direction, httpFilters } from '../http-filters/http-filters.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
 import { limit } from '@flotilla/runtime';
+import { marksUnreached } from '../unreached.ts';
 import { type Init, milliseconds, typed } from '../protobuf.ts';
 import type { NetworkFilter } from './tcp-proxy.ts';
 
@@ -54,6 +55,7 @@ export function connectionManager(manager: ConnectionManager): NetworkFilter {
         // Nor are they waited for: whoever sends half a head and no more holds a connection for this long.
         ...(direction === 'gateway' ? { requestHeadersTimeout: milliseconds(HEADERS_TIMEOUT_MS) } : {}),
         ...clientCertificate(direction, manager.isTls),
+        ...(direction === 'inbound' ? { localReplyConfig: marksUnreached() } : {}),
         // Istio's default clean-up: RFC 3986 dot segments, escaped slashes as they are.
         normalizePath: true,
         pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,

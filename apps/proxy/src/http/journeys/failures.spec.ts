@@ -47,6 +47,19 @@ describe('retries', () => {
     expect(world.records[0]).toMatchObject({ attemptCount: 3, responseFlags: 0 });
   });
 
+  it.each([
+    ['GET', 'reset-idempotent', 200, 2],
+    ['POST', 'reset-idempotent', 503, 1],
+    ['GET', 'reset-before-request', 503, 1],
+  ])('after an upstream that ends without an answer: %s, on %s', async (method, retryOn, status, sent) => {
+    const port = await start(({ socket }, index) => {
+      if (index === 0) socket.end();
+      else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nyes');
+    }, retries(retryOn));
+    expect(await world.passTimeUntil(request(port, `${method} /`))).toMatchObject({ status });
+    expect(upstreams[0]?.seen).toHaveLength(sent);
+  });
+
   it('end when their number is used up: the last answer goes to the client (URX)', async () => {
     const port = await start(failing(9), retries('5xx'));
     const response = await world.passTimeUntil(request(port, 'GET /'));
