@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import type { Resource, ResourceKey } from '@flotilla/model';
 
 /** A resource as the store keeps it. */
@@ -77,4 +77,11 @@ export function conflictWith(current: Revision, expected: Revision): FlotillaErr
 }
 
 /** How many changes the log holds before the oldest are trimmed, unless a setting says otherwise. */
-export const DEFAULT_CHANGE_LOG_LIMIT = 10_000;
+export const DEFAULT_CHANGE_LOG_LIMIT = limit({
+  name: 'galley.change-log',
+  what: 'changes kept in the store',
+  default: 10_000,
+  unit: 'count',
+  setting: '`--change-log-limit`',
+  past: 'the oldest are trimmed; a follower that needs them takes a full snapshot',
+});

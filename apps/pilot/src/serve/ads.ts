@@ -8,7 +8,7 @@ import {
   DiscoveryRequestSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import type { Logger } from '@flotilla/observe';
-import { type Clock, FlotillaError, type SocketAddress } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type SocketAddress, limit } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
 import { HEALTH_TYPE_URL, type XdsShortName } from '@flotilla/xds';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
@@ -25,7 +25,13 @@ import { openTlsPort } from './tls-port.ts';
 
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
 // A request lists every name and version a proxy holds: room for a large one, not for an attack.
-const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+const MAX_REQUEST_BYTES = limit({
+  name: 'pilot.request-bytes',
+  what: 'one discovery request of a proxy',
+  default: 16 * 1024 * 1024,
+  unit: 'bytes',
+  past: 'the stream ends with RESOURCE_EXHAUSTED',
+});
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
