@@ -1,4 +1,5 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { limit } from '@flotilla/runtime';
 import { unpackValid } from '../config/constraints.ts';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from './header-case.ts';
@@ -27,11 +28,32 @@ import { inField, refuse, refuseWhen } from './route/field.ts';
 import type { RouteTable } from './route/route.ts';
 import { refuseUnsupportedManager } from './unsupported.ts';
 
-const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
-const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
+const DEFAULT_IDLE_TIMEOUT_MS = limit({
+  name: 'proxy.idle-connection',
+  what: 'downstream connection without a request (as Envoy)',
+  default: 3_600_000,
+  unit: 'ms',
+  setting: '`common_http_protocol_options.idle_timeout`',
+  past: 'closed',
+});
+const DEFAULT_STREAM_IDLE_TIMEOUT_MS = limit({
+  name: 'proxy.idle-stream',
+  what: 'request without progress (as Envoy)',
+  default: 300_000,
+  unit: 'ms',
+  setting: '`stream_idle_timeout`',
+  past: '408 or a reset, flag SI',
+});
 const DEFAULT_DELAYED_CLOSE_MS = 1_000;
 const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
-const DEFAULT_MAX_REQUEST_HEADERS_KB = 60;
+const DEFAULT_MAX_REQUEST_HEADERS_KB = limit({
+  name: 'proxy.request-headers-kib',
+  what: 'header of one request, in KiB (as Envoy)',
+  default: 60,
+  unit: 'count',
+  setting: '`max_request_headers_kb`',
+  past: '431, and the connection is closed',
+});
 const MAX_REQUEST_HEADERS_KB = 8_192;
 
 /** Compiles an HTTP connection manager. Throws `invalid`, naming the field. */

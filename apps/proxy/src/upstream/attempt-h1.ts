@@ -9,6 +9,7 @@ import {
   serializeRequestHead,
   upgradeFields,
 } from '@flotilla/http-codec';
+import { limit } from '@flotilla/runtime';
 import { wantsTunnel } from '../http/tunnel.ts';
 import type { ConnectionH1 } from './connection-h1.ts';
 import type { PooledAttempt } from './pool.ts';
@@ -20,7 +21,13 @@ import { isIdempotent } from './idempotent.ts';
 /** Up to here head and body, or a chunk and its framing, are copied into one buffer: cheaper than several writes. */
 const MAX_JOINED_BYTES = 16_384;
 /** What `write` takes before the connection is there without asking the caller to wait. */
-const MAX_BUFFERED_BYTES = 65_536;
+const MAX_BUFFERED_BYTES = limit({
+  name: 'proxy.h1-waiting-body-bytes',
+  what: 'request body that waits for an HTTP/1.1 connection',
+  default: 65_536,
+  unit: 'bytes',
+  past: 'the client is paused',
+});
 
 /**
  * One HTTP/1.1 request on its way through a pool.

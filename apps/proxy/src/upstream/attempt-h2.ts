@@ -1,5 +1,6 @@
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { HeaderList } from '@flotilla/http-codec';
+import { limit } from '@flotilla/runtime';
 import { addFields, headerListOf } from '../http/http2-fields.ts';
 import { letGo } from '../http/http2-stream.ts';
 import { wantsTunnel } from '../http/tunnel.ts';
@@ -14,7 +15,13 @@ const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTO
   constants;
 
 /** What `write` takes before the connection is there without asking the caller to wait. */
-const MAX_BUFFERED_BYTES = 65_536;
+const MAX_BUFFERED_BYTES = limit({
+  name: 'proxy.h2-waiting-body-bytes',
+  what: 'request body that waits for an HTTP/2 connection',
+  default: 65_536,
+  unit: 'bytes',
+  past: 'the client is paused',
+});
 
 /**
  * One request on its way through an HTTP/2 pool.
