@@ -7,6 +7,7 @@ import { FlotillaError, StopStack } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { analyseAll, identityOf } from './analyse/analyse.ts';
+import { FindingList } from './decode/finding-list.ts';
 import type { AccessPolicy } from './serve/access.ts';
 import { galleyMetrics, noMetrics } from './metrics.ts';
 import { createGalleyService } from './serve/service.ts';
@@ -128,5 +129,8 @@ function allFindings(writer: ConfigWriter, sources: readonly DirectorySource[]):
   const fromFiles = sources.flatMap((source) => source.findings());
   const known = new Set(fromFiles.map(identityOf));
   const cross = analyseAll({ set: writer.set, isWholeMesh: true }).map(({ finding }) => finding);
-  return [...fromFiles, ...cross.filter((finding) => !known.has(identityOf(finding)))];
+  const findings = new FindingList();
+  findings.add(fromFiles);
+  findings.add(cross.filter((finding) => !known.has(identityOf(finding))));
+  return findings.all();
 }

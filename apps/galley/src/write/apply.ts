@@ -6,6 +6,7 @@ import { analyseResource } from '../analyse/analyse.ts';
 import type { Candidate } from '../decode/candidate.ts';
 import { decodeDocuments } from '../decode/decode-documents.ts';
 import type { DecodedDocuments, TextDocument } from '../decode/decode-documents.ts';
+import { FindingList } from '../decode/finding-list.ts';
 import type { MeshSet, SetChange } from '../set/mesh-set.ts';
 import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
@@ -118,7 +119,10 @@ export function reportOf(decoded: DecodedDocuments, set: MeshSet, isWholeMesh: b
     return existing === undefined ? [] : analyseResource(existing.typed, { set, isWholeMesh }, locators);
   });
   const cross = [...judgement.own, ...unchanged, ...judgement.others].map(({ finding }) => finding);
-  return { findings: [...decoded.findings, ...cross], ignored: decoded.ignored };
+  const findings = new FindingList();
+  findings.add(decoded.findings);
+  findings.add(cross);
+  return { findings: findings.all(), ignored: decoded.ignored };
 }
 
 function candidateChanges(candidates: readonly Candidate[], set: MeshSet): readonly SetChange[] {

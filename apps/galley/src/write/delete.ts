@@ -2,6 +2,7 @@ import { describeKey, FAULT_CODES, formatKey, formatOrigin, WORKLOAD_ANNOTATION 
 import type { FaultCode, Finding, Labels, Origin, Resource, ResourceKey } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
 import { decodeKeys } from '../decode/decode-documents.ts';
+import { FindingList, withMore } from '../decode/finding-list.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
 import type { MeshEntry, SetChange } from '../set/mesh-set.ts';
 import { hasErrors, RefusedError } from './apply.ts';
@@ -9,6 +10,9 @@ import type { Applied, Report } from './apply.ts';
 import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
 import { assertRegisteredKeys, isRegistration, type WriteScope } from './scope.ts';
+
+/** Missing resources that a refusal names. */
+const NAMED = 20;
 
 export interface DeleteOptions {
   readonly keys: readonly ResourceKey[];
@@ -42,9 +46,13 @@ export async function deleteResources(
   return writer.write((set) => {
     const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
     if (missing.length > 0 && !options.ignoreMissing) {
-      throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
-        hint: 'List what there is, or ignore what is missing.',
-      });
+      throw new FlotillaError(
+        'not-found',
+        `there is no ${withMore(missing.slice(0, NAMED).map(describeKey), missing.length).join(', no ')}`,
+        {
+          hint: 'List what there is, or ignore what is missing.',
+        },
+      );
     }
     // Decided here, against the set that the commit is compared with: nobody's write can come in between.
     const entries = [...keys.values()]
@@ -54,11 +62,11 @@ export async function deleteResources(
     const changes = entries.map(({ resource }): SetChange => ({ type: 'delete', key: resource.key }));
     const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
     const registered = options.force || options.isOwnPart ? [] : entries.flatMap(registeredFault);
-    const findings = [
-      ...registered,
-      ...others.map(({ finding }) => finding),
-      ...entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))),
-    ];
+    const list = new FindingList();
+    list.add(registered);
+    list.add(others.map(({ finding }) => finding));
+    list.add(entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))));
+    const findings = list.all();
     const report = { findings, ignored: [] };
     if (!options.force && hasErrors(findings)) {
       throw new RefusedError(report, registered.length > 0 ? 'the deletion meets' : 'the deletion would leave');
