@@ -7,6 +7,7 @@ import { FlotillaError, StopStack } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { analyseAll, identityOf } from './analyse/analyse.ts';
+import { openChecker } from './check/checker.ts';
 import { FindingList } from './decode/finding-list.ts';
 import type { AccessPolicy } from './serve/access.ts';
 import { galleyMetrics, noMetrics } from './metrics.ts';
@@ -101,7 +102,10 @@ async function startOnce(options: GalleyOptions): Promise<Galley> {
         errors: () => allFindings(writer, sources).filter(({ severity }) => severity === 'error').length,
       });
     }
+    const checker = openChecker({ clock, logger });
+    stop.push('checking', () => checker.close());
     const service = createGalleyService({
+      checker,
       writer,
       store,
       access: options.access,

@@ -1,11 +1,11 @@
 import { describeKey, FAULT_CODES, formatKey, formatOrigin, WORKLOAD_ANNOTATION } from '@flotilla/model';
 import type { FaultCode, Finding, Labels, Origin, Resource, ResourceKey } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
-import { decodeKeys } from '../decode/decode-documents.ts';
+import type { Checker, CheckRight } from '../check/checker.ts';
 import { FindingList, withMore } from '../decode/finding-list.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
 import type { MeshEntry, SetChange } from '../set/mesh-set.ts';
-import { hasErrors, RefusedError } from './apply.ts';
+import { assertWanted, hasErrors, RefusedError } from './apply.ts';
 import type { Applied, Report } from './apply.ts';
 import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
@@ -30,6 +30,10 @@ export interface DeleteOptions {
   readonly isOwnPart: boolean;
   /** Where a watched directory has the resource; `null` when none has. */
   readonly watchedAt: (key: ResourceKey) => Origin | null;
+  readonly checker: Pick<Checker, 'keys'>;
+  readonly right: CheckRight;
+  /** Fires when the caller gives up: what is not removed by then stays. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -40,10 +44,12 @@ export async function deleteResources(
   writer: ConfigWriter,
   options: DeleteOptions,
 ): Promise<Applied & { readonly report: Report }> {
-  const named = decodeKeys(options.documents, options.defaultNamespace);
+  const { documents, defaultNamespace, signal } = options;
+  const named = await options.checker.keys({ documents, defaultNamespace }, options.right, signal);
   if (hasErrors(named.findings)) throw new RefusedError({ findings: named.findings, ignored: [] });
   const keys = new Map([...options.keys, ...named.keys.map(({ key }) => key)].map((key) => [formatKey(key), key]));
   return writer.write((set) => {
+    assertWanted(signal);
     const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
     if (missing.length > 0 && !options.ignoreMissing) {
       throw new FlotillaError(
