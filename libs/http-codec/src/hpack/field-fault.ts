@@ -9,7 +9,6 @@ const LITERAL_INDEXED = 0x40;
 const TABLE_SIZE = 0x20;
 const HUFFMAN = 0x80;
 const COLON = 0x3a;
-const SPACE = 0x20;
 const TAB = 0x09;
 
 /** 1 where a byte may stand in a field name: a token without upper case. */
@@ -20,7 +19,7 @@ const VALUE = Uint8Array.from({ length: 256 }, (_, code) => ((code >= 0x20 && co
 /**
  * Finds the first malformed name or value in an HPACK field section (RFC 7541, section 6); null: there is none. Strings
  * are checked where they stand. What is taken from a table needs no check: it was checked when it came, and a
- * connection with a malformed field ends. A section that is no HPACK is left to its decoder: null.
+ * connection with a malformed field ends. White space around a value is let through, as by Envoy. A section that is no HPACK is left to its decoder: null.
  */
 export function findFieldFault(section: Uint8Array): FieldFault | null {
   const cursor = new Cursor(section);
@@ -95,7 +94,6 @@ class Cursor {
 
   #isPlainValue(start: number, end: number): boolean {
     const bytes = this.#bytes;
-    if (isBlank(bytes[start] ?? 0) || isBlank(bytes[end - 1] ?? 0)) return false;
     for (let at = start; at < end; at++) if (VALUE[bytes[at] ?? 0] === 0) return false;
     return true;
   }
@@ -116,16 +114,13 @@ class Cursor {
 
   #isCodedValue(start: number, end: number): boolean {
     let state = 0;
-    let last = -1;
     for (let half = start * 2; half < end * 2; half++) {
       const step = huffmanStep(state, this.#nibble(half));
       const symbol = symbolOf(step);
       state = stateOf(step);
-      if (symbol === -1) continue;
-      if (VALUE[symbol] === 0 || (last === -1 && isBlank(symbol))) return false;
-      last = symbol;
+      if (symbol !== -1 && VALUE[symbol] === 0) return false;
     }
-    return !isBlank(last);
+    return true;
   }
 
   #nibble(half: number): number {
@@ -144,8 +139,4 @@ class Cursor {
   #next(): number {
     return this.#bytes[this.#at++] ?? 0;
   }
-}
-
-function isBlank(code: number): boolean {
-  return code === SPACE || code === TAB;
 }
