@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { FlotillaError } from '@flotilla/runtime';
 import type { IdentitySource } from '@flotilla/spiffe';
+import { DEFAULT_CIPHERS } from '../ciphers.ts';
 import { compileServerCheck, type ExpectedServer } from './server-identity.ts';
 
 export interface ClientTls extends ExpectedServer {
@@ -26,6 +27,7 @@ export function compileConnect(url: URL, tls: ClientTls | undefined): () => Sock
       port,
       ALPNProtocols: ['h2'],
       minVersion: 'TLSv1.2',
+      ciphers: DEFAULT_CIPHERS,
       checkServerIdentity,
       ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
       ...credentialsOf(tls),

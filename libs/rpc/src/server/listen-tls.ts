@@ -5,7 +5,8 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { HTTP1_OPTIONS, type NodeHandler } from '@flotilla/http-port';
 import { FlotillaError, limit } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
-import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
+import { type IdentitySource, svidFault, type WorkloadCertificate } from '@flotilla/spiffe';
+import { DEFAULT_CIPHERS } from '../ciphers.ts';
 import { http2Options } from './limits.ts';
 
 const HANDSHAKE_TIMEOUT_MS = limit({
@@ -62,8 +63,10 @@ export function createTlsServer(
   });
   server.removeAllListeners('secureConnection');
   server.on('secureConnection', (socket: TLSSocket) => {
-    if (!socket.authorized && socket.getPeerX509Certificate() !== undefined) {
-      logger.warn('refused a client certificate', { peer: socket.remoteAddress, why: socket.authorizationError });
+    const shown = socket.getPeerX509Certificate();
+    const why = shown === undefined ? null : socket.authorized ? svidFault(shown) : socket.authorizationError;
+    if (why !== null) {
+      logger.warn('refused a client certificate', { peer: socket.remoteAddress, why });
       socket.destroy();
       return;
     }
@@ -80,6 +83,7 @@ function secureContextOf(certificate: WorkloadCertificate): SecureContextOptions
     key: certificate.privateKeyPem,
     ca: certificate.rootsPem,
     minVersion: 'TLSv1.2',
+    ciphers: DEFAULT_CIPHERS,
     // A resumed session would carry a client certificate past a change of the roots.
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
