@@ -1,5 +1,5 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from './header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
