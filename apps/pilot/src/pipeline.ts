@@ -6,18 +6,16 @@ import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack }
 import type { Caller } from '@flotilla/rpc';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import { applyUpdate, DEFAULT_ROOT_NAMESPACE, emptyMesh, meshDefaults, ResourceCache } from '@flotilla/translate';
 import { Follower } from './ingest/follow.ts';
 import { keepJoined } from './ingest/join.ts';
 import { createPilotId } from './ingest/pilot-id.ts';
 import { DEFAULT_REGISTRATION, Registration, type RegistrationSettings } from './ingest/registration.ts';
-import { applyUpdate, emptyMesh } from './mesh/mesh.ts';
-import { DEFAULT_ROOT_NAMESPACE, meshDefaults } from './mesh/settings.ts';
 import { noMetrics, pilotMetrics } from './metrics.ts';
 import { DEFAULT_DEBOUNCE, Debouncer, type DebounceSettings } from './push/debounce.ts';
 import { serveAds } from './serve/ads.ts';
 import { Sessions } from './serve/sessions.ts';
 import { statusRoutes } from './serve/status.ts';
-import { ResourceCache } from './translate/cache.ts';
 
 export interface PilotOptions<
   Xds extends SocketAddress | null = SocketAddress | null,

@@ -1,5 +1,5 @@
 import type { XdsShortName } from '@flotilla/xds';
-import type { EncodedResource } from '../translate/encoded.ts';
+import type { EncodedResource } from '@flotilla/translate';
 
 /** What a request said. */
 export interface Received {

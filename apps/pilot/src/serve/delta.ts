@@ -10,7 +10,7 @@ import {
   settleDelta,
   type XdsShortName,
 } from '@flotilla/xds';
-import type { EncodedResource } from '../translate/encoded.ts';
+import type { EncodedResource } from '@flotilla/translate';
 import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
 import { encodeDeltaResponse } from './response.ts';
 

@@ -1,14 +1,18 @@
 import type { Clock, Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { PUSH_ORDER, shortNameOf, type XdsShortName } from '@flotilla/xds';
-import type { Mesh } from '../mesh/mesh.ts';
-import type { ProxyNode } from '../mesh/proxy-node.ts';
-import { type ProxyView, viewOf } from '../mesh/view.ts';
+import {
+  generate,
+  type Mesh,
+  omissions,
+  type ProxyNode,
+  type ProxyView,
+  type ResourceCache,
+  viewOf,
+} from '@flotilla/translate';
 import type { PilotMetrics } from '../metrics.ts';
 import { affectedTypes } from '../push/affected.ts';
 import { nextSend, type Pending, type Send } from '../push/order.ts';
-import type { ResourceCache } from '../translate/cache.ts';
-import { generate, omissions } from '../translate/generate.ts';
 import type { TypeChannel } from './channel.ts';
 
 /** What status shows of one type. */

@@ -1,4 +1,4 @@
-import type { Mesh } from '../mesh/mesh.ts';
+import type { Mesh } from '@flotilla/translate';
 import { WorkQueue } from '../push/queue.ts';
 import type { AnyRequest, ProxySession } from './session.ts';
 

@@ -7,7 +7,7 @@ import {
   type SotwSubscription,
   type XdsShortName,
 } from '@flotilla/xds';
-import type { EncodedResource } from '../translate/encoded.ts';
+import type { EncodedResource } from '@flotilla/translate';
 import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
 import { encodeSotwResponse } from './response.ts';
 

@@ -9,7 +9,7 @@ import {
   SyncState,
 } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { TYPE_URLS } from '@flotilla/xds';
-import type { Mesh } from '../mesh/mesh.ts';
+import type { Mesh } from '@flotilla/translate';
 import type { TypeReport } from './session.ts';
 import type { AnySession, Sessions } from './sessions.ts';
 

@@ -6,7 +6,7 @@ import {
   DeltaDiscoveryResponseSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import { shortNameOf, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
-import type { Init } from '../translate/protobuf.ts';
+import type { Init } from '@flotilla/translate';
 import { type TestClientOptions, TestStream } from './xds-stream.ts';
 
 /** A small delta client: subscribes, takes everything in, and answers at once. */

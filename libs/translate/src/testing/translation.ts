@@ -34,8 +34,7 @@ import { viewOf } from '../mesh/view.ts';
 import { ResourceCache } from '../translate/cache.ts';
 import { generate, omissions } from '../translate/generate.ts';
 import { readResources } from './documents.ts';
-import { meshConfig } from './world.ts';
-import type { NodeInit } from './xds-stream.ts';
+import { meshConfig, type NodeInit } from './nodes.ts';
 
 /** Every message that is packed into an `Any` somewhere. */
 const PACKED = createRegistry(

@@ -1,0 +1,3 @@
+export { readResources } from './documents.ts';
+export { meshConfig, type NodeInit, routerNode, type SidecarOptions, sidecarNode } from './nodes.ts';
+export { type GeneratedType, meshOf, proxyOf, translate, type Translation } from './translation.ts';
