@@ -1,3 +1,4 @@
+export { type DataPlaneRefusal, refusalsOfResource } from './check/check-resource.ts';
 export { byAge, type Config } from './mesh/config.ts';
 export { loadMeshConfig } from './mesh/load-mesh-config.ts';
 export { applyUpdate, emptyMesh, type Mesh, type MeshChange, type MeshUpdate } from './mesh/mesh.ts';
