@@ -11,6 +11,7 @@ import { Follower } from './ingest/follow.ts';
 import { keepJoined } from './ingest/join.ts';
 import { createPilotId } from './ingest/pilot-id.ts';
 import { DEFAULT_REGISTRATION, Registration, type RegistrationSettings } from './ingest/registration.ts';
+import { Isolation } from './isolate/isolation.ts';
 import { noMetrics, pilotMetrics } from './metrics.ts';
 import { DEFAULT_DEBOUNCE, Debouncer, type DebounceSettings } from './push/debounce.ts';
 import { serveAds } from './serve/ads.ts';
@@ -91,6 +92,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
   const stop = new StopStack();
   const cache = new ResourceCache();
   const sessions = new Sessions();
+  const isolation = new Isolation({ clock, logger, onChange: (agent) => sessions.refresh(agent) });
   const { promise: ready, resolve: markReady } = Promise.withResolvers<void>();
 
   let mesh = emptyMesh({
@@ -110,6 +112,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
           proxies: () => sessions.list().length,
           virtualServices: () => mesh.virtualServices.length,
           version: () => mesh.version,
+          withheld: () => isolation.list().length,
         });
 
   if (membership !== null) {
@@ -172,6 +175,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       sessions,
       presence: registration,
       cache,
+      isolation,
       clock,
       logger,
       metrics,
@@ -184,7 +188,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       xdsTls: ads.tls as XdsTls,
       ready,
       id: pilotId,
-      routes: statusRoutes({ pilotId, sessions, mesh: () => mesh, access: options.access ?? OPEN }),
+      routes: statusRoutes({ pilotId, sessions, isolation, mesh: () => mesh, access: options.access ?? OPEN }),
       version: () => mesh.version,
       // Last opened, first closed: the streams end before registration, which by then no longer listens.
       close: async () => {

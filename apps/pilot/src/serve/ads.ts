@@ -12,6 +12,7 @@ import { type Clock, FlotillaError, type SocketAddress } from '@flotilla/runtime
 import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
 import type { XdsShortName } from '@flotilla/xds';
 import { parseProxyNode, type ProxyNode, type ResourceCache } from '@flotilla/translate';
+import type { Isolation } from '../isolate/isolation.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import { authoriseNode } from './auth.ts';
 import type { TypeChannel } from './channel.ts';
@@ -41,6 +42,7 @@ export interface AdsOptions {
   readonly sessions: Sessions;
   readonly presence: PresenceListener;
   readonly cache: ResourceCache;
+  readonly isolation: Isolation;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PilotMetrics;
@@ -167,6 +169,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
       openChannel,
       send: (bytes) => void call.write(bytes),
       cache: options.cache,
+      isolation: options.isolation,
       clock: options.clock,
       logger: options.logger,
       metrics: options.metrics,

@@ -76,7 +76,7 @@ export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
       nonce: options.nonce,
     });
     this.#isFirstDue = false;
-    return { response: { bytes, changed: plan.changed, removedCount: removed.length }, hasHeldRemovals };
+    return { response: { bytes, changed: resources, removedCount: removed.length }, hasHeldRemovals };
   }
 
   requireAnswer(names: Iterable<string>): boolean {

@@ -34,6 +34,11 @@ export class Sessions {
     if (this.#sessions.size === 0) this.#drained();
   }
 
+  /** Looks again at the streams of one kind of data plane: what they are to get of the mesh has changed. */
+  refresh(agent: string): void {
+    for (const session of this.#sessions) if (session.node.agent === agent) this.#queue.add(session);
+  }
+
   list(): readonly AnySession[] {
     return [...this.#sessions];
   }

@@ -102,7 +102,7 @@ export interface TestClientOptions {
   readonly node: NodeInit;
   readonly channel?: ChannelCredentials;
   /** Reason for which a response is refused, `null` to take it. */
-  readonly judge?: (type: XdsShortName, names: readonly string[]) => string | null;
+  readonly judge?: (type: XdsShortName, names: readonly string[], contents: readonly Uint8Array[]) => string | null;
   /** What an earlier stream left, by type. */
   readonly versions?: ReadonlyMap<XdsShortName, ReadonlyMap<string, string>>;
 }

@@ -21,7 +21,8 @@ export function* meshSamples(resource: AnyMeshResource): Generator<EncodedResour
         generate(type, generation, { names: new Set(names), unanswered: new Set() }).values();
       yield* samples('CDS');
       yield* samples('LDS');
-      const { services } = generation.view;
+      // Endpoints of the others stand in their clusters, which samples hold already.
+      const services = generation.view.services.filter(({ resolution }) => resolution === 'eds');
       const names = services.flatMap(({ hostname, ports }) =>
         ports.map(({ number }) => `outbound|${number}||${hostname}`),
       );
