@@ -92,7 +92,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
   const stop = new StopStack();
   const cache = new ResourceCache();
   const sessions = new Sessions();
-  const isolation = new Isolation({ clock, logger, onChange: (agent) => sessions.refresh(agent) });
+  const isolation = new Isolation({ clock, logger, onChange: (kind) => sessions.refresh(kind) });
   const { promise: ready, resolve: markReady } = Promise.withResolvers<void>();
 
   let mesh = emptyMesh({

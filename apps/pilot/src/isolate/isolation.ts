@@ -1,7 +1,7 @@
 import { type AnyMeshResource, describeKey, formatOrigin } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import type { Clock } from '@flotilla/runtime';
-import { applyUpdate, type Mesh } from '@flotilla/translate';
+import { applyUpdate, type Mesh, type ProxyNode } from '@flotilla/translate';
 import type { XdsShortName } from '@flotilla/xds';
 import { type Refusal, type Suspect, suspectsOf } from './suspects.ts';
 
@@ -21,13 +21,27 @@ export interface Withheld {
   readonly isSuspected: boolean;
 }
 
+/**
+ * Data planes that are taken to refuse the same: those of one program and version. Of one namespace, since what a data
+ * plane says of itself must not take configuration from others' namespaces.
+ */
+export type DataPlaneKind = Pick<ProxyNode, 'agent' | 'namespace'>;
+
+export function isSameKind(a: DataPlaneKind, b: DataPlaneKind): boolean {
+  return keyOf(a) === keyOf(b);
+}
+
+function keyOf({ agent, namespace }: DataPlaneKind): string {
+  return `${namespace}/${agent}`;
+}
+
 /** Resources to be tried together. */
 interface Group {
   readonly type: XdsShortName;
   readonly ids: ReadonlySet<string>;
 }
 
-interface AgentState {
+interface KindState {
   readonly withheld: Map<string, Withheld>;
   /** Suspects, in groups of which each is to be shown to one data plane. */
   readonly groups: Group[];
@@ -38,31 +52,31 @@ interface AgentState {
 export interface IsolationOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The mesh of an agent's data planes changed: they are to be looked at again. */
-  readonly onChange: (agent: string) => void;
+  /** The mesh of a kind of data planes changed: they are to be looked at again. */
+  readonly onChange: (kind: DataPlaneKind) => void;
 }
 
 /**
  * Keeps one bad resource from holding the others back. When a data plane refuses a response:
  *
- * 1. what may be to blame (`suspects`) is withheld from all data planes of its kind; everything else moves on
+ * 1. what may be to blame (`suspects`) is withheld from the data planes of its kind; everything else moves on
  * 2. when that is several, one data plane that took the rest is shown half of them at a time: what it takes is released,
  *    of what it refuses the halves are tried, until those are left that are refused by themselves
  * 3. a withheld resource comes back when it is written anew
  */
 export class Isolation {
   readonly #options: IsolationOptions;
-  readonly #agents = new Map<string, AgentState>();
+  readonly #kinds = new Map<string, KindState>();
 
   constructor(options: IsolationOptions) {
     this.#options = options;
   }
 
   /** The mesh for one data plane, `by` which it is known here: without what its kind refuses. */
-  meshFor(agent: string, by: object, mesh: Mesh): Mesh {
-    const state = this.#agents.get(agent);
+  meshFor(kind: DataPlaneKind, by: object, mesh: Mesh): Mesh {
+    const state = this.#kinds.get(keyOf(kind));
     if (state === undefined) return mesh;
-    this.#forgetRewritten(agent, state, mesh);
+    this.#forgetRewritten(kind, state, mesh);
     const { trial } = state;
     if (trial?.by === by) {
       const shown = derive(mesh, state.withheld, trial.ids);
@@ -75,57 +89,57 @@ export class Isolation {
   }
 
   /** A response was refused. False when nothing can be done about it. */
-  refused(agent: string, by: object, type: XdsShortName, refusal: Refusal): boolean {
+  refused(kind: DataPlaneKind, by: object, type: XdsShortName, refusal: Refusal): boolean {
     const suspects = suspectsOf(refusal);
     if (suspects.length === 0) return false;
-    const state = this.#stateOf(agent);
+    const state = this.#stateOf(kind);
     if (state.trial?.by === by) state.trial = null;
-    for (const suspect of suspects) this.#withhold(agent, state, type, suspect, refusal.message, suspects.length > 1);
+    for (const suspect of suspects) this.#withhold(kind, state, type, suspect, refusal.message, suspects.length > 1);
     const ids = suspects.map(({ id }) => id);
     if (ids.length > 1) state.groups.push(...halves(type, ids));
-    this.#changed(agent, state);
+    this.#changed(kind, state);
     return true;
   }
 
   /** A data plane holds all that is offered of a type. */
-  accepted(agent: string, by: object, type: XdsShortName, mesh: Mesh): void {
-    const state = this.#agents.get(agent);
+  accepted(kind: DataPlaneKind, by: object, type: XdsShortName, mesh: Mesh): void {
+    const state = this.#kinds.get(keyOf(kind));
     if (state === undefined) return;
     const { trial } = state;
     if (trial !== null) {
       if (trial.by !== by || trial.type !== type || !trial.meshes.has(mesh)) return;
       for (const id of trial.ids) state.withheld.delete(id);
       state.trial = null;
-      this.#changed(agent, state);
+      this.#changed(kind, state);
     }
-    this.#tryNext(agent, state, by, type);
+    this.#tryNext(kind, state, by, type);
   }
 
   /** A stream ended: what was to be tried on it is tried on another. */
-  closed(agent: string, by: object): void {
-    const state = this.#agents.get(agent);
+  closed(kind: DataPlaneKind, by: object): void {
+    const state = this.#kinds.get(keyOf(kind));
     if (state?.trial?.by !== by) return;
     state.groups.unshift(state.trial);
     state.trial = null;
   }
 
   list(): readonly Withheld[] {
-    return [...this.#agents.values()].flatMap(({ withheld }) => [...withheld.values()]);
+    return [...this.#kinds.values()].flatMap(({ withheld }) => [...withheld.values()]);
   }
 
-  #tryNext(agent: string, state: AgentState, by: object, type: XdsShortName): void {
+  #tryNext(kind: DataPlaneKind, state: KindState, by: object, type: XdsShortName): void {
     const index = state.groups.findIndex((group) => group.type === type);
     const [group] = index === -1 ? [] : state.groups.splice(index, 1);
     if (group === undefined) return;
     const ids = new Set([...group.ids].filter((id) => state.withheld.get(id)?.isSuspected === true));
-    if (ids.size === 0) return this.#tryNext(agent, state, by, type);
+    if (ids.size === 0) return this.#tryNext(kind, state, by, type);
     state.trial = { type, ids, by, meshes: new WeakSet() };
-    this.#changed(agent, state);
+    this.#changed(kind, state);
   }
 
   #withhold(
-    agent: string,
-    state: AgentState,
+    kind: DataPlaneKind,
+    state: KindState,
     type: XdsShortName,
     { id, resource, lastGood }: Suspect,
     reason: string,
@@ -136,10 +150,10 @@ export class Isolation {
     // Its last good version is from before it was first held back.
     const kept = known === undefined ? lastGood : known.lastGood;
     const sinceMs = known?.sinceMs ?? clock.now();
-    state.withheld.set(id, { agent, resource, lastGood: kept, type, reason, sinceMs, isSuspected });
+    state.withheld.set(id, { agent: kind.agent, resource, lastGood: kept, type, reason, sinceMs, isSuspected });
     if (isSuspected) return;
     const consequence = kept === null ? 'it is left out' : `its version ${kept.resourceVersion} stays`;
-    logger.error(`${agent} refuses ${describeKey(resource.key)}: ${consequence}`, {
+    logger.error(`${kind.agent} in ${kind.namespace} refuses ${describeKey(resource.key)}: ${consequence}`, {
       resource: describeKey(resource.key),
       origin: formatOrigin(resource.origin),
       type,
@@ -148,23 +162,28 @@ export class Isolation {
   }
 
   /** What was written anew since it was refused, or is gone, has its chance. */
-  #forgetRewritten(agent: string, state: AgentState, mesh: Mesh): void {
+  #forgetRewritten(kind: DataPlaneKind, state: KindState, mesh: Mesh): void {
     for (const [id, { resource }] of state.withheld) {
       if (mesh.resources.get(id)?.resourceVersion === resource.resourceVersion) continue;
       state.withheld.delete(id);
       state.derived = new WeakMap();
-      this.#options.logger.info(`${describeKey(resource.key)} is tried again on ${agent}`);
+      this.#options.logger.info(`${describeKey(resource.key)} is tried again on ${kind.agent}`);
     }
   }
 
-  #changed(agent: string, state: AgentState): void {
+  #changed(kind: DataPlaneKind, state: KindState): void {
     state.derived = new WeakMap();
-    this.#options.onChange(agent);
+    this.#options.onChange(kind);
   }
 
-  #stateOf(agent: string): AgentState {
-    const state = this.#agents.get(agent) ?? { withheld: new Map(), groups: [], trial: null, derived: new WeakMap() };
-    this.#agents.set(agent, state);
+  #stateOf(kind: DataPlaneKind): KindState {
+    const state = this.#kinds.get(keyOf(kind)) ?? {
+      withheld: new Map(),
+      groups: [],
+      trial: null,
+      derived: new WeakMap(),
+    };
+    this.#kinds.set(keyOf(kind), state);
     return state;
   }
 }

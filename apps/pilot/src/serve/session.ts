@@ -135,7 +135,7 @@ export class ProxySession<Request extends AnyRequest> {
   /** Looks at a new mesh. Sends what changed for this proxy, and nothing when nothing did. */
   update(whole: Mesh): void {
     if (this.#isClosed) return;
-    const mesh = this.#options.isolation.meshFor(this.node.agent, this, whole);
+    const mesh = this.#options.isolation.meshFor(this.node, this, whole);
     const previous = this.#view;
     const view = viewOf(mesh, this.node, previous);
     this.#mesh = mesh;
@@ -155,7 +155,7 @@ export class ProxySession<Request extends AnyRequest> {
 
   close(): void {
     this.#isClosed = true;
-    this.#options.isolation.closed(this.node.agent, this);
+    this.#options.isolation.closed(this.node, this);
     for (const state of this.#types.values()) state.overdueTimer?.cancel();
   }
 
@@ -284,13 +284,13 @@ export class ProxySession<Request extends AnyRequest> {
 
   #accepted(state: TypeState<Request>, type: XdsShortName, mesh: Mesh): void {
     state.accepted = mesh;
-    this.#options.isolation.accepted(this.node.agent, this, type, mesh);
+    this.#options.isolation.accepted(this.node, this, type, mesh);
   }
 
   #refused(state: TypeState<Request>, type: XdsShortName, message: string): void {
     if (state.sent === null) return;
     const refusal = { ...state.sent, accepted: state.accepted, message };
-    this.#options.isolation.refused(this.node.agent, this, type, refusal);
+    this.#options.isolation.refused(this.node, this, type, refusal);
   }
 
   /** A changed cluster waits for its endpoints, though they are the ones the proxy has. */

@@ -1,4 +1,5 @@
 import type { Mesh } from '@flotilla/translate';
+import { type DataPlaneKind, isSameKind } from '../isolate/isolation.ts';
 import { WorkQueue } from '../push/queue.ts';
 import type { AnyRequest, ProxySession } from './session.ts';
 
@@ -35,8 +36,8 @@ export class Sessions {
   }
 
   /** Looks again at the streams of one kind of data plane: what they are to get of the mesh has changed. */
-  refresh(agent: string): void {
-    for (const session of this.#sessions) if (session.node.agent === agent) this.#queue.add(session);
+  refresh(kind: DataPlaneKind): void {
+    for (const session of this.#sessions) if (isSameKind(session.node, kind)) this.#queue.add(session);
   }
 
   list(): readonly AnySession[] {
