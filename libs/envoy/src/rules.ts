@@ -1,4 +1,5 @@
 import type { DescMessage, Message, MessageShape } from '@bufbuild/protobuf';
+import { DurationSchema } from '@bufbuild/protobuf/wkt';
 import { compileRegex, compileRegexSubstitution } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
 import { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
@@ -24,6 +25,9 @@ export function ruleOf(schema: DescMessage): ((message: Message, report: Report)
 }
 
 const RULES = new Map<string, (message: Message, report: Report) => void>([
+  rule(DurationSchema, ({ seconds }, report) => {
+    if (seconds > MAX_DURATION_SECONDS) report([], `must be at most ${MAX_DURATION_SECONDS}s`);
+  }),
   rule(RegexMatcherSchema, ({ regex }, report) => attempt(['regex'], () => compileRegex(regex), report)),
   rule(RegexMatchAndSubstituteSchema, ({ pattern, substitution }, report) => {
     const compile = () => compileRegexSubstitution({ regex: pattern?.regex ?? '', substitution });
@@ -70,6 +74,8 @@ const RULES = new Map<string, (message: Message, report: Report) => void>([
   }),
 ]);
 
+/** As many nanoseconds as 64 bits hold. */
+const MAX_DURATION_SECONDS = 9_223_372_036n;
 const MAX_UINT32 = 4_294_967_295;
 /** The constraint beside the field; beyond it nobody asks whether a number is prime. */
 const MAX_MAGLEV_TABLE = 5_000_011n;

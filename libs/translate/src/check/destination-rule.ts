@@ -40,7 +40,11 @@ export function* destinationRuleSamples(rule: Config<'DestinationRule'>): Genera
       }
     }
   }
-  yield encodeResource('RDS', 'http_proxy', RouteConfigurationSchema, { name: 'http_proxy', virtualHosts });
+  yield encodeResource('RDS', 'http_proxy', RouteConfigurationSchema, {
+    name: 'http_proxy',
+    virtualHosts,
+    validateClusters: false,
+  });
 }
 
 interface Subject {
