@@ -2,10 +2,10 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { credentials, status } from '@grpc/grpc-js';
 import { createTestAuthority, FAULTY_LEAVES, type TestAuthority } from '@flotilla/spiffe/testing';
 import type { SpiffeId, WorkloadCertificate } from '@flotilla/spiffe';
+import { sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
 import { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { channelOf, connectProxy, PILOT, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
-import { sidecarNode, type SidecarOptions } from '../testing/world.ts';
 
 const REVIEWS: SpiffeId = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'bookinfo-reviews' };
 const SIDECAR: SidecarOptions = {

@@ -6,7 +6,7 @@ import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_logg
 import { StdoutAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { MeshConfig_AccessLogEncoding as Encoding } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { meshDefaults } from '../../mesh/settings.ts';
-import { meshConfig } from '../../testing/world.ts';
+import { meshConfig } from '../../testing/nodes.ts';
 import { accessLogs } from './access-log.ts';
 
 function logOf(fields: Parameters<typeof meshConfig>[0]) {

@@ -1,4 +1,5 @@
-import { type DescMessage, type MessageInitShape, create, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { contentVersion, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
 
 /**
@@ -28,6 +29,13 @@ export function encodeResource<Desc extends DescMessage>(
   const resource = Buffer.concat([field(1, Buffer.from(version)), field(2, any), field(3, Buffer.from(name))]);
   // `resources` is field 2 of both responses.
   return { type, name, version, delta: field(2, resource), sotw: field(2, any) };
+}
+
+/** The bytes of the resource itself, without what is around it in a response. */
+export function contentOf(resource: EncodedResource): Uint8Array {
+  // One byte of tag, then the length as a varint, then the `Any`.
+  const lengthBytes = resource.sotw.subarray(1).findIndex((byte) => byte < 0x80) + 1;
+  return fromBinary(AnySchema, resource.sotw.subarray(1 + lengthBytes)).value;
 }
 
 /** One length-delimited protobuf field. */

@@ -45,6 +45,13 @@ export function httpRoutes(context: RouteContext): RouteInit[] {
   return routes;
 }
 
+/** The routes of every rule and match, as if one proxy could meet them all: for whoever judges a rule, not for proxies. */
+export function everyHttpRoute(context: RouteContext): RouteInit[] {
+  return context.virtualService.spec.http
+    .filter(({ delegate }) => delegate === undefined)
+    .flatMap((rule) => (rule.match.length === 0 ? [null] : rule.match).map((match) => routeOf(rule, match, context)));
+}
+
 /** What of a match is decided by who the proxy is, not by the request. */
 function canMeet(match: HTTPMatchRequest, context: RouteContext): boolean {
   const { gateways, proxy, port, virtualService } = context;

@@ -4,7 +4,7 @@ import { RetryPolicySchema } from '@flotilla/wire/envoy/config/route/v3/route_co
 import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import { HTTPRetrySchema } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import { meshDefaults } from '../../mesh/settings.ts';
-import { meshConfig } from '../../testing/world.ts';
+import { meshConfig } from '../../testing/nodes.ts';
 import { outboundRetryPolicy } from './retry.ts';
 
 const DEFAULT_CONDITIONS =

@@ -23,7 +23,8 @@ function canMeet(match: L4MatchAttributes, context: RouteContext): boolean {
   );
 }
 
-function weighted(rule: TCPRoute, context: RouteContext): WeightedCluster[] {
+/** The destinations of one rule. */
+export function weighted(rule: TCPRoute, context: RouteContext): WeightedCluster[] {
   return usedDestinations(rule.route).map(({ destination, weight }) => ({
     name: destinationCluster(destination.destination, context),
     weight,
