@@ -5,7 +5,7 @@ export interface RequestCount {
   readonly failed: number;
 }
 
-const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
+const LABEL = /(?<!\w)(\w+)="((?:[^"\\]|\\.)*)"/g;
 
 /**
  * Requests that callers sent to the service and the old version did not answer, since their proxies started. Requests

@@ -13,6 +13,7 @@ const HEADER_NAME = String.raw`:?[!#$%&'*+.^_\`|~0-9A-Za-z-]+`;
 const HEADER: Form = {
   argument: 'needed',
   length: true,
+  // eslint-disable-next-line no-restricted-syntax -- put together of texts of this file
   like: [new RegExp(String.raw`^${HEADER_NAME}(?:\?(?:${HEADER_NAME})?)?$`), 'a header, or two joined by "?"'],
 };
 const TIME: Form = {
@@ -78,6 +79,7 @@ export const COMMAND_OPERATORS: ReadonlyMap<string, Form> = new Map<string, Form
     {
       argument: 'needed',
       length: false,
+      // eslint-disable-next-line no-restricted-syntax -- put together of texts of this file
       like: [new RegExp(`^${POINT}:${POINT}(?::(?:ms|us|ns))?$`), 'DS_RX_BEG:US_TX_BEG:ms'],
     },
   ],
