@@ -136,5 +136,12 @@ describe('what a write costs', () => {
 
 function desiredOf(decoded: ReturnType<typeof decodeDocuments>): DesiredState {
   const candidates = new Map(decoded.candidates.map((candidate) => [candidate.content.key.name, candidate]));
-  return { candidates, refused: new Set(), unclear: new Set(), findings: decoded.findings, ignored: [], empty: new Set() };
+  return {
+    candidates,
+    refused: new Set(),
+    unclear: new Set(),
+    findings: decoded.findings,
+    ignored: [],
+    empty: new Set(),
+  };
 }
