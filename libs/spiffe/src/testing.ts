@@ -8,6 +8,7 @@ import { workloadCertificate, type WorkloadCertificate } from './certificate.ts'
 import { createKeyAndCsr } from './csr.ts';
 import type { IdentitySource } from './identity-source.ts';
 import { formatSpiffeId, type SpiffeId } from './spiffe-id.ts';
+import { encodeTokenGrant, TOKEN_GRANT_OID, type TokenGrant } from './token-grant.ts';
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
@@ -17,6 +18,8 @@ export interface TestCertificateOptions {
   readonly dnsNames?: readonly string[];
   /** Valid from a minute before this. Default: now. */
   readonly nowMs?: number;
+  /** The bootstrap token that it goes back to. Default: none. */
+  readonly grant?: TokenGrant;
 }
 
 export interface TestAuthority {
@@ -42,7 +45,7 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
   });
   const rootPem = `${root.toString('pem')}\n`;
   const sign: TestAuthority['sign'] = async (csrPem, id, options = {}) => {
-    const { ttlMs = 3_600_000, dnsNames = [], nowMs = Date.now() } = options;
+    const { ttlMs = 3_600_000, dnsNames = [], nowMs = Date.now(), grant } = options;
     const names: x509.JsonGeneralNames = [
       { type: 'url', value: formatSpiffeId(id) },
       ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
@@ -57,6 +60,7 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
       extensions: [
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.SubjectAlternativeNameExtension(names, true),
+        ...(grant === undefined ? [] : [new x509.Extension(TOKEN_GRANT_OID, false, encodeTokenGrant(grant))]),
       ],
     });
     return `${leaf.toString('pem')}\n`;
