@@ -6,6 +6,8 @@ import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack }
 import type { Caller } from '@flotilla/rpc';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import { createAdmission } from './binding/admission.ts';
+import { Alarms } from './binding/alarms.ts';
 import { Follower } from './ingest/follow.ts';
 import { keepJoined } from './ingest/join.ts';
 import { createPilotId } from './ingest/pilot-id.ts';
@@ -118,6 +120,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
     const joining = keepJoined(membership, pilotId, { clock, random, logger });
     stop.push('membership', () => joining.close());
   }
+  const alarms = new Alarms({ clock, logger, count: (kind) => metrics.claimed(kind) });
   const registration = new Registration({
     pilotId,
     membership,
@@ -126,6 +129,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
     clock,
     random,
     logger,
+    alarms,
   });
   stop.push('registration', () => registration.close());
 
@@ -139,6 +143,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
   const debouncer = new Debouncer(options.debounce ?? DEFAULT_DEBOUNCE, clock, push);
   stop.push('debounce', () => debouncer.close());
 
+  let readmit = (): void => undefined;
   const follower = new Follower({
     galley,
     bus,
@@ -146,9 +151,11 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
     random,
     logger,
     onUpdate(update) {
+      const { bindings } = mesh;
       mesh = applyUpdate(mesh, update);
       changedAtMs ??= clock.monotonicMs();
       registration.update(mesh);
+      if (mesh.bindings !== bindings) readmit();
       if (isReady) {
         debouncer.trigger();
         return;
@@ -170,7 +177,13 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
         options.xdsTls === null || options.identity === null
           ? null
           : { address: options.xdsTls, identity: options.identity },
-      trustDomains: [options.trustDomain, ...options.meshConfig.trustDomainAliases],
+      admission: createAdmission({
+        trustDomains: [options.trustDomain, ...options.meshConfig.trustDomainAliases],
+        bindings: () => mesh.bindings,
+        ready,
+        isReady: () => isReady,
+        alarms,
+      }),
       sessions,
       presence: registration,
       cache,
@@ -178,6 +191,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       logger,
       metrics,
     });
+    readmit = () => ads.readmit();
     stop.push('ADS', () => ads.close());
     await follower.start();
     return {
@@ -186,7 +200,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       xdsTls: ads.tls as XdsTls,
       ready,
       id: pilotId,
-      routes: statusRoutes({ pilotId, sessions, mesh: () => mesh, access: options.access ?? OPEN }),
+      routes: statusRoutes({ pilotId, sessions, mesh: () => mesh, alarms, access: options.access ?? OPEN }),
       version: () => mesh.version,
       // Last opened, first closed: the streams end before registration, which by then no longer listens.
       close: async () => {

@@ -6,7 +6,7 @@ import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoin
 import type { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { connectProxy, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
-import type { SidecarOptions } from '../testing/world.ts';
+import { type SidecarOptions, workloadGroup } from '../testing/world.ts';
 
 const REVIEWS: SidecarOptions = {
   workload: 'reviews-v1',
@@ -42,6 +42,8 @@ const opened: { close(): void | Promise<void> }[] = [];
 beforeEach(() => {
   present = new Set();
   galley = new FakeGalley();
+  const clients = ['client', 'short-a', 'short-b', 'lost'].map((workload) => ({ ...CLIENT, workload }));
+  galley.write([REVIEWS, ...clients].map(workloadGroup).join('\n---\n'));
   galley.write(
     'apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {selector: {app: reviews}, ports: [{name: http, port: 9080}]}',
   );

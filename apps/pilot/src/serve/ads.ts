@@ -9,12 +9,13 @@ import {
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type SocketAddress } from '@flotilla/runtime';
-import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
+import { formatSpiffeId, type IdentitySource, spiffeIdOfCertificate, tokenGrantOf } from '@flotilla/spiffe';
 import type { XdsShortName } from '@flotilla/xds';
+import type { Admission } from '../binding/admission.ts';
+import type { ProvenIdentity } from '../binding/bind.ts';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import type { ResourceCache } from '../translate/cache.ts';
-import { authoriseNode } from './auth.ts';
 import type { TypeChannel } from './channel.ts';
 import { DeltaChannel } from './delta.ts';
 import { openPlaintextPort } from './port.ts';
@@ -31,14 +32,15 @@ const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** Hears of proxies that proved who they are. */
 export interface PresenceListener {
-  connected(node: ProxyNode): void;
-  disconnected(node: ProxyNode): void;
+  connected(node: ProxyNode, identity: string): void;
+  disconnected(node: ProxyNode, identity: string): void;
 }
 
 export interface AdsOptions {
   readonly plaintext: SocketAddress | null;
   readonly tls: { readonly address: SocketAddress; readonly identity: IdentitySource } | null;
-  readonly trustDomains: readonly string[];
+  /** Decides about proxies that proved who they are. */
+  readonly admission: Admission;
   readonly sessions: Sessions;
   readonly presence: PresenceListener;
   readonly cache: ResourceCache;
@@ -50,13 +52,16 @@ export interface AdsOptions {
 export interface AdsServer {
   readonly plaintext: SocketAddress | null;
   readonly tls: SocketAddress | null;
+  /** Looks again whether each proxy is what it was admitted as, after what the mesh says of workloads has changed. */
+  readmit(): void;
   /** Ends all streams and connections at once. */
   close(): void;
 }
 
 /**
  * Serves `AggregatedDiscoveryService`, SotW and delta, on a plaintext port and an mTLS port. On the mTLS port the
- * certificate must be the workload's that the node names, and the proxy counts as present while its stream lasts.
+ * certificate must be the workload's that the node names; the proxy is what configuration says of that workload (`../binding`), and
+ * counts as present while its stream lasts.
  */
 export async function serveAds(options: AdsOptions): Promise<AdsServer> {
   const serverOptions = {
@@ -67,9 +72,10 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
     // Channel tracing costs memory per call and nobody asks for it.
     'grpc.enable_channelz': 0,
   };
+  const admitted = new Set<() => void>();
   const open = (isAuthenticated: boolean): Server => {
     const server = new Server(serverOptions);
-    addAds(server, options, isAuthenticated);
+    addAds(server, options, isAuthenticated ? admitted : null);
     return server;
   };
   // Two servers, so that a handler knows by its port whether the caller has proved an identity.
@@ -90,6 +96,9 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
     return {
       plaintext: plaintext?.address ?? null,
       tls: tls?.address ?? null,
+      readmit() {
+        for (const look of [...admitted]) look();
+      },
       close() {
         tls?.close();
         close();
@@ -101,7 +110,8 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
   }
 }
 
-function addAds(server: Server, options: AdsOptions, isAuthenticated: boolean): void {
+/** `admitted`: where streams of proxies with an identity ask to be looked at again; `null` on the plaintext port. */
+function addAds(server: Server, options: AdsOptions, admitted: Set<() => void> | null): void {
   const method = <Desc extends DescMessage>(path: string, request: Desc) => ({
     path: `${SERVICE}/${path}`,
     requestStream: true,
@@ -118,7 +128,7 @@ function addAds(server: Server, options: AdsOptions, isAuthenticated: boolean): 
   ): UntypedHandleCall =>
     ((call: ServerDuplexStream<Request, Buffer>) =>
       // The method's deserializer makes exactly this type.
-      handleStream(call, protocol, openChannel, options, isAuthenticated)) as UntypedHandleCall;
+      handleStream(call, protocol, openChannel, options, admitted)) as UntypedHandleCall;
   server.addService(
     {
       StreamAggregatedResources: method('StreamAggregatedResources', DiscoveryRequestSchema),
@@ -136,49 +146,62 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   protocol: 'delta' | 'sotw',
   openChannel: (type: XdsShortName) => TypeChannel<Request>,
   options: AdsOptions,
-  isAuthenticated: boolean,
+  admitted: Set<() => void> | null,
 ): void {
+  const { admission, sessions, presence, logger } = options;
   let session: ProxySession<Request> | null = null;
+  let readmit: (() => void) | null = null;
   let isEnded = false;
+  /** Requests of a proxy that cannot be judged yet. */
+  const held: Request[] = [];
 
   const end = () => {
     if (isEnded) return;
     isEnded = true;
+    if (readmit !== null) admitted?.delete(readmit);
     if (session === null) return;
     session.close();
-    options.sessions.delete(session);
-    options.logger.info(`${session.node.id} disconnected`);
-    if (isAuthenticated) options.presence.disconnected(session.node);
+    sessions.delete(session);
+    logger.info(`${session.node.id} disconnected`);
+    if (admitted !== null) presence.disconnected(session.node, session.identity);
   };
   const refuse = (thrown: unknown) => {
     const error = FlotillaError.from(thrown);
-    options.logger.warn('a stream was refused', { reason: error.message, code: error.code });
+    logger.warn('a stream was refused', { reason: error.message, code: error.code });
     end();
     call.emit('error', { code: statusOf(error), details: error.describe() });
   };
   const open = (node: Node | undefined): ProxySession<Request> => {
     if (node === undefined) throw new FlotillaError('invalid', 'the first request of a stream must carry the node');
-    const proxy = parseProxyNode(node);
-    const peer = isAuthenticated ? peerOf(call) : null;
-    if (isAuthenticated) authoriseNode(proxy, peer, options.trustDomains);
+    const claim = parseProxyNode(node);
+    const identity = admitted === null ? null : provenIdentity(call, claim);
+    const proxy = identity === null ? claim : admission.admit(claim, identity);
     const opened = new ProxySession<Request>({
       node: proxy,
-      identity: peer === null ? '' : formatSpiffeId(peer),
+      identity: identity === null ? '' : formatSpiffeId(identity.spiffeId),
       protocol,
       openChannel,
       send: (bytes) => void call.write(bytes),
       cache: options.cache,
       clock: options.clock,
-      logger: options.logger,
+      logger,
       metrics: options.metrics,
     });
-    options.logger.info(`${proxy.id} connected`, { agent: proxy.agent, protocol, identity: opened.identity });
-    options.sessions.add(opened);
-    if (isAuthenticated) options.presence.connected(proxy);
+    logger.info(`${proxy.id} connected`, { agent: proxy.agent, protocol, identity: opened.identity });
+    sessions.add(opened);
+    if (identity === null) return opened;
+    presence.connected(proxy, opened.identity);
+    readmit = () => {
+      try {
+        admission.readmit(claim, identity, proxy);
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    admitted?.add(readmit);
     return opened;
   };
-
-  call.on('data', (request: Request) => {
+  const receive = (request: Request) => {
     if (isEnded) return;
     try {
       session ??= open(request.node);
@@ -186,6 +209,20 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     } catch (error) {
       refuse(error);
     }
+  };
+
+  call.on('data', (request: Request) => {
+    if (admitted === null || admission.isReady()) {
+      receive(request);
+      return;
+    }
+    held.push(request);
+    if (held.length > 1) return;
+    call.pause();
+    void admission.ready.then(() => {
+      for (const each of held.splice(0)) receive(each);
+      call.resume();
+    });
   });
   call.on('end', () => {
     end();
@@ -196,9 +233,16 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   call.on('error', end);
 }
 
-function peerOf(call: ServerDuplexStream<unknown, Buffer>): SpiffeId | null {
+/** What the connection proves of its proxy. Throws `unauthenticated` without a workload identity. */
+function provenIdentity(call: ServerDuplexStream<unknown, Buffer>, { id }: ProxyNode): ProvenIdentity {
   const certificate = call.getAuthContext().sslPeerCertificate;
-  return certificate === undefined ? null : spiffeIdOfCertificate(certificate.raw);
+  const spiffeId = certificate === undefined ? null : spiffeIdOfCertificate(certificate.raw);
+  if (certificate === undefined || spiffeId === null) {
+    throw new FlotillaError('unauthenticated', `${id} has no workload identity`, {
+      hint: 'Connect with a certificate whose only URI SAN is the SPIFFE id of the workload.',
+    });
+  }
+  return { spiffeId, workload: tokenGrantOf(certificate.raw)?.workload ?? null };
 }
 
 function statusOf(error: FlotillaError): status {

@@ -3,12 +3,14 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { ConnectRouter, HandlerContext } from '@connectrpc/connect';
 import { type Caller, callerOf, toConnectError } from '@flotilla/rpc';
 import {
+  ClaimAlarm_Kind,
   ListProxiesResponseSchema,
   ListServicesResponseSchema,
   PilotService,
   SyncState,
 } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { TYPE_URLS } from '@flotilla/xds';
+import type { AlarmKind, Alarms } from '../binding/alarms.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { TypeReport } from './session.ts';
 import type { AnySession, Sessions } from './sessions.ts';
@@ -17,11 +19,18 @@ export interface StatusOptions {
   readonly pilotId: string;
   readonly sessions: Sessions;
   readonly mesh: () => Mesh;
+  readonly alarms: Alarms;
   readonly access: { read(caller: Caller): void };
 }
 
 /** Routes of `flotilla.pilot.v1.PilotService`: who is connected and how far, and what the registry holds. */
-export function statusRoutes({ pilotId, sessions, mesh, access }: StatusOptions): (router: ConnectRouter) => void {
+export function statusRoutes({
+  pilotId,
+  sessions,
+  mesh,
+  alarms,
+  access,
+}: StatusOptions): (router: ConnectRouter) => void {
   const read = <T>(context: HandlerContext, answer: () => T): T => {
     try {
       access.read(callerOf(context));
@@ -40,6 +49,12 @@ export function statusRoutes({ pilotId, sessions, mesh, access }: StatusOptions)
             proxies: [...sessions.list()]
               .sort((a, b) => (a.node.id < b.node.id ? -1 : 1))
               .map((session) => proxyStatus(session, mesh().version)),
+            claimAlarms: alarms.list().map(({ kind, firstAtMs, lastAtMs, ...alarm }) => ({
+              ...alarm,
+              kind: ALARM_KINDS[kind],
+              firstAt: timestampFromMs(firstAtMs),
+              lastAt: timestampFromMs(lastAtMs),
+            })),
           }),
         ),
       listServices: (_, context) =>
@@ -47,6 +62,12 @@ export function statusRoutes({ pilotId, sessions, mesh, access }: StatusOptions)
     });
   };
 }
+
+const ALARM_KINDS: Readonly<Record<AlarmKind, ClaimAlarm_Kind>> = {
+  refused: ClaimAlarm_Kind.REFUSED,
+  overridden: ClaimAlarm_Kind.OVERRIDDEN,
+  contested: ClaimAlarm_Kind.CONTESTED,
+};
 
 function proxyStatus(session: AnySession, version: number) {
   const { node } = session;

@@ -1,6 +1,7 @@
 import { createInProcessMembership, type Membership } from '@flotilla/bus';
 import { silentLogger } from '@flotilla/observe';
 import type { Clock } from '@flotilla/runtime';
+import { Alarms } from '../binding/alarms.ts';
 import { Follower } from '../ingest/follow.ts';
 import { Registration, type RegistrationSettings } from '../ingest/registration.ts';
 import { applyUpdate, emptyMesh, type Mesh } from '../mesh/mesh.ts';
@@ -14,6 +15,7 @@ import { meshConfig, sidecarNode, type SidecarOptions } from './world.ts';
 export interface Registrar {
   readonly id: string;
   readonly registration: Registration;
+  readonly alarms: Alarms;
   mesh(): Mesh;
   /** As `kill -9`: it says no more, and is no member any more. */
   kill(): Promise<void>;
@@ -36,8 +38,10 @@ export async function startRegistrar(options: RegistrarOptions): Promise<Registr
   const own = present === null ? null : createInProcessMembership(present);
   await own?.join(id);
   const shared = { clock, random: () => 0.5, logger: silentLogger };
+  const alarms = new Alarms({ clock, logger: silentLogger, count: () => undefined });
   const registration = new Registration({
     ...shared,
+    alarms,
     pilotId: id,
     membership: options.membership ?? own,
     galley: galley.transport,
@@ -62,6 +66,7 @@ export async function startRegistrar(options: RegistrarOptions): Promise<Registr
   return {
     id,
     registration,
+    alarms,
     mesh: () => mesh,
     async kill() {
       registration.close();
