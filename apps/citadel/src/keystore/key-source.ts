@@ -2,26 +2,33 @@ import type { KeyObject } from 'node:crypto';
 import type { Clock } from '@flotilla/runtime';
 import { decodePrivateKey } from './private-key.ts';
 import { checkedRoot, openRoot, type RootPair } from './root.ts';
-import { openTokenKey } from './token-key.ts';
+import type { TokenStore } from '../tokens/token-store.ts';
+import { openTokens } from './token-key.ts';
 
 /** Where citadel's keys come from. */
 export type KeySource =
   /** Kept by citadel itself: made in this directory at the first start. */
   | { readonly directory: string }
-  /** Kept by the platform, such as in secrets, and the same for every replica. PEM. */
-  | { readonly rootCertificatePem: string; readonly rootKeyPem: string; readonly tokenKeyPem: string };
+  /** Kept by the platform, such as in secrets, and the same for every replica. PEM. What becomes of tokens is kept apart. */
+  | {
+      readonly rootCertificatePem: string;
+      readonly rootKeyPem: string;
+      readonly tokenKeyPem: string;
+      readonly tokenStore: TokenStore;
+    };
 
 export interface Keys {
   readonly root: RootPair;
   /** Signs bootstrap tokens. */
   readonly tokenKey: KeyObject;
+  readonly tokenStore: TokenStore;
 }
 
 /** Throws `system` when the directory cannot be used, `invalid` for keys that cannot; see `openRoot`. */
 export async function openKeys(source: KeySource, trustDomain: string, clock: Clock): Promise<Keys> {
   if ('directory' in source) {
     const root = await openRoot(source.directory, trustDomain, clock);
-    return { root, tokenKey: openTokenKey(source.directory) };
+    return { root, ...openTokens(source.directory) };
   }
   const privateKey = decodePrivateKey(source.rootKeyPem, 'the root key');
   const certificatePem = source.rootCertificatePem;
@@ -29,5 +36,6 @@ export async function openKeys(source: KeySource, trustDomain: string, clock: Cl
   return {
     root: { privateKey, certificate, certificatePem },
     tokenKey: decodePrivateKey(source.tokenKeyPem, 'the token key'),
+    tokenStore: source.tokenStore,
   };
 }

@@ -17,7 +17,7 @@ import { FakeClock } from '@flotilla/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRoot } from './root.ts';
 import { createSealedDirectory } from './sealed-directory.ts';
-import { openTokenKey } from './token-key.ts';
+import { openTokens } from './token-key.ts';
 
 let dataDir: string;
 beforeEach(() => {
@@ -65,7 +65,7 @@ describe('the root', () => {
     [
       'the key of another root',
       () => {
-        openTokenKey(dataDir);
+        void openTokens(dataDir).tokenStore.close();
         copyFileSync(join(dataDir, 'token/key.pem'), join(dataDir, 'root/key.pem'));
       },
       /cert.pem does not belong to the key/,

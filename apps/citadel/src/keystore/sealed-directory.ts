@@ -88,7 +88,8 @@ function writeSynced(path: string, content: string): void {
   }
 }
 
-function syncDirectory(directory: string): void {
+/** Brings the names in a directory to the disk. */
+export function syncDirectory(directory: string): void {
   const handle = openSync(directory, 'r');
   try {
     fsyncSync(handle);

@@ -1,17 +1,26 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { readPrivateKey } from './private-key.ts';
+import { openFileTokenStore, TOKEN_FILE } from '../tokens/file-store.ts';
+import type { TokenStore } from '../tokens/token-store.ts';
 import { createSealedDirectory, hasSealedDirectory } from './sealed-directory.ts';
 
 const DIRECTORY = 'token';
 const KEY_FILE = 'key.pem';
 
-/** The key that signs bootstrap tokens, from `<dataDir>/token`, made there at the first start. Throws as `openRoot`. */
-export function openTokenKey(dataDir: string): KeyObject {
+/**
+ * The key that signs bootstrap tokens and what became of these, from `<dataDir>/token`, made there at the first start.
+ * Throws as `openRoot`. The caller closes the store.
+ */
+export function openTokens(dataDir: string): { readonly tokenKey: KeyObject; readonly tokenStore: TokenStore } {
   const directory = join(dataDir, DIRECTORY);
   if (!hasSealedDirectory(directory)) {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    createSealedDirectory(directory, { [KEY_FILE]: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() });
+    createSealedDirectory(directory, {
+      [KEY_FILE]: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      // Made with the key, so that it is missing later only when somebody took it away.
+      [TOKEN_FILE]: '',
+    });
   }
-  return readPrivateKey(directory, KEY_FILE);
+  return { tokenKey: readPrivateKey(directory, KEY_FILE), tokenStore: openFileTokenStore(directory) };
 }
