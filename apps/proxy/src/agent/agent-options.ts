@@ -1,4 +1,4 @@
-import type { Clock, Random, SocketAddress } from '@flotilla/runtime';
+import type { Clock, FlotillaError, Random, SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 
 /** A port of the workload whose real place differs from the declared one (node metadata `FLOTILLA_PORTS`). */
@@ -22,6 +22,8 @@ export interface AgentOptions {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Tells this proxy from another one of its name, to pilot: chosen at random at every start. */
+  readonly instance: string;
   /** Addresses under which others reach the workload, the one that it is registered with first. */
   readonly ips: readonly [string, ...string[]];
   readonly ports: readonly AgentPort[];
@@ -46,6 +48,8 @@ export interface AgentOptions {
   };
   /** Bootstrap token; a function is asked each time one is needed. */
   readonly token: string | (() => string | null);
+  /** The certificate has expired, and citadel refuses another one. It is tried again all the same. */
+  readonly onIdentityLost?: (error: FlotillaError) => void;
   readonly certificateTtlMs: number;
   readonly trustDomain: string;
   readonly meshId?: string;

@@ -25,6 +25,7 @@ const OPTIONS: AgentOptions = {
   namespace: 'default',
   serviceAccount: 'bookinfo-reviews',
   labels: { app: 'reviews', version: 'v2' },
+  instance: 'one',
   ips: ['127.0.0.1'],
   ports: [
     {

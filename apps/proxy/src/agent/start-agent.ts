@@ -55,6 +55,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       clock,
       random,
       logger,
+      ...(options.onIdentityLost === undefined ? {} : { onLost: options.onIdentityLost }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     stop.push('identity', () => identity.close());
