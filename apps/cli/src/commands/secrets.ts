@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createBootstrapToken, createMeshKeys } from '@flotilla/citadel';
+import { createMeshKeys, createReusableToken } from '@flotilla/citadel';
 import { FlotillaError, systemClock } from '@flotilla/runtime';
 import { formatSpiffeId, isTrustDomain, parseSpiffeId, type SpiffeId } from '@flotilla/spiffe';
 import { durationOption } from './option-values.ts';
@@ -18,7 +18,8 @@ const CONTROL_PLANE = ['istio-system/galley', 'istio-system/pilot'];
 
 /**
  * `flotilla secrets`: the files that services of a mesh are started with, for platforms that hand secrets over as
- * files. What is there already stays, so that more workloads can be added later. The directory is for its owner alone;
+ * files. What is there already stays, so that more workloads can be added later. The tokens are reusable: such a platform
+ * starts containers again with the same files. The directory is for its owner alone;
  * the files in it can be read by whoever they are mounted for.
  */
 export async function secrets(options: SecretsOptions): Promise<void> {
@@ -37,22 +38,27 @@ export async function secrets(options: SecretsOptions): Promise<void> {
   for (const name of ['admin-token', 'redis-password']) {
     if (!directory.has(name)) directory.write(name, `${randomBytes(32).toString('base64url')}\n`);
   }
-  for (const id of workloads) {
-    const name = join('tokens', `${id.namespace}.${id.serviceAccount}`);
-    if (!directory.has(name)) directory.write(name, `${createBootstrapToken(tokenKeyPem, id, ttlMs, systemClock)}\n`);
+  for (const each of workloads) {
+    const { namespace, serviceAccount } = each.id;
+    const name = join('tokens', [namespace, serviceAccount, each.workload].filter((part) => part !== '').join('.'));
+    if (!directory.has(name)) directory.write(name, `${createReusableToken(tokenKeyPem, each, ttlMs, systemClock)}\n`);
   }
   for (const line of directory.report) console.log(line);
 }
 
-function workloadOf(text: string, trustDomain: string): SpiffeId {
-  const [namespace = '', serviceAccount = '', ...more] = text.split('/');
+/** `workload` `''`: any of the service account. */
+function workloadOf(text: string, trustDomain: string): { readonly id: SpiffeId; readonly workload: string } {
+  const [namespace = '', serviceAccount = '', workload = '', ...more] = text.split('/');
   const id = { trustDomain, namespace, serviceAccount };
   try {
-    if (more.length === 0) return parseSpiffeId(formatSpiffeId(id));
+    if (more.length === 0) return { id: parseSpiffeId(formatSpiffeId(id)), workload };
   } catch {
     // Said below, in the words of the option.
   }
-  throw new FlotillaError('usage', `--workload "${text}": write namespace/service-account, such as default/reviews`);
+  throw new FlotillaError(
+    'usage',
+    `--workload "${text}": write namespace/service-account, such as default/reviews, and /workload after it for one workload alone`,
+  );
 }
 
 class SecretsDirectory {
