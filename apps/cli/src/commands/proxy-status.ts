@@ -1,5 +1,12 @@
 import { isSynced, type PilotReport, workloadOf } from '@flotilla/client';
-import { type ProxyStatus, SyncState, type TypeStatus } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import {
+  type ClaimAlarm,
+  ClaimAlarm_Kind,
+  type ProxyStatus,
+  SyncState,
+  type TypeStatus,
+} from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { ExitCode } from '@flotilla/service/process';
 import { formatTable } from '../terminal/table.ts';
 import { type ApiOptions, openMesh } from './client.ts';
@@ -14,6 +21,13 @@ const STATE_WORDS: Readonly<Record<SyncState, string>> = {
   [SyncState.STALE]: 'STALE',
   [SyncState.SYNCED]: 'SYNCED',
   [SyncState.REFUSED]: 'REFUSED',
+};
+
+const ALARM_WORDS: Readonly<Record<ClaimAlarm_Kind, string>> = {
+  [ClaimAlarm_Kind.UNSPECIFIED]: 'unknown',
+  [ClaimAlarm_Kind.REFUSED]: 'refused',
+  [ClaimAlarm_Kind.OVERRIDDEN]: 'overridden',
+  [ClaimAlarm_Kind.CONTESTED]: 'contested',
 };
 
 const COLUMNS = [
@@ -57,6 +71,7 @@ export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
   );
   printRefusals(proxies);
   printOmissions(proxies);
+  printClaimAlarms(pilots.flatMap(({ claimAlarms }) => claimAlarms));
 }
 
 function nameOf({ url, pilotId }: PilotReport): string {
@@ -85,6 +100,14 @@ function printOmissions(proxies: readonly ProxyStatus[]): void {
   }
 }
 
+/** What proxies said of themselves and may not. */
+function printClaimAlarms(alarms: readonly ClaimAlarm[]): void {
+  for (const { kind, nodeId, identity, reason, count, lastAt } of alarms) {
+    const last = lastAt === undefined ? '' : `, last at ${new Date(timestampMs(lastAt)).toISOString()}`;
+    console.log(`ALARM ${ALARM_WORDS[kind]}: ${nodeId} with ${identity}: ${reason} (${count} times${last})`);
+  }
+}
+
 function stateOf(proxy: ProxyStatus, typeName: string): string {
   const type = proxy.types.find(({ typeUrl }) => typeUrl.endsWith(`.${typeName}`));
   return STATE_WORDS[type?.state ?? SyncState.NOT_SENT];
@@ -101,6 +124,12 @@ function toPlain(pilots: readonly PilotReport[]): object {
       version: version === null ? null : Number(version),
       error: error?.message ?? null,
     })),
+    claimAlarms: pilots.flatMap(({ url, claimAlarms }) =>
+      claimAlarms.map(({ kind, nodeId, identity, reason, count }) => ({
+        kind: ALARM_WORDS[kind],
+        ...{ nodeId, identity, reason, count, pilot: url },
+      })),
+    ),
     proxies: pilots.flatMap(({ url, proxies }) => proxies.map((proxy) => ({ ...plainProxy(proxy), pilot: url }))),
   };
 }

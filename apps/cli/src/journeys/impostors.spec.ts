@@ -1,0 +1,254 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { withoutSettings } from '@flotilla/service/settings';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { PortAllocator } from '../supervisor/ports.ts';
+import { Load } from './load.ts';
+import { program, type ProxySummary, TestMesh } from './mesh.ts';
+
+const APPLICATION = `
+import { createServer } from 'node:http';
+createServer((_, response) => response.end(process.argv[2])).listen(Number(process.env.PORT), '127.0.0.1');
+`;
+const workload = (app: string) =>
+  `- { name: ${app}-v1, service: ${app}, serviceAccount: bookinfo-${app}, labels: { app: ${app} }, ports: [{ port: 9080 }], command: [node, app.mjs, ${app}] }`;
+const MESH = `workloads:\n  ${['productpage', 'ratings'].map(workload).join('\n  ')}\n`;
+
+interface ClaimAlarm {
+  readonly kind: string;
+  readonly identity: string;
+  readonly reason: string;
+}
+
+describe('a mesh of two workloads, and proxies that say they are what they are not', () => {
+  const ports = new PortAllocator();
+  const impostors: ChildProcess[] = [];
+  let scratch: string;
+  let mesh: TestMesh;
+
+  beforeAll(async () => {
+    scratch = mkdtempSync(join(tmpdir(), 'flotilla-impostors-'));
+    writeFileSync(join(scratch, 'app.mjs'), APPLICATION);
+    writeFileSync(join(scratch, 'mesh.yaml'), MESH);
+    mesh = await TestMesh.start(join(scratch, 'mesh.yaml'));
+  });
+  afterEach(() => {
+    for (const impostor of impostors.splice(0)) impostor.kill('SIGKILL');
+  });
+  afterAll(async () => {
+    await mesh?.stop();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  /** A token of an account, as an administrator makes it. */
+  const createToken = async (account: string, ...more: string[]): Promise<string> => {
+    const made = await mesh.run('token', 'create', '--service-account', account, ...more);
+    expect(made.code, made.stderr).toBe(0);
+    return made.stdout.trim();
+  };
+  const revoke = async (token: string): Promise<void> => {
+    expect(await mesh.run('token', 'revoke', token)).toMatchObject({ code: 0 });
+  };
+  const alarms = async (): Promise<readonly ClaimAlarm[]> => {
+    const { stdout } = await mesh.run('proxy-status', '-o', 'json');
+    return (JSON.parse(stdout) as { readonly claimAlarms: readonly ClaimAlarm[] }).claimAlarms; // its own format
+  };
+  const entries = async (): Promise<string> => (await mesh.run('get', 'workloadentry', '-o', 'yaml')).stdout;
+
+  /** The agent of `like` once more, at ports of its own, with `changed` in the place of what it was started with. */
+  const startImpostor = async (like: ProxySummary, token: string, changed: Readonly<Record<string, string>>) => {
+    const [, ...words] = execFileSync('ps', ['-ww', '-o', 'args=', '-p', String(like.pid)])
+      .toString()
+      .trim()
+      .split(' agent ');
+    const given = new Map(
+      words
+        .join(' ')
+        .split(' --')
+        .map((option) => {
+          const [name = '', ...value] = option.replace(/^--/, '').split(' ');
+          return [name, value.join(' ').trim()] as const;
+        }),
+    );
+    let requests = 0;
+    const application = createServer((_, response) => {
+      requests += 1;
+      response.end('impostor');
+    });
+    await once(application.listen(0, '127.0.0.1'), 'listening');
+    application.unref();
+    const { port: app } = application.address() as AddressInfo; // listening on TCP
+    const own = {
+      admin: `127.0.0.1:${await ports.free()}`,
+      'http-proxy-port': String(await ports.free()),
+      port: `name=http,port=9080,bind=${await ports.free()},app=${app}`,
+    };
+    const settings = Object.entries({ ...Object.fromEntries(given), ...own, ...changed });
+    const child = spawn(
+      process.execPath,
+      [program, 'agent', ...settings.flatMap(([name, value]) => [`--${name}`, value])],
+      { env: { ...withoutSettings(process.env), FLOTILLA_TOKEN: token }, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    impostors.push(child);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    return { child, said: () => said, requests: () => requests };
+  };
+  it('none gets the traffic of another, touches its entry, or makes clients speak plaintext; no request fails', async () => {
+    const [productpage, ratings] = [mesh.proxy('productpage-v1'), mesh.proxy('ratings-v1')];
+    const forward = new URL(ratings.httpProxy ?? '');
+    const load = new Load(
+      {
+        host: forward.hostname,
+        port: Number(forward.port),
+        path: 'http://productpage:9080/',
+        authority: 'productpage:9080',
+      },
+      50,
+    );
+    const before = await entries();
+    expect(before).toContain('productpage-v1');
+    const rightful = /bind=(\d+)/.exec(
+      execFileSync('ps', ['-ww', '-o', 'args=', '-p', String(ratings.pid)]).toString(),
+    );
+    const own = `name=http,port=9080,bind=${rightful?.[1]},app=1`;
+
+    const forms: readonly [string, ProxySummary, Readonly<Record<string, string>>, string, RegExp][] = [
+      [
+        'labels, at ports of its own',
+        ratings,
+        { label: 'flotilla.io/service=productpage' },
+        'refused',
+        /no port "http"/,
+      ],
+      [
+        'labels, at the ports of its workload',
+        ratings,
+        { label: 'flotilla.io/service=productpage', port: own },
+        'overridden',
+        /flotilla\.io\/service=productpage/,
+      ],
+      ['the same once more', ratings, { label: 'app=ratings', port: own }, 'contested', /is that of another proxy/],
+      [
+        'workload',
+        productpage,
+        { label: 'app=nothing', 'service-account': 'bookinfo-ratings' },
+        'refused',
+        /of service account bookinfo-productpage, not of bookinfo-ratings/,
+      ],
+      [
+        'workload, as a gateway',
+        productpage,
+        { type: 'router', 'service-account': 'bookinfo-ratings' },
+        'refused',
+        /of service account bookinfo-productpage/,
+      ],
+      ['a gateway', ratings, { type: 'router' }, 'refused', /are sidecars, not routers/],
+      [
+        'a workload that nobody described',
+        ratings,
+        { workload: 'ratings-v9' },
+        'refused',
+        /describes the workload default\/ratings-v9/,
+      ],
+    ];
+    const token = await createToken('bookinfo-ratings', '--reusable');
+    for (const [form, like, changed, kind, reason] of forms) {
+      const impostor = await startImpostor(like, token, changed);
+      await expect
+        .poll(async () => (await alarms()).filter((alarm) => alarm.kind === kind && reason.test(alarm.reason)), {
+          message: form,
+          timeout: 30_000,
+        })
+        .not.toEqual([]);
+      expect(impostor.requests(), form).toBe(0);
+      impostor.child.kill('SIGTERM');
+      await once(impostor.child, 'exit');
+      expect(await entries(), form).toBe(before);
+    }
+    const { sent, failures } = await load.stop();
+    console.log(
+      `impostors of ${forms.length} forms: failed requests of the rightful workload: ${failures.length} of ${sent}`,
+    );
+    expect(failures).toEqual([]);
+    expect(sent).toBeGreaterThan(100);
+    for (const proxy of [productpage, ratings]) {
+      const received = (await (await fetch(`${proxy.admin}/stats/prometheus`)).text())
+        .split('\n')
+        .filter((line) => /^istio_requests_total\{.*destination_service_name="productpage"/.test(line));
+      expect(received.length).toBeGreaterThan(0);
+      for (const line of received) expect(line).not.toContain('connection_security_policy="none"');
+    }
+    await revoke(token);
+  });
+
+  describe('a token', () => {
+    const ends = async (token: string, changed: Readonly<Record<string, string>> = {}): Promise<string> => {
+      const impostor = await startImpostor(mesh.proxy('ratings-v1'), token, changed);
+      const [code] = (await once(impostor.child, 'exit')) as [number];
+      expect(code, impostor.said()).toBe(1);
+      return impostor.said();
+    };
+    const stateOf = async (token: string): Promise<string | undefined> => {
+      const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string }; // a JWT of ours
+      const { stdout } = await mesh.run('token', 'list', '-o', 'json');
+      const tokens = JSON.parse(stdout) as readonly { readonly id: string; readonly state: string }[]; // its own format
+      return tokens.find(({ id }) => id === jti)?.state;
+    };
+
+    it('is used once', async () => {
+      const token = await createToken('bookinfo-ratings', '--workload', 'ratings-v1');
+      const first = await startImpostor(mesh.proxy('ratings-v1'), token, { workload: 'ratings-v9' });
+      await expect
+        .poll(async () => (await alarms()).map(({ reason }) => reason).join('\n'), { timeout: 30_000 })
+        .toContain('certificate for the workload ratings-v1, not for ratings-v9');
+      first.child.kill('SIGKILL');
+      expect(await stateOf(token)).toBe('used');
+      expect(await ends(token)).toContain('it has been used already');
+    });
+
+    it('ends with its time', async () => {
+      const token = await createToken('bookinfo-ratings', '--ttl', '1s');
+      await expect.poll(() => stateOf(token), { timeout: 20_000 }).toBe('expired');
+      expect(await ends(token)).toContain('it expired on');
+    });
+
+    it('ends when it is revoked', async () => {
+      const token = await createToken('bookinfo-ratings', '--reusable');
+      await revoke(token);
+      expect(await ends(token)).toContain('it was revoked');
+    });
+
+    it('gives no identity but its own', async () => {
+      const token = await createToken('bookinfo-ratings');
+      expect(await ends(token, { 'service-account': 'bookinfo-productpage' })).toContain(
+        'this caller may have only spiffe://cluster.local/ns/default/sa/bookinfo-ratings',
+      );
+    });
+  });
+
+  it('a killed proxy comes back with its identity, by a token of its own', async () => {
+    const { pid, httpProxy } = mesh.proxy('ratings-v1');
+    process.kill(pid, 'SIGKILL');
+    const forward = new URL(httpProxy ?? '');
+    const ask = () =>
+      new Promise<string>((resolve) => {
+        request(
+          { host: forward.hostname, port: forward.port, path: 'http://productpage:9080/', agent: false },
+          (response) => {
+            let body = '';
+            response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+            response.once('end', () => resolve(body));
+          },
+        )
+          .once('error', (error) => resolve(error.message))
+          .end();
+      });
+    await expect.poll(ask, { timeout: 30_000 }).toBe('productpage');
+  });
+});
