@@ -158,19 +158,21 @@ describe('a mesh of two workloads, and proxies that say they are what they are n
       ],
     ];
     const token = await createToken('bookinfo-ratings', '--reusable');
-    for (const [form, like, changed, kind, reason] of forms) {
-      const impostor = await startImpostor(like, token, changed);
-      await expect
-        .poll(async () => (await alarms()).filter((alarm) => alarm.kind === kind && reason.test(alarm.reason)), {
-          message: form,
-          timeout: 30_000,
-        })
-        .not.toEqual([]);
-      expect(impostor.requests(), form).toBe(0);
-      impostor.child.kill('SIGTERM');
-      await once(impostor.child, 'exit');
-      expect(await entries(), form).toBe(before);
-    }
+    const started = await Promise.all(forms.map(([, like, changed]) => startImpostor(like, token, changed)));
+    const unheard = async (): Promise<readonly string[]> => {
+      const raised = await alarms();
+      return forms.flatMap(([form, , , kind, reason]) =>
+        raised.some((alarm) => alarm.kind === kind && reason.test(alarm.reason)) ? [] : [form],
+      );
+    };
+    await expect.poll(unheard, { timeout: 60_000 }).toEqual([]);
+    expect(await entries()).toBe(before);
+    for (const { child } of started) child.kill('SIGTERM');
+    await Promise.all(
+      started.map(({ child }) => ((child.exitCode ?? child.signalCode) === null ? once(child, 'exit') : null)),
+    );
+    expect(started.map(({ requests }) => requests())).toEqual(forms.map(() => 0));
+    expect(await entries()).toBe(before);
     const { sent, failures } = await load.stop();
     console.log(
       `impostors of ${forms.length} forms: failed requests of the rightful workload: ${failures.length} of ${sent}`,
@@ -185,7 +187,7 @@ describe('a mesh of two workloads, and proxies that say they are what they are n
       for (const line of received) expect(line).not.toContain('connection_security_policy="none"');
     }
     await revoke(token);
-  });
+  }, 120_000);
 
   describe('a token', () => {
     const ends = async (token: string, changed: Readonly<Record<string, string>> = {}): Promise<string> => {
