@@ -44,7 +44,7 @@ export class Alarms {
   raise(claim: Claim): void {
     const { clock, logger, count } = this.#options;
     const nowMs = clock.now();
-    const clipped = { ...claim, nodeId: claim.nodeId.slice(0, MAX_TEXT), reason: claim.reason.slice(0, MAX_TEXT) };
+    const clipped = { ...claim, nodeId: printable(claim.nodeId), reason: printable(claim.reason) };
     const id = JSON.stringify(clipped);
     const before = this.#alarms.get(id);
     const alarm = {
@@ -68,4 +68,9 @@ export class Alarms {
   list(): readonly Alarm[] {
     return [...this.#alarms.values()].reverse();
   }
+}
+
+/** What a stranger wrote, as it may be shown on a terminal. */
+function printable(text: string): string {
+  return text.slice(0, MAX_TEXT).replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
 }
