@@ -259,6 +259,21 @@ describe('a mesh of two workloads, and proxies that say they are what they are n
     LIMIT_MS,
   );
 
+  const asRoot = process.platform === 'linux' && process.getuid?.() === 0;
+  it.runIf(asRoot)('another local user cannot use the identity of a workload by its local port', async () => {
+    const script = `
+      const { hostname, port } = new URL(process.argv[1]);
+      require('node:http')
+        .get({ hostname, port, path: 'http://productpage:9080/' }, (answer) => console.log(answer.statusCode))
+        .on('error', (error) => console.log(error.code));
+    `;
+    const answerFor = (uid: number) =>
+      execFileSync(process.execPath, ['-e', script, mesh.proxy('ratings-v1').httpProxy ?? ''], { uid })
+        .toString()
+        .trim();
+    expect([answerFor(0), answerFor(65_534)]).toEqual(['200', 'ECONNRESET']);
+  });
+
   it(
     'a killed proxy comes back with its identity, by a token of its own',
     async () => {

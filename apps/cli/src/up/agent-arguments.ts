@@ -31,7 +31,16 @@ export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): s
     ...['--ca-identity', controlPlane, '--discovery-identity', controlPlane],
     // Probes are for machines of one workload each.
     ...['--status-address', ''],
+    ...localUsers(proxy).flatMap((user) => ['--local-user', String(user)]),
     ...['--certificate-ttl', `${plan.file.certificateTtlMs}ms`],
     ...(entry.proxy === 'envoy' && envoyPath !== null ? ['--envoy', envoyPath] : []),
   ];
+}
+
+/** Who may use a workload's ports, where that can be told: whoever started the mesh, and root, who may do anything. */
+function localUsers({ entry }: PlannedProxy): readonly number[] {
+  const user = process.getuid?.();
+  if (process.platform !== 'linux' || user === undefined) return [];
+  if (entry.kind === 'gateway' || entry.proxy === 'envoy') return [];
+  return [...new Set([user, 0])];
 }

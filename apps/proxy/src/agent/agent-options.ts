@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly httpProxyPort: number | null;
   /** Port 0 takes a free one (not with stock Envoy, which is asked for its readiness there). */
   readonly admin: SocketAddress;
+  /** Users of this machine that may use the outbound ports, by number; empty: whoever can. Linux, own data plane. */
+  readonly localUsers: readonly number[];
   readonly discovery: {
     /** Of one pilot, or of several, which are tried in turn. A name may stand for several too. */
     readonly addresses: readonly [SocketAddress, ...SocketAddress[]];

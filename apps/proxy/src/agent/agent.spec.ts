@@ -41,6 +41,7 @@ const OPTIONS: AgentOptions = {
   interceptionMode: 'NONE',
   httpProxyPort: 21003,
   admin: { host: '127.0.0.1', port: 15000 },
+  localUsers: [],
   discovery: { addresses: [{ host: '127.0.0.1', port: 15012 }] },
   ca: { url: 'https://127.0.0.1:8060' },
   token: 'not-to-be-written-down',

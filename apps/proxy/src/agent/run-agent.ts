@@ -107,6 +107,7 @@ export function agentOptions(values: AgentSettings, logger: Logger, signal: Abor
     interceptionMode: interception === 'none' ? 'NONE' : 'REDIRECT',
     httpProxyPort: values.httpProxyPort,
     admin: values.admin,
+    localUsers: values.localUser,
     discovery: {
       addresses: [first, ...more],
       spiffeId: values.discoveryIdentity ?? controlPlaneIdentity(trustDomain, 'pilot'),

@@ -42,6 +42,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         hint: 'Each process would register the workload by a stream of its own. Stock Envoy (--envoy) takes more.',
       });
     }
+    if (options.localUsers.length > 0 && (options.envoy !== undefined || options.interceptionMode === 'REDIRECT')) {
+      throw new FlotillaError('invalid', 'only the own data plane, without interception, can tell local users apart', {
+        hint: 'Leave --local-user out; see "On the machine itself" in docs/security.md.',
+      });
+    }
     const { namespace, serviceAccount, trustDomain, clock, random, logger } = options;
     const identity = await openCitadelIdentity({
       ca: {
@@ -75,7 +80,14 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
   const { clock, random, logger } = options;
   warnOfLoops(options);
   const bootstrap = buildBootstrap(options, buildNode(options, supportedHttpFilters), null);
-  const proxy = await startProxy({ bootstrap, identity, logger, clock, random });
+  const proxy = await startProxy({
+    bootstrap,
+    identity,
+    ...(options.localUsers.length === 0 ? {} : { localUsers: options.localUsers }),
+    logger,
+    clock,
+    random,
+  });
   stop.push('proxy', () => proxy.close());
   if (proxy.admin === null) throw new FlotillaError('internal', 'the proxy has no administration address');
   return {
