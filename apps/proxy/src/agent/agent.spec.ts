@@ -53,6 +53,12 @@ const OPTIONS: AgentOptions = {
 };
 
 describe('an agent with the own data plane', () => {
+  it('tells local users apart only where it can', async () => {
+    for (const where of [{ envoy: '/usr/bin/envoy' }, { interceptionMode: 'REDIRECT' as const }]) {
+      await expect(startAgent({ ...OPTIONS, ...where, localUsers: [0] })).rejects.toThrow('can tell local users apart');
+    }
+  });
+
   it('is one process: it refuses to be several before it asks for an identity', async () => {
     await expect(startAgent({ ...OPTIONS, concurrency: 2 })).rejects.toThrow('concurrency cannot be more than 1');
   });
