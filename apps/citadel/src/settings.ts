@@ -1,7 +1,8 @@
 import { redisServiceSettings } from '@flotilla/redis';
-import { spiffeIdSetting, trustDomainSetting } from '@flotilla/service';
+import { beginAnewSetting, spiffeIdSetting, trustDomainSetting } from '@flotilla/service';
 import * as settings from '@flotilla/service/settings';
 import { FlotillaError } from '@flotilla/runtime';
+import { openInventory } from '@flotilla/runtime/disk';
 import type { KeySource } from './keystore/key-source.ts';
 import type { TokenStore } from './tokens/token-store.ts';
 
@@ -27,6 +28,7 @@ export const citadelSettings = {
     }),
   ),
   ...redisServiceSettings,
+  beginAnew: beginAnewSetting,
   maxCertificateTtl: settings.duration({ description: 'longest lifetime of a certificate', standard: '24h' }),
   adminTokenFile: settings.optional(
     settings.secretFile({ description: 'token that lets its bearer make, list and revoke bootstrap tokens' }),
@@ -44,10 +46,11 @@ export function keySourceOf(
     readonly rootCertificateFile: string | null;
     readonly rootKeyFile: string | null;
     readonly tokenKeyFile: string | null;
+    readonly beginAnew: readonly string[];
   },
   openStore: (() => TokenStore) | null,
 ): KeySource {
-  const { data, rootCertificateFile, rootKeyFile, tokenKeyFile } = values;
+  const { data, rootCertificateFile, rootKeyFile, tokenKeyFile, beginAnew } = values;
   const given = [rootCertificateFile, rootKeyFile, tokenKeyFile].filter((content) => content !== null).length;
   if (data !== null && openStore !== null) {
     throw new FlotillaError(
@@ -55,7 +58,9 @@ export function keySourceOf(
       '--data keeps what became of tokens, and so do --redis-url and --token-state: give one of them',
     );
   }
-  if (data !== null && given === 0) return { directory: data };
+  if (data !== null && given === 0) {
+    return { directory: data, inventory: openInventory({ places: [data], beginAnew }) };
+  }
   if (rootCertificateFile !== null && rootKeyFile !== null && tokenKeyFile !== null && data === null) {
     if (openStore === null) {
       throw new FlotillaError(

@@ -10,7 +10,7 @@ import {
   type WorkloadCertificate,
 } from '@flotilla/spiffe';
 import { compileAuthenticate } from './authenticate/authenticate.ts';
-import { createRateLimit, type RateLimitSettings } from './authenticate/rate-limit.ts';
+import { createRateLimit, DEFAULT_RATE_LIMIT, type RateLimitSettings } from './authenticate/rate-limit.ts';
 import type { Issuing } from './issue.ts';
 import { type KeySource, openKeys } from './keystore/key-source.ts';
 import { citadelMetrics, noMetrics } from './metrics.ts';
@@ -80,7 +80,7 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
   const issuing: Issuing = {
     authenticate: compileAuthenticate(tokens, trustDomain, clock),
     ledger,
-    takeAllowance: createRateLimit(options.rateLimit ?? { burst: 200, perSecond: 20 }, clock),
+    takeAllowance: createRateLimit(options.rateLimit ?? DEFAULT_RATE_LIMIT, clock),
     slots,
     lifetime,
     metrics:

@@ -6,13 +6,15 @@ import type { AlarmKind } from './binding/alarms.ts';
 export interface PilotMetrics {
   pushed(type: XdsShortName, bytes: number): void;
   rejected(type: XdsShortName): void;
+  /** A stream was refused or cut for what it asked too much of. */
+  cut(): void;
   /** Time from a change's arrival until the last affected proxy was sent it. */
   converged(durationMs: number): void;
   /** A proxy said of itself what it may not. */
   claimed(kind: AlarmKind): void;
 }
 
-export const noMetrics: PilotMetrics = { pushed() {}, rejected() {}, converged() {}, claimed() {} };
+export const noMetrics: PilotMetrics = { pushed() {}, rejected() {}, cut() {}, converged() {}, claimed() {} };
 
 export interface Gauges {
   services(): number;
@@ -29,6 +31,9 @@ export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMe
   });
   const rejects = meter.createCounter('pilot_total_xds_rejects', {
     description: 'xDS responses that a proxy refused.',
+  });
+  const cuts = meter.createCounter('pilot_xds_streams_cut', {
+    description: 'Streams refused or ended because they went past a limit.',
   });
   const convergence = meter.createHistogram('pilot_proxy_convergence_time', {
     description: "Seconds from a change's arrival until every affected proxy was sent it.",
@@ -50,6 +55,7 @@ export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMe
     },
     rejected: (type) => rejects.add(1, { type: type.toLowerCase() }),
     claimed: (verdict) => claims.add(1, { verdict }),
+    cut: () => cuts.add(1),
     converged: (durationMs) => convergence.record(durationMs / 1000),
   };
 }

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '@flotilla/runtime';
+import { type Inventory, openInventory } from '@flotilla/runtime/disk';
 import { decodePrivateKey } from './private-key.ts';
 import { checkedRoot, openRoot, type RootPair } from './root.ts';
 import type { TokenStore } from '../tokens/token-store.ts';
@@ -7,8 +8,8 @@ import { openTokens } from './token-key.ts';
 
 /** Where citadel's keys come from. */
 export type KeySource =
-  /** Kept by citadel itself: made in this directory at the first start. */
-  | { readonly directory: string }
+  /** Kept by citadel itself: made in this directory at the first start. Without an inventory they are remembered there. */
+  | { readonly directory: string; readonly inventory?: Inventory }
   /** Kept by the platform, such as in secrets, and the same for every replica. PEM. What becomes of tokens is kept apart. */
   | {
       readonly rootCertificatePem: string;
@@ -27,8 +28,9 @@ export interface Keys {
 /** Throws `system` when the directory cannot be used, `invalid` for keys that cannot; see `openRoot`. */
 export async function openKeys(source: KeySource, trustDomain: string, clock: Clock): Promise<Keys> {
   if ('directory' in source) {
-    const root = await openRoot(source.directory, trustDomain, clock);
-    return { root, ...openTokens(source.directory) };
+    const { directory, inventory = openInventory({ places: [directory] }) } = source;
+    const root = await openRoot(directory, trustDomain, clock, inventory);
+    return { root, ...openTokens(directory, inventory) };
   }
   const privateKey = decodePrivateKey(source.rootKeyPem, 'the root key');
   const certificatePem = source.rootCertificatePem;

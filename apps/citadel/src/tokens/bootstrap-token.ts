@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, randomUUID, sign, verify, type KeyObject } from 'node:crypto';
-import { FlotillaError, type Clock } from '@flotilla/runtime';
+import { FlotillaError, type Clock, limit } from '@flotilla/runtime';
 import { formatSpiffeId, type SpiffeId } from '@flotilla/spiffe';
 
 /**
@@ -34,11 +34,29 @@ export interface BootstrapClaims extends Omit<BootstrapGrant, 'id'> {
 }
 
 const ISSUER = 'flotilla-citadel';
-const MAX_TOKEN_BYTES = 4096;
+const MAX_TOKEN_BYTES = limit({
+  name: 'citadel.token-bytes',
+  what: 'bootstrap token of a caller',
+  default: 4096,
+  unit: 'bytes',
+  past: 'refused as unauthenticated',
+});
 /** No token holds longer. */
-export const MAX_TOKEN_TTL_MS = 366 * 24 * 3_600_000;
+export const MAX_TOKEN_TTL_MS = limit({
+  name: 'citadel.token-lifetime',
+  what: 'lifetime that a reusable bootstrap token can be made with',
+  default: 366 * 24 * 3_600_000,
+  unit: 'ms',
+  past: 'refused as invalid',
+});
 /** A token for a few uses is for the start that follows. */
-const MAX_COUNTED_TTL_MS = 7 * 24 * 3_600_000;
+const MAX_COUNTED_TTL_MS = limit({
+  name: 'citadel.counted-token-lifetime',
+  what: 'lifetime that a bootstrap token for a number of uses can be made with',
+  default: 7 * 24 * 3_600_000,
+  unit: 'ms',
+  past: 'refused as invalid',
+});
 export const MAX_USES = 100;
 /** How far the clocks of two replicas may differ. */
 export const SKEW_MS = 60_000;

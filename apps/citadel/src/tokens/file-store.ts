@@ -12,7 +12,8 @@ import {
 import { dirname, join } from 'node:path';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
-import { createSealedDirectory, hasSealedDirectory, syncDirectory } from '../keystore/sealed-directory.ts';
+import { syncDirectory } from '@flotilla/runtime/disk';
+import { createSealedDirectory, hasSealedDirectory } from '../keystore/sealed-directory.ts';
 import { decodeRecord, encodeRecord, type TokenRecord } from './token-record.ts';
 import type { TokenStore } from './token-store.ts';
 
@@ -123,7 +124,7 @@ export function openTokenState(directory: string, logger: Logger): TokenStore {
 function readRecords(path: string): { readonly records: Map<string, TokenRecord>; readonly lines: number } {
   if (!existsSync(path)) {
     throw new FlotillaError('invalid', `${path} is missing, and with it which bootstrap tokens were used or revoked`, {
-      hint: `Put it back from a backup. Or remove ${dirname(path)}: that makes a new token key, and every token that was given out is void.`,
+      hint: `Put it back from a backup. Or remove ${dirname(path)} and begin anew with the token key (--begin-anew), which makes every token void that was given out.`,
     });
   }
   const records = new Map<string, TokenRecord>();
@@ -138,7 +139,7 @@ function readRecords(path: string): { readonly records: Map<string, TokenRecord>
     else if (forgotten !== null) records.delete(forgotten);
     else {
       throw new FlotillaError('invalid', `${path}:${index + 1} is damaged`, {
-        hint: `Put the file back from a backup. Or remove ${dirname(path)}: that makes a new token key, and every token that was given out is void.`,
+        hint: `Put the file back from a backup. Or remove ${dirname(path)} and begin anew with the token key (--begin-anew), which makes every token void that was given out.`,
       });
     }
   }

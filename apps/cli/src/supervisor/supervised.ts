@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { writeSync } from 'node:fs';
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
+import type { RotatingFile } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import type { Reaper } from './reaper.ts';
 
@@ -14,9 +14,9 @@ export interface ProcessSpec {
   /** A function is asked at every start; when it fails, that is a start that failed. */
   readonly env: ProcessEnvironment | (() => Promise<ProcessEnvironment>);
   readonly directory: string;
-  /** File descriptor that takes standard output and error. */
-  readonly output: number;
-  /** Take standard output by a pipe instead, line by line. */
+  /** Takes standard output and error. They come by pipes, so that a full disk is never the program's affair. */
+  readonly output: Pick<RotatingFile, 'write'>;
+  /** Take standard output line by line instead. */
   readonly onLine?: (line: string) => void;
   /** Hear standard error line by line; it goes to `output` all the same. */
   readonly onErrorLine?: (line: string) => void;
@@ -77,16 +77,13 @@ export class SupervisedProcess {
       cwd: directory,
       env: { ...env },
       detached: true,
-      stdio: ['ignore', onLine === undefined ? output : 'pipe', onErrorLine === undefined ? output : 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    if (onLine !== undefined && child.stdout !== null) readLines(child.stdout, onLine);
-    if (onErrorLine !== undefined && child.stderr !== null) {
-      readLines(child.stderr, (line) => {
-        writeSync(output, `${line}\n`);
-        onErrorLine(line);
-      });
-    }
+    if (onLine === undefined) child.stdout?.on('data', (chunk: Buffer) => output.write(chunk));
+    else if (child.stdout !== null) readLines(child.stdout, onLine);
+    child.stderr?.on('data', (chunk: Buffer) => output.write(chunk));
+    if (onErrorLine !== undefined && child.stderr !== null) readLines(child.stderr, onErrorLine);
     this.#exit = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#ended(child, startedMs, code, signal);

@@ -68,6 +68,7 @@ interface Presence extends Claimant {
  * ```
  * connected ─▶ written with this pilot as controller; galley makes no version of it when it has the very same
  * last stream ends ─▶ grace ─▶ removed, if this pilot is still its controller
+ *                      └─ it said that it goes: without grace
  *                      └─ back within the grace: written, as above
  * missing while connected ─▶ written again
  * changed while connected ─▶ written again, unless another pilot controls it: the proxy went there, or has a stream
@@ -139,7 +140,7 @@ export class Registration {
     this.#hold(id, { ...claimant, streams: (known?.streams ?? 0) + 1 }, known?.rivals ?? []);
   }
 
-  disconnected(node: ProxyNode, identity: string): void {
+  disconnected(node: ProxyNode, identity: string, isLeaving = false): void {
     if (this.#isClosed) return;
     const key = keyOf(entryOf(node, this.#options.pilotId));
     const id = formatKey(key);
@@ -163,10 +164,12 @@ export class Registration {
     }
     // What was not written yet would overtake the pilot that the proxy is connected to now.
     this.#writer.forget(id);
-    presence.leaving = this.#options.clock.after(this.#options.settings.graceMs, () => {
+    const remove = () => {
       this.#presences.delete(id);
       this.#writer.remove(id, { key, controller: this.#options.pilotId });
-    });
+    };
+    if (isLeaving) remove();
+    else presence.leaving = this.#options.clock.after(this.#options.settings.graceMs, remove);
   }
 
   close(): void {

@@ -103,7 +103,7 @@ function entryName(workload: string, address: string, port: number | undefined):
       .toLowerCase()
       // Each by one of its own: the zeros that an IPv6 address leaves out stand in different places.
       .replaceAll(/[^a-z0-9-]/g, '-')
-      .replaceAll(/^-+|-+$/g, '')
+      .replaceAll(/^-+|(?<!-)-+$/g, '')
   );
 }
 

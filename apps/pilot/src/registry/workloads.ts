@@ -40,7 +40,7 @@ function readWorkload(entry: Config<'WorkloadEntry'>): Workload {
 
 function targetPorts(text: string): Readonly<Record<string, number>> {
   const ports: Record<string, number> = {};
-  for (const [, target = '', real] of text.matchAll(/(\d+)=(\d+)/g)) ports[target] = Number(real);
+  for (const [, target = '', real] of text.matchAll(/(?<!\d)(\d+)=(\d+)/g)) ports[target] = Number(real);
   return ports;
 }
 

@@ -52,6 +52,8 @@ const OPTIONS: AgentOptions = {
   random: Math.random,
 };
 
+const SOCKETS = { sdsPath: '/run/agent/sds.sock', adminPath: '/run/agent/admin.sock' };
+
 describe('an agent with the own data plane', () => {
   it('tells local users apart only where it can', async () => {
     for (const where of [{ envoy: '/usr/bin/envoy' }, { interceptionMode: 'REDIRECT' as const }]) {
@@ -81,8 +83,9 @@ describe("the agent's bootstrap", () => {
   });
 
   it('asks for everything over delta ADS, expects pilot by its identity, and holds no secret', async () => {
-    const bootstrap = buildBootstrap(OPTIONS, buildNode(OPTIONS, []), '/run/agent/sds.sock');
-    expect(checkBootstrap(bootstrap, { cluster: () => undefined, listener: () => undefined })).toEqual([]);
+    const bootstrap = buildBootstrap(OPTIONS, buildNode(OPTIONS, []), SOCKETS);
+    const own = buildBootstrap(OPTIONS, buildNode(OPTIONS, []), null);
+    expect(checkBootstrap(own, { cluster: () => undefined, listener: () => undefined })).toEqual([]);
     const json = JSON.stringify(
       toJson(BootstrapSchema, bootstrap, { registry: await loadAllTypes(), useProtoFieldName: true }),
     );
@@ -103,7 +106,7 @@ describe('secrets over a Unix socket', () => {
     const identity = createTestIdentity(first);
     const server = await serveSds({ path: join(folder, 'sds.sock'), identity, logger: silentLogger });
     const secrets = createSecretTable();
-    const bootstrap = buildBootstrap(OPTIONS, create(NodeSchema, { id: 'x' }), server.path);
+    const bootstrap = buildBootstrap(OPTIONS, create(NodeSchema, { id: 'x' }), { ...SOCKETS, sdsPath: server.path });
     const cluster = bootstrap.staticResources?.clusters.find(({ name }) => name === 'sds-grpc');
     if (cluster === undefined) throw new Error('the bootstrap has an SDS cluster');
     const clients = ['default', 'ROOTCA'].map((name) =>

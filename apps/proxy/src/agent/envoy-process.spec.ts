@@ -56,6 +56,14 @@ it('ends it when closed', async () => {
   expect(isAlive(pid)).toBe(false);
 });
 
+it('lets it end when it was asked to quit', async () => {
+  await fakeEnvoy('exit 0');
+  const running = await startEnvoyProcess({ program, args: [], directory: folder, ...tools });
+  await running.quit;
+  expect(await pids()).toHaveLength(1);
+  await running.close();
+});
+
 it('starts it again when it ends by itself, in the same directory', async () => {
   await fakeEnvoy('exit 3');
   const running = await startEnvoyProcess({ program, args: [], directory: folder, ...tools });

@@ -39,8 +39,10 @@ export interface EnvoyProcessOptions {
   readonly logger: Logger;
 }
 
-/** A supervised Envoy: started again, with back-off, when it ends by itself. */
+/** A supervised Envoy: started again, with back-off, when it fails. */
 export interface EnvoyProcess {
+  /** Resolves when Envoy ended by itself and said that all is well, which it does after `/quitquitquit`. */
+  readonly quit: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
   let timer: Timer | null = null;
   let isStopping = false;
   let ended: Promise<void> = Promise.resolve();
+  const { promise: quit, resolve: onQuit } = Promise.withResolvers<void>();
 
   function run(): void {
     const startedMs = clock.monotonicMs();
@@ -78,6 +81,11 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
         child = null;
         resolve();
         if (isStopping) return;
+        if (code === 0) {
+          logger.info('Envoy was asked to quit');
+          onQuit();
+          return;
+        }
         if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) backoff.reset();
         const delayMs = backoff.nextMs();
         logger.error('Envoy ended and is started again', { code, signal, retryInMs: Math.round(delayMs) });
@@ -88,6 +96,7 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
 
   run();
   return {
+    quit,
     async close() {
       isStopping = true;
       timer?.cancel();

@@ -1,13 +1,13 @@
-import { createServer, get } from 'node:http';
-import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
-
-export interface StatusServer {
-  readonly address: SocketAddress;
-  close(): Promise<void>;
-}
+import { get, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type HttpPort, type NodeHandler, openHttpPort } from '@flotilla/http-port';
+import type { Logger } from '@flotilla/observe';
+import type { SocketAddress } from '@flotilla/runtime';
 
 export interface StatusServerOptions {
   readonly address: SocketAddress;
+  /** Names of the port beside those that are known by themselves. */
+  readonly hosts: readonly string[];
+  readonly logger: Logger;
   /** What is missing before the proxy can serve; null when it can. */
   readonly missing: () => string | null;
   /** The proxy's administration address, whose metrics are passed on; null while there is none. */
@@ -21,8 +21,15 @@ const METRICS_TIMEOUT_MS = 5_000;
  * (Istio's path) and `/readyz` (the proxy serves), `/metrics` and `/stats/prometheus` (the proxy's statistics). Open
  * before the proxy has its identity. Throws `system` when the address cannot be had.
  */
-export async function serveStatus(options: StatusServerOptions): Promise<StatusServer> {
-  const server = createServer((request, response) => {
+export function serveStatus(options: StatusServerOptions): Promise<HttpPort> {
+  const { address, hosts, logger } = options;
+  return openHttpPort({ name: 'the status port', address, hosts, logger, handler: statusPages(options) });
+}
+
+function statusPages(
+  options: Pick<StatusServerOptions, 'missing' | 'admin'>,
+): NodeHandler<IncomingMessage, ServerResponse> {
+  return (request, response) => {
     const answer = (status: number, body: string): void => {
       response.writeHead(status, { 'content-type': 'text/plain' }).end(body);
     };
@@ -64,27 +71,5 @@ export async function serveStatus(options: StatusServerOptions): Promise<StatusS
       default:
         answer(404, 'not found: there are /healthz, /healthz/ready, /readyz and /metrics\n');
     }
-  });
-  server.requestTimeout = 10_000;
-  const { host, port } = options.address;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(
-        FlotillaError.from(error, 'system').within(
-          `the status port cannot listen on ${formatAddress(options.address)}`,
-        ),
-      ),
-    );
-    server.listen({ host, port }, resolve);
-  });
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string')
-    throw new FlotillaError('internal', 'the status port has no address');
-  return {
-    address: { host, port: bound.port },
-    async close() {
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
   };
 }

@@ -360,6 +360,7 @@ const KNOWN_TEXTS: Readonly<Record<KnownRegex, readonly [strict: RegExp, lenient
 function stringCheck(rules: StringRules): Check {
   const { minLen, maxLen, minBytes, maxBytes, prefix, ignoreEmpty, wellKnown } = rules;
   const only = has(rules, 'const') ? [rules.const] : rules.in;
+  // eslint-disable-next-line no-restricted-syntax -- written in Envoy's .proto files
   const pattern = rules.pattern === '' ? null : new RegExp(rules.pattern);
   const known = wellKnown.case === 'wellKnownRegex' ? KNOWN_TEXTS[wellKnown.value] : null;
   const isStrict = !has(rules, 'strict') || rules.strict;

@@ -3,7 +3,7 @@ import type { ConnectionInfo, TlsFacts } from '../observe/stream-info.ts';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Logger } from '@flotilla/observe';
-import type { Clock } from '@flotilla/runtime';
+import { limit, type Clock } from '@flotilla/runtime';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -25,7 +25,14 @@ export type HandshakeOutcome =
     }
   | { readonly failure: string };
 
-const DEFAULT_HANDSHAKE_TIMEOUT_MS = 15_000;
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = limit({
+  name: 'proxy.tls-handshake',
+  what: 'time for a TLS handshake',
+  default: 15_000,
+  unit: 'ms',
+  setting: '`transport_socket_connect_timeout`',
+  past: 'the connection is closed',
+});
 
 /** Compiles a filter chain's transport socket; null for plain text. Throws `invalid`, naming the field. */
 export function compileDownstreamTls(

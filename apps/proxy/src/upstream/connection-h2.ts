@@ -5,6 +5,7 @@ import http2, {
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import type { Socket } from 'node:net';
+import { limit } from '@flotilla/runtime';
 import type { Http2Settings } from '../http/http2-settings.ts';
 import { KeepAlivePing } from '../http/keep-alive-ping.ts';
 import type { PooledConnection } from './pool.ts';
@@ -12,7 +13,13 @@ import type { PoolH2 } from './pool-h2.ts';
 import type { ConnectionFacts } from './dial.ts';
 
 /** Mebibytes of the whole connection's streams; more than their windows hold. */
-const MAX_SESSION_MEMORY_MIB = 64;
+const MAX_SESSION_MEMORY_MIB = limit({
+  name: 'proxy.h2-upstream-memory',
+  what: 'memory of one upstream HTTP/2 connection, in MiB',
+  default: 64,
+  unit: 'count',
+  past: 'new streams are refused',
+});
 
 /**
  * One HTTP/2 connection to a host. `node:http2` owns the socket.

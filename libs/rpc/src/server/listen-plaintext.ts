@@ -1,7 +1,6 @@
-import { createServer } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
-import type { NodeHandler } from './handler.ts';
+import { createHttp1Server, type NodeHandler } from '@flotilla/http-port';
 import { http2Options } from './limits.ts';
 
 // RFC 9113, section 3.4. Three bytes tell it from every HTTP/1.1 method.
@@ -19,7 +18,7 @@ export function createPlaintextServer(
   const h2 = createHttp2Server(http2Options(maxConcurrentStreams), handler);
   h2.on('session', onSession);
   // node:http does the listening, so that it times slow requests out and knows its idle connections.
-  const server = createServer(handler);
+  const server = createHttp1Server(handler);
   const serveHttp1 = server.listeners('connection').map((listener) => (socket: Socket) => {
     listener.call(server, socket);
   });

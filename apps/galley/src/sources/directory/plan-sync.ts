@@ -1,5 +1,6 @@
-import { describeKey, formatKey } from '@flotilla/model';
-import type { Finding } from '@flotilla/model';
+import { describeKey, FAULT_CODES, formatKey } from '@flotilla/model';
+import type { Finding, ResourceKey } from '@flotilla/model';
+import { limit } from '@flotilla/runtime';
 import type { Candidate, ResourceContent } from '../../decode/candidate.ts';
 import type { MeshEntry, MeshSet, SetChange } from '../../set/mesh-set.ts';
 import { judge } from '../../write/judge.ts';
@@ -8,17 +9,26 @@ import type { DesiredState } from './decoded-files.ts';
 
 export interface SyncPlan {
   readonly changes: readonly SetChange[];
-  /** Errors between resources, because of which changes are held back. */
+  /** Errors between resources, because of which changes are held back; and files that are empty. */
   readonly findings: readonly Finding[];
   /** Keys of the candidates that are not held back. */
   readonly accepted: ReadonlySet<string>;
 }
 
+const MAX_ROUNDS = limit({
+  name: 'galley.directory-rounds',
+  what: 'changes of a directory of which each is wrong only because another one is held back, in a row',
+  default: 16,
+  unit: 'count',
+  past: 'all changes of that moment are held back; what there was before stays',
+});
+
 /**
  * Decides what has to change so that the set has what a directory asks for.
  *
  * - Resources of other owners are left alone, until the directory's own document changes: then the last writer wins.
- * - A resource that its owner's documents name no more goes, unless a document could not be read that may name it.
+ * - A resource that its owner's documents name no more goes, unless a document could not be read that may name it, or
+ *   its file is there with nothing in it: to remove what a file has, the file is removed, or its documents are.
  * - A change that would bring about an error between resources is held back; what there was before stays.
  */
 export function planSync(
@@ -32,23 +42,32 @@ export function planSync(
     ...planPuts(wanted, set, { ...facts, tracksSource: true }).flatMap(({ change }) => change ?? []),
     ...surplus(desired, set, facts.owner),
   ];
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...emptied(desired, set, facts.owner)];
   const held = new Set<string>();
   const locators = new Map([...desired.candidates].map(([key, { locator }]) => [key, locator]));
+  let rounds = 0;
   // Every round holds back at least one change, or is the last.
   for (;;) {
     const { own, others } = judge(changes, set, { isWholeMesh: true, locators });
     const errors = [...own, ...others].filter(({ finding }) => finding.severity === 'error');
     const puts = new Set(changes.flatMap((c) => (c.type === 'put' ? [formatKey(c.entry.resource.key)] : [])));
     const culprits = new Set<string>();
+    // Of a list of causes, which other errors may share, what is put here.
+    const blamed = new Map<readonly ResourceKey[], readonly string[]>();
+    const blame = (keys: readonly ResourceKey[]): boolean => {
+      const known = blamed.get(keys) ?? keys.map(formatKey).filter((key) => puts.has(key));
+      if (!blamed.has(keys)) known.forEach((key) => culprits.add(key));
+      blamed.set(keys, known);
+      return known.length > 0;
+    };
     for (const { finding, causes } of errors) {
-      const subject = finding.resource === null ? '' : formatKey(finding.resource);
-      const blamed = puts.has(subject) ? [subject] : causes.map(formatKey).filter((key) => puts.has(key));
+      const isOwn = finding.resource !== null && puts.has(formatKey(finding.resource));
+      if (isOwn && finding.resource !== null) culprits.add(formatKey(finding.resource));
       // What a deletion leaves dangling is said by the analysis of the whole set; it does not hold anything back.
-      if (blamed.length > 0) findings.push(finding);
-      blamed.forEach((key) => culprits.add(key));
+      if (isOwn || causes.map(blame).includes(true)) findings.push(finding);
     }
     if (culprits.size === 0) break;
+    if (++rounds >= MAX_ROUNDS) puts.forEach((key) => culprits.add(key));
     culprits.forEach((key) => held.add(key));
     changes = changes.filter((c) => c.type === 'delete' || !culprits.has(formatKey(c.entry.resource.key)));
   }
@@ -76,9 +95,29 @@ function surplus(desired: DesiredState, set: MeshSet, owner: string): readonly S
   for (const { resource, owner: current } of set.entries()) {
     const key = formatKey(resource.key);
     if (current !== owner || desired.candidates.has(key) || desired.refused.has(key)) continue;
-    if (!desired.unclear.has(resource.origin.source)) changes.push({ type: 'delete', key: resource.key });
+    const { source } = resource.origin;
+    if (!desired.unclear.has(source) && !desired.empty.has(source)) changes.push({ type: 'delete', key: resource.key });
   }
   return changes;
+}
+
+/** One warning for each empty file whose resources stay. */
+function emptied(desired: DesiredState, set: MeshSet, owner: string): readonly Finding[] {
+  const kept = new Map<string, number>();
+  for (const { resource, owner: current } of set.entries()) {
+    const { source } = resource.origin;
+    if (current !== owner || !desired.empty.has(source) || desired.candidates.has(formatKey(resource.key))) continue;
+    kept.set(source, (kept.get(source) ?? 0) + 1);
+  }
+  return [...kept].map(([source, count]) => ({
+    severity: 'warning',
+    code: FAULT_CODES.unreadable,
+    resource: null,
+    field: '',
+    origin: { source, line: 0, column: 0 },
+    message: `the file is empty: ${count === 1 ? 'the resource' : `the ${count} resources`} that it had before stay in force`,
+    hint: 'To remove them remove the file, or leave a comment in it.',
+  }));
 }
 
 /** Names what a directory asks for and somebody else has changed, for the log. */
