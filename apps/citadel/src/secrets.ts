@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import type { Clock } from '@flotilla/runtime';
 import type { SpiffeId } from '@flotilla/spiffe';
-import { createBootstrapTokens } from './authenticate/bootstrap-token.ts';
+import { createBootstrapTokens } from './tokens/bootstrap-token.ts';
 import { createRootCertificate } from './sign/root-certificate.ts';
 
 /** What citadel takes as `keys` when a platform keeps them, PEM. */
@@ -22,7 +22,17 @@ export async function createMeshKeys(trustDomain: string, clock: Clock): Promise
   };
 }
 
-/** A bootstrap token as citadel with this token key makes them. Throws `invalid` as `createToken` does. */
-export function createBootstrapToken(tokenKeyPem: string, id: SpiffeId, ttlMs: number, clock: Clock): string {
-  return createBootstrapTokens(createPrivateKey(tokenKeyPem), id.trustDomain, clock).create(id, ttlMs).token;
+/**
+ * A reusable bootstrap token as citadel with this token key makes them, for platforms that start containers again with
+ * the same files; citadel knows of it once it was used. `workload` `''`: any of the service account. Throws `invalid` as
+ * `createToken` does.
+ */
+export function createReusableToken(
+  tokenKeyPem: string,
+  { id, workload }: { readonly id: SpiffeId; readonly workload: string },
+  ttlMs: number,
+  clock: Clock,
+): string {
+  const tokens = createBootstrapTokens(createPrivateKey(tokenKeyPem), id.trustDomain, clock);
+  return tokens.create({ id, workload, uses: 0 }, ttlMs).token;
 }

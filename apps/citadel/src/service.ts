@@ -1,8 +1,19 @@
 import { openLocalIdentity } from '@flotilla/identity';
+import { openRedis, redisSettingsOf } from '@flotilla/redis';
 import { serveRpc } from '@flotilla/rpc/server';
-import { compileAdminPolicy, CONTROL_PLANE_NAMESPACE, type Service } from '@flotilla/service';
+import { FlotillaError } from '@flotilla/runtime';
+import {
+  compileAdminPolicy,
+  CONTROL_PLANE_NAMESPACE,
+  type Service,
+  type ServiceContext,
+  type SettingsOf,
+} from '@flotilla/service';
 import { citadelSettings, keySourceOf } from './settings.ts';
 import { startCitadel } from './start.ts';
+import { openTokenState } from './tokens/file-store.ts';
+import { createRedisTokenStore } from './tokens/redis-store.ts';
+import type { TokenStore } from './tokens/token-store.ts';
 
 /** Citadel as a process of its own. */
 export const citadelService: Service<typeof citadelSettings> = {
@@ -10,10 +21,11 @@ export const citadelService: Service<typeof citadelSettings> = {
   summary: 'certificate authority of the mesh',
   statusAddress: '0.0.0.0:8061',
   settings: citadelSettings,
-  async start({ settings, logger, telemetry, stop, drainMs, clock, random }) {
+  async start(context) {
+    const { settings, logger, telemetry, stop, drainMs, clock, random } = context;
     const { trustDomain, maxCertificateTtl, adminTokenFile, admins } = settings;
     const citadel = await startCitadel({
-      keys: keySourceOf(settings),
+      keys: keySourceOf(settings, tokenStoreOf(context)),
       trustDomain,
       defaultTtlMs: maxCertificateTtl,
       maxTtlMs: maxCertificateTtl,
@@ -40,3 +52,24 @@ export const citadelService: Service<typeof citadelSettings> = {
     logger.info('certificates', { url: server.url, trustDomain });
   },
 };
+
+/** Where it is kept what became of tokens, unless citadel keeps its keys itself; `null`: nowhere. Throws `usage`. */
+function tokenStoreOf({
+  settings,
+  logger,
+  stop,
+  clock,
+  random,
+}: ServiceContext<SettingsOf<typeof citadelSettings>>): (() => TokenStore) | null {
+  const { tokenState } = settings;
+  const redis = redisSettingsOf(settings);
+  if (redis === null) return tokenState === null ? null : () => openTokenState(tokenState, logger);
+  if (tokenState !== null) {
+    throw new FlotillaError('usage', '--redis-url and --token-state are two places for one thing: give one of them');
+  }
+  return () => {
+    const connection = openRedis({ settings: redis, logger, clock, random });
+    stop.push('connection to Redis', () => connection.close());
+    return createRedisTokenStore(connection);
+  };
+}

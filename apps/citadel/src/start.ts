@@ -10,7 +10,6 @@ import {
   type WorkloadCertificate,
 } from '@flotilla/spiffe';
 import { compileAuthenticate } from './authenticate/authenticate.ts';
-import { createBootstrapTokens } from './authenticate/bootstrap-token.ts';
 import { createRateLimit, DEFAULT_RATE_LIMIT, type RateLimitSettings } from './authenticate/rate-limit.ts';
 import type { Issuing } from './issue.ts';
 import { type KeySource, openKeys } from './keystore/key-source.ts';
@@ -22,6 +21,9 @@ import { createAuthority } from './sign/authority.ts';
 import { checkedLimits, grantTtlMs } from './sign/lifetime.ts';
 import { decodeSigningRequest } from './sign/signing-request.ts';
 import { trustBundleOf, type CaSlots } from './slots.ts';
+import { createBootstrapTokens, SKEW_MS } from './tokens/bootstrap-token.ts';
+import { createMinter } from './tokens/mint.ts';
+import { createTokenLedger } from './tokens/token-ledger.ts';
 
 export interface CitadelOptions {
   readonly keys: KeySource;
@@ -49,14 +51,18 @@ export interface Citadel {
     readonly namespace: string;
     readonly serviceAccount: string;
     readonly ttlMs: number;
-  }): Promise<{ readonly token: string; readonly expiresAtMs: number }>;
+    /** Default: any of the service account. */
+    readonly workload?: string;
+    /** How many keys may use it, 0 for any number. Default: 1. */
+    readonly uses?: number;
+  }): Promise<{ readonly token: string; readonly id: string; readonly expiresAtMs: number }>;
   /** A certificate for a server in this process. The lifetime is held within the limits. */
   issueFor(id: SpiffeId, ttlMs: number): Promise<WorkloadCertificate>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the authority of a trust domain; the host serves its routes. Throws `system` when the key directory cannot be
+ * Opens the authority of a trust domain; the host serves its routes. It closes the store of tokens that it is given. Throws `system` when the key directory cannot be
  * used, and `invalid` for settings or keys that cannot.
  */
 export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
@@ -64,12 +70,16 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
   if (!isTrustDomain(trustDomain)) throw new FlotillaError('invalid', `"${trustDomain}" is not a trust domain`);
   const minTtlMs = options.minTtlMs ?? Math.min(60_000, maxTtlMs, options.defaultTtlMs);
   const lifetime = checkedLimits({ defaultTtlMs: options.defaultTtlMs, minTtlMs, maxTtlMs });
-  const { root, tokenKey } = await openKeys(options.keys, trustDomain, clock);
+  const { root, tokenKey, tokenStore } = await openKeys(options.keys, trustDomain, clock);
   const tokens = createBootstrapTokens(tokenKey, trustDomain, clock);
+  const limits = { maxCertificateTtlMs: maxTtlMs, skewMs: SKEW_MS };
+  const ledger = createTokenLedger({ store: tokenStore, limits, clock, logger });
+  const mint = createMinter({ tokens, ledger, trustDomain, logger });
   const slots: CaSlots = { current: await createAuthority(root, clock), next: null };
   const bundle = trustBundleOf(slots, trustDomain);
   const issuing: Issuing = {
     authenticate: compileAuthenticate(tokens, trustDomain, clock),
+    ledger,
     takeAllowance: createRateLimit(options.rateLimit ?? DEFAULT_RATE_LIMIT, clock),
     slots,
     lifetime,
@@ -83,11 +93,9 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
     rootsPem: bundle.rootsPem,
     routes(router) {
       routeIstioCertificateService(router, issuing);
-      routeCitadelService(router, { issuing, tokens, bundle: () => bundle, authoriseAdmin: options.authoriseAdmin });
+      routeCitadelService(router, { issuing, mint, bundle: () => bundle, authoriseAdmin: options.authoriseAdmin });
     },
-    async createToken({ namespace, serviceAccount, ttlMs }) {
-      return tokens.create({ trustDomain, namespace, serviceAccount }, ttlMs);
-    },
+    createToken: ({ workload = '', uses = 1, ...request }) => mint({ ...request, workload, uses }),
     async issueFor(id, ttlMs) {
       const { privateKeyPem, csrPem } = await createKeyAndCsr(id);
       const { publicKey } = await decodeSigningRequest(csrPem);
@@ -96,10 +104,10 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
         publicKey,
         ttlMs: grantTtlMs(ttlMs, lifetime),
         dnsNames: dnsNamesOf(id),
+        grant: null,
       });
       return workloadCertificate({ chainPem: issued.pem, privateKeyPem, rootsPem: bundle.rootsPem });
     },
-    // Nothing is held open between requests: keys are read at the start.
-    close: () => Promise.resolve(),
+    close: () => tokenStore.close(),
   };
 }

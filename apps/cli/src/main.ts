@@ -139,11 +139,33 @@ withApi(program.command('proxy-status').description('show which proxy has which 
   .addOption(output('json'))
   .action(async (options) => (await import('./commands/proxy-status.ts')).proxyStatus(options));
 
-withApi(program.command('token').description('make a bootstrap token for one workload identity'))
+const token = program.command('token').description('make, list and revoke the tokens that proxies start with');
+
+withApi(token.command('create', { isDefault: true }).description('make a bootstrap token for one workload (default)'))
   .requiredOption('--service-account <name>', 'service account')
   .option('-n, --namespace <name>', 'namespace', 'default')
+  .option('--workload <name>', 'only for this workload; default: any of the service account')
   .option('--ttl <duration>', 'how long the token is good for', '1h')
-  .action(async (options) => (await import('./commands/token.ts')).token(options));
+  .option('--uses <number>', 'how many proxies may start with it; default: 1')
+  .option(
+    '--reusable',
+    'any number may, until it expires or is revoked: where containers start again with the same token',
+  )
+  .option('--label <name=value>', 'describe the workload, as a WorkloadGroup: a label; may be repeated', repeat)
+  .option('--port <name=number>', 'describe the workload: where a port is; may be repeated', repeat)
+  .option('--address <address>', 'describe the workload: where it may be; may be repeated', repeat)
+  .addOption(
+    new Option('--type <type>', 'describe the workload: of which type its proxies are').choices(['sidecar', 'router']),
+  )
+  .action(async (options) => (await import('./commands/token.ts')).createToken(options));
+
+withApi(token.command('list').description('show the tokens that are known, and what became of them'))
+  .addOption(output('json'))
+  .action(async (options) => (await import('./commands/token.ts')).listTokens(options));
+
+withApi(token.command('revoke').description('end tokens, and the renewal of the certificates that go back to them'))
+  .argument('<id...>', 'as the list shows it, or the token itself')
+  .action(async (ids, options) => (await import('./commands/token.ts')).revokeTokens(ids, options));
 
 /** A program that reads its settings itself; `--help` after its name lists them. */
 function hosted(name: string, description: string, run: (argv: readonly string[]) => Promise<number>): void {
@@ -162,7 +184,11 @@ program
   .command('secrets')
   .description('make the files that the services of a new mesh start with: root, keys, passwords and bootstrap tokens')
   .requiredOption('--out <directory>', 'where; files that are there already stay')
-  .option('--workload <namespace/service-account>', 'make a bootstrap token for it; may be repeated', repeat)
+  .option(
+    '--workload <namespace/service-account[/workload]>',
+    'make a reusable bootstrap token for it; may be repeated',
+    repeat,
+  )
   .option('--ttl <duration>', 'how long the tokens are good for', '8760h')
   .option(
     '--mode <mode>',

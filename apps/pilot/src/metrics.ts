@@ -1,7 +1,8 @@
 import type { Telemetry } from '@flotilla/observe';
 import type { XdsShortName } from '@flotilla/xds';
+import type { AlarmKind } from './binding/alarms.ts';
 
-/** Pilot's metrics, by Istio's names. */
+/** Pilot's metrics, by Istio's names where it has them. */
 export interface PilotMetrics {
   pushed(type: XdsShortName, bytes: number): void;
   rejected(type: XdsShortName): void;
@@ -9,9 +10,11 @@ export interface PilotMetrics {
   cut(): void;
   /** Time from a change's arrival until the last affected proxy was sent it. */
   converged(durationMs: number): void;
+  /** A proxy said of itself what it may not. */
+  claimed(kind: AlarmKind): void;
 }
 
-export const noMetrics: PilotMetrics = { pushed() {}, rejected() {}, cut() {}, converged() {} };
+export const noMetrics: PilotMetrics = { pushed() {}, rejected() {}, cut() {}, converged() {}, claimed() {} };
 
 export interface Gauges {
   services(): number;
@@ -37,6 +40,9 @@ export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMe
     description: "Seconds from a change's arrival until every affected proxy was sent it.",
     advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30] },
   });
+  const claims = meter.createCounter('pilot_proxy_claims', {
+    description: 'Claims of proxies that were refused, overridden, or contested by another proxy.',
+  });
   const gauge = (name: string, description: string, read: () => number) =>
     meter.createObservableGauge(name, { description }).addCallback((result) => result.observe(read()));
   gauge('pilot_services', 'Services known to pilot.', gauges.services);
@@ -54,6 +60,7 @@ export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMe
       size.record(bytes, { type: type.toLowerCase() });
     },
     rejected: (type) => rejects.add(1, { type: type.toLowerCase() }),
+    claimed: (verdict) => claims.add(1, { verdict }),
     cut: () => cuts.add(1),
     converged: (durationMs) => convergence.record(durationMs / 1000),
   };

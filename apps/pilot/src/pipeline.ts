@@ -7,6 +7,8 @@ import type { Caller } from '@flotilla/rpc';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { applyUpdate, DEFAULT_ROOT_NAMESPACE, emptyMesh, meshDefaults, ResourceCache } from '@flotilla/translate';
+import { createAdmission } from './binding/admission.ts';
+import { Alarms } from './binding/alarms.ts';
 import { Follower } from './ingest/follow.ts';
 import { keepJoined } from './ingest/join.ts';
 import { createPilotId } from './ingest/pilot-id.ts';
@@ -122,6 +124,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
     const joining = keepJoined(membership, pilotId, { clock, random, logger });
     stop.push('membership', () => joining.close());
   }
+  const alarms = new Alarms({ clock, logger, count: (kind) => metrics.claimed(kind) });
   const registration = new Registration({
     pilotId,
     membership,
@@ -130,6 +133,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
     clock,
     random,
     logger,
+    alarms,
   });
   stop.push('registration', () => registration.close());
 
@@ -143,6 +147,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
   const debouncer = new Debouncer(options.debounce ?? DEFAULT_DEBOUNCE, clock, push);
   stop.push('debounce', () => debouncer.close());
 
+  let readmit = (): void => undefined;
   const follower = new Follower({
     galley,
     bus,
@@ -150,9 +155,11 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
     random,
     logger,
     onUpdate(update) {
+      const { bindings } = mesh;
       mesh = applyUpdate(mesh, update);
       changedAtMs ??= clock.monotonicMs();
       registration.update(mesh);
+      if (mesh.bindings !== bindings) readmit();
       if (isReady) {
         debouncer.trigger();
         return;
@@ -174,7 +181,13 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
         options.xdsTls === null || options.identity === null
           ? null
           : { address: options.xdsTls, identity: options.identity },
-      trustDomains: [options.trustDomain, ...options.meshConfig.trustDomainAliases],
+      admission: createAdmission({
+        trustDomains: [options.trustDomain, ...options.meshConfig.trustDomainAliases],
+        bindings: () => mesh.bindings,
+        ready,
+        isReady: () => isReady,
+        alarms,
+      }),
       sessions,
       presence: registration,
       cache,
@@ -184,6 +197,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       metrics,
       limits: { ...STREAM_LIMITS, ...options.limits },
     });
+    readmit = () => ads.readmit();
     stop.push('ADS', () => ads.close());
     await follower.start();
     return {
@@ -192,7 +206,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       xdsTls: ads.tls as XdsTls,
       ready,
       id: pilotId,
-      routes: statusRoutes({ pilotId, sessions, isolation, mesh: () => mesh, access: options.access ?? OPEN }),
+      routes: statusRoutes({ pilotId, sessions, isolation, mesh: () => mesh, alarms, access: options.access ?? OPEN }),
       version: () => mesh.version,
       // Last opened, first closed: the streams end before registration, which by then no longer listens.
       close: async () => {

@@ -22,6 +22,7 @@ import type { ProxyContext } from './config/context.ts';
 import { lateNames, openProxyConfig } from './config/proxy-config.ts';
 import { type CompiledListener, compileListener, openListenerManager } from './downstream/listener.ts';
 import { OwnListeners } from './downstream/own-listeners.ts';
+import type { AdmitConnection } from './downstream/peer-user.ts';
 import { checkHttpFilter, perFilterCompiler } from './http/filters/registry.ts';
 import { compileRouteTable } from './http/route/compile.ts';
 import type { RouteTable } from './http/route/route.ts';
@@ -55,6 +56,8 @@ export interface ProxyOptions {
   readonly reusePort?: boolean;
   readonly concurrency?: number;
   readonly configPath?: string;
+  /** Users of this machine that may connect to outbound listeners, by number; default: whoever can. Linux. */
+  readonly localUsers?: readonly number[];
   /** How much is kept of access logs in files. */
   readonly logBounds?: LogBounds;
   /** How long connections of removed listeners may go on, milliseconds. */
@@ -146,7 +149,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     };
 
     // Downstream: accept, sniff, filter chain, TLS, connection manager or TCP proxy.
+    const admitOutbound = options.localUsers === undefined ? null : await openAdmission(options.localUsers, ctx, stop);
     const listeners = openListenerManager(ctx, {
+      ...(admitOutbound === null ? {} : { admitOutbound }),
       reusePort: options.reusePort === true,
       own,
       // Workers share the limit evenly: none knows how many connections the others have.
@@ -267,4 +272,19 @@ function adminAddressOf(bootstrap: Bootstrap): SocketAddress | null {
     throw new FlotillaError('invalid', 'admin.address must be a socket_address with a port_value');
   }
   return { host: address.value.address, port: address.value.portSpecifier.value };
+}
+
+async function openAdmission(
+  users: readonly number[],
+  { stats, logger }: ProxyContext,
+  stop: StopStack,
+): Promise<AdmitConnection> {
+  const [{ openSocketDiagnosis }, { admitUsers }] = await Promise.all([
+    import('./downstream/socket-diagnosis.ts'),
+    import('./downstream/peer-user.ts'),
+  ]);
+  const diagnosis = await openSocketDiagnosis();
+  stop.push('questions about local users', () => diagnosis.close());
+  const refused = stats.counter('listener_manager.local_user_refused');
+  return admitUsers(users, diagnosis, { logger, onRefused: () => (refused.value += 1) });
 }

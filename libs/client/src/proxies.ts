@@ -1,6 +1,7 @@
 import type { CallOptions, Client } from '@connectrpc/connect';
 import { FlotillaError } from '@flotilla/runtime';
 import {
+  type ClaimAlarm,
   type PilotService,
   type ProxyStatus,
   SyncState,
@@ -23,6 +24,8 @@ export type PilotReport =
       readonly proxies: readonly ProxyStatus[];
       /** Resources that some kind of proxy refuses, and does not get as they are written. */
       readonly withheld: readonly WithheldResource[];
+      /** What proxies said of themselves and may not, the latest first. */
+      readonly claimAlarms: readonly ClaimAlarm[];
       readonly error: null;
     }
   | {
@@ -31,6 +34,7 @@ export type PilotReport =
       readonly version: null;
       readonly proxies: readonly [];
       readonly withheld: readonly [];
+      readonly claimAlarms: readonly [];
       readonly error: FlotillaError;
     };
 
@@ -39,13 +43,13 @@ export function reportProxies(pilots: readonly PilotClient[], options: CallOptio
   return Promise.all(
     pilots.map(async ({ url, client }): Promise<PilotReport> => {
       try {
-        const { version, proxies, pilotId, withheld } = await client.listProxies({}, options);
-        return { url, pilotId, version, proxies, withheld, error: null };
+        const { version, proxies, pilotId, withheld, claimAlarms } = await client.listProxies({}, options);
+        return { url, pilotId, version, proxies, withheld, claimAlarms, error: null };
       } catch (thrown) {
         options.signal?.throwIfAborted();
         const error = FlotillaError.from(thrown);
         if (error.code !== 'unavailable') throw error;
-        return { url, pilotId: '', version: null, proxies: [], withheld: [], error };
+        return { url, pilotId: '', version: null, proxies: [], withheld: [], claimAlarms: [], error };
       }
     }),
   );

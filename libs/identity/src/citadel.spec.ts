@@ -165,6 +165,18 @@ describe('openCitadelIdentity', () => {
     expect(requests.map((request) => request.proof)).toEqual(['token', 'token']);
   });
 
+  it('tells when it has expired and citadel refuses another one', async () => {
+    const { open, clock, citadel } = world();
+    const lost: string[] = [];
+    await open({ onLost: ({ code }) => lost.push(code) });
+    citadel.failure = new FlotillaError('unauthenticated', 'used already');
+    clock.advance(HOUR * 0.75);
+    await vi.waitFor(() => expect(clock.pendingCount).toBe(1));
+    expect(lost).toEqual([]);
+    clock.advance(HOUR);
+    await vi.waitFor(() => expect(lost).toContain('unauthenticated'));
+  });
+
   it('notices within half a minute that the wall clock jumped while timers stood still', async () => {
     const { open, clock, citadel, requests, settled } = world();
     const sleeping = sleepingClock(clock);
@@ -193,6 +205,17 @@ describe('openCitadelIdentity', () => {
     citadel.failure = null;
     clock.advance(1_000);
     expect((await identity).current()?.spiffeId).toEqual(id);
+  });
+
+  it('tries a token with one key until it gave a certificate, whose answer may have been lost', async () => {
+    const { open, clock, requests, citadel } = world();
+    citadel.failure = new FlotillaError('unavailable', 'no answer');
+    const identity = open();
+    await vi.waitFor(() => expect([requests.length, clock.pendingCount]).toEqual([1, 1]));
+    citadel.failure = null;
+    clock.advance(1_000);
+    await identity;
+    expect(requests.map(({ csrPem }) => csrPem)).toEqual([requests[0]?.csrPem, requests[0]?.csrPem]);
   });
 
   it('stops waiting when told to', async () => {

@@ -13,6 +13,7 @@ import {
   formatSpiffeId,
   workloadCertificate,
   type IdentitySource,
+  type KeyAndCsr,
   type SpiffeId,
   type WorkloadCertificate,
 } from '@flotilla/spiffe';
@@ -39,6 +40,8 @@ export interface CitadelIdentityOptions {
   readonly logger: Logger;
   /** Gives up waiting for the first certificate. */
   readonly signal?: AbortSignal;
+  /** The certificate has expired, and citadel refuses another one. It is tried again all the same. */
+  readonly onLost?: (error: FlotillaError) => void;
   /** Default: `createRpcTransport`. */
   readonly createTransport?: (options: RpcTransportOptions) => RpcTransport;
 }
@@ -48,31 +51,43 @@ const CALL_TIMEOUT_MS = 10_000;
 /**
  * The identity of this process, from citadel. Resolves with the first certificate, and waits for citadel if it is
  * away; throws `unauthenticated` or `forbidden` when it refuses. Every renewal makes a new key, authenticates with the
- * old certificate, and falls back to the token when that has expired or is not accepted. Keys are never written
- * anywhere.
+ * old certificate, and falls back to the token when that has expired or is not accepted. A token is tried with one key
+ * until it gave a certificate: citadel knows a try whose answer got lost by its key. Keys are never written anywhere.
  */
 export function openCitadelIdentity(options: CitadelIdentityOptions): Promise<IdentitySource> {
   const { clock, random, logger, signal } = options;
   const subject = formatSpiffeId(options.id);
+  let tried: { readonly token: string; readonly key: KeyAndCsr } | null = null;
+  const byToken = async (
+    token: string,
+    roots: string | undefined,
+    abort: AbortSignal,
+  ): Promise<WorkloadCertificate> => {
+    if (tried?.token !== token) tried = { token, key: await createKeyAndCsr(options.id) };
+    const certificate = await requestCertificate(options, { token, roots }, tried.key, abort);
+    tried = null;
+    return certificate;
+  };
   const obtain = async (current: WorkloadCertificate | null, abort: AbortSignal): Promise<WorkloadCertificate> => {
     try {
       if (current !== null && current.notAfterMs > clock.now()) {
         try {
-          return await requestCertificate(options, { certificate: current }, abort);
+          return await requestCertificate(options, { certificate: current }, await createKeyAndCsr(options.id), abort);
         } catch (thrown) {
           const token = tokenOf(options);
           if (fromConnectError(thrown).code !== 'unauthenticated' || token === null) throw thrown;
-          return await requestCertificate(options, { token, roots: current.rootsPem }, abort);
+          return await byToken(token, current.rootsPem, abort);
         }
       }
       const token = tokenOf(options);
       if (token === null) throw new FlotillaError('unauthenticated', 'there is no bootstrap token');
-      return await requestCertificate(options, { token, roots: current?.rootsPem ?? options.ca.rootPem }, abort);
+      return await byToken(token, current?.rootsPem ?? options.ca.rootPem, abort);
     } catch (thrown) {
       throw fromConnectError(thrown).within(`no certificate for ${subject}`);
     }
   };
-  return openRotatingIdentity({ obtain, clock, random, logger }, signal);
+  const { onLost } = options;
+  return openRotatingIdentity({ obtain, clock, random, logger, ...(onLost === undefined ? {} : { onLost }) }, signal);
 }
 
 type Proof =
@@ -81,6 +96,7 @@ type Proof =
 async function requestCertificate(
   options: CitadelIdentityOptions,
   proof: Proof,
+  { privateKeyPem, csrPem }: KeyAndCsr,
   signal: AbortSignal,
 ): Promise<WorkloadCertificate> {
   const { ca, id } = options;
@@ -97,7 +113,6 @@ async function requestCertificate(
       : { url: ca.url, tls: { serverSpiffeId, identity: createStaticIdentity(proof.certificate) } },
   );
   try {
-    const { privateKeyPem, csrPem } = await createKeyAndCsr(id);
     const client = createClient(CitadelService, transport);
     const request = { csrPem, ttl: durationFromMs(options.ttlMs) };
     const reply = await client.issueCertificate(request, { signal, timeoutMs: CALL_TIMEOUT_MS });

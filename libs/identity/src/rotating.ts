@@ -10,6 +10,8 @@ export interface RotationOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger | null;
+  /** The certificate has expired, and the authority refuses another one: only whoever starts this process can help. */
+  readonly onLost?: (error: FlotillaError) => void;
 }
 
 /**
@@ -59,6 +61,7 @@ export async function openRotatingIdentity(options: RotationOptions, signal?: Ab
     } catch (thrown) {
       if (closed.signal.aborted) return;
       const error = FlotillaError.from(thrown);
+      if (current.notAfterMs <= clock.now() && isRefusal(error)) options.onLost?.(error);
       const waitMs = retryDelayMs(backoff, random);
       logger?.warn('could not renew the certificate, the old one stays in use', {
         spiffeId: formatSpiffeId(current.spiffeId),
@@ -107,6 +110,10 @@ async function obtainFirst(options: RotationOptions, signal: AbortSignal): Promi
       if (signal.aborted) throw error;
     }
   }
+}
+
+function isRefusal({ code }: FlotillaError): boolean {
+  return code === 'unauthenticated' || code === 'forbidden';
 }
 
 /** Short lifetimes retry faster: several tries must fit into the half that is left. */

@@ -74,7 +74,7 @@ export function checkIdentitySettings(values: IdentitySettings): void {
   }
   if (ca !== null && !ca.startsWith('https://')) throw fault(`--ca ${ca}: citadel is reached by https://host:port`);
   if (ca !== null && token === null && tokenFile === null) {
-    throw fault('--ca needs a bootstrap token: give --token-file. "flotilla token" makes one');
+    throw fault('--ca needs a bootstrap token: give --token-file. "flotilla token create" makes one');
   }
   if (certificateFile !== null && (keyFile === null || caRoots === null)) {
     throw fault('--certificate-file needs --key-file and --ca-roots too');

@@ -2,6 +2,7 @@ export { parseSpiffeId, formatSpiffeId, isTrustDomain, type SpiffeId } from './s
 export { createKeyAndCsr, type KeyAndCsr } from './csr.ts';
 export { spiffeIdOfCertificate, uriSanOf, workloadCertificate, type WorkloadCertificate } from './certificate.ts';
 export { svidFault } from './svid.ts';
+export { encodeTokenGrant, TOKEN_GRANT_OID, tokenGrantOf, type TokenGrant } from './token-grant.ts';
 export { createTrustBundle, type TrustBundle } from './trust-bundle.ts';
 export { splitPem, splitCertificates, encodePem, type PemBlock } from './pem.ts';
 export type { IdentitySource } from './identity-source.ts';

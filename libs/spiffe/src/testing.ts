@@ -8,6 +8,7 @@ import { workloadCertificate, type WorkloadCertificate } from './certificate.ts'
 import { createKeyAndCsr } from './csr.ts';
 import type { IdentitySource } from './identity-source.ts';
 import { formatSpiffeId, type SpiffeId } from './spiffe-id.ts';
+import { encodeTokenGrant, TOKEN_GRANT_OID, type TokenGrant } from './token-grant.ts';
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
@@ -17,6 +18,8 @@ export interface TestCertificateOptions {
   readonly dnsNames?: readonly string[];
   /** Valid from a minute before this. Default: now. */
   readonly nowMs?: number;
+  /** The bootstrap token that it goes back to. Default: none. */
+  readonly grant?: TokenGrant;
 }
 
 /** What a leaf may not be. */
@@ -58,7 +61,7 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
   });
   const rootPem = `${root.toString('pem')}\n`;
   const sign: TestAuthority['sign'] = async (csrPem, id, options = {}) => {
-    const { ttlMs = 3_600_000, dnsNames = [], nowMs = Date.now() } = options;
+    const { ttlMs = 3_600_000, dnsNames = [], nowMs = Date.now(), grant } = options;
     const { uris = [formatSpiffeId(id)], isCa = false, keyUsages = ['digitalSignature'] } = options;
     const names: x509.JsonGeneralNames = [
       ...uris.map((value) => ({ type: 'url' as const, value })),
@@ -75,6 +78,7 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
         ...(isCa ? [new x509.BasicConstraintsExtension(true, undefined, true)] : []),
         ...(keyUsages === null ? [] : [new x509.KeyUsagesExtension(bitsOf(keyUsages), true)]),
         new x509.SubjectAlternativeNameExtension(names, true),
+        ...(grant === undefined ? [] : [new x509.Extension(TOKEN_GRANT_OID, false, encodeTokenGrant(grant))]),
       ],
     });
     return `${leaf.toString('pem')}\n`;

@@ -10,3 +10,4 @@ export { ResourceCache } from './translate/cache.ts';
 export { contentOf, type EncodedResource, field } from './translate/encoded.ts';
 export { generate, omissions } from './translate/generate.ts';
 export type { Init } from './translate/protobuf.ts';
+export { type Bindings, type WorkloadBinding } from './registry/bindings.ts';

@@ -7,6 +7,7 @@ import {
   createKeyAndCsr,
   formatSpiffeId,
   splitCertificates,
+  tokenGrantOf,
   workloadCertificate,
   type SpiffeId,
 } from '@flotilla/spiffe';
@@ -108,15 +109,15 @@ describe('issuing', () => {
   });
 });
 
-describe('refusals', () => {
-  const reject = async (call: Promise<unknown>) =>
-    fromConnectError(
-      await call.then(
-        () => 'was granted',
-        (error: unknown) => error,
-      ),
-    );
+const reject = async (call: Promise<unknown>) =>
+  fromConnectError(
+    await call.then(
+      () => 'was granted',
+      (error: unknown) => error,
+    ),
+  );
 
+describe('refusals', () => {
   it('of a request for another identity, saying which', async () => {
     const { ours } = connect({ token: await tokenFor(reviews) });
     expect(await reject(obtain(ours, ratings))).toMatchObject({
@@ -188,10 +189,62 @@ describe('refusals', () => {
   });
 });
 
+describe('a bootstrap token', () => {
+  const admin = () => connect({ token: 'admin' }).ours;
+
+  it('is used by one key, which may ask again, and by no other', async () => {
+    const { ours } = connect({ token: await tokenFor(reviews) });
+    const { csrPem } = await createKeyAndCsr(reviews);
+    for (let answers = 0; answers < 2; answers++) await ours.issueCertificate({ csrPem });
+    expect(await reject(obtain(ours, reviews))).toMatchObject({
+      code: 'unauthenticated',
+      message: 'the bootstrap token is refused: it has been used already',
+    });
+  });
+
+  it('is not used up by a request that is refused', async () => {
+    const { ours } = connect({ token: await tokenFor(reviews) });
+    expect(await reject(obtain(ours, ratings))).toMatchObject({ code: 'forbidden' });
+    expect((await obtain(ours, reviews)).spiffeId).toEqual(reviews);
+  });
+
+  it('that is revoked gives no certificate, and those that it gave are renewed no more, in any generation', async () => {
+    const { token, id } = await admin().createToken({
+      namespace: 'default',
+      serviceAccount: reviews.serviceAccount,
+      workload: 'reviews-v1',
+      reusable: true,
+    });
+    const first = await obtain(connect({ token }).ours, reviews);
+    const second = await obtain(connect({ tls: { identity: createTestIdentity(first) } }).ours, reviews);
+    expect(tokenGrantOf(new X509Certificate(second.chainPem).raw)).toEqual({ tokenId: id, workload: 'reviews-v1' });
+    const { token: shown } = await admin().revokeToken({ id: token });
+    expect(shown).toMatchObject({ id, spiffeId: formatSpiffeId(reviews), workload: 'reviews-v1', used: 1 });
+    expect(await reject(obtain(connect({ token }).ours, reviews))).toMatchObject({
+      message: 'the bootstrap token is refused: it was revoked',
+    });
+    const renewal = connect({ tls: { identity: createTestIdentity(second) } }).ours;
+    expect(await reject(obtain(renewal, reviews))).toMatchObject({
+      code: 'unauthenticated',
+      message: expect.stringContaining('goes back to was revoked') as string,
+    });
+    const { tokens } = await admin().listTokens({});
+    expect(tokens.find((each) => each.id === id)?.revokedAt).toBeDefined();
+    expect(JSON.stringify(tokens, (_, value: unknown) => (typeof value === 'bigint' ? 0 : value))).not.toContain(token);
+  });
+
+  it('is listed and revoked by administrators alone', async () => {
+    expect(await reject(connect({}).ours.listTokens({}))).toMatchObject({ code: 'unauthenticated' });
+    expect(await reject(connect({}).ours.revokeToken({ id: 'x' }))).toMatchObject({ code: 'unauthenticated' });
+    expect(await reject(admin().revokeToken({ id: 'x' }))).toMatchObject({ code: 'invalid' });
+  });
+});
+
 describe('a restart', () => {
   it('keeps the root and the tokens', async () => {
     const token = await tokenFor(reviews);
     const again = await startTestCitadel({ dataDir: citadel.dataDir });
+    opened.push(again);
     expect(again.rootsPem).toBe(citadel.rootsPem);
     expect(splitCertificates(again.rootsPem)).toHaveLength(1);
     expect((await obtain(connect({ token }).ours, reviews)).spiffeId).toEqual(reviews);

@@ -3,19 +3,26 @@ import type { Clock } from '@flotilla/runtime';
 import { type Inventory, openInventory } from '@flotilla/runtime/disk';
 import { decodePrivateKey } from './private-key.ts';
 import { checkedRoot, openRoot, type RootPair } from './root.ts';
-import { openTokenKey } from './token-key.ts';
+import type { TokenStore } from '../tokens/token-store.ts';
+import { openTokens } from './token-key.ts';
 
 /** Where citadel's keys come from. */
 export type KeySource =
   /** Kept by citadel itself: made in this directory at the first start. Without an inventory they are remembered there. */
   | { readonly directory: string; readonly inventory?: Inventory }
-  /** Kept by the platform, such as in secrets, and the same for every replica. PEM. */
-  | { readonly rootCertificatePem: string; readonly rootKeyPem: string; readonly tokenKeyPem: string };
+  /** Kept by the platform, such as in secrets, and the same for every replica. PEM. What becomes of tokens is kept apart. */
+  | {
+      readonly rootCertificatePem: string;
+      readonly rootKeyPem: string;
+      readonly tokenKeyPem: string;
+      readonly tokenStore: TokenStore;
+    };
 
 export interface Keys {
   readonly root: RootPair;
   /** Signs bootstrap tokens. */
   readonly tokenKey: KeyObject;
+  readonly tokenStore: TokenStore;
 }
 
 /** Throws `system` when the directory cannot be used, `invalid` for keys that cannot; see `openRoot`. */
@@ -23,7 +30,7 @@ export async function openKeys(source: KeySource, trustDomain: string, clock: Cl
   if ('directory' in source) {
     const { directory, inventory = openInventory({ places: [directory] }) } = source;
     const root = await openRoot(directory, trustDomain, clock, inventory);
-    return { root, tokenKey: openTokenKey(directory, inventory) };
+    return { root, ...openTokens(directory, inventory) };
   }
   const privateKey = decodePrivateKey(source.rootKeyPem, 'the root key');
   const certificatePem = source.rootCertificatePem;
@@ -31,5 +38,6 @@ export async function openKeys(source: KeySource, trustDomain: string, clock: Cl
   return {
     root: { privateKey, certificate, certificatePem },
     tokenKey: decodePrivateKey(source.tokenKeyPem, 'the token key'),
+    tokenStore: source.tokenStore,
   };
 }

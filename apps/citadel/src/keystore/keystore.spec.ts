@@ -20,7 +20,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openKeys } from './key-source.ts';
 import { openRoot } from './root.ts';
 import { createSealedDirectory } from './sealed-directory.ts';
-import { openTokenKey } from './token-key.ts';
+import { openTokens } from './token-key.ts';
 
 let dataDir: string;
 beforeEach(() => {
@@ -79,7 +79,7 @@ describe('the root', () => {
     [
       'the key of another root',
       () => {
-        openTokenKey(dataDir, inventory());
+        void openTokens(dataDir, inventory()).tokenStore.close();
         copyFileSync(join(dataDir, 'token/key.pem'), join(dataDir, 'root/key.pem'));
       },
       /cert.pem does not belong to the key/,
@@ -120,9 +120,9 @@ describe('the root', () => {
   });
 
   it('refuses to begin anew after the key of tokens was removed', () => {
-    openTokenKey(dataDir, inventory());
+    openTokens(dataDir, inventory());
     rmSync(join(dataDir, 'token'), { recursive: true });
-    expect(() => openTokenKey(dataDir, inventory())).toThrow(/token had the token key .*, and there is none now/);
+    expect(() => openTokens(dataDir, inventory())).toThrow(/token had the token key .*, and there is none now/);
   });
 
   it('refuses another trust domain, and a root that has expired', async () => {

@@ -19,7 +19,7 @@ const uri = 'spiffe://cluster.local/ns/default/sa/reviews';
 const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const publicKey = keys.publicKey.export({ type: 'spki', format: 'der' });
 const issue = (ttlMs = 3_600_000, dnsNames: readonly string[] = []) =>
-  authority.issue({ id, publicKey, ttlMs, dnsNames });
+  authority.issue({ id, publicKey, ttlMs, dnsNames, grant: null });
 
 describe('a workload certificate', () => {
   it('carries the identity and nothing else', async () => {

@@ -2,7 +2,14 @@ import 'reflect-metadata';
 import { X509Certificate, type KeyObject } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { FlotillaError, type Clock } from '@flotilla/runtime';
-import { encodePem, formatSpiffeId, type SpiffeId } from '@flotilla/spiffe';
+import {
+  encodePem,
+  encodeTokenGrant,
+  formatSpiffeId,
+  type SpiffeId,
+  TOKEN_GRANT_OID,
+  type TokenGrant,
+} from '@flotilla/spiffe';
 import { ECDSA_P256, randomSerial } from './ecdsa.ts';
 
 /** A certificate as it was issued. */
@@ -21,6 +28,8 @@ export interface IssueRequest {
   readonly ttlMs: number;
   /** Only the control plane's own servers have any. */
   readonly dnsNames: readonly string[];
+  /** The bootstrap token that it goes back to, kept through renewals; `null` for none. */
+  readonly grant: TokenGrant | null;
 }
 
 /** One CA key that signs workload certificates. */
@@ -50,7 +59,7 @@ export async function createAuthority(
   const notAfterLimitMs = new X509Certificate(pair.certificatePem).validToDate.getTime();
   return {
     certificatePem: pair.certificatePem,
-    async issue({ id, publicKey, ttlMs, dnsNames }) {
+    async issue({ id, publicKey, ttlMs, dnsNames, grant }) {
       const nowMs = clock.now();
       if (notAfterLimitMs <= nowMs) throw new FlotillaError('internal', 'the certificate of the authority has expired');
       // Certificates count whole seconds.
@@ -74,6 +83,7 @@ export async function createAuthority(
             true,
           ),
           authorityKeyId,
+          ...(grant === null ? [] : [new x509.Extension(TOKEN_GRANT_OID, false, encodeTokenGrant(grant))]),
         ],
       });
       const pem = encodePem('CERTIFICATE', new Uint8Array(certificate.rawData));

@@ -1,10 +1,13 @@
 import { isSynced, type PilotReport, workloadOf } from '@flotilla/client';
 import {
+  type ClaimAlarm,
+  ClaimAlarm_Kind,
   type ProxyStatus,
   SyncState,
   type TypeStatus,
   type WithheldResource,
 } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { ExitCode } from '@flotilla/service/process';
 import { formatTable } from '../terminal/table.ts';
 import { type ApiOptions, openMesh } from './client.ts';
@@ -19,6 +22,13 @@ const STATE_WORDS: Readonly<Record<SyncState, string>> = {
   [SyncState.STALE]: 'STALE',
   [SyncState.SYNCED]: 'SYNCED',
   [SyncState.REFUSED]: 'REFUSED',
+};
+
+const ALARM_WORDS: Readonly<Record<ClaimAlarm_Kind, string>> = {
+  [ClaimAlarm_Kind.UNSPECIFIED]: 'unknown',
+  [ClaimAlarm_Kind.REFUSED]: 'refused',
+  [ClaimAlarm_Kind.OVERRIDDEN]: 'overridden',
+  [ClaimAlarm_Kind.CONTESTED]: 'contested',
 };
 
 const COLUMNS = [
@@ -64,6 +74,7 @@ export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
   printRefusals(proxies);
   printWithheld(withheld);
   printOmissions(proxies);
+  printClaimAlarms(pilots.flatMap(({ claimAlarms }) => claimAlarms));
 }
 
 function nameOf({ url, pilotId }: PilotReport): string {
@@ -102,6 +113,14 @@ function printOmissions(proxies: readonly ProxyStatus[]): void {
   }
 }
 
+/** What proxies said of themselves and may not. */
+function printClaimAlarms(alarms: readonly ClaimAlarm[]): void {
+  for (const { kind, nodeId, identity, reason, count, lastAt } of alarms) {
+    const last = lastAt === undefined ? '' : `, last at ${new Date(timestampMs(lastAt)).toISOString()}`;
+    console.log(`ALARM ${ALARM_WORDS[kind]}: ${nodeId} with ${identity}: ${reason} (${count} times${last})`);
+  }
+}
+
 function stateOf(proxy: ProxyStatus, typeName: string): string {
   const type = proxy.types.find(({ typeUrl }) => typeUrl.endsWith(`.${typeName}`));
   return STATE_WORDS[type?.state ?? SyncState.NOT_SENT];
@@ -119,6 +138,12 @@ function toPlain(pilots: readonly PilotReport[]): object {
       error: error?.message ?? null,
     })),
     withheld: pilots.flatMap(({ url, withheld }) => withheld.map((each) => ({ ...plainWithheld(each), pilot: url }))),
+    claimAlarms: pilots.flatMap(({ url, claimAlarms }) =>
+      claimAlarms.map(({ kind, nodeId, identity, reason, count }) => ({
+        kind: ALARM_WORDS[kind],
+        ...{ nodeId, identity, reason, count, pilot: url },
+      })),
+    ),
     proxies: pilots.flatMap(({ url, proxies }) => proxies.map((proxy) => ({ ...plainProxy(proxy), pilot: url }))),
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createBootstrapToken, createMeshKeys } from '@flotilla/citadel';
+import { createMeshKeys, createReusableToken } from '@flotilla/citadel';
 import { FlotillaError, systemClock } from '@flotilla/runtime';
 import {
   assertPrivateFolder,
@@ -26,8 +26,9 @@ const CONTROL_PLANE = ['istio-system/galley', 'istio-system/pilot'];
 
 /**
  * `flotilla secrets`: the files that services of a mesh are started with, for platforms that hand secrets over as
- * files. What is there already stays, so that more workloads can be added later. The directory is for its owner alone;
- * so are the files, unless they are made for whoever they are mounted for.
+ * files. What is there already stays, so that more workloads can be added later. The tokens are reusable: such a platform
+ * starts containers again with the same files. The directory is for its owner alone; so are the files, unless they are made
+ * for whoever they are mounted for.
  */
 export async function secrets(options: SecretsOptions): Promise<void> {
   const { out, trustDomain } = options;
@@ -45,9 +46,10 @@ export async function secrets(options: SecretsOptions): Promise<void> {
   for (const name of ['admin-token', 'redis-password']) {
     if (!directory.has(name)) directory.write(name, `${randomBytes(32).toString('base64url')}\n`);
   }
-  for (const id of workloads) {
-    const name = join('tokens', `${id.namespace}.${id.serviceAccount}`);
-    if (!directory.has(name)) directory.write(name, `${createBootstrapToken(tokenKeyPem, id, ttlMs, systemClock)}\n`);
+  for (const each of workloads) {
+    const { namespace, serviceAccount } = each.id;
+    const name = join('tokens', [namespace, serviceAccount, each.workload].filter((part) => part !== '').join('.'));
+    if (!directory.has(name)) directory.write(name, `${createReusableToken(tokenKeyPem, each, ttlMs, systemClock)}\n`);
   }
   for (const line of directory.report) console.log(line);
 }
@@ -60,15 +62,19 @@ function modeOf(text: string): number {
   }
 }
 
-function workloadOf(text: string, trustDomain: string): SpiffeId {
-  const [namespace = '', serviceAccount = '', ...more] = text.split('/');
+/** `workload` `''`: any of the service account. */
+function workloadOf(text: string, trustDomain: string): { readonly id: SpiffeId; readonly workload: string } {
+  const [namespace = '', serviceAccount = '', workload = '', ...more] = text.split('/');
   const id = { trustDomain, namespace, serviceAccount };
   try {
-    if (more.length === 0) return parseSpiffeId(formatSpiffeId(id));
+    if (more.length === 0) return { id: parseSpiffeId(formatSpiffeId(id)), workload };
   } catch {
     // Said below, in the words of the option.
   }
-  throw new FlotillaError('usage', `--workload "${text}": write namespace/service-account, such as default/reviews`);
+  throw new FlotillaError(
+    'usage',
+    `--workload "${text}": write namespace/service-account, such as default/reviews, and /workload after it for one workload alone`,
+  );
 }
 
 class SecretsDirectory {

@@ -135,6 +135,7 @@ withPeer('curl', () =>
           await start('citadel', [
             ...['--listen', at('8060'), '--root-certificate-file', secret('root-cert.pem')],
             ...['--root-key-file', secret('root-key.pem'), '--token-key-file', secret('token-key.pem')],
+            ...['--token-state', join(scratch, 'citadel')],
           ]),
           await start('galley', ['--listen', at('9901'), '--data', join(scratch, 'data'), ...identity('galley')]),
           await start('pilot', [

@@ -4,12 +4,15 @@ import type { RotatingFile } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import type { Reaper } from './reaper.ts';
 
+export type ProcessEnvironment = Readonly<Record<string, string | undefined>>;
+
 export interface ProcessSpec {
   /** For messages, such as `reviews-v1/application`. */
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A function is asked at every start; when it fails, that is a start that failed. */
+  readonly env: ProcessEnvironment | (() => Promise<ProcessEnvironment>);
   readonly directory: string;
   /** Takes standard output and error. They come by pipes, so that a full disk is never the program's affair. */
   readonly output: Pick<RotatingFile, 'write'>;
@@ -60,8 +63,15 @@ export class SupervisedProcess {
   }
 
   /** Resolves when the program runs; rejects with `system` when it cannot be started at all. */
-  start(): Promise<void> {
-    const { program, args, env, directory, output, onLine, onErrorLine, name } = this.#spec;
+  async start(): Promise<void> {
+    const { env } = this.#spec;
+    const environment = typeof env === 'function' ? await env() : env;
+    // It may have been told to stop meanwhile.
+    if (!this.#isStopping) await this.#spawn(environment);
+  }
+
+  #spawn(env: ProcessEnvironment): Promise<void> {
+    const { program, args, directory, output, onLine, onErrorLine, name } = this.#spec;
     const startedMs = this.#options.clock.monotonicMs();
     const child = spawn(program, [...args], {
       cwd: directory,

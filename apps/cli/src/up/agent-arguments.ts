@@ -3,23 +3,17 @@ import { formatSpiffeId } from '@flotilla/spiffe';
 import { CONTROL_PLANE_IDENTITY } from '../control-plane/control-plane-identity.ts';
 import type { MeshProcesses } from './processes.ts';
 import type { PlannedProxy } from './plan.ts';
-import { SERVICE_LABEL } from './services.ts';
-
-const LOOPBACK = '127.0.0.1';
+import { labelsOf, LOOPBACK } from './workloads.ts';
 
 /** The `flotilla agent …` command line of one planned proxy. The token travels by environment, not here. */
 export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): string[] {
   const { plan, directories, envoyPath } = processes;
   const { entry } = proxy;
-  const labels = {
-    ...entry.labels,
-    ...(entry.kind === 'workload' && entry.service !== null ? { [SERVICE_LABEL]: entry.service } : {}),
-  };
   const controlPlane = formatSpiffeId({ trustDomain: plan.file.trustDomain, ...CONTROL_PLANE_IDENTITY });
   return [
     ...['--type', entry.kind === 'gateway' ? 'router' : 'sidecar'],
     ...['--workload', entry.name, '--namespace', entry.namespace, '--service-account', entry.serviceAccount],
-    ...Object.entries(labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
+    ...Object.entries(labelsOf(entry)).flatMap(([name, value]) => ['--label', `${name}=${value}`]),
     ...proxy.ports.flatMap(({ name, port, bindPort, appPort }) => [
       '--port',
       `name=${name},port=${port},bind=${bindPort}${appPort === 0 ? '' : `,app=${appPort}`}`,
@@ -37,7 +31,16 @@ export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): s
     ...['--ca-identity', controlPlane, '--discovery-identity', controlPlane],
     // Probes are for machines of one workload each, and so nobody waits for them at the end.
     ...['--status-address', '', '--notice-time', '1s'],
+    ...localUsers(proxy).flatMap((user) => ['--local-user', String(user)]),
     ...['--certificate-ttl', `${plan.file.certificateTtlMs}ms`],
     ...(entry.proxy === 'envoy' && envoyPath !== null ? ['--envoy', envoyPath] : []),
   ];
+}
+
+/** Who may use a workload's ports, where that can be told: whoever started the mesh, and root, who may do anything. */
+function localUsers({ entry }: PlannedProxy): readonly number[] {
+  const user = process.getuid?.();
+  if (process.platform !== 'linux' || user === undefined) return [];
+  if (entry.kind === 'gateway' || entry.proxy === 'envoy') return [];
+  return [...new Set([user, 0])];
 }

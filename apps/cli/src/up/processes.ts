@@ -89,13 +89,18 @@ export async function startControlPlaneProcess(
   return orFailure(ready, supervised, processes);
 }
 
-export async function startProxyProcess(processes: MeshProcesses, proxy: PlannedProxy, token: string): Promise<void> {
+/** `createToken` is asked at every start: a token is good for one. */
+export async function startProxyProcess(
+  processes: MeshProcesses,
+  proxy: PlannedProxy,
+  createToken: () => Promise<string>,
+): Promise<void> {
   const { entry } = proxy;
   await processes
     .spawn(`${entry.name}/proxy`, {
       program: process.execPath,
       args: [flotillaProgram, 'agent', ...agentArguments(processes, proxy)],
-      env: { ...withoutSettings(process.env), FLOTILLA_TOKEN: token },
+      env: async () => ({ ...withoutSettings(process.env), FLOTILLA_TOKEN: await createToken() }),
       directory: process.cwd(),
     })
     .start();

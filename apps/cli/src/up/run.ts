@@ -24,6 +24,7 @@ import { checkEnvoy, type MeshPlan, planMesh, type PlannedProxy } from './plan.t
 import { waitUntilListening, waitUntilReady } from './readiness.ts';
 import { serviceDocuments } from './services.ts';
 import { createWorkloadToken } from './tokens.ts';
+import { workloadDocuments } from './workloads.ts';
 
 export interface UpOptions {
   readonly file: MeshFile;
@@ -85,6 +86,7 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   const plan = await planMesh(file, new PortAllocator(), options.anyPort);
   const directories = openDirectories(options);
   writeGenerated(join(directories.generated, 'services.yaml'), serviceDocuments(file));
+  writeGenerated(join(directories.generated, 'workloads.yaml'), workloadDocuments(plan));
   writeGenerated(directories.defaultMeshConfig, DEFAULT_MESH_CONFIG);
   const reaper = openReaper();
   if (options.dataDirectory === null) reaper.removeAtEnd(directories.data);
@@ -121,8 +123,7 @@ async function startWorkload(
   progress: (line: string) => void,
 ): Promise<void> {
   const { entry } = proxy;
-  const token = await createWorkloadToken(mesh, entry);
-  await startProxyProcess(processes, proxy, token);
+  await startProxyProcess(processes, proxy, () => createWorkloadToken(mesh, entry));
   await waitUntilReady(proxy.adminPort, `${entry.name}/proxy`, processes);
   if (entry.kind === 'gateway') {
     progress(`gateway ${entry.name} ready`);

@@ -1,14 +1,16 @@
 import type { MeshClient } from '@flotilla/client';
 import type { WorkloadIdentity } from '../mesh-file/mesh-file.ts';
 
-// Long enough for a proxy that crashes a day after the start and has no certificate left to renew with.
-const TOKEN_TTL_SECONDS = 7n * 24n * 3600n;
+// For the start that follows at once; the next one gets a new token.
+const TOKEN_TTL_SECONDS = 120n;
 
+/** A token for one start of this workload's proxy, and for nobody else. */
 export async function createWorkloadToken(mesh: MeshClient, workload: WorkloadIdentity): Promise<string> {
-  const { namespace, serviceAccount } = workload;
+  const { namespace, serviceAccount, name } = workload;
   const response = await mesh.citadel.createToken({
     namespace,
     serviceAccount,
+    workload: name,
     ttl: { seconds: TOKEN_TTL_SECONDS, nanos: 0 },
   });
   return response.token;

@@ -98,6 +98,10 @@ const RULE =
 const entry = (name: string, annotations: string, address = '127.0.0.1') =>
   `apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: {name: ${name}, annotations: {${annotations}}}\nspec: {address: ${address}}`;
 const automatic = (name: string, address?: string) => entry(name, 'flotilla.io/automatic: proxy', address);
+const OF_ANOTHER = `${automatic('there')}\n  serviceAccount: somebody-else`.replace(
+  'spec: {address: 127.0.0.1}',
+  'spec:\n  address: 127.0.0.1',
+);
 const HAND_MADE = entry('by-hand', '');
 const key = (kind: string, name: string) => ({ group: 'networking.istio.io', kind, namespace: 'default', name });
 
@@ -118,6 +122,7 @@ const OPERATIONS = {
     api.delete({ keys: [key('WorkloadEntry', 'there'), key('WorkloadEntry', 'gone')], ignoreMissing: true }),
   'writes an entry by hand': (api) => api.apply({ documents: docs(entry('other', '')) }),
   'replaces a hand-made entry': (api) => api.apply({ documents: docs(automatic('by-hand')) }),
+  "replaces another identity's entry": (api) => api.apply({ documents: docs(OF_ANOTHER) }),
   'removes a hand-made entry': (api) => api.delete({ keys: [key('WorkloadEntry', 'by-hand')] }),
   'registers, and a rule with it': (api) => api.apply({ documents: docs(automatic('new'), RULE) }),
   'removes a registration, and a rule with it': (api) =>

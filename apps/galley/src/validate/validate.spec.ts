@@ -483,6 +483,44 @@ refuses('ServiceEntry', [
   ],
 ]);
 
+refuses('WorkloadGroup', [
+  ['accepts what its workloads have in common', { template: { serviceAccount: 'a', ports: { http: 80 } } }, []],
+  ['needs a template', {}, ['spec.template: "template" is missing']],
+  [
+    'refuses ports, labels and accounts that cannot be',
+    {
+      metadata: { labels: { 'a b': 'c' } },
+      template: { ports: { HTTP: 80, http: 0 }, serviceAccount: 'A', labels: { app: '/' } },
+    },
+    [
+      'spec.metadata.labels["a b"]: "a b" is not a label',
+      'spec.template.ports.HTTP: "HTTP" is not the name of a port',
+      'spec.template.ports.http: must be a port between 1 and 65535, but is 0',
+      'spec.template.labels.app: "/" is not the value of a label',
+      'spec.template.serviceAccount: "A" is not the name of a service account',
+    ],
+  ],
+]);
+
+describe('annotations of proxies', () => {
+  const faults = (annotations: object) =>
+    decodeDocuments(
+      [
+        {
+          source: 'f',
+          yaml: stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', annotations }, spec: {} }),
+        },
+      ],
+      'default',
+    ).findings.map(({ message }) => message);
+
+  it('name a type that there is, and addresses', () => {
+    expect(faults({ 'flotilla.io/proxy-type': 'router', 'flotilla.io/addresses': '10.0.0.1, fd00::1' })).toEqual([]);
+    expect(faults({ 'flotilla.io/proxy-type': 'ztunnel' })).toEqual(['"ztunnel" is not a type of proxy']);
+    expect(faults({ 'flotilla.io/addresses': '10.0.0.1,here' })).toEqual(['"here" is not an IP address']);
+  });
+});
+
 refuses('WorkloadEntry', [
   [
     'accepts an address with ports',

@@ -8,6 +8,7 @@ import { validateServiceEntry } from './service-entry.ts';
 import { validateSidecar } from './sidecar.ts';
 import { validateVirtualService } from './virtual-service.ts';
 import { validateWorkloadEntry } from './workload-entry.ts';
+import { validateProxyAnnotations, validateWorkloadGroup } from './workload-group.ts';
 
 /** Judges a spec on its own, beyond its schema, as Istio does. Fault paths begin with `spec`. */
 export type Validator<Spec> = (spec: Spec, faults: FaultList) => void;
@@ -18,6 +19,7 @@ const VALIDATORS: { readonly [K in keyof SpecByKind]?: Validator<SpecByKind[K]> 
   Gateway: validateGateway,
   ServiceEntry: validateServiceEntry,
   WorkloadEntry: (entry, faults) => validateWorkloadEntry(entry, ['spec'], faults),
+  WorkloadGroup: validateWorkloadGroup,
   Sidecar: validateSidecar,
   PeerAuthentication: validatePeerAuthentication,
 };
@@ -27,6 +29,7 @@ export function validate(candidate: Candidate, faults: FaultList): void {
   // The entry that names the kind also decoded the spec, which TypeScript cannot follow through the union.
   const validator = VALIDATORS[candidate.entry.kind] as Validator<unknown> | undefined;
   validator?.(candidate.spec, faults);
+  validateProxyAnnotations(candidate.content.annotations, faults);
   // What is wrong by itself is said by its own field, and need not be said again.
   if (!faults.hasErrors) checkDataPlane(candidate, faults);
 }

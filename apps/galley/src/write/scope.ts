@@ -1,4 +1,4 @@
-import { AUTOMATIC_ANNOTATION, describeKey, formatOrigin } from '@flotilla/model';
+import { AUTOMATIC_ANNOTATION, describeKey, formatOrigin, isObject } from '@flotilla/model';
 import type { Resource, ResourceKey } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Candidate } from '../decode/candidate.ts';
@@ -13,18 +13,27 @@ export function isRegistration({ key, annotations }: Pick<Resource, 'key' | 'ann
 }
 
 /**
- * Throws `forbidden` unless all that is to be written are registrations, and overwrites nothing else. Names the first
- * that is not.
+ * Throws `forbidden` unless all that is to be written are registrations, and overwrites nothing else, nor one of another
+ * identity. Names the first that is not.
  */
 export function assertRegistrations(candidates: readonly Candidate[], set: MeshSet): void {
   for (const { content } of candidates) {
     const at = `${describeKey(content.key)} (${formatOrigin(content.origin)})`;
     if (!isRegistration(content)) throw notAllowed(`${at} is not one`);
     const existing = set.get(content.key)?.resource;
-    if (existing !== undefined && !isRegistration(existing)) {
+    if (existing === undefined) continue;
+    if (!isRegistration(existing)) {
       throw notAllowed(`${at} would replace one that somebody wrote (${formatOrigin(existing.origin)})`);
     }
+    const [owner, other] = [ownerOf(content), ownerOf(existing)];
+    if (owner !== other) throw notAllowed(`${at} is of service account ${owner} and would replace one of ${other}`);
   }
+}
+
+/** The service account whose proxy an entry stands for: with its namespace, the identity that owns it. */
+function ownerOf({ body }: Pick<Resource, 'body'>): string {
+  const { spec } = body;
+  return isObject(spec) && typeof spec['serviceAccount'] === 'string' ? spec['serviceAccount'] : '';
 }
 
 /** The same for what is to be removed: `keys` as they were named, `entries` those of them that would go. */

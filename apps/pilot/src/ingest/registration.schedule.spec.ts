@@ -4,6 +4,8 @@ import type { ProxyNode } from '@flotilla/translate';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { proxyNode, type Registrar, settle, startRegistrar } from '../testing/registrar.ts';
 
+const IDENTITY = 'spiffe://cluster.local/ns/default/sa/default';
+
 const SETTINGS = { graceMs: 1_000, orphanGraceMs: 15_000 };
 const STEPS = 120;
 
@@ -107,7 +109,7 @@ class Schedule {
     this.#tell(`${proxy.node.workload} to ${pilot.id}`);
     proxy.holders.push(pilot);
     proxy.isHomeless = false;
-    pilot.registration.connected(proxy.node);
+    pilot.registration.connected(proxy.node, IDENTITY);
   }
 
   #leave(proxy: Proxy): void {
@@ -117,13 +119,14 @@ class Schedule {
   }
 
   #dropOlder(proxy: Proxy): void {
-    for (const pilot of proxy.holders.splice(0, proxy.holders.length - 1)) pilot.registration.disconnected(proxy.node);
+    for (const pilot of proxy.holders.splice(0, proxy.holders.length - 1))
+      pilot.registration.disconnected(proxy.node, IDENTITY);
   }
 
   #drop(proxy: Proxy): void {
     if (proxy.holders.length > 0) proxy.lastSeenMs = this.clock.monotonicMs();
     this.#dropOlder(proxy);
-    proxy.holders.pop()?.registration.disconnected(proxy.node);
+    proxy.holders.pop()?.registration.disconnected(proxy.node, IDENTITY);
   }
 
   async #startPilot(): Promise<void> {
@@ -146,7 +149,7 @@ class Schedule {
       proxy.holders = proxy.holders.filter((holder) => holder !== dead);
       if (!wasOnIt) continue;
       // What is half-open elsewhere ends before it could be taken for the proxy itself.
-      for (const pilot of proxy.holders.splice(0)) pilot.registration.disconnected(proxy.node);
+      for (const pilot of proxy.holders.splice(0)) pilot.registration.disconnected(proxy.node, IDENTITY);
       proxy.isHomeless = true;
     }
     await dead.kill();

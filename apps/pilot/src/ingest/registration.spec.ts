@@ -6,6 +6,7 @@ import { proxyNode, type Registrar, type RegistrarOptions, settle, startRegistra
 
 const SETTINGS = { graceMs: 1_000, orphanGraceMs: 15_000 };
 const NODE = proxyNode({ workload: 'reviews-v1' });
+const IDENTITY = 'spiffe://cluster.local/ns/default/sa/default';
 const ENTRY = 'default/reviews-v1-127-0-0-1';
 const KEY = { group: 'networking.istio.io', kind: 'WorkloadEntry', namespace: 'default', name: ENTRY.slice(8) };
 
@@ -38,7 +39,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 async function connect(to: Registrar): Promise<void> {
-  to.registration.connected(NODE);
+  to.registration.connected(NODE, IDENTITY);
   await settle();
 }
 
@@ -47,11 +48,11 @@ describe('a proxy that moves from one pilot to another', () => {
     const [a, b] = [await pilot('a'), await pilot('b')];
     await connect(a);
     expect(galley.controller(ENTRY)).toBe('a');
-    a.registration.disconnected(NODE);
+    a.registration.disconnected(NODE, IDENTITY);
     await connect(b);
     await pass(60_000);
     expect(galley.controller(ENTRY)).toBe('b');
-    b.registration.disconnected(NODE);
+    b.registration.disconnected(NODE, IDENTITY);
     await pass(500);
     expect(galley.removed).toEqual([]);
     await pass(500);
@@ -61,10 +62,10 @@ describe('a proxy that moves from one pilot to another', () => {
   test('and back at once: each pilot writes although its mesh may still show its own entry', async () => {
     const [a, b] = [await pilot('a'), await pilot('b')];
     await connect(a);
-    a.registration.disconnected(NODE);
-    b.registration.connected(NODE);
-    b.registration.disconnected(NODE);
-    a.registration.connected(NODE);
+    a.registration.disconnected(NODE, IDENTITY);
+    b.registration.connected(NODE, IDENTITY);
+    b.registration.disconnected(NODE, IDENTITY);
+    a.registration.connected(NODE, IDENTITY);
     await pass(60_000);
     expect(galley.controller(ENTRY)).toBe('a');
     expect(galley.removed).toEqual([]);
@@ -78,7 +79,7 @@ describe('a proxy that moves from one pilot to another', () => {
     await pass(60_000);
     expect([galley.version, galley.controller(ENTRY)]).toEqual([version, 'b']);
     // The half-open connection is noticed.
-    a.registration.disconnected(NODE);
+    a.registration.disconnected(NODE, IDENTITY);
     await pass(60_000);
     expect(galley.version).toBe(version);
   });
@@ -87,7 +88,7 @@ describe('a proxy that moves from one pilot to another', () => {
     const [a, b] = [await pilot('a'), await pilot('b')];
     await connect(a);
     await connect(b);
-    b.registration.disconnected(NODE);
+    b.registration.disconnected(NODE, IDENTITY);
     await pass(2_000);
     expect(galley.removed).toEqual([ENTRY]);
     expect(galley.controller(ENTRY)).toBe('a');
@@ -98,7 +99,7 @@ describe('a proxy that moves from one pilot to another', () => {
     const held = Promise.withResolvers<void>();
     galley.onWrite = ([text = '']) => (text.includes('"flotilla.io/controller":"a"') ? held.promise : undefined);
     await connect(a);
-    a.registration.disconnected(NODE);
+    a.registration.disconnected(NODE, IDENTITY);
     await connect(b);
     galley.onWrite = null;
     expect(galley.controller(ENTRY)).toBe('b');
@@ -113,8 +114,8 @@ describe('a proxy that moves from one pilot to another', () => {
     const [a, b] = [await pilot('a'), await pilot('b')];
     await connect(a);
     galley.isAway = true;
-    a.registration.disconnected(NODE);
-    b.registration.connected(NODE);
+    a.registration.disconnected(NODE, IDENTITY);
+    b.registration.connected(NODE, IDENTITY);
     await pass(10_000);
     galley.isAway = false;
     await pass(60_000);
@@ -126,12 +127,12 @@ describe('a proxy that moves from one pilot to another', () => {
 describe('an entry of a connected proxy', () => {
   test('is written once for streams that come together, and not again for a reconnect', async () => {
     const a = await pilot('a');
-    for (const workload of ['one', 'two', 'three']) a.registration.connected(proxyNode({ workload }));
+    for (const workload of ['one', 'two', 'three']) a.registration.connected(proxyNode({ workload }), IDENTITY);
     await settle();
     expect(galley.version).toBe(1);
-    a.registration.disconnected(proxyNode({ workload: 'one' }));
+    a.registration.disconnected(proxyNode({ workload: 'one' }), IDENTITY);
     await pass(500);
-    a.registration.connected(proxyNode({ workload: 'one' }));
+    a.registration.connected(proxyNode({ workload: 'one' }), IDENTITY);
     await pass(5_000);
     expect(galley.version).toBe(1);
   });
@@ -160,10 +161,10 @@ describe('an entry of a connected proxy', () => {
       ...proxyNode({ workload: 'gateway', ports }),
       ip,
     }));
-    for (const node of nodes) a.registration.connected(node);
+    for (const node of nodes) a.registration.connected(node, IDENTITY);
     await settle();
     expect(galley.names('WorkloadEntry')).toHaveLength(4);
-    for (const node of nodes.slice(1)) a.registration.disconnected(node);
+    for (const node of nodes.slice(1)) a.registration.disconnected(node, IDENTITY);
     await pass(2_000);
     expect(galley.names('WorkloadEntry')).toEqual(['default/gateway-10-0-0-1-8080']);
   });
@@ -171,10 +172,10 @@ describe('an entry of a connected proxy', () => {
   test('is written when galley is back, unless its proxy went meanwhile', async () => {
     const a = await pilot('a');
     galley.isAway = true;
-    a.registration.connected(NODE);
-    a.registration.connected(proxyNode({ workload: 'gone' }));
+    a.registration.connected(NODE, IDENTITY);
+    a.registration.connected(proxyNode({ workload: 'gone' }), IDENTITY);
     await pass(5_000);
-    a.registration.disconnected(proxyNode({ workload: 'gone' }));
+    a.registration.disconnected(proxyNode({ workload: 'gone' }), IDENTITY);
     galley.isAway = false;
     await pass(5_000);
     expect(galley.names('WorkloadEntry')).toEqual([ENTRY]);
@@ -188,7 +189,7 @@ describe('an entry of a connected proxy', () => {
     galley.onWrite = (texts) => {
       if (texts.some((text) => text.includes('bad'))) throw new ConnectError('no', code);
     };
-    for (const workload of ['one', 'bad', 'two', 'three']) a.registration.connected(proxyNode({ workload }));
+    for (const workload of ['one', 'bad', 'two', 'three']) a.registration.connected(proxyNode({ workload }), IDENTITY);
     await settle();
     expect(galley.names('WorkloadEntry')).toHaveLength(3);
     galley.onWrite = null;
@@ -200,7 +201,7 @@ describe('an entry of a connected proxy', () => {
     const a = await pilot('a');
     await connect(a);
     a.registration.close();
-    a.registration.disconnected(NODE);
+    a.registration.disconnected(NODE, IDENTITY);
     await pass(60_000);
     expect(galley.removed).toEqual([]);
   });
@@ -211,11 +212,11 @@ describe('what a dead pilot left behind', () => {
     const [a, b] = [await pilot('a'), await pilot('b')];
     const other = proxyNode({ workload: 'ratings-v1' });
     await connect(a);
-    a.registration.connected(other);
+    a.registration.connected(other, IDENTITY);
     await settle();
     await a.kill();
     await pass(5_000);
-    b.registration.connected(other);
+    b.registration.connected(other, IDENTITY);
     await pass(9_000);
     expect(galley.removed).toEqual([]);
     await pass(6_000);
@@ -231,11 +232,11 @@ describe('what a dead pilot left behind', () => {
   ])('is cleared away by %s, after the grace', async (_, id) => {
     const a = await pilot('a');
     await connect(a);
-    a.registration.connected(proxyNode({ workload: 'back' }));
+    a.registration.connected(proxyNode({ workload: 'back' }), IDENTITY);
     await settle();
     await a.kill();
     const successor = await pilot(id);
-    successor.registration.connected(proxyNode({ workload: 'back' }));
+    successor.registration.connected(proxyNode({ workload: 'back' }), IDENTITY);
     await pass(14_000);
     expect(galley.removed).toEqual([]);
     await pass(6_000);
@@ -303,3 +304,74 @@ kind: Service
 spec: { ports: [{ name: http, port: 80 }] }
 metadata:
   name: other`;
+
+describe('two proxies that claim one entry', () => {
+  const first = proxyNode({ workload: 'reviews-v1', instance: 'first' });
+  const second = proxyNode({
+    workload: 'reviews-v1',
+    instance: 'second',
+    locality: { region: 'r', zone: '', subZone: '' },
+  });
+
+  test('raise an alarm: the first keeps it while it is connected, and then the second has it', async () => {
+    const a = await pilot('a');
+    a.registration.connected(first, IDENTITY);
+    await settle();
+    const { version } = galley;
+    a.registration.connected(second, IDENTITY);
+    await settle();
+    expect(galley.version).toBe(version);
+    expect(a.alarms.list()).toMatchObject([{ kind: 'contested', identity: IDENTITY, count: 1 }]);
+    a.registration.disconnected(first, IDENTITY);
+    await settle();
+    expect(galley.version).toBe(version + 1);
+    await pass(60_000);
+    expect(galley.removed).toEqual([]);
+    a.registration.disconnected(second, IDENTITY);
+    await pass(1_000);
+    expect(galley.removed).toEqual([ENTRY]);
+  });
+
+  test('leave it alone when the second goes first', async () => {
+    const a = await pilot('a');
+    a.registration.connected(first, IDENTITY);
+    a.registration.connected(second, IDENTITY);
+    a.registration.disconnected(second, IDENTITY);
+    await pass(60_000);
+    expect(galley.names('WorkloadEntry')).toEqual([ENTRY]);
+    a.registration.disconnected(first, IDENTITY);
+    await pass(1_000);
+    expect(galley.removed).toEqual([ENTRY]);
+  });
+
+  test('are told apart from one that comes back before its broken stream is given up', async () => {
+    const a = await pilot('a');
+    a.registration.connected(first, IDENTITY);
+    a.registration.connected(first, IDENTITY);
+    a.registration.disconnected(first, IDENTITY);
+    await pass(60_000);
+    expect([a.alarms.list(), galley.removed]).toEqual([[], []]);
+  });
+
+  test('of different identities never share it', async () => {
+    const a = await pilot('a');
+    const other = 'spiffe://cluster.local/ns/default/sa/other';
+    a.registration.connected(first, IDENTITY);
+    a.registration.connected(first, other);
+    a.registration.disconnected(first, other);
+    await pass(60_000);
+    expect(galley.removed).toEqual([]);
+    expect(a.alarms.list()).toMatchObject([{ kind: 'contested', identity: other }]);
+  });
+
+  test('are noticed too when they are connected to two pilots', async () => {
+    const [a, b] = [await pilot('a'), await pilot('b')];
+    a.registration.connected(first, IDENTITY);
+    await settle();
+    b.registration.connected(second, IDENTITY);
+    await settle();
+    expect(a.alarms.list()).toMatchObject([
+      { kind: 'contested', reason: expect.stringContaining('pilot b') as string },
+    ]);
+  });
+});

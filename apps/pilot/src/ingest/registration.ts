@@ -4,12 +4,14 @@ import { formatKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import type { Clock, Random, Timer } from '@flotilla/runtime';
 import type { Config, Mesh, ProxyNode } from '@flotilla/translate';
+import type { Alarms } from '../binding/alarms.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { OrphanSearch } from './orphans.ts';
 import {
   controllerOf,
   type EntryDocument,
   entryOf,
+  instanceOf,
   isReleased,
   isSameEntry,
   keyOf,
@@ -34,11 +36,21 @@ export interface RegistrationOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly alarms: Alarms;
 }
 
-interface Presence {
+/** A proxy that is connected, and the entry that it is to have. */
+interface Claimant {
+  readonly nodeId: string;
+  readonly identity: string;
+  readonly instance: string;
   readonly entry: EntryDocument;
   streams: number;
+}
+
+interface Presence extends Claimant {
+  /** Others that claim the same entry while its holder is connected. */
+  readonly rivals: Claimant[];
   leaving: Timer | null;
   /**
    * The version since which galley has the entry as this pilot wrote it; `null` while that is not known, as when galley
@@ -60,6 +72,8 @@ interface Presence {
  * changed while connected ─▶ written again, unless another pilot controls it: the proxy went there, or has a stream
  *                            there too, and two pilots must not take it from each other for ever
  * controller dead ─▶ connected here: written; nowhere: removed after the orphan grace (`orphans`)
+ * claimed by another proxy while its own is connected ─▶ the first keeps it, and an alarm is raised; when that one goes,
+ *                                                        the next has it
  * ```
  * Where two pilots hold a stream of one proxy and the later one ends first, the entry goes with it and comes back at
  * once. Galley decides every removal against the controller at that moment, so it never hits what another pilot has
@@ -107,25 +121,45 @@ export class Registration {
     else if (previous.workloadEntries !== mesh.workloadEntries) this.#heal(mesh);
   }
 
-  connected(node: ProxyNode): void {
-    const entry = entryOf(node, this.#options.pilotId);
-    const id = formatKey(keyOf(entry));
+  connected(node: ProxyNode, identity: string): void {
+    const { pilotId, alarms } = this.#options;
+    const claimant = { nodeId: node.id, identity, instance: node.instance, entry: entryOf(node, pilotId), streams: 1 };
+    const id = formatKey(keyOf(claimant.entry));
     const known = this.#presences.get(id);
+    if (known !== undefined && known.streams > 0 && !isSameProxy(known, claimant)) {
+      const rival = known.rivals.find((each) => isSameProxy(each, claimant));
+      if (rival === undefined) known.rivals.push(claimant);
+      else rival.streams += 1;
+      const reason = `${id} is that of another proxy, which is connected${known.identity === identity ? '' : ` as ${known.identity}`}`;
+      alarms.raise({ kind: 'contested', nodeId: node.id, identity, reason });
+      return;
+    }
     known?.leaving?.cancel();
-    const presence = { entry, streams: (known?.streams ?? 0) + 1, leaving: null, presentSince: null };
-    this.#presences.set(id, presence);
-    // Always, whatever the mesh says: it may not have heard yet of another pilot that took the entry.
-    this.#want(id, presence);
+    this.#hold(id, { ...claimant, streams: (known?.streams ?? 0) + 1 }, known?.rivals ?? []);
   }
 
-  disconnected(node: ProxyNode, isLeaving = false): void {
+  disconnected(node: ProxyNode, identity: string, isLeaving = false): void {
     if (this.#isClosed) return;
     const key = keyOf(entryOf(node, this.#options.pilotId));
     const id = formatKey(key);
     const presence = this.#presences.get(id);
     if (presence === undefined) return;
+    const { rivals } = presence;
+    const gone = { identity, instance: node.instance };
+    if (!isSameProxy(presence, gone)) {
+      const rival = rivals.find((each) => isSameProxy(each, gone));
+      if (rival === undefined) return;
+      rival.streams -= 1;
+      if (rival.streams === 0) rivals.splice(rivals.indexOf(rival), 1);
+      return;
+    }
     presence.streams -= 1;
     if (presence.streams > 0) return;
+    const next = rivals.shift();
+    if (next !== undefined) {
+      this.#hold(id, next, rivals);
+      return;
+    }
     // What was not written yet would overtake the pilot that the proxy is connected to now.
     this.#writer.forget(id);
     const remove = () => {
@@ -143,6 +177,13 @@ export class Registration {
     for (const presence of this.#presences.values()) presence.leaving?.cancel();
   }
 
+  #hold(id: string, claimant: Claimant, rivals: Claimant[]): void {
+    const presence = { ...claimant, rivals, leaving: null, presentSince: null };
+    this.#presences.set(id, presence);
+    // Always, whatever the mesh says: it may not have heard yet of another pilot that took the entry.
+    this.#want(id, presence);
+  }
+
   #want(id: string, presence: Presence): void {
     presence.presentSince = null;
     this.#writer.write(id, presence.entry);
@@ -154,10 +195,22 @@ export class Registration {
     for (const [id, presence] of this.#presences) {
       if (presence.presentSince === null || mesh.version < presence.presentSince || presence.streams === 0) continue;
       const found = existing.get(id);
-      if (found !== undefined && (isSameEntry(presence.entry, found) || isOfAnother(found, pilotId))) continue;
+      if (found !== undefined && isSameEntry(presence.entry, found)) continue;
+      if (found !== undefined && isOfAnother(found, pilotId)) {
+        this.#contest(id, presence, found);
+        continue;
+      }
       logger.warn(`somebody else ${found === undefined ? 'removed' : 'changed'} ${id}: it is written again`);
       this.#want(id, presence);
     }
+  }
+
+  /** Another pilot wrote the entry of a proxy that is connected here: for the same proxy, or for one like it. */
+  #contest(id: string, { nodeId, identity, instance }: Presence, found: Config<'WorkloadEntry'>): void {
+    const other = instanceOf(found);
+    if (other === '' || instance === '' || other === instance) return;
+    const reason = `${id} is claimed by another proxy too, which is connected to the pilot ${controllerOf(found)}`;
+    this.#options.alarms.raise({ kind: 'contested', nodeId, identity, reason });
   }
 
   #restart(mesh: Mesh): void {
@@ -196,6 +249,11 @@ export class Registration {
     this.#presences.delete(id);
     this.#writer.write(id, released(entry));
   }
+}
+
+/** Whether it is one proxy that connects once more, as after a broken stream, and not another one of its name. */
+function isSameProxy(a: Pick<Claimant, 'identity' | 'instance'>, b: Pick<Claimant, 'identity' | 'instance'>): boolean {
+  return a.identity === b.identity && a.instance === b.instance;
 }
 
 /** An entry without a controller is nobody's: whoever has the proxy takes it. */

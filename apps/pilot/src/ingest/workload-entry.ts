@@ -1,4 +1,10 @@
-import { AUTOMATIC_ANNOTATION, CONTROLLER_ANNOTATION, type ResourceKey, WORKLOAD_ANNOTATION } from '@flotilla/model';
+import {
+  AUTOMATIC_ANNOTATION,
+  CONTROLLER_ANNOTATION,
+  INSTANCE_ANNOTATION,
+  type ResourceKey,
+  WORKLOAD_ANNOTATION,
+} from '@flotilla/model';
 import {
   type Config,
   formatTargetPorts,
@@ -48,6 +54,7 @@ export function entryOf(node: ProxyNode, pilotId: string): EntryDocument {
         [AUTOMATIC_ANNOTATION]: AUTOMATIC,
         [CONTROLLER_ANNOTATION]: pilotId,
         [WORKLOAD_ANNOTATION]: node.workload,
+        ...(node.instance === '' ? {} : { [INSTANCE_ANNOTATION]: node.instance }),
         ...(node.ports.length === 0 ? {} : { [TARGET_PORTS_ANNOTATION]: formatTargetPorts(node.ports) }),
       },
     },
@@ -55,9 +62,7 @@ export function entryOf(node: ProxyNode, pilotId: string): EntryDocument {
       address,
       // A gateway's listeners take what clients of the outside send: no mesh mTLS.
       labels: { ...node.labels, ...(isSidecar ? { [TLS_MODE_LABEL]: 'istio' } : {}) },
-      ports: Object.fromEntries(
-        node.ports.filter(({ name }) => name !== '').map(({ name, bindPort }) => [name, bindPort]),
-      ),
+      ports: node.portsByName,
       serviceAccount: node.serviceAccount,
       network: node.network,
       locality: node.locality,
@@ -83,6 +88,11 @@ export function keyOf(entry: EntryDocument): ResourceKey {
 /** Id of the pilot that an entry says controls it, `''` for none. */
 export function controllerOf(entry: Config<'WorkloadEntry'>): string {
   return entry.annotations[CONTROLLER_ANNOTATION] ?? '';
+}
+
+/** Which proxy of its name an entry stands for, `''` where that is not told. */
+export function instanceOf(entry: Config<'WorkloadEntry'>): string {
+  return entry.annotations[INSTANCE_ANNOTATION] ?? '';
 }
 
 function isUnspecified(address: string): boolean {

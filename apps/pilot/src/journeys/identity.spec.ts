@@ -1,8 +1,12 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createClient } from '@connectrpc/connect';
 import { credentials, status } from '@grpc/grpc-js';
+import { createInMemoryTransport } from '@flotilla/rpc';
+import { systemClock } from '@flotilla/runtime';
 import { createTestAuthority, FAULTY_LEAVES, type TestAuthority } from '@flotilla/spiffe/testing';
 import type { SpiffeId, WorkloadCertificate } from '@flotilla/spiffe';
-import { sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
+import { sidecarNode, type SidecarOptions, workloadGroup } from '@flotilla/translate/testing';
+import { ClaimAlarm_Kind, PilotService } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { channelOf, connectProxy, PILOT, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
@@ -30,6 +34,7 @@ beforeAll(async () => {
 });
 
 async function start(galley = new FakeGalley(), registration = { graceMs: 20, orphanGraceMs: 60_000 }) {
+  galley.write(workloadGroup(SIDECAR));
   const world = await startSecureWorld(authority, galley, { registration });
   opened.push(world.pilot);
   return world;
@@ -96,6 +101,64 @@ describe('who may speak for a workload', () => {
     opened.push(client);
     client.subscribe('CDS');
     expect(await client.end()).toMatchObject({ code: status.INVALID_ARGUMENT });
+  });
+});
+
+describe('what a workload may say of itself', () => {
+  const statusOf = (world: SecureWorld) =>
+    createClient(PilotService, createInMemoryTransport(world.pilot.routes)).listProxies({});
+
+  test('is what configuration says of it: other labels are not believed, which status tells', async () => {
+    const started = await start();
+    const { galley } = started;
+    const labels = { ...SIDECAR.labels, app: 'productpage' };
+    await connect(started, await authority.issue(REVIEWS), { ...SIDECAR, labels }).has('CDS', 'BlackHoleCluster');
+    await entries(galley, ENTRY);
+    expect(galley.body('WorkloadEntry', ENTRY)).toMatchObject({
+      spec: { labels: { app: 'reviews', version: 'v1', 'security.istio.io/tlsMode': 'istio' } },
+    });
+    expect((await statusOf(started)).claimAlarms).toMatchObject([
+      { kind: ClaimAlarm_Kind.OVERRIDDEN, reason: expect.stringContaining('label app=productpage') as string },
+    ]);
+  });
+
+  test.each<[string, Partial<Parameters<typeof authority.issue>[1]>, SidecarOptions]>([
+    ['a workload that nobody described', {}, { ...SIDECAR, workload: 'unknown' }],
+    ['another workload than that of its token', { grant: { tokenId: 'a', workload: 'reviews-v2' } }, SIDECAR],
+  ])('is not %s: it is refused, nothing is registered, and status tells', async (_, options, sidecar) => {
+    const started = await start();
+    const client = connect(started, await authority.issue(REVIEWS, options), sidecar);
+    expect(await client.end()).toMatchObject({ code: status.PERMISSION_DENIED });
+    expect(started.galley.names('WorkloadEntry')).toEqual([]);
+    expect((await statusOf(started)).claimAlarms).toMatchObject([{ kind: ClaimAlarm_Kind.REFUSED }]);
+  });
+
+  test('is not judged before pilot knows the mesh', async () => {
+    const galley = new FakeGalley();
+    galley.write(workloadGroup(SIDECAR));
+    galley.isAway = true;
+    const starting = startSecureWorld(authority, galley, { clock: systemClock, random: () => 0 }, { isWaiting: false });
+    const started = await starting;
+    opened.push(started.pilot);
+    const client = connect(started, await authority.issue(REVIEWS));
+    galley.isAway = false;
+    await client.has('CDS', 'BlackHoleCluster');
+  });
+
+  test('changes with configuration: its proxy is told to connect again, or to go', async () => {
+    const started = await start();
+    const { galley } = started;
+    const certificate = await authority.issue(REVIEWS);
+    const first = connect(started, certificate);
+    await entries(galley, ENTRY);
+    galley.write(workloadGroup({ ...SIDECAR, labels: { app: 'changed' } }));
+    expect(await first.end()).toMatchObject({ code: status.UNAVAILABLE });
+    const second = connect(started, certificate);
+    await second.has('CDS', 'BlackHoleCluster');
+    while (!JSON.stringify(galley.body('WorkloadEntry', ENTRY)).includes('changed')) await tick();
+    galley.write(workloadGroup({ ...SIDECAR, serviceAccount: 'somebody-else' }));
+    expect(await second.end()).toMatchObject({ code: status.PERMISSION_DENIED });
+    await entries(galley);
   });
 });
 

@@ -3,7 +3,7 @@ import { createInProcessMembership, type Membership } from '@flotilla/bus';
 import { createTestAuthority, type TestAuthority } from '@flotilla/spiffe/testing';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
-import type { SidecarOptions } from '@flotilla/translate/testing';
+import { type SidecarOptions, workloadGroup } from '@flotilla/translate/testing';
 import type { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { connectProxy, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
@@ -42,6 +42,8 @@ const opened: { close(): void | Promise<void> }[] = [];
 beforeEach(() => {
   present = new Set();
   galley = new FakeGalley();
+  const clients = ['client', 'short-a', 'short-b', 'lost'].map((workload) => ({ ...CLIENT, workload }));
+  galley.write([REVIEWS, ...clients].map(workloadGroup).join('\n---\n'));
   galley.write(
     'apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {selector: {app: reviews}, ports: [{name: http, port: 9080}]}',
   );

@@ -9,12 +9,19 @@ import {
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type SocketAddress, limit } from '@flotilla/runtime';
-import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
+import {
+  formatSpiffeId,
+  type IdentitySource,
+  type SpiffeId,
+  spiffeIdOfCertificate,
+  tokenGrantOf,
+} from '@flotilla/spiffe';
 import { HEALTH_TYPE_URL, type XdsShortName } from '@flotilla/xds';
 import { parseProxyNode, type ProxyNode, type ResourceCache } from '@flotilla/translate';
+import type { Admission } from '../binding/admission.ts';
+import type { ProvenIdentity } from '../binding/bind.ts';
 import type { Isolation } from '../isolate/isolation.ts';
 import type { PilotMetrics } from '../metrics.ts';
-import { authoriseNode } from './auth.ts';
 import type { TypeChannel } from './channel.ts';
 import { DeltaChannel } from './delta.ts';
 import { openPlaintextPort } from './port.ts';
@@ -56,15 +63,16 @@ const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** Hears of proxies that proved who they are, and have listeners: nobody is sent to a port that is not open yet. */
 export interface PresenceListener {
-  connected(node: ProxyNode): void;
+  connected(node: ProxyNode, identity: string): void;
   /** `isLeaving`: the proxy said that it goes for good; otherwise it may come back at once. */
-  disconnected(node: ProxyNode, isLeaving: boolean): void;
+  disconnected(node: ProxyNode, identity: string, isLeaving: boolean): void;
 }
 
 export interface AdsOptions {
   readonly plaintext: SocketAddress | null;
   readonly tls: { readonly address: SocketAddress; readonly identity: IdentitySource } | null;
-  readonly trustDomains: readonly string[];
+  /** Decides about proxies that proved who they are. */
+  readonly admission: Admission;
   readonly sessions: Sessions;
   readonly presence: PresenceListener;
   readonly cache: ResourceCache;
@@ -83,6 +91,8 @@ interface Served extends AdsOptions {
 export interface AdsServer {
   readonly plaintext: SocketAddress | null;
   readonly tls: SocketAddress | null;
+  /** Looks again whether each proxy is what it was admitted as, after what the mesh says of workloads has changed. */
+  readmit(): void;
   /** Ends all streams and connections at once. */
   close(): void;
 }
@@ -103,9 +113,10 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
     'grpc.max_connection_idle_ms': IDLE_MS,
   };
   const served = { ...options, budgets: new StreamBudgets(options.limits, options.clock) };
+  const admitted = new Set<() => void>();
   const open = (isAuthenticated: boolean): Server => {
     const server = new Server(serverOptions);
-    addAds(server, served, isAuthenticated);
+    addAds(server, served, isAuthenticated ? admitted : null);
     return server;
   };
   // Two servers, so that a handler knows by its port whether the caller has proved an identity.
@@ -126,6 +137,9 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
     return {
       plaintext: plaintext?.address ?? null,
       tls: tls?.address ?? null,
+      readmit() {
+        for (const look of [...admitted]) look();
+      },
       close() {
         tls?.close();
         close();
@@ -137,7 +151,8 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
   }
 }
 
-function addAds(server: Server, options: Served, isAuthenticated: boolean): void {
+/** `admitted`: where streams of proxies with an identity ask to be looked at again; `null` on the plaintext port. */
+function addAds(server: Server, options: Served, admitted: Set<() => void> | null): void {
   const method = <Desc extends DescMessage>(path: string, request: Desc) => ({
     path: `${SERVICE}/${path}`,
     requestStream: true,
@@ -154,7 +169,7 @@ function addAds(server: Server, options: Served, isAuthenticated: boolean): void
   ): UntypedHandleCall =>
     ((call: ServerDuplexStream<Request, Buffer>) =>
       // The method's deserializer makes exactly this type.
-      handleStream(call, protocol, openChannel, options, isAuthenticated)) as UntypedHandleCall;
+      handleStream(call, protocol, openChannel, options, admitted)) as UntypedHandleCall;
   server.addService(
     {
       StreamAggregatedResources: method('StreamAggregatedResources', DiscoveryRequestSchema),
@@ -172,8 +187,12 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   protocol: 'delta' | 'sotw',
   openChannel: (type: XdsShortName) => TypeChannel<Request>,
   options: Served,
-  isAuthenticated: boolean,
+  admitted: Set<() => void> | null,
 ): void {
+  const { admission } = options;
+  let readmit: (() => void) | null = null;
+  /** Requests of a proxy that cannot be judged yet. */
+  const held: Request[] = [];
   const { clock, limits, metrics } = options;
   let session: ProxySession<Request> | null = null;
   let budget: StreamBudget | null = null;
@@ -185,6 +204,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   const end = () => {
     if (isEnded) return;
     isEnded = true;
+    if (readmit !== null) admitted?.delete(readmit);
     firstRequest.cancel();
     sender.close();
     budget?.close();
@@ -192,7 +212,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     session.close();
     options.sessions.delete(session);
     options.logger.info(`${session.node.id} disconnected`);
-    if (isPresent) options.presence.disconnected(session.node, isLeaving);
+    if (isPresent) options.presence.disconnected(session.node, session.identity, isLeaving);
   };
   const refuse = (thrown: unknown) => {
     if (isEnded) return;
@@ -224,22 +244,23 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   };
   const open = (node: Node | undefined): ProxySession<Request> => {
     if (node === undefined) throw new FlotillaError('invalid', 'the first request of a stream must carry the node');
-    const proxy = parseProxyNode(node);
-    if (isAuthenticated) authoriseNode(proxy, peer, options.trustDomains);
+    const claim = parseProxyNode(node);
+    const identity = admitted === null ? null : provenIdentity(call, peer, claim);
+    const proxy = identity === null ? claim : admission.admit(claim, identity);
     budget?.named(proxy.id);
     firstRequest.cancel();
     const opened = new ProxySession<Request>({
       node: proxy,
-      identity: peer === null ? '' : formatSpiffeId(peer),
+      identity: identity === null ? '' : formatSpiffeId(identity.spiffeId),
       protocol,
       openChannel,
       send: sender.send,
       isBlocked: sender.isBlocked,
       hold,
       onServing() {
-        if (!isAuthenticated) return;
+        if (identity === null) return;
         isPresent = true;
-        options.presence.connected(proxy);
+        options.presence.connected(proxy, formatSpiffeId(identity.spiffeId));
       },
       cache: options.cache,
       isolation: options.isolation,
@@ -249,11 +270,20 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     });
     options.logger.info(`${proxy.id} connected`, { agent: proxy.agent, protocol, identity: opened.identity });
     options.sessions.add(opened);
+    if (identity === null) return opened;
+    readmit = () => {
+      try {
+        admission.readmit(claim, identity, proxy);
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    admitted?.add(readmit);
     return opened;
   };
 
-  const peer = isAuthenticated ? peerOf(call) : null;
-  call.on('data', (request: Request) => {
+  const peer = admitted === null ? null : peerOf(call);
+  const receive = (request: Request) => {
     if (isEnded) return;
     try {
       budget?.spend(workOf(request, heldNames));
@@ -264,6 +294,21 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
     } catch (error) {
       refuse(error);
     }
+  };
+
+  call.on('data', (request: Request) => {
+    if (admitted === null || admission.isReady()) {
+      receive(request);
+      return;
+    }
+    firstRequest.cancel();
+    held.push(request);
+    if (held.length > 1) return;
+    call.pause();
+    void admission.ready.then(() => {
+      for (const each of held.splice(0)) receive(each);
+      call.resume();
+    });
   });
   call.on('end', () => {
     end();
@@ -302,6 +347,21 @@ function checkNames(request: AnyRequest, { names: most, nameBytes }: StreamLimit
 /** Without an identity the address has to do. */
 function addressOf(call: ServerDuplexStream<unknown, Buffer>): string {
   return call.getPeer().replace(/:\d+$/, '');
+}
+
+/** What the connection proves of its proxy. Throws `unauthenticated` without a workload identity. */
+function provenIdentity(
+  call: ServerDuplexStream<unknown, Buffer>,
+  spiffeId: SpiffeId | null,
+  { id }: ProxyNode,
+): ProvenIdentity {
+  const certificate = call.getAuthContext().sslPeerCertificate;
+  if (certificate === undefined || spiffeId === null) {
+    throw new FlotillaError('unauthenticated', `${id} has no workload identity`, {
+      hint: 'Connect with a certificate whose only URI SAN is the SPIFFE id of the workload.',
+    });
+  }
+  return { spiffeId, workload: tokenGrantOf(certificate.raw)?.workload ?? null };
 }
 
 function peerOf(call: ServerDuplexStream<unknown, Buffer>): SpiffeId | null {

@@ -4,6 +4,7 @@ import type { ConnectRouter, HandlerContext } from '@connectrpc/connect';
 import { formatOrigin } from '@flotilla/model';
 import { type Caller, callerOf, toConnectError } from '@flotilla/rpc';
 import {
+  ClaimAlarm_Kind,
   ListProxiesResponseSchema,
   ListServicesResponseSchema,
   PilotService,
@@ -11,6 +12,7 @@ import {
 } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { TYPE_URLS } from '@flotilla/xds';
 import type { Mesh } from '@flotilla/translate';
+import type { AlarmKind, Alarms } from '../binding/alarms.ts';
 import type { Isolation, Withheld } from '../isolate/isolation.ts';
 import type { TypeReport } from './session.ts';
 import type { AnySession, Sessions } from './sessions.ts';
@@ -20,6 +22,7 @@ export interface StatusOptions {
   readonly sessions: Sessions;
   readonly isolation: Pick<Isolation, 'list'>;
   readonly mesh: () => Mesh;
+  readonly alarms: Alarms;
   readonly access: { read(caller: Caller): void };
 }
 
@@ -29,6 +32,7 @@ export function statusRoutes({
   sessions,
   isolation,
   mesh,
+  alarms,
   access,
 }: StatusOptions): (router: ConnectRouter) => void {
   const read = <T>(context: HandlerContext, answer: () => T): T => {
@@ -50,6 +54,12 @@ export function statusRoutes({
               .sort((a, b) => (a.node.id < b.node.id ? -1 : 1))
               .map((session) => proxyStatus(session, mesh().version)),
             withheld: isolation.list().map(withheldStatus),
+            claimAlarms: alarms.list().map(({ kind, firstAtMs, lastAtMs, ...alarm }) => ({
+              ...alarm,
+              kind: ALARM_KINDS[kind],
+              firstAt: timestampFromMs(firstAtMs),
+              lastAt: timestampFromMs(lastAtMs),
+            })),
           }),
         ),
       listServices: (_, context) =>
@@ -57,6 +67,12 @@ export function statusRoutes({
     });
   };
 }
+
+const ALARM_KINDS: Readonly<Record<AlarmKind, ClaimAlarm_Kind>> = {
+  refused: ClaimAlarm_Kind.REFUSED,
+  overridden: ClaimAlarm_Kind.OVERRIDDEN,
+  contested: ClaimAlarm_Kind.CONTESTED,
+};
 
 function proxyStatus(session: AnySession, version: number) {
   const { node } = session;

@@ -58,6 +58,11 @@ export class FakeGalley {
       .sort();
   }
 
+  /** What a resource of one of Istio's networking kinds says, `undefined` where there is none. */
+  body(kind: string, name: string): Resource['body'] {
+    return this.#resources.get(`networking.istio.io/${kind}/${name}`)?.body;
+  }
+
   /** Id of the pilot that controls an entry, `null` where there is no such entry. */
   controller(name: string): string | null {
     const resource = this.#resources.get(`networking.istio.io/WorkloadEntry/${name}`);

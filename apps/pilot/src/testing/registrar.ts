@@ -1,6 +1,7 @@
 import { createInProcessMembership, type Membership } from '@flotilla/bus';
 import { silentLogger } from '@flotilla/observe';
 import type { Clock } from '@flotilla/runtime';
+import { Alarms } from '../binding/alarms.ts';
 import { Follower } from '../ingest/follow.ts';
 import { Registration, type RegistrationSettings } from '../ingest/registration.ts';
 import { create } from '@bufbuild/protobuf';
@@ -12,6 +13,7 @@ import type { FakeGalley } from './fake-galley.ts';
 export interface Registrar {
   readonly id: string;
   readonly registration: Registration;
+  readonly alarms: Alarms;
   mesh(): Mesh;
   /** As `kill -9`: it says no more, and is no member any more. */
   kill(): Promise<void>;
@@ -34,8 +36,10 @@ export async function startRegistrar(options: RegistrarOptions): Promise<Registr
   const own = present === null ? null : createInProcessMembership(present);
   await own?.join(id);
   const shared = { clock, random: () => 0.5, logger: silentLogger };
+  const alarms = new Alarms({ clock, logger: silentLogger, count: () => undefined });
   const registration = new Registration({
     ...shared,
+    alarms,
     pilotId: id,
     membership: options.membership ?? own,
     galley: galley.transport,
@@ -60,6 +64,7 @@ export async function startRegistrar(options: RegistrarOptions): Promise<Registr
   return {
     id,
     registration,
+    alarms,
     mesh: () => mesh,
     async kill() {
       registration.close();

@@ -24,6 +24,7 @@ export async function startSecureWorld(
   authority: TestAuthority,
   galley = new FakeGalley(),
   options: Partial<PilotOptions<null, typeof LOOPBACK>> = {},
+  { isWaiting = true }: { readonly isWaiting?: boolean } = {},
 ): Promise<SecureWorld> {
   const identity = createTestIdentity(await authority.issue(PILOT, { dnsNames: ['localhost'] }));
   const pilot = await startPilot({
@@ -40,7 +41,7 @@ export async function startSecureWorld(
     clock: systemClock,
     ...options,
   });
-  await pilot.ready;
+  if (isWaiting) await pilot.ready;
   return { galley, pilot, identity };
 }
 

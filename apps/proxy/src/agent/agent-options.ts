@@ -1,4 +1,4 @@
-import type { Clock, Random, SocketAddress } from '@flotilla/runtime';
+import type { Clock, FlotillaError, Random, SocketAddress } from '@flotilla/runtime';
 import type { LogBounds } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 
@@ -23,6 +23,8 @@ export interface AgentOptions {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Tells this proxy from another one of its name, to pilot: chosen at random at every start. */
+  readonly instance: string;
   /** Addresses under which others reach the workload, the one that it is registered with first. */
   readonly ips: readonly [string, ...string[]];
   readonly ports: readonly AgentPort[];
@@ -32,6 +34,8 @@ export interface AgentOptions {
   readonly httpProxyPort: number | null;
   /** Port 0 takes a free one. */
   readonly admin: SocketAddress;
+  /** Users of this machine that may use the outbound ports, by number; empty: whoever can. Linux, own data plane. */
+  readonly localUsers: readonly number[];
   /** Names of the administration port beside those that are known by themselves. */
   readonly httpHosts?: readonly string[];
   /** The administration port may be off loopback. */
@@ -51,6 +55,8 @@ export interface AgentOptions {
   };
   /** Bootstrap token; a function is asked each time one is needed. */
   readonly token: string | (() => string | null);
+  /** The certificate has expired, and citadel refuses another one. It is tried again all the same. */
+  readonly onIdentityLost?: (error: FlotillaError) => void;
   readonly certificateTtlMs: number;
   readonly trustDomain: string;
   readonly meshId?: string;

@@ -25,6 +25,7 @@ const OPTIONS: AgentOptions = {
   namespace: 'default',
   serviceAccount: 'bookinfo-reviews',
   labels: { app: 'reviews', version: 'v2' },
+  instance: 'one',
   ips: ['127.0.0.1'],
   ports: [
     {
@@ -40,6 +41,7 @@ const OPTIONS: AgentOptions = {
   interceptionMode: 'NONE',
   httpProxyPort: 21003,
   admin: { host: '127.0.0.1', port: 15000 },
+  localUsers: [],
   discovery: { addresses: [{ host: '127.0.0.1', port: 15012 }] },
   ca: { url: 'https://127.0.0.1:8060' },
   token: 'not-to-be-written-down',
@@ -53,6 +55,12 @@ const OPTIONS: AgentOptions = {
 const SOCKETS = { sdsPath: '/run/agent/sds.sock', adminPath: '/run/agent/admin.sock' };
 
 describe('an agent with the own data plane', () => {
+  it('tells local users apart only where it can', async () => {
+    for (const where of [{ envoy: '/usr/bin/envoy' }, { interceptionMode: 'REDIRECT' as const }]) {
+      await expect(startAgent({ ...OPTIONS, ...where, localUsers: [0] })).rejects.toThrow('can tell local users apart');
+    }
+  });
+
   it('is one process: it refuses to be several before it asks for an identity', async () => {
     await expect(startAgent({ ...OPTIONS, concurrency: 2 })).rejects.toThrow('concurrency cannot be more than 1');
   });

@@ -41,6 +41,7 @@ function metadataOf(options: AgentOptions): JsonObject {
     NAME: options.workload,
     SERVICE_ACCOUNT: options.serviceAccount,
     LABELS: { ...options.labels },
+    FLOTILLA_INSTANCE: options.instance,
     MESH_ID: options.meshId ?? options.trustDomain,
     TRUST_DOMAIN: options.trustDomain,
     CLUSTER_ID: options.clusterId ?? 'Kubernetes',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createLogger, type Logger } from '@flotilla/observe';
 import { FlotillaError, type SocketAddress, StopStack, systemClock } from '@flotilla/runtime';
@@ -45,7 +46,10 @@ export async function runAgent(argv: readonly string[], env: NodeJS.ProcessEnv =
   }
 }
 
-/** Serves until `signalled` or `/quitquitquit`; a configuration that can never be used ends it too. */
+/**
+ * Serves until `signalled` or `/quitquitquit`; a configuration that can never be used ends it too, and an identity that is
+ * lost for good: whoever runs this program starts it again, with a new token.
+ */
 async function serve(options: AgentOptions, values: AgentSettings, signalled: Promise<void>): Promise<void> {
   const stop = new StopStack();
   let agent: Agent | null = null;
@@ -65,12 +69,17 @@ async function serve(options: AgentOptions, values: AgentSettings, signalled: Pr
       });
       stop.push('status port', () => status.close());
     }
-    const starting = startAgent(options);
+    const lost = Promise.withResolvers<never>();
+    lost.promise.catch(() => undefined); // Heard below, where it ends this process.
+    // A token that is read from a file may be another one next time; one that was given with the start may not.
+    const starting = startAgent(
+      values.tokenFile === null ? { ...options, onIdentityLost: (error) => lost.reject(error) } : options,
+    );
     starting.catch(() => undefined); // Heard below, unless a signal came first.
     agent = await Promise.race([starting, signalled.then(() => null)]);
     if (agent === null) return;
     const ended = Promise.race([signalled, agent.quit]);
-    await Promise.race([ended, agent.ready.then(() => ended)]);
+    await Promise.race([ended, lost.promise, agent.ready.then(() => ended)]);
     isStopping = true;
     await agent.stop({ drainMs: values.drainTime, noticeMs: values.noticeTime });
   } finally {
@@ -90,7 +99,7 @@ export function agentOptions(values: AgentSettings, logger: Logger, signal: Abor
   }
   if (values.token === null && values.tokenFile === null) {
     throw new FlotillaError('usage', 'no bootstrap token: give --token-file or FLOTILLA_TOKEN', {
-      hint: '"flotilla token --service-account NAME" makes one.',
+      hint: '"flotilla token create --service-account NAME --workload NAME" makes one.',
     });
   }
   const ips = addressesOf(values);
@@ -100,11 +109,13 @@ export function agentOptions(values: AgentSettings, logger: Logger, signal: Abor
     namespace: values.namespace,
     serviceAccount: values.serviceAccount,
     labels: Object.fromEntries(values.label),
+    instance: randomUUID(),
     ips,
     ports: values.port.map((port) => agentPort(port, ips[0])),
     interceptionMode: interception === 'none' ? 'NONE' : 'REDIRECT',
     httpProxyPort: values.httpProxyPort,
     admin: values.admin,
+    localUsers: values.localUser,
     httpHosts: values.httpHosts,
     allowPlaintext: values.allowPlaintext,
     discovery: {

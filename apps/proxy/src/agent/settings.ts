@@ -48,6 +48,13 @@ export const agentSettings = {
   httpProxyPort: settings.optional(
     settings.integer({ description: 'forward-proxy port on loopback for the application', min: 1, max: 65_535 }),
   ),
+  localUser: settings.list(
+    settings.integer({
+      description: 'number of a user of this machine that may use the outbound ports; default: whoever can; Linux',
+      min: 0,
+      max: 4_294_967_295,
+    }),
+  ),
   discovery: settings.list(settings.address({ description: "pilot's xDS port with TLS; several are tried in turn" })),
   discoveryIdentity: settings.optional(
     spiffeIdSetting('identity of pilot; default: pilot in istio-system of the trust domain'),

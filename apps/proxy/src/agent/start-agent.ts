@@ -49,6 +49,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         hint: 'Each process would register the workload by a stream of its own. Stock Envoy (--envoy) takes more.',
       });
     }
+    if (options.localUsers.length > 0 && (options.envoy !== undefined || options.interceptionMode === 'REDIRECT')) {
+      throw new FlotillaError('invalid', 'only the own data plane, without interception, can tell local users apart', {
+        hint: 'Leave --local-user out; see "On the machine itself" in docs/security.md.',
+      });
+    }
     const { namespace, serviceAccount, trustDomain, clock, random, logger } = options;
     const identity = await openCitadelIdentity({
       ca: {
@@ -62,6 +67,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       clock,
       random,
       logger,
+      ...(options.onIdentityLost === undefined ? {} : { onLost: options.onIdentityLost }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     stop.push('identity', () => identity.close());
@@ -85,6 +91,7 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
   const proxy = await startProxy({
     bootstrap,
     identity,
+    ...(options.localUsers.length === 0 ? {} : { localUsers: options.localUsers }),
     logger,
     clock,
     random,

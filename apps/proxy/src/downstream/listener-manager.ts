@@ -8,6 +8,7 @@ import { ConnectionSet } from './connection-set.ts';
 import { ListenerIndex } from './listener-index.ts';
 import { localDestinations, openOriginalDestinations, type OriginalDestinations } from './original-dst.ts';
 import { OwnListeners } from './own-listeners.ts';
+import type { AdmitConnection } from './peer-user.ts';
 
 export interface BoundAddress {
   readonly name: string;
@@ -46,6 +47,8 @@ export interface ListenerManagerOptions {
   readonly reusePort?: boolean;
   /** Of all listeners together, except those that do not count; default: no limit. */
   readonly maxConnections?: number;
+  /** Who may connect to the outbound listeners, which give whoever does the workload's identity; default: everybody. */
+  readonly admitOutbound?: AdmitConnection;
   /** Kept up to date. */
   readonly own?: OwnListeners;
   /** How original destinations are learnt; default: from the system, loaded when the first listener asks. */
@@ -219,7 +222,11 @@ class Manager implements ListenerManager {
 
   #accept(entry: Entry, socket: Socket): void {
     const { listener } = entry;
-    const { maxConnections = Infinity } = this.#options;
+    const { maxConnections = Infinity, admitOutbound } = this.#options;
+    if (admitOutbound !== undefined && listener.isOutbound && !admitOutbound(socket)) {
+      socket.destroy();
+      return;
+    }
     if (maxConnections !== Infinity && !listener.ignoresGlobalLimit) {
       if (this.#connections >= maxConnections) {
         listener.stats.globalOverflow.value += 1;

@@ -7,7 +7,7 @@ import { FlotillaError } from '@flotilla/runtime';
 export type SocketOption = (descriptor: number, level: number, name: number, bytes: Buffer, length: number) => boolean;
 
 /** The part of koffi that is used. */
-interface Koffi {
+export interface Koffi {
   load(library: null): { func(prototype: string): (...args: unknown[]) => unknown };
 }
 
@@ -23,8 +23,8 @@ export async function openSocketOption(): Promise<SocketOption> {
   return (descriptor, level, name, bytes, length) => getsockopt(descriptor, level, name, bytes, [length]) === 0;
 }
 
-/** Bundles have the binary beside them (tools/build/native.ts), under the name of platform, CPU and C library. */
-async function loadKoffi(): Promise<Koffi> {
+/** Throws `system`. Bundles have the binary beside them (tools/build/native.ts), under the name of platform, CPU and C library. */
+export async function loadKoffi(): Promise<Koffi> {
   const names = ['', '-musl'].map((libc) => `koffi-${process.platform}-${process.arch}${libc}.node`);
   const files = names.map((name) => join(import.meta.dirname, name)).filter((file) => existsSync(file));
   const failures: string[] = [];

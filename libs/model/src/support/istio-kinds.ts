@@ -188,7 +188,17 @@ export const ISTIO_SUPPORT: { readonly [K in IstioKind]: KindSupport } = {
     ],
   },
   PeerAuthentication: { refused: false, lines: honours('', 'selector', 'mtls', 'portLevelMtls') },
-  WorkloadGroup: { refused: true, consequence: 'workloads that it describes would not be registered or probed' },
+  WorkloadGroup: {
+    refused: false,
+    lines: [
+      ...honours('metadata', 'labels'),
+      notYet('metadata.annotations', 'entries of its workloads would not carry them'),
+      ...honours('template', 'ports', 'labels', 'network', 'locality', 'serviceAccount'),
+      notYet('template.address', 'its workloads would be registered at addresses of their own'),
+      notYet('template.weight', 'its workloads would get as many requests as others'),
+      notYet('probe', 'requests would go on reaching workloads that are not well'),
+    ],
+  },
   EnvoyFilter: { refused: true, consequence: "proxies would run without the filter's changes" },
   ProxyConfig: { refused: true, consequence: 'proxies would run with the settings of the whole mesh' },
   RequestAuthentication: { refused: true, consequence: UNPROTECTED },

@@ -1,5 +1,6 @@
 import { type AnyMeshResource, formatKey, isOfType, type KnownKind, type ResourceKey } from '@flotilla/model';
-import { buildRegistry, emptyRegistry, type Registry } from '../registry/registry.ts';
+import { type Bindings, bindingsOf } from '../registry/bindings.ts';
+import { buildRegistry, emptyRegistry, type Registry, reuse } from '../registry/registry.ts';
 import { byAge, type Config } from './config.ts';
 import { flattenDelegates } from './delegates.ts';
 import type { MeshSettings } from './settings.ts';
@@ -20,6 +21,8 @@ export interface Mesh {
   readonly sidecars: readonly Config<'Sidecar'>[];
   readonly peerAuthentications: readonly Config<'PeerAuthentication'>[];
   readonly workloadEntries: readonly Config<'WorkloadEntry'>[];
+  /** Which workloads there are, and what their proxies may be. */
+  readonly bindings: Bindings;
 }
 
 export interface MeshChange {
@@ -49,6 +52,7 @@ export function emptyMesh(settings: MeshSettings): Mesh {
     sidecars: [],
     peerAuthentications: [],
     workloadEntries: [],
+    bindings: new Map(),
   };
 }
 
@@ -62,6 +66,15 @@ const REGISTRY_KINDS: ReadonlySet<string> = new Set<KnownKind>([
   'ServiceEntry',
   'WorkloadEntry',
   'PeerAuthentication',
+]);
+
+// Kinds that describe workloads.
+const BINDING_KINDS: ReadonlySet<string> = new Set<KnownKind>([
+  'WorkloadGroup',
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+  'Pod',
 ]);
 
 /** The mesh after an update. A snapshot keeps the identity of what is the same as before. */
@@ -96,23 +109,30 @@ export function applyUpdate(mesh: Mesh, update: MeshUpdate): Mesh {
     peerAuthentications: index('PeerAuthentication', mesh.peerAuthentications),
     workloadEntries: index('WorkloadEntry', mesh.workloadEntries),
   };
+  const podMakers = () => [...ofKind(all, 'Deployment'), ...ofKind(all, 'StatefulSet'), ...ofKind(all, 'DaemonSet')];
+  const bindings = [...changedKinds].some((kind) => BINDING_KINDS.has(kind))
+    ? reuse(
+        mesh.bindings,
+        bindingsOf({
+          workloadGroups: ofKind(all, 'WorkloadGroup'),
+          podMakers: podMakers(),
+          pods: ofKind(all, 'Pod'),
+        }),
+      )
+    : mesh.bindings;
   const isRegistryChanged = [...changedKinds].some((kind) => REGISTRY_KINDS.has(kind));
   return {
     version: update.version,
     settings: mesh.settings,
     resources,
     ...indexes,
+    bindings,
     registry: isRegistryChanged
       ? buildRegistry(
           mesh.registry,
           {
             services: ofKind(all, 'Service'),
-            pods: [
-              ...ofKind(all, 'Deployment'),
-              ...ofKind(all, 'StatefulSet'),
-              ...ofKind(all, 'DaemonSet'),
-              ...ofKind(all, 'Pod'),
-            ],
+            pods: [...podMakers(), ...ofKind(all, 'Pod')],
             serviceEntries: ofKind(all, 'ServiceEntry'),
             workloadEntries: indexes.workloadEntries,
             peerAuthentications: indexes.peerAuthentications,

@@ -35,11 +35,15 @@ export interface ProxyNode {
   /** Port of the HTTP forward-proxy listener in explicit mode, `null` for none. */
   readonly httpProxyPort: number | null;
   readonly ports: readonly BoundPort[];
+  /** Where others find the workload's ports, by name. */
+  readonly portsByName: Readonly<Record<string, number>>;
   readonly clusterId: string;
   readonly network: string;
   readonly locality: string;
   /** Names of the extensions it has, and type URLs that they take. */
   readonly extensions: ReadonlySet<string>;
+  /** Chosen at random by the agent when it starts: tells two proxies of one name apart. `''`: not told. */
+  readonly instance: string;
   /** Such as `envoy/1.40.0`. */
   readonly agent: string;
 }
@@ -58,6 +62,7 @@ export function parseProxyNode(node: Node): ProxyNode {
   const metadata = node.metadata ?? {};
   const dot = idName.lastIndexOf('.');
   const namespace = text(metadata, 'NAMESPACE') || idName.slice(dot + 1);
+  const ports = boundPorts(metadata['FLOTILLA_PORTS']);
   return {
     id: node.id,
     type,
@@ -69,11 +74,15 @@ export function parseProxyNode(node: Node): ProxyNode {
     labels: labels(metadata),
     isExplicit: text(metadata, 'INTERCEPTION_MODE') === 'NONE',
     httpProxyPort: portNumber(metadata, 'HTTP_PROXY_PORT'),
-    ports: boundPorts(metadata['FLOTILLA_PORTS']),
+    ports,
+    portsByName: Object.fromEntries(
+      ports.filter(({ name }) => name !== '').map(({ name, bindPort }) => [name, bindPort]),
+    ),
     clusterId: text(metadata, 'CLUSTER_ID') || 'Kubernetes',
     network: text(metadata, 'NETWORK'),
     locality: [node.locality?.region, node.locality?.zone, node.locality?.subZone].filter(Boolean).join('/'),
     extensions: new Set(node.extensions.flatMap((extension) => [extension.name, ...extension.typeUrls])),
+    instance: text(metadata, 'FLOTILLA_INSTANCE'),
     agent: agentOf(node),
   };
 }

@@ -15,6 +15,7 @@ export interface SidecarOptions {
   readonly serviceAccount?: string;
   readonly labels?: Record<string, string>;
   readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly instance?: string;
   /** The workload's addresses, separated by commas. */
   readonly ips?: string;
   /** Explicit mode, with the port of the HTTP proxy listener; 0 for none. */
@@ -45,10 +46,28 @@ function nodeOf(type: 'sidecar' | 'router', options: SidecarOptions): NodeInit {
       WORKLOAD_NAME: workload,
       SERVICE_ACCOUNT: serviceAccount,
       LABELS: options.labels ?? {},
+      ...(options.instance === undefined ? {} : { FLOTILLA_INSTANCE: options.instance }),
       ...(options.ips === undefined ? {} : { INSTANCE_IPS: options.ips }),
       INTERCEPTION_MODE: isExplicit ? 'NONE' : 'REDIRECT',
       ...(hasProxyPort ? { HTTP_PROXY_PORT: String(options.httpProxyPort) } : {}),
       ...(options.ports === undefined ? {} : { FLOTILLA_PORTS: [...options.ports] }),
     },
   };
+}
+
+/** The WorkloadGroup of a sidecar, as a document. */
+export function workloadGroup({
+  workload = 'productpage-v1',
+  namespace = 'default',
+  ...options
+}: SidecarOptions): string {
+  return JSON.stringify({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'WorkloadGroup',
+    metadata: { name: workload, namespace },
+    spec: {
+      metadata: { labels: options.labels ?? {} },
+      template: { serviceAccount: options.serviceAccount ?? 'default' },
+    },
+  });
 }

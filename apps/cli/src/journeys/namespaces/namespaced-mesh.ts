@@ -141,26 +141,21 @@ export class NamespacedMesh {
     mkdirSync(directory);
     writeFileSync(join(directory, 'mesh.yaml'), config(network));
     const controlPlane = await this.#startControlPlane(directory);
-    const accounts = new Map<string, Promise<string>>();
-    const token = (namespace: string, account: string) => {
-      const key = `${namespace}/${account}`;
-      const known = accounts.get(key) ?? this.#token(namespace, account);
-      accounts.set(key, known);
-      return known;
-    };
     const proxied = workloads.filter(({ proxy }) => proxy !== 'none');
     await Promise.all([
       ...proxied.map(async (workload) => {
-        const { name, serviceAccount, namespace = 'default' } = workload;
+        const { name, serviceAccount, labels, namespace = 'default' } = workload;
         if (workload.interception !== 'none') await this.capture(name, workload.captureSettings ?? []);
-        this.#startProxy(name, workload, controlPlane, await token(namespace, serviceAccount));
+        const token = await this.#token(name, namespace, serviceAccount, labelArguments(labels));
+        this.#startProxy(name, workload, controlPlane, token);
       }),
       ...(gateway === undefined
         ? []
         : [
-            token('istio-system', 'istio-ingressgateway').then((secret) =>
-              this.#startGateway(gateway, controlPlane, secret),
-            ),
+            this.#token(gateway.name, 'istio-system', 'istio-ingressgateway', [
+              ...['--type', 'router'],
+              ...labelArguments(GATEWAY_LABELS),
+            ]).then((token) => this.#startGateway(gateway, controlPlane, token)),
           ]),
     ]);
     for (const workload of workloads) this.#startApplication(workload);
@@ -224,7 +219,7 @@ export class NamespacedMesh {
   #startGateway({ name, port }: GatewayPlan, controlPlane: ControlPlaneLine, token: string): void {
     this.#startAgent(name, controlPlane, token, [
       ...['--type', 'router', '--namespace', 'istio-system', '--service-account', 'istio-ingressgateway'],
-      ...labelArguments({ app: 'istio-ingressgateway', istio: 'ingressgateway' }),
+      ...labelArguments(GATEWAY_LABELS),
       ...['--port', `name=http,port=${port},bind=${port}`, '--interception', 'none'],
     ]);
   }
@@ -250,9 +245,14 @@ export class NamespacedMesh {
     this.#children.push(this.network.spawn(this.host(name), command, { uid: APPLICATION_UID, env, stdio }));
   }
 
-  async #token(namespace: string, account: string): Promise<string> {
-    const result = await this.flotilla('token', '--namespace', namespace, '--service-account', account);
-    if (result.code !== 0) throw new Error(`no token for ${account}:\n${result.stderr}`);
+  /** A token for one workload, which is described with it. */
+  async #token(workload: string, namespace: string, account: string, description: readonly string[]): Promise<string> {
+    const result = await this.flotilla(
+      ...['token', 'create', '--workload', workload, '--namespace', namespace, '--service-account', account],
+      // Something has to be said of it for it to be described.
+      ...(description.length === 0 ? ['--type', 'sidecar'] : description),
+    );
+    if (result.code !== 0) throw new Error(`no token for ${workload}:\n${result.stderr}`);
     return result.stdout.trim();
   }
 
@@ -285,6 +285,8 @@ export class NamespacedMesh {
     return ['ignore', files[0] ?? 1, files[1] ?? 2];
   }
 }
+
+const GATEWAY_LABELS = { app: 'istio-ingressgateway', istio: 'ingressgateway' };
 
 function labelArguments(labels: Readonly<Record<string, string>>): string[] {
   return Object.entries(labels).flatMap(([name, value]) => ['--label', `${name}=${value}`]);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createBootstrapToken } from '@flotilla/citadel';
+import { createReusableToken } from '@flotilla/citadel';
 import { systemClock } from '@flotilla/runtime';
 import { startRedisServer, withPeer } from '@flotilla/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -34,7 +34,7 @@ beforeAll(async () => {
   citadel = new ServiceProcess('citadel', 'citadel', [
     ...['--listen', `127.0.0.1:${listen}`, '--status-address', `127.0.0.1:${status}`],
     ...['--root-certificate-file', secret('root-cert.pem'), '--root-key-file', secret('root-key.pem')],
-    ...['--token-key-file', secret('token-key.pem')],
+    ...['--token-key-file', secret('token-key.pem'), '--token-state', join(scratch, 'citadel')],
   ]).start();
   await until('citadel is ready', () => isReady(`http://127.0.0.1:${status}`));
 });
@@ -64,9 +64,9 @@ function tokenFile(text: string): string {
 }
 
 const tokenFor = (serviceAccount: string, ttlMs: number, nowMs = Date.now(), trustDomain = 'cluster.local') =>
-  createBootstrapToken(
+  createReusableToken(
     readFileSync(secret('token-key.pem'), 'utf8'),
-    { trustDomain, namespace: 'istio-system', serviceAccount },
+    { id: { trustDomain, namespace: 'istio-system', serviceAccount }, workload: '' },
     ttlMs,
     { ...systemClock, now: () => nowMs },
   );
@@ -114,7 +114,7 @@ describe('a service says what is wrong and what to do, once, and ends', () => {
     const said = await endsWith(1, 'citadel', [
       ...['--listen', '127.0.0.1:0', '--status-address', '127.0.0.1:0', '--trust-domain', 'other.example'],
       ...['--root-certificate-file', secret('root-cert.pem'), '--root-key-file', secret('root-key.pem')],
-      ...['--token-key-file', secret('token-key.pem')],
+      ...['--token-key-file', secret('token-key.pem'), '--token-state', join(scratch, 'citadel')],
     ]);
     expect(said).toContain(
       'the root certificate is the root of \\"spiffe://cluster.local\\", but the trust domain is \\"other.example\\"',
@@ -176,7 +176,7 @@ describe('a service that waits', () => {
     start('citadel', [
       ...['--listen', `127.0.0.1:${listen}`, '--status-address', `127.0.0.1:${status}`],
       ...['--root-certificate-file', secret('root-cert.pem'), '--root-key-file', secret('root-key.pem')],
-      ...['--token-key-file', secret('token-key.pem')],
+      ...['--token-key-file', secret('token-key.pem'), '--token-state', join(scratch, 'second-citadel')],
     ]);
     await expect.poll(() => isReady(url), { timeout: 20_000 }).toBe(true);
     expect((await fetchText(`${url}/metrics`)).text).toContain('process_resident_memory_bytes');

@@ -81,6 +81,8 @@ export class SeparateMesh {
     ]);
     mkdirSync(join(scratch, 'config'));
     writeFileSync(join(scratch, 'config/services.yaml'), serviceNames.map(serviceDocument).join('---\n'));
+    const names = Array.from({ length: options.workloads }, (_, at) => `svc-${at % options.services}-${at}`);
+    writeFileSync(join(scratch, 'config/workloads.yaml'), names.map(workloadDocument).join('---\n'));
     const redis = await startRedisServer({ program: options.redis, durable: true });
 
     const statusUrls = new Map<ServiceProcess, string>();
@@ -103,7 +105,7 @@ export class SeparateMesh {
     const citadel = await control('citadel', 'citadel', [
       ...['--listen', ca, '--max-certificate-ttl', options.certificateTtl],
       ...['--root-certificate-file', join(secrets, 'root-cert.pem'), '--root-key-file', join(secrets, 'root-key.pem')],
-      ...['--token-key-file', join(secrets, 'token-key.pem')],
+      ...['--token-key-file', join(secrets, 'token-key.pem'), '--redis-url', redis.url],
     ]);
     const galley = await control('galley', 'galley', [
       ...identity,
@@ -247,5 +249,17 @@ metadata: { name: ${name} }
 spec:
   selector: { app: ${name} }
   ports: [{ name: http, port: ${SERVICE_PORT} }]
+`;
+}
+
+/** `svc-0-2`, of the service `svc-0`. */
+function workloadDocument(name: string): string {
+  const service = name.slice(0, name.lastIndexOf('-'));
+  return `apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: ${name} }
+spec:
+  metadata: { labels: { app: ${service} } }
+  template: { serviceAccount: ${service} }
 `;
 }

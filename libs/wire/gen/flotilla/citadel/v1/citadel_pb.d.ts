@@ -92,6 +92,27 @@ export declare type CreateTokenRequest = Message<"flotilla.citadel.v1.CreateToke
    * @generated from field: google.protobuf.Duration ttl = 3;
    */
   ttl?: Duration | undefined;
+
+  /**
+   * The only workload that it is for; "" for any of the service account.
+   *
+   * @generated from field: string workload = 4;
+   */
+  workload: string;
+
+  /**
+   * How many keys may get a certificate by it; 0 means 1.
+   *
+   * @generated from field: uint32 uses = 5;
+   */
+  uses: number;
+
+  /**
+   * Any number of keys may, until it expires or is revoked: for platforms that start containers again with the same token.
+   *
+   * @generated from field: bool reusable = 6;
+   */
+  reusable: boolean;
 };
 
 /**
@@ -113,6 +134,13 @@ export declare type CreateTokenResponse = Message<"flotilla.citadel.v1.CreateTok
    * @generated from field: google.protobuf.Timestamp expires_at = 2;
    */
   expiresAt?: Timestamp | undefined;
+
+  /**
+   * Names it in lists, and when it is revoked.
+   *
+   * @generated from field: string id = 3;
+   */
+  id: string;
 };
 
 /**
@@ -120,6 +148,132 @@ export declare type CreateTokenResponse = Message<"flotilla.citadel.v1.CreateTok
  * Use `create(CreateTokenResponseSchema)` to create a new message.
  */
 export declare const CreateTokenResponseSchema: GenMessage<CreateTokenResponse>;
+
+/**
+ * @generated from message flotilla.citadel.v1.Token
+ */
+export declare type Token = Message<"flotilla.citadel.v1.Token"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The identity that it gives; "" for one that was revoked before it was known.
+   *
+   * @generated from field: string spiffe_id = 2;
+   */
+  spiffeId: string;
+
+  /**
+   * @generated from field: string workload = 3;
+   */
+  workload: string;
+
+  /**
+   * How many keys may use it; 0 for any number.
+   *
+   * @generated from field: uint32 uses = 4;
+   */
+  uses: number;
+
+  /**
+   * How many have.
+   *
+   * @generated from field: uint32 used = 5;
+   */
+  used: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 6;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 7;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_used_at = 8;
+   */
+  lastUsedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp revoked_at = 9;
+   */
+  revokedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message flotilla.citadel.v1.Token.
+ * Use `create(TokenSchema)` to create a new message.
+ */
+export declare const TokenSchema: GenMessage<Token>;
+
+/**
+ * @generated from message flotilla.citadel.v1.ListTokensRequest
+ */
+export declare type ListTokensRequest = Message<"flotilla.citadel.v1.ListTokensRequest"> & {
+};
+
+/**
+ * Describes the message flotilla.citadel.v1.ListTokensRequest.
+ * Use `create(ListTokensRequestSchema)` to create a new message.
+ */
+export declare const ListTokensRequestSchema: GenMessage<ListTokensRequest>;
+
+/**
+ * @generated from message flotilla.citadel.v1.ListTokensResponse
+ */
+export declare type ListTokensResponse = Message<"flotilla.citadel.v1.ListTokensResponse"> & {
+  /**
+   * Those made last come first.
+   *
+   * @generated from field: repeated flotilla.citadel.v1.Token tokens = 1;
+   */
+  tokens: Token[];
+};
+
+/**
+ * Describes the message flotilla.citadel.v1.ListTokensResponse.
+ * Use `create(ListTokensResponseSchema)` to create a new message.
+ */
+export declare const ListTokensResponseSchema: GenMessage<ListTokensResponse>;
+
+/**
+ * @generated from message flotilla.citadel.v1.RevokeTokenRequest
+ */
+export declare type RevokeTokenRequest = Message<"flotilla.citadel.v1.RevokeTokenRequest"> & {
+  /**
+   * As the list shows it, or the token itself.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message flotilla.citadel.v1.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export declare const RevokeTokenRequestSchema: GenMessage<RevokeTokenRequest>;
+
+/**
+ * @generated from message flotilla.citadel.v1.RevokeTokenResponse
+ */
+export declare type RevokeTokenResponse = Message<"flotilla.citadel.v1.RevokeTokenResponse"> & {
+  /**
+   * @generated from field: flotilla.citadel.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+};
+
+/**
+ * Describes the message flotilla.citadel.v1.RevokeTokenResponse.
+ * Use `create(RevokeTokenResponseSchema)` to create a new message.
+ */
+export declare const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse>;
 
 /**
  * @generated from message flotilla.citadel.v1.GetTrustBundleRequest
@@ -172,7 +326,7 @@ export declare const CitadelService: GenService<{
     output: typeof IssueCertificateResponseSchema;
   },
   /**
-   * Makes a bootstrap token bound to one namespace and service account. Administrators only.
+   * Makes a bootstrap token bound to one namespace and service account, and to one workload of it. Administrators only.
    *
    * @generated from rpc flotilla.citadel.v1.CitadelService.CreateToken
    */
@@ -180,6 +334,26 @@ export declare const CitadelService: GenService<{
     methodKind: "unary";
     input: typeof CreateTokenRequestSchema;
     output: typeof CreateTokenResponseSchema;
+  },
+  /**
+   * The tokens that are known, without the tokens themselves: made here, or used at least once. Administrators only.
+   *
+   * @generated from rpc flotilla.citadel.v1.CitadelService.ListTokens
+   */
+  listTokens: {
+    methodKind: "unary";
+    input: typeof ListTokensRequestSchema;
+    output: typeof ListTokensResponseSchema;
+  },
+  /**
+   * Ends a token, and the renewal of every certificate that goes back to it. Administrators only.
+   *
+   * @generated from rpc flotilla.citadel.v1.CitadelService.RevokeToken
+   */
+  revokeToken: {
+    methodKind: "unary";
+    input: typeof RevokeTokenRequestSchema;
+    output: typeof RevokeTokenResponseSchema;
   },
   /**
    * The roots that workloads of this mesh trust. Open to everyone.

@@ -9,7 +9,7 @@ import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@
  * Describes the file flotilla/citadel/v1/citadel.proto.
  */
 export const file_flotilla_citadel_v1_citadel = /*@__PURE__*/
-  fileDesc("CiFmbG90aWxsYS9jaXRhZGVsL3YxL2NpdGFkZWwucHJvdG8SE2Zsb3RpbGxhLmNpdGFkZWwudjEiUgoXSXNzdWVDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCRImCgN0dGwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24isQEKGElzc3VlQ2VydGlmaWNhdGVSZXNwb25zZRIRCgljaGFpbl9wZW0YASADKAkSEAoIcm9vdF9wZW0YAiADKAkSEQoJc3BpZmZlX2lkGAMgASgJEi4KCm5vdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCW5vdF9hZnRlchgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiaAoSQ3JlYXRlVG9rZW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIXCg9zZXJ2aWNlX2FjY291bnQYAiABKAkSJgoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIlQKE0NyZWF0ZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiFwoVR2V0VHJ1c3RCdW5kbGVSZXF1ZXN0IkAKFkdldFRydXN0QnVuZGxlUmVzcG9uc2USFAoMdHJ1c3RfZG9tYWluGAEgASgJEhAKCHJvb3RfcGVtGAIgAygJMs4CCg5DaXRhZGVsU2VydmljZRJvChBJc3N1ZUNlcnRpZmljYXRlEiwuZmxvdGlsbGEuY2l0YWRlbC52MS5Jc3N1ZUNlcnRpZmljYXRlUmVxdWVzdBotLmZsb3RpbGxhLmNpdGFkZWwudjEuSXNzdWVDZXJ0aWZpY2F0ZVJlc3BvbnNlEmAKC0NyZWF0ZVRva2VuEicuZmxvdGlsbGEuY2l0YWRlbC52MS5DcmVhdGVUb2tlblJlcXVlc3QaKC5mbG90aWxsYS5jaXRhZGVsLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2USaQoOR2V0VHJ1c3RCdW5kbGUSKi5mbG90aWxsYS5jaXRhZGVsLnYxLkdldFRydXN0QnVuZGxlUmVxdWVzdBorLmZsb3RpbGxhLmNpdGFkZWwudjEuR2V0VHJ1c3RCdW5kbGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiFmbG90aWxsYS9jaXRhZGVsL3YxL2NpdGFkZWwucHJvdG8SE2Zsb3RpbGxhLmNpdGFkZWwudjEiUgoXSXNzdWVDZXJ0aWZpY2F0ZVJlcXVlc3QSDwoHY3NyX3BlbRgBIAEoCRImCgN0dGwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24isQEKGElzc3VlQ2VydGlmaWNhdGVSZXNwb25zZRIRCgljaGFpbl9wZW0YASADKAkSEAoIcm9vdF9wZW0YAiADKAkSEQoJc3BpZmZlX2lkGAMgASgJEi4KCm5vdF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCW5vdF9hZnRlchgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimgEKEkNyZWF0ZVRva2VuUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFwoPc2VydmljZV9hY2NvdW50GAIgASgJEiYKA3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCgh3b3JrbG9hZBgEIAEoCRIMCgR1c2VzGAUgASgNEhAKCHJldXNhYmxlGAYgASgIImAKE0NyZWF0ZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSLgoKZXhwaXJlc19hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASCgoCaWQYAyABKAkilgIKBVRva2VuEgoKAmlkGAEgASgJEhEKCXNwaWZmZV9pZBgCIAEoCRIQCgh3b3JrbG9hZBgDIAEoCRIMCgR1c2VzGAQgASgNEgwKBHVzZWQYBSABKA0SLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbGFzdF91c2VkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpyZXZva2VkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCITChFMaXN0VG9rZW5zUmVxdWVzdCJAChJMaXN0VG9rZW5zUmVzcG9uc2USKgoGdG9rZW5zGAEgAygLMhouZmxvdGlsbGEuY2l0YWRlbC52MS5Ub2tlbiIgChJSZXZva2VUb2tlblJlcXVlc3QSCgoCaWQYASABKAkiQAoTUmV2b2tlVG9rZW5SZXNwb25zZRIpCgV0b2tlbhgBIAEoCzIaLmZsb3RpbGxhLmNpdGFkZWwudjEuVG9rZW4iFwoVR2V0VHJ1c3RCdW5kbGVSZXF1ZXN0IkAKFkdldFRydXN0QnVuZGxlUmVzcG9uc2USFAoMdHJ1c3RfZG9tYWluGAEgASgJEhAKCHJvb3RfcGVtGAIgAygJMo8ECg5DaXRhZGVsU2VydmljZRJvChBJc3N1ZUNlcnRpZmljYXRlEiwuZmxvdGlsbGEuY2l0YWRlbC52MS5Jc3N1ZUNlcnRpZmljYXRlUmVxdWVzdBotLmZsb3RpbGxhLmNpdGFkZWwudjEuSXNzdWVDZXJ0aWZpY2F0ZVJlc3BvbnNlEmAKC0NyZWF0ZVRva2VuEicuZmxvdGlsbGEuY2l0YWRlbC52MS5DcmVhdGVUb2tlblJlcXVlc3QaKC5mbG90aWxsYS5jaXRhZGVsLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2USXQoKTGlzdFRva2VucxImLmZsb3RpbGxhLmNpdGFkZWwudjEuTGlzdFRva2Vuc1JlcXVlc3QaJy5mbG90aWxsYS5jaXRhZGVsLnYxLkxpc3RUb2tlbnNSZXNwb25zZRJgCgtSZXZva2VUb2tlbhInLmZsb3RpbGxhLmNpdGFkZWwudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiguZmxvdGlsbGEuY2l0YWRlbC52MS5SZXZva2VUb2tlblJlc3BvbnNlEmkKDkdldFRydXN0QnVuZGxlEiouZmxvdGlsbGEuY2l0YWRlbC52MS5HZXRUcnVzdEJ1bmRsZVJlcXVlc3QaKy5mbG90aWxsYS5jaXRhZGVsLnYxLkdldFRydXN0QnVuZGxlUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message flotilla.citadel.v1.IssueCertificateRequest.
@@ -40,18 +40,53 @@ export const CreateTokenResponseSchema = /*@__PURE__*/
   messageDesc(file_flotilla_citadel_v1_citadel, 3);
 
 /**
+ * Describes the message flotilla.citadel.v1.Token.
+ * Use `create(TokenSchema)` to create a new message.
+ */
+export const TokenSchema = /*@__PURE__*/
+  messageDesc(file_flotilla_citadel_v1_citadel, 4);
+
+/**
+ * Describes the message flotilla.citadel.v1.ListTokensRequest.
+ * Use `create(ListTokensRequestSchema)` to create a new message.
+ */
+export const ListTokensRequestSchema = /*@__PURE__*/
+  messageDesc(file_flotilla_citadel_v1_citadel, 5);
+
+/**
+ * Describes the message flotilla.citadel.v1.ListTokensResponse.
+ * Use `create(ListTokensResponseSchema)` to create a new message.
+ */
+export const ListTokensResponseSchema = /*@__PURE__*/
+  messageDesc(file_flotilla_citadel_v1_citadel, 6);
+
+/**
+ * Describes the message flotilla.citadel.v1.RevokeTokenRequest.
+ * Use `create(RevokeTokenRequestSchema)` to create a new message.
+ */
+export const RevokeTokenRequestSchema = /*@__PURE__*/
+  messageDesc(file_flotilla_citadel_v1_citadel, 7);
+
+/**
+ * Describes the message flotilla.citadel.v1.RevokeTokenResponse.
+ * Use `create(RevokeTokenResponseSchema)` to create a new message.
+ */
+export const RevokeTokenResponseSchema = /*@__PURE__*/
+  messageDesc(file_flotilla_citadel_v1_citadel, 8);
+
+/**
  * Describes the message flotilla.citadel.v1.GetTrustBundleRequest.
  * Use `create(GetTrustBundleRequestSchema)` to create a new message.
  */
 export const GetTrustBundleRequestSchema = /*@__PURE__*/
-  messageDesc(file_flotilla_citadel_v1_citadel, 4);
+  messageDesc(file_flotilla_citadel_v1_citadel, 9);
 
 /**
  * Describes the message flotilla.citadel.v1.GetTrustBundleResponse.
  * Use `create(GetTrustBundleResponseSchema)` to create a new message.
  */
 export const GetTrustBundleResponseSchema = /*@__PURE__*/
-  messageDesc(file_flotilla_citadel_v1_citadel, 5);
+  messageDesc(file_flotilla_citadel_v1_citadel, 10);
 
 /**
  * Issues SPIFFE identities. A caller authenticates with a bearer token in the "authorization" metadata, or

@@ -182,6 +182,13 @@ export declare type ListProxiesResponse = Message<"flotilla.pilot.v1.ListProxies
    * @generated from field: repeated flotilla.pilot.v1.WithheldResource withheld = 4;
    */
   withheld: WithheldResource[];
+
+  /**
+   * What proxies said of themselves and may not, the latest first.
+   *
+   * @generated from field: repeated flotilla.pilot.v1.ClaimAlarm claim_alarms = 5;
+   */
+  claimAlarms: ClaimAlarm[];
 };
 
 /**
@@ -269,6 +276,94 @@ export declare type WithheldResource = Message<"flotilla.pilot.v1.WithheldResour
  * Use `create(WithheldResourceSchema)` to create a new message.
  */
 export declare const WithheldResourceSchema: GenMessage<WithheldResource>;
+
+/**
+ * A proxy that connected with its own identity said of itself what does not fit what the mesh says of its workload.
+ *
+ * @generated from message flotilla.pilot.v1.ClaimAlarm
+ */
+export declare type ClaimAlarm = Message<"flotilla.pilot.v1.ClaimAlarm"> & {
+  /**
+   * @generated from field: flotilla.pilot.v1.ClaimAlarm.Kind kind = 1;
+   */
+  kind: ClaimAlarm_Kind;
+
+  /**
+   * @generated from field: string node_id = 2;
+   */
+  nodeId: string;
+
+  /**
+   * SPIFFE ID of the connection.
+   *
+   * @generated from field: string identity = 3;
+   */
+  identity: string;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * How often.
+   *
+   * @generated from field: uint32 count = 5;
+   */
+  count: number;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_at = 6;
+   */
+  firstAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_at = 7;
+   */
+  lastAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message flotilla.pilot.v1.ClaimAlarm.
+ * Use `create(ClaimAlarmSchema)` to create a new message.
+ */
+export declare const ClaimAlarmSchema: GenMessage<ClaimAlarm>;
+
+/**
+ * @generated from enum flotilla.pilot.v1.ClaimAlarm.Kind
+ */
+export enum ClaimAlarm_Kind {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It may not connect so.
+   *
+   * @generated from enum value: KIND_REFUSED = 1;
+   */
+  REFUSED = 1,
+
+  /**
+   * It is served as configuration has it, and not as it says.
+   *
+   * @generated from enum value: KIND_OVERRIDDEN = 2;
+   */
+  OVERRIDDEN = 2,
+
+  /**
+   * Another proxy that is connected has the entry already, and keeps it.
+   *
+   * @generated from enum value: KIND_CONTESTED = 3;
+   */
+  CONTESTED = 3,
+}
+
+/**
+ * Describes the enum flotilla.pilot.v1.ClaimAlarm.Kind.
+ */
+export declare const ClaimAlarm_KindSchema: GenEnum<ClaimAlarm_Kind>;
 
 /**
  * @generated from message flotilla.pilot.v1.ListServicesRequest

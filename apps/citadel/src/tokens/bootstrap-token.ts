@@ -4,13 +4,33 @@ import { formatSpiffeId, type SpiffeId } from '@flotilla/spiffe';
 
 /**
  * Bootstrap tokens: JWTs (RFC 7519) signed with ES256 by citadel's token key, so that every replica with that key can
- * check them and a restart forgets none. One names exactly one namespace and service account.
+ * check them and a restart forgets none. One names exactly one namespace and service account, at most one workload of
+ * it, and how many keys may use it; whether that is still so, the ledger says (`token-ledger`).
  */
 export interface BootstrapTokens {
-  /** Throws `invalid` for a lifetime over a year, or names that no identity can have. */
-  create(id: SpiffeId, ttlMs: number): { readonly token: string; readonly expiresAtMs: number };
-  /** Whose token this is. Throws `unauthenticated` with the reason. */
-  verify(token: string): SpiffeId;
+  /** Throws `invalid` for a lifetime that is too long, or names that no identity can have. */
+  create(grant: BootstrapGrant, ttlMs: number): { readonly token: string; readonly claims: BootstrapClaims };
+  /** What an untouched token that has not expired says. Throws `unauthenticated` with the reason. */
+  verify(token: string): BootstrapClaims;
+}
+
+/** What a token is to give. */
+export interface BootstrapGrant {
+  readonly id: SpiffeId;
+  /** `''`: any workload of the service account. */
+  readonly workload: string;
+  /** How many keys may use it; 0 for any number, until it expires or is revoked. */
+  readonly uses: number;
+}
+
+/** What a token says. */
+export interface BootstrapClaims extends Omit<BootstrapGrant, 'id'> {
+  readonly id: string;
+  readonly subject: SpiffeId;
+  /** `subject` as text. */
+  readonly spiffeId: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
 }
 
 const ISSUER = 'flotilla-citadel';
@@ -21,15 +41,25 @@ const MAX_TOKEN_BYTES = limit({
   unit: 'bytes',
   past: 'refused as unauthenticated',
 });
-const MAX_TTL_MS = limit({
+/** No token holds longer. */
+export const MAX_TOKEN_TTL_MS = limit({
   name: 'citadel.token-lifetime',
-  what: 'lifetime that a bootstrap token can be made with',
+  what: 'lifetime that a reusable bootstrap token can be made with',
   default: 366 * 24 * 3_600_000,
   unit: 'ms',
   past: 'refused as invalid',
 });
+/** A token for a few uses is for the start that follows. */
+const MAX_COUNTED_TTL_MS = limit({
+  name: 'citadel.counted-token-lifetime',
+  what: 'lifetime that a bootstrap token for a number of uses can be made with',
+  default: 7 * 24 * 3_600_000,
+  unit: 'ms',
+  past: 'refused as invalid',
+});
+export const MAX_USES = 100;
 /** How far the clocks of two replicas may differ. */
-const SKEW_MS = 60_000;
+export const SKEW_MS = 60_000;
 
 export function createBootstrapTokens(privateKey: KeyObject, trustDomain: string, clock: Clock): BootstrapTokens {
   const publicKey = createPublicKey(privateKey);
@@ -39,11 +69,20 @@ export function createBootstrapTokens(privateKey: KeyObject, trustDomain: string
     .slice(0, 16);
   const header = encode({ alg: 'ES256', typ: 'JWT', kid: keyId });
   return {
-    create(id, ttlMs) {
-      if (!(ttlMs > 0 && ttlMs <= MAX_TTL_MS)) {
+    create({ id, workload, uses }, ttlMs) {
+      const maxMs = uses === 0 ? MAX_TOKEN_TTL_MS : MAX_COUNTED_TTL_MS;
+      if (!(ttlMs > 0 && ttlMs <= maxMs)) {
         throw new FlotillaError('invalid', `a token lifetime of ${ttlMs} ms is not possible`, {
-          hint: 'Ask for more than nothing and at most 366 days.',
+          hint: `Ask for more than nothing and at most ${maxMs / 86_400_000} days; only reusable tokens may hold longer than a week.`,
         });
+      }
+      if (!Number.isInteger(uses) || uses < 0 || uses > MAX_USES) {
+        throw new FlotillaError('invalid', `a token for ${uses} uses is not possible`, {
+          hint: `Ask for 1 to ${MAX_USES}, or for a reusable token.`,
+        });
+      }
+      if (workload !== '' && !WORKLOAD_NAME.test(workload)) {
+        throw new FlotillaError('invalid', `"${workload}" is not the name of a workload`);
       }
       const nowMs = clock.now();
       const expiresAtMs = Math.ceil((nowMs + ttlMs) / 1000) * 1000;
@@ -52,13 +91,15 @@ export function createBootstrapTokens(privateKey: KeyObject, trustDomain: string
         sub: formatSpiffeId(id),
         namespace: id.namespace,
         serviceAccount: id.serviceAccount,
+        workload,
+        uses,
         iat: Math.floor(nowMs / 1000),
         exp: expiresAtMs / 1000,
         jti: randomUUID(),
       };
       const signed = `${header}.${encode(claims)}`;
       const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
-      return { token: `${signed}.${signature.toString('base64url')}`, expiresAtMs };
+      return { token: `${signed}.${signature.toString('base64url')}`, claims: claimsOf(claims, id) };
     },
     verify(token) {
       if (token.length > MAX_TOKEN_BYTES) throw refusal('it is too long');
@@ -82,7 +123,7 @@ export function createBootstrapTokens(privateKey: KeyObject, trustDomain: string
       if (claims.iat * 1000 > clock.now() + SKEW_MS) throw refusal('it was issued in the future');
       const id = { trustDomain, namespace: claims.namespace, serviceAccount: claims.serviceAccount };
       if (claims.sub !== formatSpiffeId(id)) throw refusal(`it is for ${claims.sub}, of another trust domain`);
-      return id;
+      return claimsOf(claims, id);
     },
   };
 }
@@ -93,6 +134,8 @@ interface Claims {
   readonly sub: string;
   readonly namespace: string;
   readonly serviceAccount: string;
+  readonly workload: string;
+  readonly uses: number;
   /** Seconds since the epoch. */
   readonly iat: number;
   /** Seconds since the epoch. */
@@ -100,9 +143,26 @@ interface Claims {
   readonly jti: string;
 }
 
-function refusal(why: string): FlotillaError {
+/** A DNS subdomain, as names of workloads are. */
+const WORKLOAD_NAME = /^[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?$/;
+
+function claimsOf({ jti, workload, uses, sub, iat, exp }: Claims, subject: SpiffeId): BootstrapClaims {
+  return { id: jti, subject, spiffeId: sub, workload, uses, issuedAtMs: iat * 1000, expiresAtMs: exp * 1000 };
+}
+
+/**
+ * The id of a token for lists, whether it still holds or not; `null` for a text that is no token. Proves nothing.
+ */
+export function tokenIdOf(token: string): string | null {
+  const [, body, signature, ...more] = token.split('.');
+  if (body === undefined || signature === undefined || more.length > 0) return null;
+  return decodeClaims(body)?.jti ?? null;
+}
+
+/** Why a token gives nothing. */
+export function refusal(why: string): FlotillaError {
   return new FlotillaError('unauthenticated', `the bootstrap token is refused: ${why}`, {
-    hint: 'Make a new one with: flotilla token',
+    hint: 'Make a new one with: flotilla token create',
   });
 }
 
@@ -124,7 +184,8 @@ function isClaims(value: unknown): value is Claims {
   if (typeof value !== 'object' || value === null) return false;
   const claims = value as Readonly<Record<string, unknown>>; // an object: any property may be asked for
   return (
-    ['iss', 'sub', 'namespace', 'serviceAccount', 'jti'].every((name) => typeof claims[name] === 'string') &&
-    ['iat', 'exp'].every((name) => Number.isSafeInteger(claims[name]))
+    ['iss', 'sub', 'namespace', 'serviceAccount', 'workload', 'jti'].every(
+      (name) => typeof claims[name] === 'string',
+    ) && ['iat', 'exp', 'uses'].every((name) => Number.isSafeInteger(claims[name]))
   );
 }

@@ -2,14 +2,15 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import fc from 'fast-check';
 import { FakeClock } from '@flotilla/runtime';
 import { describe, expect, it } from 'vitest';
-import { createBootstrapTokens } from './bootstrap-token.ts';
+import { createBootstrapTokens, tokenIdOf } from './bootstrap-token.ts';
 
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const reviews = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'reviews' };
 const clock = new FakeClock();
 const tokens = createBootstrapTokens(privateKey, 'cluster.local', clock);
-const { token, expiresAtMs } = tokens.create(reviews, 60_000);
+const grant = { id: reviews, workload: 'reviews-v1', uses: 1 };
+const { token, claims: made } = tokens.create(grant, 60_000);
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const [head = '', body = '', signature = ''] = token.split('.');
@@ -21,13 +22,19 @@ const signed = (changed: object, header = head, key = privateKey) => {
 };
 
 describe('bootstrap tokens', () => {
-  it('name one namespace and service account until they expire', () => {
-    expect(tokens.verify(token)).toEqual(reviews);
-    expect(expiresAtMs).toBe(clock.now() + 60_000);
+  it('name one namespace, service account and workload until they expire', () => {
+    expect(tokens.verify(token)).toEqual(made);
+    expect(made).toMatchObject({
+      subject: reviews,
+      workload: 'reviews-v1',
+      uses: 1,
+      expiresAtMs: clock.now() + 60_000,
+    });
+    expect(tokenIdOf(token)).toBe(made.id);
   });
 
   it('hold after a restart, and in another replica, with the same key', () => {
-    expect(createBootstrapTokens(privateKey, 'cluster.local', clock).verify(token)).toEqual(reviews);
+    expect(createBootstrapTokens(privateKey, 'cluster.local', clock).verify(token)).toEqual(made);
   });
 
   it.each<[string, () => string, RegExp]>([
@@ -37,7 +44,7 @@ describe('bootstrap tokens', () => {
     ['a very long text', () => 'x'.repeat(5000), /too long/],
     [
       'another citadel',
-      () => createBootstrapTokens(other, 'cluster.local', clock).create(reviews, 1000).token,
+      () => createBootstrapTokens(other, 'cluster.local', clock).create(grant, 1000).token,
       /not signed with the key/,
     ],
     ['another key under our header', () => signed({}, head, other), /signature is wrong/],
@@ -61,6 +68,7 @@ describe('bootstrap tokens', () => {
     ],
     ['an expiry that has come', () => signed({ exp: clock.now() / 1000 }), /expired on/],
     ['an issue in the future', () => signed({ iat: clock.now() / 1000 + 61 }), /issued in the future/],
+    ['no number of uses, as earlier versions made them', () => signed({ uses: undefined }), /claims are not those/],
     ['no expiry', () => signed({ exp: undefined }), /claims are not those/],
     ['an expiry that is a text', () => signed({ exp: '9999999999' }), /claims are not those/],
     ['another issuer', () => signed({ iss: 'x' }), /claims are not those/],
@@ -104,9 +112,18 @@ describe('bootstrap tokens', () => {
   });
 
   it('are not made for names or lifetimes that cannot be', () => {
-    expect(() => tokens.create({ ...reviews, namespace: 'a/b' }, 1000)).toThrow(/not a workload identity/);
+    expect(() => tokens.create({ ...grant, id: { ...reviews, namespace: 'a/b' } }, 1000)).toThrow(
+      /not a workload identity/,
+    );
+    expect(() => tokens.create({ ...grant, workload: 'A b' }, 1000)).toThrow(/not the name of a workload/);
+    for (const uses of [-1, 1.5, 101]) {
+      expect(() => tokens.create({ ...grant, uses }, 1000)).toThrow(/uses is not possible/);
+    }
+    const year = 365 * 24 * 3_600_000;
+    expect(() => tokens.create(grant, year)).toThrow(/lifetime of .* is not possible/);
+    expect(tokens.create({ ...grant, uses: 0 }, year).claims.uses).toBe(0);
     for (const ttlMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(() => tokens.create(reviews, ttlMs)).toThrow(/lifetime of .* is not possible/);
+      expect(() => tokens.create(grant, ttlMs)).toThrow(/lifetime of .* is not possible/);
     }
   });
 });
