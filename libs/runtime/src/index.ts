@@ -6,3 +6,4 @@ export { StopStack } from './stop.ts';
 export { parseDurationMs } from './duration.ts';
 export { parseAddress, formatAddress, type SocketAddress } from './address.ts';
 export { holdYoungGeneration, releaseYoungGeneration } from './young-generation.ts';
+export { openWatchdog, type WatchedProcess, type Watchdog } from './watchdog.ts';
