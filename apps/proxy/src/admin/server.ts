@@ -1,7 +1,10 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
+import { closeFollows, logged } from '@flotilla/sockets/errors';
+import { createHttpServer } from '@flotilla/sockets/http';
+import { listen } from '@flotilla/sockets/tcp';
 import type { AdminState } from './admin-state.ts';
 
 /** What a page answers. */
@@ -44,7 +47,11 @@ export async function serveAdmin(options: {
   readonly state: AdminState;
   readonly logger: Logger;
 }): Promise<AdminServer> {
-  const server = createServer((request, response) => {
+  const owner = {
+    onError: logged(options.logger, 'accepting on the administration port'),
+    onMessageError: closeFollows,
+  };
+  const server = createHttpServer({ requestTimeout: 10_000 }, owner, (request, response) => {
     answer(request, options.routes, options.state)
       .catch((error: unknown) => {
         options.logger.error('an administration page failed', { path: request.url, error });
@@ -52,14 +59,12 @@ export async function serveAdmin(options: {
       })
       .then((reply) => send(response, reply, request.method === 'HEAD'));
   });
-  server.requestTimeout = 10_000;
   const { host, port } = options.address;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(FlotillaError.from(error, 'system').within(`admin cannot listen on ${formatAddress(options.address)}`)),
-    );
-    server.listen({ host, port }, resolve);
-  });
+  try {
+    await listen(server, { host, port });
+  } catch (error) {
+    throw FlotillaError.from(error, 'system').within(`admin cannot listen on ${formatAddress(options.address)}`);
+  }
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new FlotillaError('internal', 'admin has no TCP address');
   return {

@@ -93,7 +93,12 @@ describe('secrets over a Unix socket', () => {
     const first = await authority.issue(id);
     const second = await authority.issue(id);
     const identity = createTestIdentity(first);
-    const server = await serveSds({ path: join(folder, 'sds.sock'), identity, logger: silentLogger });
+    const server = await serveSds({
+      path: join(folder, 'sds.sock'),
+      identity,
+      clock: systemClock,
+      logger: silentLogger,
+    });
     const secrets = createSecretTable();
     const bootstrap = buildBootstrap(OPTIONS, create(NodeSchema, { id: 'x' }), server.path);
     const cluster = bootstrap.staticResources?.clusters.find(({ name }) => name === 'sds-grpc');

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toJson } from '@bufbuild/protobuf';
 import { openCitadelIdentity } from '@flotilla/identity';
 import { type Clock, FlotillaError, type SocketAddress, StopStack } from '@flotilla/runtime';
+import { askHttp } from '@flotilla/sockets/http';
 import type { IdentitySource } from '@flotilla/spiffe';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { AgentOptions } from './agent-options.ts';
@@ -117,7 +117,7 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
   // mkdtemp makes it 0700: the socket in it gives away the key.
   const directory = await mkdtemp(join(tmpdir(), 'flotilla-envoy-'));
   stop.push('directory', () => rm(directory, { recursive: true, force: true }));
-  const sds = await serveSds({ path: join(directory, 'sds.sock'), identity, logger });
+  const sds = await serveSds({ path: join(directory, 'sds.sock'), identity, clock, logger });
   stop.push('SDS', () => sds.close());
   const bootstrap = buildBootstrap(options, buildNode(options, []), sds.path);
   const file = join(directory, 'envoy.json');
@@ -126,6 +126,7 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
   const envoy = await startEnvoyProcess({
     program: options.envoy ?? '',
     directory,
+    admin,
     args: [
       ...['--config-path', file, '--disable-hot-restart', '--drain-time-s', '45', '--drain-strategy', 'immediate'],
       // Its access log would lag by 10 s.
@@ -148,6 +149,7 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
 }
 
 const POLL_MS = 100;
+const READY_TIMEOUT_MS = 1_000;
 
 /** Asks Envoy's `/ready` until it says yes. Rejects with `unavailable` when it is given up. */
 function untilReady(admin: SocketAddress, clock: Clock, signal: AbortSignal): Promise<void> {
@@ -157,11 +159,7 @@ function untilReady(admin: SocketAddress, clock: Clock, signal: AbortSignal): Pr
       else clock.after(POLL_MS, ask, { keepAlive: true });
     };
     const ask = (): void => {
-      get({ host: admin.host, port: admin.port, path: '/ready', agent: false, timeout: 1_000 }, (response) => {
-        response.resume();
-        if (response.statusCode === 200) resolve();
-        else again();
-      }).once('error', again);
+      void askHttp(admin, '/ready', READY_TIMEOUT_MS).then((status) => (status === 200 ? resolve() : again()));
     };
     ask();
   });

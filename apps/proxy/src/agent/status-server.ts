@@ -1,5 +1,9 @@
-import { createServer, get } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
 import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { createHttpServer, requestHttp } from '@flotilla/sockets/http';
+import { listen } from '@flotilla/sockets/tcp';
 
 export interface StatusServer {
   readonly address: SocketAddress;
@@ -15,6 +19,9 @@ export interface StatusServerOptions {
 }
 
 const METRICS_TIMEOUT_MS = 5_000;
+const REQUEST_LIMITS = { requestTimeout: 10_000 };
+// Who asks has the answer or the end of the connection; there is nobody else to tell.
+const OWNER = { onError: closeFollows, onMessageError: closeFollows };
 
 /**
  * What probes and Prometheus ask of a sidecar from outside its loopback: `/healthz` (the agent runs), `/healthz/ready`
@@ -22,7 +29,7 @@ const METRICS_TIMEOUT_MS = 5_000;
  * before the proxy has its identity. Throws `system` when the address cannot be had.
  */
 export async function serveStatus(options: StatusServerOptions): Promise<StatusServer> {
-  const server = createServer((request, response) => {
+  const server = createHttpServer(REQUEST_LIMITS, OWNER, (request, response) => {
     const answer = (status: number, body: string): void => {
       response.writeHead(status, { 'content-type': 'text/plain' }).end(body);
     };
@@ -47,36 +54,20 @@ export async function serveStatus(options: StatusServerOptions): Promise<StatusS
           answer(503, 'the proxy has not started\n');
           return;
         }
-        const from = { host: admin.host, port: admin.port, path: '/stats/prometheus', timeout: METRICS_TIMEOUT_MS };
-        const asked = get(from, (reply) => {
-          response.writeHead(reply.statusCode ?? 502, {
-            'content-type': reply.headers['content-type'] ?? 'text/plain',
-          });
-          reply.pipe(response);
-        });
-        asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
-        asked.on('error', (error) => {
-          if (response.headersSent) response.destroy();
-          else answer(502, `the proxy's statistics cannot be had: ${error.message}\n`);
-        });
+        passOn(admin, response, (error) => answer(502, `the proxy's statistics cannot be had: ${error.message}\n`));
         return;
       }
       default:
         answer(404, 'not found: there are /healthz, /healthz/ready, /readyz and /metrics\n');
     }
   });
-  server.requestTimeout = 10_000;
   const { host, port } = options.address;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(
-        FlotillaError.from(error, 'system').within(
-          `the status port cannot listen on ${formatAddress(options.address)}`,
-        ),
-      ),
-    );
-    server.listen({ host, port }, resolve);
-  });
+  try {
+    await listen(server, { host, port });
+  } catch (error) {
+    const where = formatAddress(options.address);
+    throw FlotillaError.from(error, 'system').within(`the status port cannot listen on ${where}`);
+  }
   const bound = server.address();
   if (bound === null || typeof bound === 'string')
     throw new FlotillaError('internal', 'the status port has no address');
@@ -88,3 +79,24 @@ export async function serveStatus(options: StatusServerOptions): Promise<StatusS
     },
   };
 }
+
+/** The proxy's statistics, as they come. */
+function passOn(admin: SocketAddress, response: ServerResponse, onFailure: (error: Error) => void): void {
+  const { host, port } = admin;
+  const from = { host, port, path: '/stats/prometheus', timeoutMs: METRICS_TIMEOUT_MS };
+  requestHttp(
+    from,
+    (error) => {
+      if (response.headersSent) response.destroy();
+      else onFailure(error);
+    },
+    (reply) => {
+      const type = reply.headers['content-type'] ?? 'text/plain';
+      response.writeHead(reply.statusCode ?? 502, { 'content-type': type });
+      pipeline(reply, response, closePiped);
+    },
+  ).end();
+}
+
+/** Both ends are closed then, whichever broke. */
+function closePiped(): void {}

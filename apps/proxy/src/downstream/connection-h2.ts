@@ -1,10 +1,10 @@
 import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Timer } from '@flotilla/runtime';
+import { acceptHttp2, KeepAlivePing } from '@flotilla/sockets/http2';
 import type { ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
 import { PLAIN_PICK, type PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
-import { KeepAlivePing } from '../http/keep-alive-ping.ts';
 import { StreamH2, type StreamOwner } from './stream-h2.ts';
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
@@ -54,24 +54,27 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
     // HTTP/2 has no half-closed connections.
     socket.allowHalfOpen = false;
     if (accepted.initial !== null) socket.unshift(accepted.initial);
-    this.#session = http2.performServerHandshake(socket, {
-      settings: options.settings,
-      maxSessionMemory: MAX_SESSION_MEMORY_MIB,
-      // What an HTTP/1.1 upstream says twice is passed on twice.
-      strictSingleValueFields: false,
-      // More than is let through, so that the refusal has an answer (431) and no reset.
-      maxHeaderListPairs: settings.limits.maxFields + 32,
-    });
+    this.#session = acceptHttp2(
+      socket,
+      {
+        settings: options.settings,
+        maxSessionMemory: MAX_SESSION_MEMORY_MIB,
+        // What an HTTP/1.1 upstream says twice is passed on twice.
+        strictSingleValueFields: false,
+        // More than is let through, so that the refusal has an answer (431) and no reset.
+        maxHeaderListPairs: settings.limits.maxFields + 32,
+      },
+      (error) => this.#onError(error),
+    );
     this.#keepAlive = KeepAlivePing.start(this.#session, options.keepAlive, ctx.clock);
     this.#session.on('stream', (stream, headers, flags, ...rest: unknown[]) => {
       // Node passes the fields in their order, too; its types do not say so yet.
       this.#onStream(stream, headers, flags, rest[0] as string[]);
     });
-    this.#session.on('error', (error) => this.#onError(error));
     this.#session.on('close', () => this.#onSessionClose());
     // The session takes the socket's bytes below the stream; a paused socket has to be woken for it.
     socket.read(0);
-    this.#session.setLocalWindowSize(options.connectionWindowBytes);
+    if (!this.#session.destroyed) this.#session.setLocalWindowSize(options.connectionWindowBytes);
     this.#watchIdle();
     if (settings.maxConnectionDurationMs > 0) {
       this.#durationTimer = ctx.clock.after(settings.maxConnectionDurationMs, () => this.drain());
@@ -93,6 +96,8 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
   }
 
   #warn(): void {
+    // Broken, and its end not told yet: Node would throw.
+    if (this.#session.destroyed) return;
     this.#session.goaway(NGHTTP2_NO_ERROR, ANY_STREAM);
   }
 

@@ -1,6 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { FlotillaError, type Clock } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
+import { standardError, standardOutput } from '@flotilla/sockets/standard-streams';
 import type { Counter, Gauge, StatsRegistry } from './stats.ts';
 
 /** Takes whole lines; never blocks and never throws. */
@@ -151,8 +152,8 @@ class BufferedWriter implements LogWriter {
 }
 
 function streamOf(path: string, options: LogWritersOptions): NodeJS.WritableStream {
-  if (path === '/dev/stdout') return options.standardOutput ?? process.stdout;
-  if (path === '/dev/stderr') return options.standardError ?? process.stderr;
+  if (path === '/dev/stdout') return options.standardOutput ?? standardOutput();
+  if (path === '/dev/stderr') return options.standardError ?? standardError();
   return createWriteStream(path, { flags: 'a' });
 }
 
