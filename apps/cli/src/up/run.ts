@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connectMesh, type MeshClient } from '@flotilla/client';
 import type { Logger } from '@flotilla/observe';
-import { type Clock, FlotillaError, StopStack } from '@flotilla/runtime';
+import { type Clock, FlotillaError, openWatchdog, StopStack } from '@flotilla/runtime';
 import { createAdminToken } from '../control-plane/admin-token.ts';
 import { type MeshContext, publishContext } from '../context/context.ts';
 import type { MeshFile } from '../mesh-file/mesh-file.ts';
@@ -21,6 +21,7 @@ import {
 import { checkEnvoy, type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
 import { waitUntilListening, waitUntilReady } from './readiness.ts';
 import { serviceDocuments } from './services.ts';
+import { watchProcesses } from './watch.ts';
 import { createWorkloadToken } from './tokens.ts';
 
 export interface UpOptions {
@@ -85,6 +86,12 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   stop.push('reaper', () => reaper.close());
   const processes = createProcesses(options, plan, directories, reaper, stop);
 
+  const watchdog = openWatchdog(clock, (lateMs) =>
+    options.logger.warn('this process stood still; what did not answer meanwhile is not held against it', {
+      lateMs: Math.round(lateMs),
+    }),
+  );
+  stop.push('watchdog', () => watchdog.close());
   const adminToken = createAdminToken();
   const ready = await startControlPlaneProcess(processes, adminToken);
   if (ready.faults.length > 0) {
@@ -98,6 +105,7 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   stop.push('connection to the API', () => mesh.close());
   await Promise.all(plan.proxies.map((proxy) => startWorkload(processes, mesh, proxy, progress)));
   await mesh.waitForSync(1n);
+  watchProcesses(processes, watchdog, ready.api, options.logger);
   return {
     plan,
     context,
