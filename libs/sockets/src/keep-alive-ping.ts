@@ -16,20 +16,20 @@ export class KeepAlivePing {
   readonly #session: PingedSession;
   readonly #settings: KeepAliveSettings;
   readonly #clock: Clock;
-  readonly #onDead: (() => void) | null;
+  readonly #onDead: () => void;
   #timer: Timer;
 
-  /** Null when the settings ask for none. `onDead` is called just before the connection is broken. */
+  /** Null when the settings ask for none. `onDead` breaks the connection; by default without a reason. */
   static start(
     session: PingedSession,
     settings: KeepAliveSettings | null,
     clock: Clock,
-    onDead: (() => void) | null = null,
+    onDead: () => void = () => session.destroy(),
   ): KeepAlivePing | null {
     return settings === null ? null : new KeepAlivePing(session, settings, clock, onDead);
   }
 
-  constructor(session: PingedSession, settings: KeepAliveSettings, clock: Clock, onDead: (() => void) | null) {
+  constructor(session: PingedSession, settings: KeepAliveSettings, clock: Clock, onDead: () => void) {
     this.#session = session;
     this.#settings = settings;
     this.#clock = clock;
@@ -47,10 +47,7 @@ export class KeepAlivePing {
 
   #ask(): void {
     if (this.#session.destroyed) return;
-    this.#timer = this.#clock.after(this.#settings.timeoutMs, () => {
-      this.#onDead?.();
-      this.#session.destroy();
-    });
+    this.#timer = this.#clock.after(this.#settings.timeoutMs, this.#onDead);
     this.#session.ping((error: Error | null) => {
       this.#timer.cancel();
       if (error === null && !this.#session.destroyed) this.#timer = this.#askLater();

@@ -1,8 +1,10 @@
-import { createServer } from 'node:http';
-import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
+import { createHttpServer } from '@flotilla/sockets/http';
+import { createHttp2Server } from '@flotilla/sockets/http2';
 import type { NodeHandler } from './handler.ts';
 import { http2Options } from './limits.ts';
+import type { ServerOwner } from './owner.ts';
 
 // RFC 9113, section 3.4. Three bytes tell it from every HTTP/1.1 method.
 const PREFACE = Buffer.from('PRI');
@@ -15,16 +17,19 @@ export function createPlaintextServer(
   handler: NodeHandler,
   onSession: (session: ServerHttp2Session) => void,
   maxConcurrentStreams: number,
+  owner: ServerOwner,
 ): Server {
-  const h2 = createHttp2Server(http2Options(maxConcurrentStreams), handler);
+  const h2 = createHttp2Server(http2Options(maxConcurrentStreams), owner).on('request', handler);
   h2.on('session', onSession);
   // node:http does the listening, so that it times slow requests out and knows its idle connections.
-  const server = createServer(handler);
+  // Calls that stream may be silent for long: their clients are noticed by TCP's keep-alive.
+  const server = createHttpServer({ silenceTimeoutMs: 0 }, owner, handler);
   const serveHttp1 = server.listeners('connection').map((listener) => (socket: Socket) => {
     listener.call(server, socket);
   });
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
+    socket.on('error', owner.onSocketError);
     sniff(socket, server.headersTimeout, (isHttp2) => {
       if (isHttp2) h2.emit('connection', socket);
       else for (const serve of serveHttp1) serve(socket);
