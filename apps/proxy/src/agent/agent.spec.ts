@@ -105,7 +105,7 @@ describe('secrets over a Unix socket', () => {
     if (cluster === undefined) throw new Error('the bootstrap has an SDS cluster');
     const clients = ['default', 'ROOTCA'].map((name) =>
       openSdsClient({
-        cluster: compileGrpcCluster(cluster, secrets),
+        cluster: compileGrpcCluster(cluster, secrets, systemClock),
         node: create(NodeSchema, { id: 'x' }),
         secret: secrets.holder(name),
         clock: systemClock,
