@@ -2,6 +2,7 @@ import nx from '@nx/eslint-plugin';
 import importX from 'eslint-plugin-import-x';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
+import { openers } from './tools/lint/openers.js';
 
 const lib = (...names) => names.map((name) => `lib:${name}`);
 
@@ -43,5 +44,6 @@ export default tseslint.config(
       ],
     },
   },
+  ...openers,
   prettier,
 );

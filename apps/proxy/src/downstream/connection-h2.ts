@@ -1,4 +1,4 @@
-import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Timer } from '@flotilla/runtime';
 import { acceptHttp2, KeepAlivePing } from '@flotilla/sockets/http2';
 import type { ManagerSettings } from '../http/manager-settings.ts';
@@ -7,7 +7,7 @@ import { PLAIN_PICK, type PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
 import { StreamH2, type StreamOwner } from './stream-h2.ts';
 
-const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
+const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 /** In a GOAWAY: the connection ends soon, streams may still begin (RFC 9113, section 6.8). */
 const ANY_STREAM = 0x7fff_ffff;
 /** Mebibytes of the whole connection's streams, above which nghttp2 refuses new ones. */
