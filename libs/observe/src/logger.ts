@@ -1,3 +1,4 @@
+import { standardError } from '@flotilla/sockets/standard-streams';
 import type { DestinationStream, Level, Logger as PinoLogger } from 'pino';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -31,12 +32,12 @@ export interface LoggerOptions {
 /** Opens a logger. The library, and the formatter for `pretty`, are loaded only here: silence costs no memory. */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const { default: pino } = await import('pino');
-  const target: DestinationStream = options.destination ?? process.stderr;
+  const target: DestinationStream = options.destination ?? standardError();
   let stream = target;
   if (options.format === 'pretty') {
     const { default: pretty } = await import('pino-pretty');
     stream = pretty({
-      destination: options.destination ?? process.stderr,
+      destination: options.destination ?? standardError(),
       ignore: 'pid,hostname,name',
       messageFormat: '{name}: {msg}',
       singleLine: true,
