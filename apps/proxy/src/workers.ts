@@ -159,15 +159,21 @@ function startWorker(options: WorkersOptions, concurrency: number, index: number
   }
 
   run();
-  watchdog.watch({
-    name: `worker ${index}`,
-    run: () => child?.pid ?? null,
-    answers: async () => (await askStats(ANSWER_WITHIN_MS)) !== null,
-    onSilent(silentMs) {
-      logger.error('a worker lives but does not answer, and is killed', { worker: index, silentMs });
-      child?.kill('SIGKILL');
-    },
-  });
+  const watch = (): void => {
+    if (isStopping) return;
+    watchdog.watch({
+      name: `worker ${index}`,
+      run: () => child?.pid ?? null,
+      hasStarted: true,
+      answers: async () => (await askStats(ANSWER_WITHIN_MS)) !== null,
+      onSilent(silentMs) {
+        logger.error('a worker lives but does not answer, and is killed', { worker: index, silentMs });
+        child?.kill('SIGKILL');
+      },
+    });
+  };
+  // One that failed once may serve after it was started again.
+  first.promise.then(watch, watch);
   return {
     pid: () => child?.pid ?? null,
     ready: first.promise,

@@ -14,6 +14,7 @@ function world(names: readonly string[]) {
     dog.watch({
       name,
       run: () => runs.get(name) ?? null,
+      hasStarted: false,
       answers: () => Promise.resolve(!silent.has(name)),
       onSilent: (silentMs) => killed.push(`${name} after ${silentMs / 1000} s`),
     });
@@ -106,6 +107,7 @@ describe('a watchdog', () => {
     dog.watch({
       name: 'a',
       run: () => 1,
+      hasStarted: true,
       answers: () => {
         asked += 1;
         return new Promise(() => undefined);

@@ -5,6 +5,8 @@ export interface WatchedProcess {
   readonly name: string;
   /** Which run of it this is, such as its pid; null while it does not run. */
   readonly run: () => number | null;
+  /** The present run has answered already; one that starts is given more time. */
+  readonly hasStarted: boolean;
   /** Whether it answers, whatever it says. Settles within `TRY_EVERY_MS` or so, and never rejects. */
   readonly answers: () => Promise<boolean>;
   /** It lives and has not answered for so long: ends it by force, since a stopped process hears no other signal. */
@@ -89,7 +91,13 @@ export function openWatchdog(clock: Clock, onOwnStall: (lateMs: number) => void)
 
   return {
     watch(process) {
-      const each: Watched = { process, run: process.run(), silentTries: 0, hasAnswered: false, isAsking: false };
+      const each: Watched = {
+        process,
+        run: process.run(),
+        silentTries: 0,
+        hasAnswered: process.hasStarted,
+        isAsking: false,
+      };
       all.add(each);
       return () => void all.delete(each);
     },

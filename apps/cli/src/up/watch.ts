@@ -24,6 +24,7 @@ export function watchProcesses(processes: MeshProcesses, watchdog: Watchdog, api
     watchdog.watch({
       name,
       run: () => supervised.pid,
+      hasStarted: true,
       answers: () => answersHttp(address, path, ANSWER_WITHIN_MS),
       onSilent(silentMs) {
         const seconds = Math.round(silentMs / 1_000);

@@ -106,6 +106,7 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
   watchdog.watch({
     name: 'Envoy',
     run: () => child?.pid ?? null,
+    hasStarted: false,
     answers: () => answersHttp(options.admin, '/ready', ANSWER_WITHIN_MS),
     onSilent(silentMs) {
       logger.error('Envoy lives but does not answer, and is killed', { silentMs });
