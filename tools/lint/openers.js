@@ -1,8 +1,20 @@
+import { builtinRules } from 'eslint/use-at-your-own-risk';
+import tseslint from 'typescript-eslint';
+
 /**
  * Whatever can fail by an event is opened by `libs/sockets` (and over it by `libs/rpc` and `libs/redis`), which give its
  * errors an owner. Here: Node's own openers, and those of libraries that open by themselves, are refused elsewhere.
  * `console` is allowed: it swallows what its streams say while it writes.
  */
+
+/** Under names of their own: what else the same rules are configured for neither replaces this nor is replaced by it. */
+const plugin = {
+  rules: {
+    imports: tseslint.plugin.rules['no-restricted-imports'],
+    properties: builtinRules.get('no-restricted-properties'),
+    syntax: builtinRules.get('no-restricted-syntax'),
+  },
+};
 
 const HINT = 'its errors would have no owner, and end the process. Open it by';
 
@@ -52,11 +64,8 @@ const NODE = OPENERS.flatMap(({ name, opens, use }) =>
 const modules = OPENERS.map(({ name }) => name).join('|');
 
 const openerRules = (imports) => ({
-  '@typescript-eslint/no-restricted-imports': [
-    'error',
-    { paths: imports.map((each) => ({ ...each, allowTypeImports: true })) },
-  ],
-  'no-restricted-properties': [
+  'openers/imports': ['error', { paths: imports.map((each) => ({ ...each, allowTypeImports: true })) }],
+  'openers/properties': [
     'error',
     ...['stdout', 'stderr'].map((property) => ({
       object: 'process',
@@ -64,7 +73,7 @@ const openerRules = (imports) => ({
       message: `Not bare: ${HINT} @flotilla/sockets/standard-streams.`,
     })),
   ],
-  'no-restricted-syntax': [
+  'openers/syntax': [
     'error',
     {
       selector: `ImportExpression[source.value=/^(node:)?(${modules})$/]`,
@@ -92,12 +101,14 @@ export const openers = [
   {
     files: ['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'],
     ignores: [...TESTS, 'libs/sockets/**', 'libs/rpc/src/client/**', 'libs/redis/**'],
+    plugins: { openers: plugin },
     rules: openerRules([...NODE, ...LIBRARIES]),
   },
   {
     // The owners of connections over `libs/sockets`.
     files: ['libs/rpc/src/client/**/*.ts', 'libs/redis/src/**/*.ts'],
     ignores: TESTS,
+    plugins: { openers: plugin },
     rules: openerRules(NODE),
   },
 ];
