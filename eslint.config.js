@@ -6,6 +6,13 @@ import { openers } from './tools/lint/openers.js';
 
 const lib = (...names) => names.map((name) => `lib:${name}`);
 
+/** The only makers of HTTP servers: the door itself, calls behind it, and secrets on a Unix socket for stock Envoy. */
+const HTTP_SERVERS = [
+  'libs/http-port/src/open-http-port.ts',
+  'libs/rpc/src/server/listen-*.ts',
+  'apps/proxy/src/agent/sds-server.ts',
+];
+
 export default tseslint.config(
   { ignores: ['**/node_modules', '**/dist', 'libs/wire/gen', '.nx', '.flotilla'] },
   {
@@ -40,6 +47,24 @@ export default tseslint.config(
             { sourceTag: 'lib:balance', onlyDependOnLibsWithTags: lib('runtime', 'testing') },
             { sourceTag: 'lib:wire', onlyDependOnLibsWithTags: [] },
           ],
+        },
+      ],
+    },
+  },
+  {
+    // What listens for HTTP has bounds, and a guard against web pages of other origins: libs/http-port.
+    files: ['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'],
+    ignores: ['**/*.spec.ts', '**/journeys/**', '**/testing*/**', '**/testing*.ts', ...HTTP_SERVERS],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: ['node:http', 'node:http2', 'node:https'].map((name) => ({
+            name,
+            importNames: ['createServer', 'createSecureServer', 'Server'],
+            allowTypeImports: true,
+            message: 'Open it with openHttpPort of @flotilla/http-port, or serve calls with serveRpc.',
+          })),
         },
       ],
     },

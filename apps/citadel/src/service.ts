@@ -28,6 +28,7 @@ export const citadelService: Service<typeof citadelSettings> = {
     stop.push('identity', () => identity.close());
     const server = await serveRpc({
       address: settings.listen,
+      hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: citadel.routes,
       tracer: telemetry.tracer,

@@ -1,6 +1,7 @@
-import { spiffeIdSetting, trustDomainSetting } from '@flotilla/service';
+import { beginAnewSetting, spiffeIdSetting, trustDomainSetting } from '@flotilla/service';
 import * as settings from '@flotilla/service/settings';
 import { FlotillaError } from '@flotilla/runtime';
+import { openInventory } from '@flotilla/runtime/disk';
 import type { KeySource } from './keystore/key-source.ts';
 
 /** What `citadel` is told when it starts. */
@@ -15,6 +16,7 @@ export const citadelSettings = {
   ),
   rootKeyFile: settings.optional(settings.secretFile({ description: 'private key of --root-certificate-file' })),
   tokenKeyFile: settings.optional(settings.secretFile({ description: 'private key that signs bootstrap tokens' })),
+  beginAnew: beginAnewSetting,
   maxCertificateTtl: settings.duration({ description: 'longest lifetime of a certificate', standard: '24h' }),
   adminTokenFile: settings.optional(
     settings.secretFile({ description: 'token that lets its bearer make bootstrap tokens' }),
@@ -28,10 +30,13 @@ export function keySourceOf(values: {
   readonly rootCertificateFile: string | null;
   readonly rootKeyFile: string | null;
   readonly tokenKeyFile: string | null;
+  readonly beginAnew: readonly string[];
 }): KeySource {
-  const { data, rootCertificateFile, rootKeyFile, tokenKeyFile } = values;
+  const { data, rootCertificateFile, rootKeyFile, tokenKeyFile, beginAnew } = values;
   const given = [rootCertificateFile, rootKeyFile, tokenKeyFile].filter((content) => content !== null).length;
-  if (data !== null && given === 0) return { directory: data };
+  if (data !== null && given === 0) {
+    return { directory: data, inventory: openInventory({ places: [data], beginAnew }) };
+  }
   if (rootCertificateFile !== null && rootKeyFile !== null && tokenKeyFile !== null && data === null) {
     return { rootCertificatePem: rootCertificateFile, rootKeyPem: rootKeyFile, tokenKeyPem: tokenKeyFile };
   }

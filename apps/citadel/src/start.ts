@@ -11,7 +11,7 @@ import {
 } from '@flotilla/spiffe';
 import { compileAuthenticate } from './authenticate/authenticate.ts';
 import { createBootstrapTokens } from './authenticate/bootstrap-token.ts';
-import { createRateLimit, type RateLimitSettings } from './authenticate/rate-limit.ts';
+import { createRateLimit, DEFAULT_RATE_LIMIT, type RateLimitSettings } from './authenticate/rate-limit.ts';
 import type { Issuing } from './issue.ts';
 import { type KeySource, openKeys } from './keystore/key-source.ts';
 import { citadelMetrics, noMetrics } from './metrics.ts';
@@ -70,7 +70,7 @@ export async function startCitadel(options: CitadelOptions): Promise<Citadel> {
   const bundle = trustBundleOf(slots, trustDomain);
   const issuing: Issuing = {
     authenticate: compileAuthenticate(tokens, trustDomain, clock),
-    takeAllowance: createRateLimit(options.rateLimit ?? { burst: 200, perSecond: 20 }, clock),
+    takeAllowance: createRateLimit(options.rateLimit ?? DEFAULT_RATE_LIMIT, clock),
     slots,
     lifetime,
     metrics:

@@ -23,14 +23,23 @@ const logFormat = (standard: string) =>
 const logLevel = (standard: string) =>
   new Option('-l, --log-level <level>', 'least level').choices(['debug', 'info', 'warn', 'error']).default(standard);
 const repeat = (value: string, previous: string[] = []) => [...previous, value];
+const httpHosts = () =>
+  new Option('--http-hosts <name>', 'name by which browsers may call the HTTP ports; may be repeated').argParser(
+    repeat,
+  );
+const allowPlaintext = (what: string) =>
+  new Option('--allow-plaintext', `${what} without TLS off loopback [FLOTILLA_ALLOW_PLAINTEXT]`);
 
 program
   .command('up')
   .description('run a whole mesh on this machine from a mesh file, until interrupted')
   .option('-f, --file <file>', 'mesh file', 'mesh.yaml')
   .option('--data <directory>', 'keep certificates and applied configuration here; without it they end with the mesh')
+  .option('--begin-anew <part:identity>', 'begin anew what was lost, as the refusal of a start names it', repeat)
   .option('--any-port', 'take free ports instead of the fixed ones of the mesh file')
   .option('--certificate-ttl <duration>', "lifetime of workload certificates, instead of the mesh file's")
+  .option('--log-max-bytes <number>', 'size at which the log of a process is moved aside', '10485760')
+  .option('--log-max-files <number>', 'files that are kept of each log', '3')
   .option('--envoy <path>', 'stock Envoy, for workloads whose proxy is envoy')
   .option('--envoy-for <workload>', 'run this workload or gateway with stock Envoy; may be repeated', repeat)
   .addOption(output('json'))
@@ -44,12 +53,15 @@ program
   .option('-f, --file <directory>', 'directory of YAML, watched; may be repeated', repeat)
   .option('--mesh-config <file>', 'MeshConfig as YAML')
   .option('--data <directory>', 'keep the store and the root key here')
+  .option('--begin-anew <part:identity>', 'begin anew what was lost, as the refusal of a start names it', repeat)
   .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
   .option('--max-certificate-ttl <duration>', 'longest lifetime of a workload certificate', '24h')
   .option('--xds <address>', 'xDS without TLS, for clients on this machine')
   .option('--xds-tls <address>', 'xDS with mutual TLS')
   .option('--ca <address>', 'certificate authority')
   .option('--api <address>', 'API for tools')
+  .addOption(httpHosts())
+  .addOption(allowPlaintext('API and xDS may listen'))
   .option('--otlp-endpoint <url>', 'send spans here by OTLP/HTTP; default OTEL_EXPORTER_OTLP_ENDPOINT')
   .option('--unlisted', 'do not make this the mesh that later commands mean')
   .addOption(logFormat('pretty'))
@@ -87,6 +99,8 @@ program
   .requiredOption('-c, --config-path <file>', 'bootstrap, YAML or JSON')
   .addOption(new Option('--mode <mode>', 'run, or only check the file').choices(['serve', 'validate']).default('serve'))
   .option('--concurrency <workers>', 'worker processes that share the ports', '1')
+  .addOption(httpHosts())
+  .addOption(allowPlaintext('administration may listen'))
   .addOption(logFormat('pretty'))
   .addOption(logLevel('info'))
   .action(async (options) => {
@@ -152,6 +166,11 @@ program
   .requiredOption('--out <directory>', 'where; files that are there already stay')
   .option('--workload <namespace/service-account>', 'make a bootstrap token for it; may be repeated', repeat)
   .option('--ttl <duration>', 'how long the tokens are good for', '8760h')
+  .option(
+    '--mode <mode>',
+    'of the files; 0644 for containers of other users, in a directory closed to all but you',
+    '0600',
+  )
   .option('--trust-domain <name>', 'trust domain of the identities', 'cluster.local')
   .action(async (options) => (await import('./commands/secrets.ts')).secrets(options));
 
@@ -173,7 +192,8 @@ function withApi(command: Command): Command {
     .option(
       '--token <token>',
       'admin token [FLOTILLA_ADMIN_TOKEN, FLOTILLA_ADMIN_TOKEN_FILE]; default: of the mesh here',
-    );
+    )
+    .option('--allow-plaintext', 'send the token without TLS off loopback [FLOTILLA_ALLOW_PLAINTEXT]');
 }
 
 try {

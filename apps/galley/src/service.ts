@@ -3,6 +3,7 @@ import { createInProcessBus, createRedisBus } from '@flotilla/bus';
 import { openRedis, redisSettingsOf } from '@flotilla/redis';
 import { serveRpc } from '@flotilla/rpc/server';
 import { FlotillaError } from '@flotilla/runtime';
+import { openInventory } from '@flotilla/runtime/disk';
 import {
   compileAdminPolicy,
   controlPlaneIdentity,
@@ -45,6 +46,7 @@ export const galleyService: Service<typeof galleySettings> = {
     stop.push('galley', () => galley.close());
     const server = await serveRpc({
       address: settings.listen,
+      hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: galley.routes,
       tracer: telemetry.tracer,
@@ -60,11 +62,13 @@ export const galleyService: Service<typeof galleySettings> = {
 /** Where resources are kept and versions announced: Redis, or a file for a galley that is alone. */
 function openStorage({ settings, logger, readiness, stop, clock, random }: Context) {
   const redis = redisSettingsOf(settings);
+  const places = [...new Set([settings.data, settings.inventory].filter((directory) => directory !== null))];
+  const inventory = openInventory({ places, beginAnew: settings.beginAnew });
   if (redis === null) {
     if (settings.data === null) throw new FlotillaError('usage', 'no store: give --redis-url, or --data');
     const bus = createInProcessBus();
     stop.push('bus', () => bus.close());
-    return { store: { kind: 'sqlite', path: join(settings.data, 'galley.sqlite') } as const, bus };
+    return { store: { kind: 'sqlite', path: join(settings.data, 'galley.sqlite'), inventory } as const, bus };
   }
   if (settings.data !== null)
     throw new FlotillaError('usage', '--redis-url and --data are two stores: give one of them');
@@ -78,5 +82,5 @@ function openStorage({ settings, logger, readiness, stop, clock, random }: Conte
   stop.push('readiness', end);
   const bus = createRedisBus({ connection, logger });
   stop.push('bus', () => bus.close());
-  return { store: { kind: 'redis', connection } as const, bus };
+  return { store: { kind: 'redis', connection, inventory } as const, bus };
 }

@@ -1,5 +1,5 @@
 import { redisServiceSettings } from '@flotilla/redis';
-import { identitySettings, spiffeIdSetting } from '@flotilla/service';
+import { beginAnewSetting, identitySettings, spiffeIdSetting } from '@flotilla/service';
 import * as settings from '@flotilla/service/settings';
 
 /** What `galley` is told when it starts. */
@@ -13,6 +13,13 @@ export const galleySettings = {
       form: 'directory',
     }),
   ),
+  inventory: settings.optional(
+    settings.path({
+      description: 'remember here which store is used, so that one that was lost is not begun anew; default: --data',
+      form: 'directory',
+    }),
+  ),
+  beginAnew: beginAnewSetting,
   config: settings.list(settings.path({ description: 'directory of YAML to read and watch', form: 'directory' })),
   changeLogLimit: settings.integer({
     description: 'changes that the store keeps for replicas that catch up',

@@ -72,7 +72,10 @@ async function startOnce(options: GalleyOptions): Promise<Galley> {
   const { bus, logger, clock } = options;
   const stop = new StopStack();
   try {
-    const store = await openStore(options.store, options.changeLogLimit);
+    const store = await openStore(options.store, {
+      ...(options.changeLogLimit === undefined ? {} : { changeLogLimit: options.changeLogLimit }),
+      logger,
+    });
     stop.push('store', () => store.close());
     let metrics = noMetrics;
     const onCommit = (changes: number): void => metrics.committed(changes);

@@ -5,11 +5,13 @@ import type { XdsShortName } from '@flotilla/xds';
 export interface PilotMetrics {
   pushed(type: XdsShortName, bytes: number): void;
   rejected(type: XdsShortName): void;
+  /** A stream was refused or cut for what it asked too much of. */
+  cut(): void;
   /** Time from a change's arrival until the last affected proxy was sent it. */
   converged(durationMs: number): void;
 }
 
-export const noMetrics: PilotMetrics = { pushed() {}, rejected() {}, converged() {} };
+export const noMetrics: PilotMetrics = { pushed() {}, rejected() {}, cut() {}, converged() {} };
 
 export interface Gauges {
   services(): number;
@@ -27,6 +29,9 @@ export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMe
   const rejects = meter.createCounter('pilot_total_xds_rejects', {
     description: 'xDS responses that a proxy refused.',
   });
+  const cuts = meter.createCounter('pilot_xds_streams_cut', {
+    description: 'Streams refused or ended because they went past a limit.',
+  });
   const convergence = meter.createHistogram('pilot_proxy_convergence_time', {
     description: "Seconds from a change's arrival until every affected proxy was sent it.",
     advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30] },
@@ -43,6 +48,7 @@ export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMe
       size.record(bytes, { type: type.toLowerCase() });
     },
     rejected: (type) => rejects.add(1, { type: type.toLowerCase() }),
+    cut: () => cuts.add(1),
     converged: (durationMs) => convergence.record(durationMs / 1000),
   };
 }

@@ -16,6 +16,7 @@ import { noMetrics, pilotMetrics } from './metrics.ts';
 import { DEFAULT_DEBOUNCE, Debouncer, type DebounceSettings } from './push/debounce.ts';
 import { serveAds } from './serve/ads.ts';
 import { Sessions } from './serve/sessions.ts';
+import { STREAM_LIMITS, type StreamLimits } from './serve/stream-limits.ts';
 import { statusRoutes } from './serve/status.ts';
 import { ResourceCache } from './translate/cache.ts';
 
@@ -48,6 +49,8 @@ export interface PilotOptions<
   readonly registration?: RegistrationSettings;
   /** Who may ask what pilot knows: throws `unauthenticated` or `forbidden`. Default: whoever reaches the routes. */
   readonly access?: { read(caller: Caller): void };
+  /** Bounds on what proxies ask for; default: those of docs/limits.md. */
+  readonly limits?: Partial<StreamLimits>;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random?: Random;
@@ -177,6 +180,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       clock,
       logger,
       metrics,
+      limits: { ...STREAM_LIMITS, ...options.limits },
     });
     stop.push('ADS', () => ads.close());
     await follower.start();

@@ -1,3 +1,4 @@
+import { checkPlaintext } from '@flotilla/http-port';
 import { serveRpc } from '@flotilla/rpc/server';
 import {
   createInProcessMembership,
@@ -34,6 +35,9 @@ export const pilotService: Service<typeof pilotSettings> = {
     const { trustDomain } = settings;
     const [first, ...more] = settings.galley;
     if (first === undefined) throw new FlotillaError('usage', 'no configuration: give --galley');
+    if (settings.xds !== null) {
+      checkPlaintext({ what: 'xDS', address: settings.xds, isAllowed: settings.allowPlaintext, logger });
+    }
     const meshConfig = await loadMeshConfig(settings.meshConfig);
     const identity = await openServiceIdentity(settings, context);
     stop.push('identity', () => identity.close());
@@ -54,6 +58,7 @@ export const pilotService: Service<typeof pilotSettings> = {
       domainSuffix: settings.domainSuffix,
       debounce: { quietMs: settings.debounceQuiet, maxMs: settings.debounceMax },
       access: { read: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }) },
+      limits: { names: settings.maxStreamNames, identityStreams: settings.maxIdentityStreams },
       telemetry,
       logger,
       clock,
@@ -63,6 +68,7 @@ export const pilotService: Service<typeof pilotSettings> = {
     void pilot.ready.then(() => configured.open());
     const server = await serveRpc({
       address: settings.listen,
+      hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: pilot.routes,
       tracer: telemetry.tracer,

@@ -10,6 +10,8 @@ export interface RunProxyOptions {
   readonly configPath: string;
   readonly mode: 'serve' | 'validate';
   readonly concurrency: number;
+  readonly httpHosts?: readonly string[];
+  readonly allowPlaintext?: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: 'json' | 'pretty';
   /** Ends the proxy, such as a signal. */
@@ -53,6 +55,8 @@ export async function runProxy(options: RunProxyOptions): Promise<number> {
     clock: systemClock,
     random: Math.random,
     concurrency: options.concurrency,
+    httpHosts: options.httpHosts ?? [],
+    allowPlaintext: options.allowPlaintext === true,
     configPath: options.configPath,
     onQuit: quit.resolve,
   });

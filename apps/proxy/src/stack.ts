@@ -8,12 +8,14 @@ import {
   type SocketAddress,
   StopStack,
 } from '@flotilla/runtime';
+import type { LogBounds } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import type { IdentitySource } from '@flotilla/spiffe';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { adminRoutes } from './admin/pages.ts';
 import { maxDownstreamConnections } from './bootstrap/overload.ts';
+import { checkPlaintext } from '@flotilla/http-port';
 import { serveAdmin } from './admin/server.ts';
 import { controlClusterNames } from './config/control-connections.ts';
 import type { ProxyContext } from './config/context.ts';
@@ -53,10 +55,16 @@ export interface ProxyOptions {
   readonly reusePort?: boolean;
   readonly concurrency?: number;
   readonly configPath?: string;
+  /** How much is kept of access logs in files. */
+  readonly logBounds?: LogBounds;
   /** How long connections of removed listeners may go on, milliseconds. */
   readonly drainMs?: number;
   /** Statistics of other workers. */
   readonly otherStats?: () => Promise<readonly (readonly RegisteredMetric[])[]>;
+  /** Names of the administration port beside those that are known by themselves (`libs/http-port`). Default: none. */
+  readonly httpHosts?: readonly string[];
+  /** The administration port may be off loopback. */
+  readonly allowPlaintext?: boolean;
   /** `/quitquitquit` was asked for. */
   readonly onQuit?: () => void;
   /** `/drain_listeners` was asked for, for the other workers. */
@@ -74,10 +82,11 @@ export interface RunningProxy {
   /** Readiness fails and connections finish; ports stay open until `close`. */
   drain(): void;
   /**
-   * Readiness fails, ports close, requests in flight finish for up to `drainMs`; then everything closes. A sidecar's
-   * outbound ports stay until the inbound connections are done: those requests need what their application calls.
+   * Readiness fails and the control plane hears of it. Where anybody is connected, ports stay open for `noticeMs`, in
+   * which clients hear of it too, and connections end with their next answer. Then ports close, and requests in flight finish for up to `drainMs`; then everything closes. A sidecar's outbound ports stay until the inbound
+   * connections are done: those requests need what their application calls.
    */
-  stop(options: { readonly drainMs: number }): Promise<void>;
+  stop(options: { readonly drainMs: number; readonly noticeMs?: number }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -121,7 +130,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     const ctx: ProxyContext = { clusters, routes, extensions, secrets, stats, clock, random, logger, node };
 
     // What is written down about a request when it is over.
-    const writers = openLogWriters({ clock, logger, stats });
+    const writers = openLogWriters({
+      clock,
+      logger,
+      stats,
+      ...(options.logBounds === undefined ? {} : { bounds: options.logBounds }),
+    });
     stop.push('access logs', () => writers.close());
     const services = new LogServices({ clusters, clock, random, logger, stats, node: bootstrap.node });
     stop.push('access log services', () => services.close());
@@ -179,10 +193,12 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     let admin: SocketAddress | null = null;
     const address = adminAddressOf(bootstrap);
     if (address !== null && options.hasAdmin !== false) {
+      checkPlaintext({ what: 'administration', address, isAllowed: options.allowPlaintext === true, logger });
       const { sumStats } = await import('./admin/stats-page.ts');
       const carriers = controlClusterNames(bootstrap);
       const server = await serveAdmin({
         address,
+        hosts: options.httpHosts ?? [],
         routes: adminRoutes(),
         logger,
         state: {
@@ -221,11 +237,15 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       isReady: () => config.isReady() && !isDraining,
       stats: ownStats,
       drain,
-      async stop(how) {
+      async stop({ drainMs: lastMs, noticeMs = 0 }) {
         isDraining = true;
-        // The control plane sees that this proxy leaves, and sends nobody here any more.
+        await config.leave();
+        if (listeners.hasConnections()) {
+          listeners.drain();
+          await passed(clock, noticeMs);
+        }
         config.close();
-        await listeners.shutDown(how.drainMs);
+        await listeners.shutDown(lastMs);
         await stop.close();
       },
       close: () => stop.close(),
@@ -234,6 +254,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     await stop.close();
     throw error;
   }
+}
+
+function passed(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => clock.after(ms, resolve, { keepAlive: true }));
 }
 
 function adminAddressOf(bootstrap: Bootstrap): SocketAddress | null {

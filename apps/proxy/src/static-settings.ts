@@ -10,6 +10,8 @@ export const staticSettings = {
     min: 1,
     max: 1024,
   }),
+  httpHosts: settings.httpHostsSetting,
+  allowPlaintext: settings.allowPlaintextSetting('administration'),
   drainTime: settings.duration({ description: 'how long requests may go on while it stops', standard: '5s' }),
   logLevel: settings.oneOf(['debug', 'info', 'warn', 'error'], { description: 'least level', standard: 'info' }),
   logFormat: settings.oneOf(['json', 'pretty'], { description: 'form of the log', standard: 'json' }),

@@ -1,11 +1,29 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import type { ResourceKey } from '@flotilla/model';
 import type { VersionAnnouncement } from './version-bus.ts';
 
 /** More keys are not sent: an announcement says "look", and what changed is in the log. */
-export const MAX_ANNOUNCED_KEYS = 256;
-const MAX_BYTES = 1 << 20;
-const MAX_TEXT = 1_024;
+export const MAX_ANNOUNCED_KEYS = limit({
+  name: 'bus.announced-keys',
+  what: 'changed keys named in one announcement',
+  default: 256,
+  unit: 'count',
+  past: 'the others are not named: whoever hears it reads the change log anyway',
+});
+const MAX_BYTES = limit({
+  name: 'bus.announcement-bytes',
+  what: 'one announcement received from the bus',
+  default: 1 << 20,
+  unit: 'bytes',
+  past: 'ignored, and logged',
+});
+const MAX_TEXT = limit({
+  name: 'bus.announcement-text',
+  what: 'a name in an announcement received from the bus',
+  default: 1_024,
+  unit: 'bytes',
+  past: 'the announcement is ignored, and logged',
+});
 
 /** An announcement as it travels: JSON, with each key as `[group, kind, namespace, name]`. */
 export function encodeAnnouncement({ epoch, version, keys }: VersionAnnouncement): string {

@@ -1,3 +1,4 @@
+import { isLoopbackHost, PLAINTEXT_FLAG } from '@flotilla/http-port';
 import { FlotillaError } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, splitCertificates } from '@flotilla/spiffe';
 import type { RpcTransportOptions } from '@flotilla/rpc/client';
@@ -15,6 +16,8 @@ export interface MeshOptions {
   readonly citadel?: string;
   /** The admin token, for what changes the mesh; a function is asked for each call. */
   readonly token?: string | (() => string | null);
+  /** Send the token without TLS to other machines, too. Default: that is refused. */
+  readonly allowPlaintext?: boolean;
   /** The mesh's root certificates, PEM. Needed for every `https` URL. */
   readonly rootsPem?: string;
   /** A certificate of the caller's own, in place of a token or beside it. Stays the caller's to close. */
@@ -62,7 +65,10 @@ export function serversOf(options: MeshOptions): Servers {
 
 function serverAt(url: string, services: readonly ServiceName[], options: MeshOptions): Server {
   const token = options.token === undefined || options.token === '' ? {} : { token: options.token };
-  if (!url.startsWith('https:')) return { url, services, transport: { url, ...token } };
+  if (!url.startsWith('https:')) {
+    if ('token' in token && options.allowPlaintext !== true) checkTokenStaysHere(url);
+    return { url, services, transport: { url, ...token } };
+  }
   const { identity, trustDomain = 'cluster.local', namespace = 'istio-system' } = options;
   const serverSpiffeId = [...services, ALL_IN_ONE].map((serviceAccount) =>
     formatSpiffeId({ trustDomain, namespace, serviceAccount }),
@@ -73,6 +79,15 @@ function serverAt(url: string, services: readonly ServiceName[], options: MeshOp
     ...rootsOf(options, url),
   };
   return { url, services, transport: { url, tls, ...token } };
+}
+
+/** Throws `invalid` when a token would cross the network for everybody to read. */
+function checkTokenStaysHere(url: string): void {
+  // An IPv6 address stands in brackets.
+  if (URL.canParse(url) && isLoopbackHost(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))) return;
+  throw new FlotillaError('invalid', `the token would go to ${url} without TLS, for the network to read`, {
+    hint: `Use https, or say --${PLAINTEXT_FLAG} (allowPlaintext) if that is meant.`,
+  });
 }
 
 const ROOTS_HINT = 'Give the root certificate of the mesh as PEM: --ca-roots FILE (rootsPem).';

@@ -1,3 +1,4 @@
+import { limit } from '@flotilla/runtime';
 import { HEX } from './character-class.ts';
 import type { ParserLimits } from './limits.ts';
 import type { ParseErrorCode } from './parse-error.ts';
@@ -13,7 +14,13 @@ const State = { sizeFirst: 0, size: 1, extension: 2, sizeLf: 3, data: 4, dataCr:
 const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
-const MAX_SIZE_DIGITS = 16;
+const MAX_SIZE_DIGITS = limit({
+  name: 'http.chunk-size-digits',
+  what: 'digits of a chunk size',
+  default: 16,
+  unit: 'count',
+  past: '400, and the connection is closed',
+});
 
 /**
  * Decodes one chunked body. `run` consumes bytes until it needs more, or has one piece of data for the caller

@@ -1,3 +1,4 @@
+import { limit } from '@flotilla/runtime';
 import type { HeaderList } from './header-list.ts';
 
 /** What a `Connection` field says. */
@@ -44,7 +45,13 @@ export function parseConnection(value: string | null): ConnectionOptions {
   return { close, keepAlive, upgrade, nominated };
 }
 
-const MAX_NOMINATED = 10;
+const MAX_NOMINATED = limit({
+  name: 'http.nominated-fields',
+  what: 'fields that `Connection` nominates for removal',
+  default: 10,
+  unit: 'count',
+  past: '400',
+});
 // Envoy refuses the nomination of fields whose removal would hide who the client is or where it goes.
 const KEPT = new Set(['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'host', 'content-length']);
 

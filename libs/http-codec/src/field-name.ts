@@ -1,3 +1,5 @@
+import { limit } from '@flotilla/runtime';
+
 /** What the parser must know about a field beyond its text. */
 export const FieldKind = {
   plain: 0,
@@ -44,7 +46,13 @@ const COMMON = [
 ];
 
 // Names are learned as they come, up to a bound: what is past it is lowered each time.
-const MAX_KNOWN = 2_048;
+const MAX_KNOWN = limit({
+  name: 'http.learned-names',
+  what: 'field names whose lower case is remembered',
+  default: 2_048,
+  unit: 'count',
+  past: 'further ones are lowered each time',
+});
 const MAX_LEARNED_LENGTH = 64;
 const known = new Map<string, FieldName>();
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@flotilla/observe';
@@ -73,9 +73,16 @@ describe('an identity from files', () => {
     expect(open).toThrow(/cert\.pem expired on 20/);
   });
 
+  it('is refused when others can read the key', async () => {
+    write(await issue());
+    chmodSync(file('key.pem'), 0o644);
+    chmodSync(directory, 0o755);
+    expect(open).toThrow(/key\.pem can be read by others \(mode 0644\)/);
+  });
+
   it('is refused when a file is missing, with its name', async () => {
     write(await issue());
     rmSync(file('key.pem'));
-    expect(open).toThrow(/cannot read .*key\.pem/);
+    expect(open).toThrow(/no such file or directory, .*key\.pem/);
   });
 });

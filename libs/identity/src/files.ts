@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
+import { readSecretFile } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import { formatSpiffeId, type IdentitySource, workloadCertificate, type WorkloadCertificate } from '@flotilla/spiffe';
 
@@ -8,6 +9,8 @@ export interface FileIdentityOptions {
   readonly certificateFile: string;
   /** PEM, PKCS#8. */
   readonly keyFile: string;
+  /** The widest mode that the file of the key may have. Default: its owner's alone. */
+  readonly widestKeyMode?: number;
   /** PEM: the roots that peers are verified with. */
   readonly rootsFile: string;
   readonly clock: Clock;
@@ -20,7 +23,7 @@ const LOOK_EVERY_MS = 5_000;
 /**
  * The identity that somebody else keeps in files. They are read again every few seconds, and a change is taken when
  * all three fit together; until then the last good certificate stays. Throws `system` when a file cannot be read at
- * the start, `invalid` when they do not fit together or the certificate has expired.
+ * the start, `invalid` when others can read the key, they do not fit together, or the certificate has expired.
  */
 export function openFileIdentity(options: FileIdentityOptions): IdentitySource {
   const { clock, logger } = options;
@@ -60,10 +63,11 @@ export function openFileIdentity(options: FileIdentityOptions): IdentitySource {
   };
 }
 
-function read({ certificateFile, keyFile, rootsFile, clock }: FileIdentityOptions): WorkloadCertificate {
+function read(options: FileIdentityOptions): WorkloadCertificate {
+  const { certificateFile, keyFile, rootsFile, widestKeyMode, clock } = options;
   const certificate = workloadCertificate({
     chainPem: readText(certificateFile),
-    privateKeyPem: readText(keyFile),
+    privateKeyPem: readSecretFile(keyFile, widestKeyMode === undefined ? {} : { widestMode: widestKeyMode }),
     rootsPem: readText(rootsFile),
   });
   if (certificate.notAfterMs <= clock.now()) {

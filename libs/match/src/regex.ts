@@ -1,8 +1,14 @@
 import { RE2JS, RE2JSException } from 're2js';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 
 /** Upper bound of a compiled expression's program, as Istio sets it for Envoy (`re2.max_program_size.error_level`). */
-export const MAX_REGEX_PROGRAM_SIZE = 32_768;
+export const MAX_REGEX_PROGRAM_SIZE = limit({
+  name: 'match.regex-program',
+  what: 'program of one regular expression of the configuration, in instructions (as Istio sets it for Envoy)',
+  default: 32_768,
+  unit: 'count',
+  past: 'the resource is refused',
+});
 
 /**
  * Compiles an RE2 expression into a predicate that is true when the *whole* text matches, as Envoy's `safe_regex`

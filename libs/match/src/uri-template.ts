@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 
 /** A path template as a regular expression (RE2) for whole paths; group n stands for the n-th variable. */
 export interface UriTemplate {
@@ -10,7 +10,13 @@ export interface UriTemplate {
 const SEGMENT = "a-zA-Z0-9._~%!$&'()+,;:@=*-";
 const ONE = `[${SEGMENT}]+`;
 const MANY = `[${SEGMENT}/]*`;
-const MAX_VARIABLES = 5;
+const MAX_VARIABLES = limit({
+  name: 'match.uri-template-variables',
+  what: 'variables of a path template (as Envoy)',
+  default: 5,
+  unit: 'count',
+  past: 'the routes are refused',
+});
 const MAX_NAME = 16;
 
 /**

@@ -1,5 +1,9 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { FakeClock } from '@flotilla/runtime';
+import { describe, expect, it, vi } from 'vitest';
 import { createLogger } from './logger.ts';
 
 function sink(): { stream: Writable; text(): string } {
@@ -42,5 +46,55 @@ describe('logger', () => {
     logger.info('listening', { port: 15010 });
     expect(text()).toContain('pilot: listening');
     expect(text()).toContain('15010');
+  });
+
+  it('loses lines that its destination does not take, counts them, and says so when it takes them again', async () => {
+    let text = '';
+    let fault: Error | null = Object.assign(new Error('write'), { code: 'ENOSPC' });
+    // As standard error is: usable after a failed write.
+    const stream = {
+      on: () => undefined,
+      write(chunk: Buffer, done: (error: Error | null) => void) {
+        if (fault === null) text += chunk.toString();
+        done(fault);
+      },
+    };
+    const destination = stream as unknown as NodeJS.WritableStream; // All that is used of one.
+    let lost = 0;
+    const onLost = (lines: number): void => void (lost += lines);
+    const clock = new FakeClock(Date.parse('2026-03-01T00:00:00Z'));
+    const logger = await createLogger({ name: 'galley', format: 'json', level: 'info', destination, onLost, clock });
+    logger.info('one');
+    logger.info('two');
+    expect([text, lost]).toEqual(['', 2]);
+    fault = null;
+    logger.info('three');
+    const records = text
+      .trimEnd()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line));
+    expect(records).toEqual([
+      expect.objectContaining({ msg: 'three' }),
+      expect.objectContaining({ lost: 2, since: '2026-03-01T00:00:00.000Z', why: 'the disk is full' }),
+    ]);
+  });
+
+  it('holds a bounded number of lines for a reader that has stopped', async () => {
+    const destination = new Writable({ write: () => undefined });
+    let lost = 0;
+    const onLost = (lines: number): void => void (lost += lines);
+    const logger = await createLogger({ name: 'galley', format: 'json', level: 'info', destination, onLost });
+    for (let at = 0; at < 3_000; at++) logger.info('x'.repeat(1_000));
+    expect(lost).toBeGreaterThan(1_000);
+    expect(destination.writableLength).toBeLessThan(2 << 20);
+  });
+
+  it('writes to a file that rotates', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'flotilla-logger-'));
+    const file = { path: join(directory, 'a.log'), maxBytes: 64 * 1024, maxFiles: 2 };
+    const logger = await createLogger({ name: 'galley', format: 'json', level: 'info', file });
+    for (let at = 0; at < 300; at++) logger.info('x'.repeat(1_000));
+    await vi.waitFor(() => expect(readdirSync(directory).sort()).toEqual(['a.log', 'a.log.1']));
+    rmSync(directory, { recursive: true });
   });
 });

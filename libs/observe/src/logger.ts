@@ -1,5 +1,9 @@
+import { type LogBounds, type LogLoss, openRotatingFile, type RotatingFile } from '@flotilla/runtime/disk';
+import { type Clock, systemClock } from '@flotilla/runtime';
 import { standardError } from '@flotilla/sockets/standard-streams';
-import type { DestinationStream, Level, Logger as PinoLogger } from 'pino';
+import { Writable } from 'node:stream';
+import type { Level, Logger as PinoLogger } from 'pino';
+import { lossyStream } from './lossy-stream.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -25,26 +29,34 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   /** Default: standard error, so that standard output stays free for results. */
   readonly destination?: NodeJS.WritableStream;
+  /** In place of a destination: a file that rotates. */
+  readonly file?: LogBounds & { readonly path: string };
+  /** Told of lines that the destination does not take. A line says how many they were when it takes them again. */
+  readonly onLost?: (lines: number) => void;
+  readonly clock?: Clock;
   /** Fields computed for every record, such as the ids of the current trace. */
   readonly mixin?: () => object;
 }
 
-/** Opens a logger. The library, and the formatter for `pretty`, are loaded only here: silence costs no memory. */
+/**
+ * Opens a logger. A destination that fails costs lines and nothing else. The library, and the formatter for `pretty`,
+ * are loaded only here: silence costs no memory.
+ */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const { default: pino } = await import('pino');
-  const target: DestinationStream = options.destination ?? standardError();
-  let stream = target;
+  const target = openDestination(options, (loss) => logger.warn(LOST, lossFields(loss)));
+  let stream: NodeJS.WritableStream = target;
   if (options.format === 'pretty') {
     const { default: pretty } = await import('pino-pretty');
     stream = pretty({
-      destination: options.destination ?? standardError(),
+      destination: target,
       ignore: 'pid,hostname,name',
       messageFormat: '{name}: {msg}',
       singleLine: true,
       sync: true,
     });
   }
-  return wrap(
+  const logger = wrap(
     pino(
       {
         name: options.name,
@@ -57,6 +69,40 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
       stream,
     ),
   );
+  return logger;
+}
+
+const LOST = 'lines of this log were lost';
+
+function lossFields({ lines, sinceMs, why }: LogLoss): object {
+  return { lost: lines, since: new Date(sinceMs).toISOString(), why };
+}
+
+function openDestination(options: LoggerOptions, onBack: (loss: LogLoss) => void): Writable {
+  const { file, clock = systemClock, onLost = () => undefined } = options;
+  if (file === undefined) {
+    const target = options.destination ?? standardError();
+    return lossyStream({ target, onLost, onBack, now: () => clock.now() });
+  }
+  const notice = (loss: LogLoss): string =>
+    JSON.stringify({
+      level: 'warn',
+      time: new Date(clock.now()).toISOString(),
+      name: options.name,
+      ...lossFields(loss),
+      msg: LOST,
+    });
+  const rotating = openRotatingFile({ ...file, clock, onLost, ...(options.format === 'json' ? { notice } : {}) });
+  return fileStream(rotating);
+}
+
+function fileStream(file: RotatingFile): Writable {
+  return new Writable({
+    write(chunk: Buffer, _, done) {
+      file.write(chunk);
+      done();
+    },
+  });
 }
 
 function wrap(inner: PinoLogger): Logger {

@@ -18,3 +18,10 @@ export function observeProcess(meter: Meter): void {
       result.observe((user + system) / 1e6);
     });
 }
+
+/** Lines that the log of this process could not take, because its disk is full or nobody reads it. */
+export function observeLostLines(meter: Meter, lines: () => number): void {
+  meter
+    .createObservableCounter('flotilla_log_lines_lost_total', { description: 'Lines that the log could not take.' })
+    .addCallback((result) => result.observe(lines()));
+}

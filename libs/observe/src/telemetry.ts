@@ -3,7 +3,7 @@ import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporte
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
-import { observeProcess } from './process-metrics.ts';
+import { observeLostLines, observeProcess } from './process-metrics.ts';
 import { noopTracer, openTracing } from './tracing.ts';
 
 export interface TelemetryOptions {
@@ -11,6 +11,8 @@ export interface TelemetryOptions {
   readonly version: string;
   /** OTLP/HTTP base URL, such as `http://127.0.0.1:4318`. Null: no spans are made at all. */
   readonly otlpEndpoint: string | null;
+  /** Lines that the log of this process could not take. */
+  readonly lostLogLines?: () => number;
 }
 
 /** Metrics and traces of one service process. */
@@ -42,6 +44,7 @@ export async function openTelemetry(options: TelemetryOptions): Promise<Telemetr
     options.otlpEndpoint === null ? null : await openTracing(options.service, resource, options.otlpEndpoint);
   const meter = meters.getMeter(options.service);
   observeProcess(meter);
+  if (options.lostLogLines !== undefined) observeLostLines(meter, options.lostLogLines);
   return {
     meter,
     tracer: tracing?.tracer ?? noopTracer(),

@@ -3,6 +3,7 @@ import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type Random } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, isTrustDomain, parseSpiffeId } from '@flotilla/spiffe';
 import { readFileSync } from 'node:fs';
+import { readSecretFile } from '@flotilla/runtime/disk';
 import type { Readiness } from './readiness.ts';
 import type { SettingsOf } from './settings/read.ts';
 import * as settings from './settings/setting.ts';
@@ -56,6 +57,7 @@ export const identitySettings = (standard: { readonly namespace: string; readonl
     settings.path({ description: 'certificate chain from elsewhere, in place of --ca; read again when it changes' }),
   ),
   keyFile: settings.optional(settings.path({ description: 'private key of --certificate-file' })),
+  secretMode: settings.secretModeSetting,
 });
 
 export type IdentitySettings = SettingsOf<ReturnType<typeof identitySettings>>;
@@ -101,7 +103,7 @@ export async function openServiceIdentity(
   if (ca === null) {
     // Checked above: the three go together.
     const files = { certificateFile: certificateFile ?? '', keyFile: keyFile ?? '', rootsFile: caRoots ?? '' };
-    const identity = openFileIdentity({ ...files, clock, logger });
+    const identity = openFileIdentity({ ...files, widestKeyMode: values.secretMode, clock, logger });
     const found = identity.current()?.spiffeId;
     if (found !== undefined && formatSpiffeId(found) === formatSpiffeId(id)) return identity;
     identity.close();
@@ -143,10 +145,18 @@ export function controlPlaneIdentity(trustDomain: string, serviceAccount: string
   return formatSpiffeId({ trustDomain, namespace: CONTROL_PLANE_NAMESPACE, serviceAccount });
 }
 
-/** The bootstrap token as it is now; null when there is none. Throws `system` when its file cannot be read. */
-export function tokenOf({ token, tokenFile }: Pick<IdentitySettings, 'token' | 'tokenFile'>): string | null {
+/**
+ * The bootstrap token as it is now; null when there is none. Throws `system` when its file cannot be read, `invalid` when
+ * others can read it.
+ */
+export function tokenOf(values: Pick<IdentitySettings, 'token' | 'tokenFile' | 'secretMode'>): string | null {
+  const { token, tokenFile, secretMode } = values;
   if (tokenFile === null) return token;
-  return readRequired(tokenFile, '--token-file').trim() || null;
+  try {
+    return readSecretFile(tokenFile, { widestMode: secretMode }).trim() || null;
+  } catch (error) {
+    throw FlotillaError.from(error).within('cannot use --token-file');
+  }
 }
 
 function readRequired(file: string, setting: string): string {

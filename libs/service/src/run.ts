@@ -1,14 +1,15 @@
 import { createLogger, type Logger, traceFields } from '@flotilla/observe';
 import { openTelemetry, type Telemetry } from '@flotilla/observe/telemetry';
 import { serveRpc } from '@flotilla/rpc/server';
-import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack, systemClock } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type Random, StopStack, systemClock } from '@flotilla/runtime';
 import { ownStandardStreams, standardOutput } from '@flotilla/sockets/standard-streams';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { operationsPages } from './operations.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { settingsHelp } from './settings/document.ts';
+import { logFileOf, logFileSettings } from './settings/log-file.ts';
 import { readSettings, type SettingsOf, type SettingsTable } from './settings/read.ts';
-import * as settings from './settings/setting.ts';
+import * as settings from './settings/index.ts';
 import { untilSignal } from './signals.ts';
 
 const VERSION = '0.1.0';
@@ -21,9 +22,12 @@ export const serviceSettings = (statusAddress: string) => ({
     description: 'plaintext HTTP: /healthz, /readyz, /metrics, and grpc.health.v1',
     standard: statusAddress,
   }),
+  httpHosts: settings.httpHostsSetting,
+  secretMode: settings.secretModeSetting,
   stopTime: settings.duration({ description: 'how long an orderly stop may take', standard: '10s' }),
   logLevel: settings.oneOf(['debug', 'info', 'warn', 'error'], { description: 'least level', standard: 'info' }),
   logFormat: settings.oneOf(['json', 'pretty'], { description: 'form of the log', standard: 'json' }),
+  ...logFileSettings,
   otlpEndpoint: settings.optional(
     settings.url({ description: 'send spans here by OTLP/HTTP', form: 'http://host:port' }),
   ),
@@ -88,19 +92,23 @@ export async function runService<Table extends SettingsTable>(
     console.error(`Run "${service.name} --help" for all settings.`);
     return ExitCode.usage;
   }
+  const lost = { lines: 0 };
   const logger = await createLogger({
     name: service.name,
     format: values.logFormat,
     level: values.logLevel,
+    ...logFileOf(values),
+    onLost: (lines) => void (lost.lines += lines),
     mixin: traceFields,
   });
-  return runStarted(service, values, logger);
+  return runStarted(service, values, logger, () => lost.lines);
 }
 
 async function runStarted<Table extends SettingsTable>(
   service: Service<Table>,
   values: SettingsOf<Table> & Common,
   logger: Logger,
+  lostLogLines: () => number,
 ): Promise<number> {
   const stop = new StopStack();
   const ending = new AbortController();
@@ -116,9 +124,10 @@ async function runStarted<Table extends SettingsTable>(
       service: `flotilla-${service.name}`,
       version: VERSION,
       otlpEndpoint: values.otlpEndpoint,
+      lostLogLines,
     });
     stop.push('telemetry', () => telemetry.close());
-    await openStatus(values.statusAddress, readiness, telemetry, logger, stop);
+    await openStatus(values, readiness, telemetry, logger, stop);
     const starting = service.start({
       settings: values,
       logger,
@@ -153,14 +162,15 @@ function failed(thrown: unknown, logger: Logger, ending: AbortSignal): number {
 }
 
 async function openStatus(
-  address: SocketAddress,
+  { statusAddress, httpHosts }: Common,
   readiness: Readiness,
   telemetry: Telemetry,
   logger: Logger,
   stop: StopStack,
 ): Promise<void> {
   const server = await serveRpc({
-    address,
+    address: statusAddress,
+    hosts: httpHosts,
     routes: () => undefined,
     health: readiness.health,
     fallback: operationsPages(telemetry, readiness),

@@ -63,10 +63,13 @@ export function requestHttp(
   return outgoing;
 }
 
+/** An address, or the path of a Unix socket. */
+export type HttpTarget = SocketAddress | { readonly socketPath: string };
+
 /** Asks for a page with GET, on a connection of its own. Resolves with the status; null: no whole answer in time. */
-export function askHttp(address: SocketAddress, path: string, timeoutMs: number): Promise<number | null> {
+export function askHttp(target: HttpTarget, path: string, timeoutMs: number): Promise<number | null> {
   return new Promise((resolve) => {
-    const options = { host: address.host, port: address.port, path, agent: false, timeoutMs };
+    const options = { ...target, path, agent: false, timeoutMs };
     const onFailure = (): void => resolve(null);
     requestHttp(options, onFailure, (response) => {
       response.once('end', () => resolve(response.statusCode ?? null)).resume();
@@ -75,6 +78,6 @@ export function askHttp(address: SocketAddress, path: string, timeoutMs: number)
 }
 
 /** Whether a server answers at all, whatever it says. */
-export async function answersHttp(address: SocketAddress, path: string, timeoutMs: number): Promise<boolean> {
-  return (await askHttp(address, path, timeoutMs)) !== null;
+export async function answersHttp(target: HttpTarget, path: string, timeoutMs: number): Promise<boolean> {
+  return (await askHttp(target, path, timeoutMs)) !== null;
 }

@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 
 /** A workload identity in the form Istio gives it: `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`. */
 export interface SpiffeId {
@@ -10,7 +10,13 @@ export interface SpiffeId {
 // SPIFFE-ID, section 2: the trust domain is lower case, at most 255 bytes; a whole ID is at most 2048 bytes.
 const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
 const PATH_SEGMENT = /^[a-zA-Z0-9._-]+$/;
-const MAX_BYTES = 2048;
+const MAX_BYTES = limit({
+  name: 'identity.spiffe-id-bytes',
+  what: 'a SPIFFE ID',
+  default: 2048,
+  unit: 'bytes',
+  past: 'refused as invalid',
+});
 
 /**
  * Reads a SPIFFE ID by the letter of the specification (no port, user, query, fragment, percent-encoding, empty or

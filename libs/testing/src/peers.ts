@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { describe, it } from 'vitest';
 
@@ -15,6 +15,7 @@ export type PeerName =
   | 'redis-server'
   | 'wrk'
   | 'network-namespaces'
+  | 'tmpfs'
   | 'dockerd'
   | 'kustomize'
   | 'corpus';
@@ -84,6 +85,11 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
       return existsSync(folder) ? folder : null;
     },
   },
+  tmpfs: {
+    variable: 'FLOTILLA_MOUNT',
+    howToGet: 'run as root with SYS_ADMIN, which may mount a small disk, and install mount and util-linux',
+    find: canMountDisks,
+  },
   'network-namespaces': {
     variable: 'FLOTILLA_NETWORK_NAMESPACES',
     howToGet: 'run as root with NET_ADMIN and SYS_ADMIN, and install iproute2, iptables and util-linux',
@@ -133,6 +139,18 @@ function canMakeNamespaces(): string | null {
     // Not allowed here: the message of `withPeer` says what is.
   }
   return namespaces;
+}
+
+/** Path of `mount` where it may be used; tried where it leaves nothing behind. */
+function canMountDisks(): string | null {
+  const [unshare, mount] = [onPath('unshare'), onPath('mount')];
+  if (unshare === null || mount === null) return null;
+  try {
+    execFileSync(unshare, ['--mount', mount, '-t', 'tmpfs', 'tmpfs', tmpdir()], { stdio: 'ignore' });
+    return mount;
+  } catch {
+    return null; // Not allowed here: the message of `withPeer` says what is.
+  }
 }
 
 function onPath(program: string): string | null {

@@ -80,6 +80,9 @@ export function acceptDelta(
   state: DeltaClientState,
   response: DeltaResponseFields,
 ): { readonly state: DeltaClientState; readonly request: DeltaRequestInit } {
+  if (response.resources.length === 0 && response.removedResources.length === 0) {
+    return { state, request: { typeUrl: state.typeUrl, responseNonce: response.nonce } };
+  }
   const versions = new Map(state.versions);
   for (const resource of response.resources) {
     // An answer may cross an unsubscribe; what nobody wants is not remembered.

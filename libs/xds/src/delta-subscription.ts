@@ -73,6 +73,38 @@ export function applyDeltaRequest(
   request: DeltaRequestFields,
   allowsLegacyWildcard: boolean,
 ): DeltaRequestOutcome {
+  const answer = answerOf(state, request);
+  const isSubscriptionChanged =
+    state.isFresh || request.resourceNamesSubscribe.length > 0 || request.resourceNamesUnsubscribe.length > 0;
+  const { names, known, mustAnswer, wildcard } = isSubscriptionChanged
+    ? subscribed(state, request, allowsLegacyWildcard)
+    : // An ACK comes for every response, however much is subscribed: what it does not change is passed on as it is.
+      state;
+  const nacked = answer === 'nack' ? takenBack(state, known) : { known, refused: state.refused };
+  const isAnswer = answer === 'ack' || answer === 'nack';
+  return {
+    answer,
+    isSubscriptionChanged,
+    state: {
+      wildcard,
+      names,
+      known: nacked.known,
+      mustAnswer,
+      isFresh: false,
+      nonceSent: state.nonceSent,
+      nonceAcked: answer === 'ack' ? request.responseNonce : state.nonceAcked,
+      isAwaiting: isAnswer ? false : state.isAwaiting,
+      replaced: isAnswer ? new Map() : state.replaced,
+      refused: nacked.refused,
+      refusal: answer === 'ack' ? null : answer === 'nack' ? (request.errorDetail?.message ?? '') : state.refusal,
+    },
+  };
+}
+
+type Subscribed = Pick<DeltaSubscription, 'names' | 'known' | 'mustAnswer' | 'wildcard'>;
+
+/** What is wanted and held after a request that says so. */
+function subscribed(state: DeltaSubscription, request: DeltaRequestFields, allowsLegacyWildcard: boolean): Subscribed {
   const names = new Set(state.names);
   const known = new Map(state.known);
   const mustAnswer = new Set(state.mustAnswer);
@@ -107,36 +139,23 @@ export function applyDeltaRequest(
     else mustAnswer.delete(name);
   }
 
-  const answer = answerOf(state, request);
+  // Versions of what it does not want are of no use, and are not kept.
+  if (state.isFresh && !wildcard) for (const name of [...known.keys()]) if (!names.has(name)) known.delete(name);
+  return { names, known, mustAnswer, wildcard };
+}
+
+/** After a refusal: the client holds what it had before the response, and what it refused is remembered. */
+function takenBack(state: DeltaSubscription, held: ReadonlyMap<string, string>) {
+  const known = new Map(held);
   const refused = new Map(state.refused);
-  if (answer === 'nack') {
-    for (const [name, before] of state.replaced) {
-      const sent = known.get(name);
-      if (sent === undefined) continue;
-      refused.set(name, sent);
-      if (before === null) known.delete(name);
-      else known.set(name, before);
-    }
+  for (const [name, before] of state.replaced) {
+    const sent = known.get(name);
+    if (sent === undefined) continue;
+    refused.set(name, sent);
+    if (before === null) known.delete(name);
+    else known.set(name, before);
   }
-  const isSubscriptionChanged =
-    state.isFresh || request.resourceNamesSubscribe.length > 0 || request.resourceNamesUnsubscribe.length > 0;
-  return {
-    answer,
-    isSubscriptionChanged,
-    state: {
-      wildcard,
-      names,
-      known,
-      mustAnswer,
-      isFresh: false,
-      nonceSent: state.nonceSent,
-      nonceAcked: answer === 'ack' ? request.responseNonce : state.nonceAcked,
-      isAwaiting: answer === 'ack' || answer === 'nack' ? false : state.isAwaiting,
-      replaced: answer === 'ack' || answer === 'nack' ? new Map() : state.replaced,
-      refused,
-      refusal: answer === 'ack' ? null : answer === 'nack' ? (request.errorDetail?.message ?? '') : state.refusal,
-    },
-  };
+  return { known, refused };
 }
 
 function answerOf(state: DeltaSubscription, request: DeltaRequestFields): DeltaAnswer {

@@ -1,4 +1,4 @@
-export { TYPE_URLS, hasWildcard, shortNameOf, typeUrlOf, type XdsShortName } from './type-urls.ts';
+export { HEALTH_TYPE_URL, TYPE_URLS, hasWildcard, shortNameOf, typeUrlOf, type XdsShortName } from './type-urls.ts';
 export { PUSH_ORDER, REMOVAL_ORDER, inPushOrder } from './push-order.ts';
 export { contentVersion, setVersion } from './version.ts';
 export {

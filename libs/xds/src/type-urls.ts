@@ -8,6 +8,12 @@ export const TYPE_URLS = {
   ECDS: 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
 } as const;
 
+/**
+ * Not a resource: a proxy says with a request of this type how its workload is (Istio's agents do, too). With
+ * `error_detail` it takes no more requests.
+ */
+export const HEALTH_TYPE_URL = 'type.googleapis.com/istio.v1.HealthInformation';
+
 export type XdsShortName = keyof typeof TYPE_URLS;
 
 const SHORT_NAMES = new Map<string, XdsShortName>(

@@ -5,13 +5,14 @@ import { silentLogger } from '@flotilla/observe';
 import { openRedis, redisSettings } from '@flotilla/redis';
 import { serveRpc } from '@flotilla/rpc';
 import { systemClock } from '@flotilla/runtime';
+import { openInventory } from '@flotilla/runtime/disk';
 import { now, tell } from './messages.ts';
 
 process.once('disconnect', () => process.exit());
 const connection = openRedis({ settings: redisSettings({ url: process.argv[2] ?? '' }), logger: silentLogger });
 const bus = createRedisBus({ connection, logger: silentLogger });
 const galley = await startGalley({
-  store: { kind: 'redis', connection },
+  store: { kind: 'redis', connection, inventory: openInventory({ places: [], beginAnew: ['store:first'] }) },
   bus: {
     subscribe: (...listeners) => bus.subscribe(...listeners),
     close: () => bus.close(),

@@ -8,7 +8,7 @@ import { excessRights } from './hardening.ts';
 import { danglingReferences } from './references.ts';
 import { filesAndNamed, kubernetesFolder, type Manifest, parseManifests, render, renderSecrets } from './render.ts';
 import { strictFaults } from './schemas.ts';
-import { workloadsOf } from './workloads.ts';
+import { workloadKinds, workloadsOf } from './workloads.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 // The compiler reads all types of the kinds in use.
@@ -39,7 +39,7 @@ withPeer('kustomize', (program) => {
 
     it('survive the loss of a node: every service of the mesh has two replicas, a budget and is spread', () => {
       for (const { name, template } of workloadsOf(base).filter((workload) => workload.name !== 'redis')) {
-        const manifest = base.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === name);
+        const manifest = base.find(({ kind, metadata }) => workloadKinds.includes(kind) && metadata.name === name);
         expect(manifest).toMatchObject({ spec: { replicas: 2 } });
         expect(template.spec?.topologySpreadConstraints).toHaveLength(1);
         expect(
@@ -119,7 +119,7 @@ spec:
       expect(danglingReferences([...without('ServiceAccount'), ...secrets])).toContain(
         'pilot: no ServiceAccount pilot',
       );
-      expect(danglingReferences([...without('Deployment'), ...secrets])).toContain('Service galley: selects nothing');
+      expect(danglingReferences([...without('Deployment'), ...secrets])).toContain('Service pilot: selects nothing');
       const renamed = JSON.parse(
         JSON.stringify([...bookinfo, ...secrets]).replaceAll('"targetPort":"api"', '"targetPort":"apo"'),
       );

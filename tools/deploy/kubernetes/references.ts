@@ -80,7 +80,7 @@ function danglingMounts(workload: Workload, manifests: readonly Manifest[]): str
     for (const { name, mountPath } of container.volumeMounts ?? []) {
       const files = keys.get(name);
       if (files === undefined) {
-        if (name !== 'data') faults.push(`${workload.name}: no volume ${name}`); // Of a volumeClaimTemplate.
+        if (!workload.claims.includes(name)) faults.push(`${workload.name}: no volume ${name}`);
         continue;
       }
       for (const path of [mountPath, ...files.map((file) => `${mountPath}/${file}`)]) paths.add(path);

@@ -8,6 +8,13 @@ export interface Workload {
   readonly namespace: string;
   readonly template: IPodTemplateSpec;
   readonly containers: readonly IContainer[];
+  /** Names of the volumes that each replica of a StatefulSet gets for itself. */
+  readonly claims: readonly string[];
+}
+
+interface WorkloadSpec {
+  readonly template: IPodTemplateSpec;
+  readonly volumeClaimTemplates?: readonly { readonly metadata: { readonly name: string } }[];
 }
 
 export const workloadKinds = ['Deployment', 'StatefulSet'];
@@ -16,14 +23,15 @@ export function workloadsOf(manifests: readonly Manifest[]): Workload[] {
   return manifests
     .filter(({ kind }) => workloadKinds.includes(kind))
     .map((manifest) => {
-      // Both kinds have a template, and the schemas were asked before.
-      const { template } = (manifest as Manifest & { readonly spec: { readonly template: IPodTemplateSpec } }).spec;
+      // Both kinds have a template, one has claims, and the schemas were asked before.
+      const { template, volumeClaimTemplates = [] } = (manifest as Manifest & { readonly spec: WorkloadSpec }).spec;
       const { initContainers = [], containers = [] } = template.spec ?? {};
       return {
         name: manifest.metadata.name,
         namespace: manifest.metadata.namespace ?? 'default',
         template,
         containers: [...initContainers, ...containers],
+        claims: volumeClaimTemplates.map(({ metadata }) => metadata.name),
       };
     });
 }

@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, randomUUID, sign, verify, type KeyObject } from 'node:crypto';
-import { FlotillaError, type Clock } from '@flotilla/runtime';
+import { FlotillaError, type Clock, limit } from '@flotilla/runtime';
 import { formatSpiffeId, type SpiffeId } from '@flotilla/spiffe';
 
 /**
@@ -14,8 +14,20 @@ export interface BootstrapTokens {
 }
 
 const ISSUER = 'flotilla-citadel';
-const MAX_TOKEN_BYTES = 4096;
-const MAX_TTL_MS = 366 * 24 * 3_600_000;
+const MAX_TOKEN_BYTES = limit({
+  name: 'citadel.token-bytes',
+  what: 'bootstrap token of a caller',
+  default: 4096,
+  unit: 'bytes',
+  past: 'refused as unauthenticated',
+});
+const MAX_TTL_MS = limit({
+  name: 'citadel.token-lifetime',
+  what: 'lifetime that a bootstrap token can be made with',
+  default: 366 * 24 * 3_600_000,
+  unit: 'ms',
+  past: 'refused as invalid',
+});
 /** How far the clocks of two replicas may differ. */
 const SKEW_MS = 60_000;
 

@@ -1,4 +1,4 @@
-import { FlotillaError, type Clock } from '@flotilla/runtime';
+import { FlotillaError, type Clock, limit } from '@flotilla/runtime';
 
 export interface RateLimitSettings {
   /** Requests that one caller may make at once. */
@@ -7,11 +7,35 @@ export interface RateLimitSettings {
   readonly perSecond: number;
 }
 
+/** What holds unless a caller of `startCitadel` says otherwise. */
+export const DEFAULT_RATE_LIMIT: RateLimitSettings = {
+  burst: limit({
+    name: 'citadel.certificate-burst',
+    what: 'certificates that one caller may ask for at once',
+    default: 200,
+    unit: 'count',
+    past: 'resource_exhausted, with the rate',
+  }),
+  perSecond: limit({
+    name: 'citadel.certificate-rate',
+    what: 'certificates that one caller may ask for, in the long run',
+    default: 20,
+    unit: 'per second',
+    past: 'resource_exhausted, with the rate',
+  }),
+};
+
 /** Takes one request from the caller's allowance. Throws `exhausted` when there is none left. */
 export type TakeAllowance = (caller: string) => void;
 
 /** Callers that are remembered; past this the longest idle one starts afresh. */
-const MAX_CALLERS = 10_000;
+const MAX_CALLERS = limit({
+  name: 'citadel.remembered-callers',
+  what: 'callers whose rate is remembered',
+  default: 10_000,
+  unit: 'count',
+  past: 'the longest idle one starts afresh',
+});
 
 /** A token bucket for each caller. */
 export function createRateLimit(settings: RateLimitSettings, clock: Clock): TakeAllowance {

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -14,7 +15,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '@flotilla/runtime';
+import { type Inventory, openInventory } from '@flotilla/runtime/disk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openKeys } from './key-source.ts';
 import { openRoot } from './root.ts';
 import { createSealedDirectory } from './sealed-directory.ts';
 import { openTokenKey } from './token-key.ts';
@@ -27,7 +30,8 @@ afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 const clock = new FakeClock(Date.parse('2026-03-01T00:00:00Z'));
-const open = (trustDomain = 'cluster.local') => openRoot(dataDir, trustDomain, clock);
+const inventory = (beginAnew: readonly string[] = []): Inventory => openInventory({ places: [dataDir], beginAnew });
+const open = (trustDomain = 'cluster.local') => openRoot(dataDir, trustDomain, clock, inventory());
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 describe('the root', () => {
@@ -53,6 +57,16 @@ describe('the root', () => {
       /root can be changed by others/,
     ],
     [
+      'a directory that others can enter',
+      () => chmodSync(join(dataDir, 'root'), 0o755),
+      /root can be entered by others \(mode 0755\)/,
+    ],
+    [
+      'a data directory that others can write',
+      () => chmodSync(dataDir, 0o770),
+      /can be changed by others \(mode 0770\)/,
+    ],
+    [
       'a damaged key',
       () => writeFileSync(join(dataDir, 'root/key.pem'), 'x'),
       /key.pem is damaged: it holds no private key/,
@@ -65,7 +79,7 @@ describe('the root', () => {
     [
       'the key of another root',
       () => {
-        openTokenKey(dataDir);
+        openTokenKey(dataDir, inventory());
         copyFileSync(join(dataDir, 'token/key.pem'), join(dataDir, 'root/key.pem'));
       },
       /cert.pem does not belong to the key/,
@@ -79,19 +93,54 @@ describe('the root', () => {
     await expect(open()).rejects.toThrow(message);
   });
 
+  it.each([
+    [
+      'removed',
+      () => rmSync(join(dataDir, 'root'), { recursive: true }),
+      /root had the root .*, and there is none now/,
+    ],
+    [
+      'put in the place of another',
+      () => {
+        rmSync(join(dataDir, 'root'), { recursive: true });
+        renameSync(join(dataDir, 'other/root'), join(dataDir, 'root'));
+      },
+      /what is there now is another one/,
+    ],
+  ])('refuses to begin anew after the root was %s, unless that is meant', async (_, harm, message) => {
+    const { certificate } = await open();
+    const other = join(dataDir, 'other');
+    await openRoot(other, 'cluster.local', clock, openInventory({ places: [other] }));
+    harm();
+    await expect(open()).rejects.toThrow(message);
+    const identity = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+    const anew = await openRoot(dataDir, 'cluster.local', clock, inventory([`root:${identity}`]));
+    expect(anew.certificatePem).not.toBe(certificate.toString());
+    expect((await open()).certificatePem).toBe(anew.certificatePem);
+  });
+
+  it('refuses to begin anew after the key of tokens was removed', () => {
+    openTokenKey(dataDir, inventory());
+    rmSync(join(dataDir, 'token'), { recursive: true });
+    expect(() => openTokenKey(dataDir, inventory())).toThrow(/token had the token key .*, and there is none now/);
+  });
+
   it('refuses another trust domain, and a root that has expired', async () => {
     await open();
     await expect(open('other.example')).rejects.toThrow(
       /is the root of "spiffe:\/\/cluster.local", but the trust domain is "other.example"/,
     );
     const later = new FakeClock(Date.parse('2036-03-02T00:00:00Z'));
-    await expect(openRoot(dataDir, 'cluster.local', later)).rejects.toThrow(/expired on/);
+    await expect(openRoot(dataDir, 'cluster.local', later, inventory())).rejects.toThrow(/expired on/);
   });
 
   it('says which directory cannot be written', async () => {
     writeFileSync(join(dataDir, 'file'), '');
     dataDir = join(dataDir, 'file', 'data');
-    await expect(open()).rejects.toMatchObject({ code: 'system', message: expect.stringContaining(dataDir) as string });
+    await expect(openKeys({ directory: dataDir }, 'cluster.local', clock)).rejects.toMatchObject({
+      code: 'system',
+      message: expect.stringContaining(dataDir) as string,
+    });
     rmSync(join(dataDir, '..'));
   });
 });

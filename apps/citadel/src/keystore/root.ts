@@ -1,6 +1,7 @@
-import { X509Certificate, type KeyObject } from 'node:crypto';
+import { createHash, X509Certificate, type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { FlotillaError, type Clock } from '@flotilla/runtime';
+import type { Inventory } from '@flotilla/runtime/disk';
 import { uriSanOf } from '@flotilla/spiffe';
 import { createRootCertificate } from '../sign/root-certificate.ts';
 import { readPrivateKey } from './private-key.ts';
@@ -18,18 +19,27 @@ export interface RootPair {
 
 /**
  * The mesh's root from `<dataDir>/root`, made there at the first start. Throws `system` when the directory cannot be
- * used, and `invalid` when the pair is damaged, does not fit together, has expired, belongs to another trust domain,
- * or can be read by others.
+ * used, and `invalid` when the pair is not the one that the inventory remembers, is damaged, does not fit together, has
+ * expired, belongs to another trust domain, or can be read by others.
  */
-export async function openRoot(dataDir: string, trustDomain: string, clock: Clock): Promise<RootPair> {
+export async function openRoot(
+  dataDir: string,
+  trustDomain: string,
+  clock: Clock,
+  inventory: Inventory,
+): Promise<RootPair> {
   const directory = join(dataDir, DIRECTORY);
   if (!hasSealedDirectory(directory)) {
+    inventory.check('root', [], directory);
     const { privateKeyPem, certificatePem } = await createRootCertificate(trustDomain, clock.now());
     createSealedDirectory(directory, { [KEY_FILE]: privateKeyPem, [CERTIFICATE_FILE]: certificatePem });
   }
   const privateKey = readPrivateKey(directory, KEY_FILE);
   const certificatePem = readSealedFile(directory, CERTIFICATE_FILE);
   const certificate = checkedRoot(join(directory, CERTIFICATE_FILE), certificatePem, privateKey, trustDomain, clock);
+  const identity = createHash('sha256').update(certificate.raw).digest('hex');
+  inventory.check('root', [identity], directory);
+  inventory.record('root', identity);
   return { privateKey, certificate, certificatePem };
 }
 

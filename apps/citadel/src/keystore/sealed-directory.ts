@@ -1,19 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { FlotillaError } from '@flotilla/runtime';
+import {
+  assertFolderIsKept,
+  assertPrivateFile,
+  assertPrivateFolder,
+  makeDirectory,
+  readSecretFile,
+  syncDirectory,
+  writeDurably,
+} from '@flotilla/runtime/disk';
 
 /** File name to content. */
 export type Files = Readonly<Record<string, string>>;
@@ -26,11 +23,11 @@ export type Files = Readonly<Record<string, string>>;
 export function createSealedDirectory(directory: string, files: Files): void {
   const parent = dirname(directory);
   try {
-    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    makeDirectory(parent);
     removeLeftovers(directory);
     const temporary = `${directory}.new-${process.pid}-${randomBytes(4).toString('hex')}`;
     mkdirSync(temporary, { mode: 0o700 });
-    for (const [name, content] of Object.entries(files)) writeSynced(join(temporary, name), content);
+    for (const [name, content] of Object.entries(files)) writeDurably(join(temporary, name), content);
     syncDirectory(temporary);
     try {
       renameSync(temporary, directory);
@@ -54,46 +51,20 @@ export function hasSealedDirectory(directory: string): boolean {
 }
 
 /**
- * Reads a file that only its owner may read, in a directory that only its owner may change. Throws `invalid` when
- * others may, `system` when it cannot be read.
+ * Reads a file that only its owner may read (0600), in a directory that is its owner's alone (0700), in one that nobody
+ * else may change. Throws `invalid` when others may, `system` when it cannot be read.
  */
 export function readSealedFile(directory: string, name: string): string {
   const path = join(directory, name);
   try {
-    const rules = [
-      { path: directory, mask: 0o022, what: 'can be changed by others', fix: `chmod 700 ${directory}` },
-      { path, mask: 0o077, what: 'can be read by others', fix: `chmod 600 ${path}` },
-    ];
-    for (const rule of rules) {
-      const mode = statSync(rule.path).mode & 0o777;
-      if ((mode & rule.mask) !== 0) {
-        throw new FlotillaError('invalid', `${rule.path} ${rule.what} (mode ${mode.toString(8).padStart(4, '0')})`, {
-          hint: `Find out who had access; if nobody did, run: ${rule.fix}`,
-        });
-      }
-    }
-    return readFileSync(path, 'utf8');
+    assertFolderIsKept(dirname(directory));
+    assertPrivateFolder(directory);
+    assertPrivateFile(path);
+    return readSecretFile(path);
   } catch (error) {
-    throw FlotillaError.from(error, 'system').within('the key store cannot be used');
-  }
-}
-
-function writeSynced(path: string, content: string): void {
-  const file = openSync(path, 'wx', 0o600);
-  try {
-    writeSync(file, content);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function syncDirectory(directory: string): void {
-  const handle = openSync(directory, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    const fault = FlotillaError.from(error, 'system').within('the key store cannot be used');
+    if (fault.hint !== undefined) throw fault;
+    throw new FlotillaError(fault.code, fault.message, { cause: error, hint: 'Put it back from a backup.' });
   }
 }
 

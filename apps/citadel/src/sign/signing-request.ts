@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import { splitPem } from '@flotilla/spiffe';
 
 /** A name that a request asks for, such as `{ kind: 'url', value: 'spiffe://…' }`. */
@@ -21,7 +21,13 @@ export interface SigningRequest {
   readonly asksForAuthority: boolean;
 }
 
-const MAX_PEM_BYTES = 16 * 1024;
+const MAX_PEM_BYTES = limit({
+  name: 'citadel.signing-request-bytes',
+  what: 'certificate signing request',
+  default: 16 * 1024,
+  unit: 'bytes',
+  past: 'refused as invalid',
+});
 const LABELS = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 const EXTENSION_REQUESTS = new Set(['1.2.840.113549.1.9.14', '1.3.6.1.4.1.311.2.1.14']);
 const HASHES = new Set(['SHA-256', 'SHA-384', 'SHA-512']);

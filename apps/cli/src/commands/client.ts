@@ -9,6 +9,7 @@ export interface ApiOptions {
   readonly caRoots?: string;
   readonly trustDomain?: string;
   readonly token?: string;
+  readonly allowPlaintext?: boolean;
 }
 
 /** Connects to the mesh that options and environment mean. Throws `unavailable` when none is named and none runs. */
@@ -18,11 +19,12 @@ export function openMesh(options: ApiOptions, env: NodeJS.ProcessEnv = process.e
 
 /** What options and environment say; what they do not say comes from the context of a mesh that runs here. */
 export function meshOptions(options: ApiOptions, env: NodeJS.ProcessEnv): MeshOptions {
-  const { citadel, trustDomain, caRoots, pilot, token } = options;
+  const { citadel, trustDomain, caRoots, pilot, token, allowPlaintext } = options;
   const named = {
     ...environmentOptions(env),
     ...(pilot === undefined ? {} : { pilots: pilot }),
     ...(citadel === undefined ? {} : { citadel }),
+    ...(allowPlaintext === true ? { allowPlaintext } : {}),
     ...(trustDomain === undefined ? {} : { trustDomain }),
     ...(caRoots === undefined ? {} : { rootsPem: readSetting('--ca-roots', caRoots) }),
   };

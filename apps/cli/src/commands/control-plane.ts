@@ -1,26 +1,30 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createLogger, traceFields } from '@flotilla/observe';
 import { FlotillaError, type SocketAddress, StopStack, systemClock } from '@flotilla/runtime';
+import { replaceDurably } from '@flotilla/runtime/disk';
 import { createAdminToken } from '../control-plane/admin-token.ts';
 import { startControlPlane } from '../control-plane/start.ts';
 import { publishContext } from '../context/context.ts';
 import { PortAllocator } from '../supervisor/ports.ts';
 import { type LogOptions, loggerOptions } from './log-options.ts';
-import { addressOption, durationOption } from './option-values.ts';
+import { addressOption, allowsPlaintext, durationOption } from './option-values.ts';
 import { untilSignal } from '@flotilla/service/process';
 
 export interface ControlPlaneCommandOptions extends LogOptions {
   readonly file?: readonly string[];
   readonly meshConfig?: string;
   readonly data?: string;
+  readonly beginAnew?: readonly string[];
   readonly trustDomain: string;
   readonly maxCertificateTtl: string;
   readonly xds?: string;
   readonly xdsTls?: string;
   readonly ca?: string;
   readonly api?: string;
+  readonly httpHosts?: readonly string[];
+  readonly allowPlaintext?: boolean;
   readonly unlisted?: boolean;
   readonly otlpEndpoint?: string;
 }
@@ -41,6 +45,7 @@ export async function controlPlane(options: ControlPlaneCommandOptions): Promise
       meshConfigFile: options.meshConfig ?? null,
       trustDomain: options.trustDomain,
       dataDirectory,
+      beginAnew: options.beginAnew ?? [],
       addresses: {
         xds: await addressOf(options.xds, 'xds', allocator),
         xdsTls: await addressOf(options.xdsTls, 'xdsTls', allocator),
@@ -49,13 +54,16 @@ export async function controlPlane(options: ControlPlaneCommandOptions): Promise
       },
       maxCertificateTtlMs: durationOption('--max-certificate-ttl', options.maxCertificateTtl),
       adminToken,
+      httpHosts: options.httpHosts ?? [],
+      allowPlaintext: allowsPlaintext(options),
       otlpEndpoint: options.otlpEndpoint ?? process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? null,
       logger: await createLogger({ name: 'control-plane', ...loggerOptions(options), mixin: traceFields }),
       clock: systemClock,
     });
     stop.push('control plane', () => started.close());
     const rootsFile = join(dataDirectory, 'roots.pem');
-    writeFileSync(rootsFile, started.rootsPem);
+    // Whoever verifies our certificates reads it.
+    replaceDurably(rootsFile, started.rootsPem, 0o644);
     if (options.unlisted !== true) {
       const context = { name: 'control-plane', api: started.api, adminToken, pid: process.pid };
       stop.push('context', publishContext({ ...context, startedAtMs: systemClock.now() }));

@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { DEFAULT_YAML_LIMITS } from '@flotilla/model';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 
 export interface YamlDocument {
   /** Absolute path of the file, or `stdin`: kept with the resources, so it must hold in any directory. */
@@ -11,7 +11,13 @@ export interface YamlDocument {
 }
 
 // One call of the API carries all documents of a command.
-const MAX_CALL_BYTES = 15 * 1024 * 1024;
+const MAX_CALL_BYTES = limit({
+  name: 'cli.call-bytes',
+  what: 'all documents of one command',
+  default: 15 * 1024 * 1024,
+  unit: 'bytes',
+  past: 'the command refuses, before it sends anything',
+});
 
 /**
  * Reads what `-f` names: files, directories (`*.yaml`, `*.yml`, `*.json`, not recursive), or `-` for standard input.

@@ -1,8 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createBootstrapToken, createMeshKeys } from '@flotilla/citadel';
 import { FlotillaError, systemClock } from '@flotilla/runtime';
+import {
+  assertPrivateFolder,
+  makeDirectory,
+  parseSecretMode,
+  readSecretFile,
+  writeDurably,
+} from '@flotilla/runtime/disk';
 import { formatSpiffeId, isTrustDomain, parseSpiffeId, type SpiffeId } from '@flotilla/spiffe';
 import { durationOption } from './option-values.ts';
 
@@ -11,6 +18,7 @@ export interface SecretsOptions {
   readonly trustDomain: string;
   readonly workload?: readonly string[];
   readonly ttl: string;
+  readonly mode: string;
 }
 
 // Who needs a token to start, whatever runs in the mesh.
@@ -19,14 +27,14 @@ const CONTROL_PLANE = ['istio-system/galley', 'istio-system/pilot'];
 /**
  * `flotilla secrets`: the files that services of a mesh are started with, for platforms that hand secrets over as
  * files. What is there already stays, so that more workloads can be added later. The directory is for its owner alone;
- * the files in it can be read by whoever they are mounted for.
+ * so are the files, unless they are made for whoever they are mounted for.
  */
 export async function secrets(options: SecretsOptions): Promise<void> {
   const { out, trustDomain } = options;
   if (!isTrustDomain(trustDomain)) throw new FlotillaError('usage', `--trust-domain "${trustDomain}" is not one`);
   const ttlMs = durationOption('--ttl', options.ttl);
   const workloads = [...CONTROL_PLANE, ...(options.workload ?? [])].map((text) => workloadOf(text, trustDomain));
-  const directory = new SecretsDirectory(out);
+  const directory = new SecretsDirectory(out, modeOf(options.mode));
   if (!directory.has('token-key.pem') || !directory.has('root-key.pem')) {
     const keys = await createMeshKeys(trustDomain, systemClock);
     directory.write('root-cert.pem', keys.rootCertificatePem);
@@ -44,6 +52,14 @@ export async function secrets(options: SecretsOptions): Promise<void> {
   for (const line of directory.report) console.log(line);
 }
 
+function modeOf(text: string): number {
+  try {
+    return parseSecretMode(text);
+  } catch (error) {
+    throw new FlotillaError('usage', `--mode: ${FlotillaError.from(error).describe()}`, { cause: error });
+  }
+}
+
 function workloadOf(text: string, trustDomain: string): SpiffeId {
   const [namespace = '', serviceAccount = '', ...more] = text.split('/');
   const id = { trustDomain, namespace, serviceAccount };
@@ -58,10 +74,15 @@ function workloadOf(text: string, trustDomain: string): SpiffeId {
 class SecretsDirectory {
   readonly report: string[] = [];
   readonly #path: string;
+  readonly #mode: number;
 
-  constructor(path: string) {
+  constructor(path: string, mode: number) {
     this.#path = path;
-    this.#do(path, () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+    this.#mode = mode;
+    this.#do('', () => {
+      makeDirectory(path);
+      assertPrivateFolder(path);
+    });
   }
 
   has(name: string): boolean {
@@ -69,15 +90,14 @@ class SecretsDirectory {
   }
 
   read(name: string): string {
-    return this.#do(name, () => readFileSync(join(this.#path, name), 'utf8'));
+    return this.#do(name, () => readSecretFile(join(this.#path, name)));
   }
 
   /** Never over a file that is there. */
   write(name: string, content: string): void {
     this.#do(name, () => {
-      mkdirSync(dirname(join(this.#path, name)), { recursive: true });
-      // Mounted into containers that run as other users; on this machine the directory keeps them out.
-      writeFileSync(join(this.#path, name), content, { mode: 0o644, flag: 'wx' });
+      makeDirectory(dirname(join(this.#path, name)));
+      writeDurably(join(this.#path, name), content, this.#mode);
     });
     this.report.push(`made ${join(this.#path, name)}`);
   }

@@ -6,17 +6,20 @@ import { findProgram } from '../supervisor/program.ts';
 import { formatTable } from '../terminal/table.ts';
 import { type RunningMesh, runMesh } from '../up/run.ts';
 import { type LogOptions, loggerOptions } from './log-options.ts';
-import { durationOption } from './option-values.ts';
+import { durationOption, integerOption } from './option-values.ts';
 import { untilSignal } from '@flotilla/service/process';
 
 export interface UpCommandOptions extends LogOptions {
   readonly file: string;
   readonly data?: string;
+  readonly beginAnew?: readonly string[];
   readonly anyPort?: boolean;
   readonly certificateTtl?: string;
   readonly envoy?: string;
   readonly envoyFor?: readonly string[];
   readonly output?: string;
+  readonly logMaxBytes: string;
+  readonly logMaxFiles: string;
 }
 
 /** `flotilla up`: runs until SIGINT or SIGTERM, then stops everything it started. */
@@ -26,8 +29,13 @@ export async function up(options: UpCommandOptions): Promise<void> {
   const mesh = await runMesh({
     file,
     dataDirectory: options.data ?? null,
+    beginAnew: options.beginAnew ?? [],
     anyPort: options.anyPort === true,
     envoyPath: options.envoy ?? process.env['FLOTILLA_ENVOY'] ?? findProgram('envoy'),
+    logBounds: {
+      maxBytes: integerOption('--log-max-bytes', options.logMaxBytes, 64 * 1024),
+      maxFiles: integerOption('--log-max-files', options.logMaxFiles, 1),
+    },
     logger: await createLogger({ name: 'flotilla', ...loggerOptions(options) }),
     clock: systemClock,
     progress: (line) => console.error(line),

@@ -1,7 +1,14 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { FlotillaError } from '@flotilla/runtime';
+import {
+  assertPrivateFile,
+  assertPrivateFolder,
+  makeDirectory,
+  readSecretFile,
+  replaceDurably,
+} from '@flotilla/runtime/disk';
 
 /** How the command line reaches a running control plane. */
 export interface MeshContext {
@@ -25,27 +32,29 @@ export function publishContext(context: MeshContext, home = flotillaHome()): () 
   const folder = join(home, 'contexts');
   const file = join(folder, `${context.pid}.json`);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(file, `${JSON.stringify(context)}\n`, { mode: 0o600 });
+    makeDirectory(folder);
+    assertPrivateFolder(folder);
+    replaceDurably(file, `${JSON.stringify(context)}\n`);
   } catch (error) {
-    throw new FlotillaError('system', `cannot write ${file}: ${FlotillaError.from(error).message}`, {
+    const { message, hint } = FlotillaError.from(error);
+    throw new FlotillaError('system', `cannot write ${file}: ${message}`, {
       cause: error,
-      hint: 'Set FLOTILLA_HOME to a directory that can be written.',
+      hint: hint ?? 'Set FLOTILLA_HOME to a directory that can be written.',
     });
   }
   return () => rmSync(file, { force: true });
 }
 
-/** The contexts of meshes that still run, newest first. */
+/**
+ * The contexts of meshes that still run, newest first. Throws `invalid` when others could have written or read them:
+ * commands send the token in them to whatever address they name.
+ */
 export function liveContexts(home = flotillaHome()): MeshContext[] {
   const folder = join(home, 'contexts');
-  let names: string[];
-  try {
-    names = readdirSync(folder);
-  } catch {
-    return []; // No mesh was ever started by this user.
-  }
-  return names
+  if (!existsSync(folder)) return []; // No mesh was ever started by this user.
+  assertPrivateFolder(folder);
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
     .flatMap((name) => readContext(join(folder, name)))
     .filter((context) => isAlive(context.pid) || forget(folder, context))
     .sort((a, b) => b.startedAtMs - a.startedAtMs);
@@ -75,11 +84,13 @@ function forget(folder: string, { pid }: MeshContext): false {
 }
 
 function readContext(file: string): MeshContext[] {
+  if (!existsSync(file)) return []; // Its mesh ended meanwhile.
+  assertPrivateFile(file);
   try {
     // Written by publishContext, in a directory that only this user can write.
-    return [JSON.parse(readFileSync(file, 'utf8')) as MeshContext];
+    return [JSON.parse(readSecretFile(file)) as MeshContext];
   } catch {
-    return []; // Half-written or gone: its mesh is not there.
+    return []; // Damaged or gone: its mesh is not there.
   }
 }
 

@@ -6,6 +6,7 @@ import { formatFinding } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { openTelemetry } from '@flotilla/observe/telemetry';
 import { DEFAULT_REGISTRATION, loadMeshConfig, startPilot } from '@flotilla/pilot';
+import { checkPlaintext } from '@flotilla/http-port';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
 import { compileAdminPolicy, createReadiness, operationsPages } from '@flotilla/service';
@@ -18,8 +19,6 @@ const EMBEDDED_DEBOUNCE = { quietMs: 5, maxMs: 100 } as const;
 const ADMIN_HINT =
   'The command line finds the token by itself when it runs as the user who started the mesh; otherwise pass --token.';
 
-const LOOPBACK_HOSTS = new Set(['127.0.0.1', '::1', 'localhost']);
-
 export interface ControlPlaneOptions {
   /** Directories of Istio and Kubernetes YAML, watched. */
   readonly directories: readonly string[];
@@ -27,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly trustDomain: string;
   /** Keeps the store, the root key and the token key. */
   readonly dataDirectory: string;
+  /** What of it was lost on purpose, as the refusal of a start names it. */
+  readonly beginAnew: readonly string[];
   readonly addresses: {
     readonly xds: SocketAddress;
     readonly xdsTls: SocketAddress;
@@ -35,7 +36,12 @@ export interface ControlPlaneOptions {
   };
   /** Longest lifetime that a workload may ask for, in milliseconds. */
   readonly maxCertificateTtlMs: number;
+  /** Lets its bearer read and change everything. */
   readonly adminToken: string;
+  /** Names of the API's port for browsers, beside those that are known by themselves. */
+  readonly httpHosts: readonly string[];
+  /** The API and xDS without TLS may be off loopback. */
+  readonly allowPlaintext: boolean;
   /** OTLP/HTTP base URL for spans; null for none. */
   readonly otlpEndpoint: string | null;
   readonly logger: Logger;
@@ -58,9 +64,15 @@ export interface ControlPlane {
 /** Starts galley, citadel and pilot in this process. Throws `system` when a port or the directory cannot be had. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { logger, clock, addresses, trustDomain } = options;
+  for (const [what, address] of [
+    ['the API', addresses.api],
+    ['xDS', addresses.xds],
+  ] as const) {
+    checkPlaintext({ what, address, isAllowed: options.allowPlaintext, logger });
+  }
   const stop = new StopStack();
   try {
-    const data = openDataDirectory(options.dataDirectory);
+    const data = openDataDirectory(options.dataDirectory, options.beginAnew);
     const meshConfig = await loadMeshConfig(options.meshConfigFile);
     const assertAdmin = compileAdminPolicy({ adminToken: options.adminToken, admins: [], hint: ADMIN_HINT });
     const telemetry = await openTelemetry({
@@ -69,15 +81,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       otlpEndpoint: options.otlpEndpoint,
     });
     stop.push('telemetry', () => telemetry.close());
-    if (!LOOPBACK_HOSTS.has(addresses.xds.host)) {
-      logger.warn(
-        `xDS without TLS at ${formatAddress(addresses.xds)} is open to the network: anybody there can read the mesh`,
-      );
-    }
     const bus = createInProcessBus();
     stop.push('bus', () => bus.close());
     const citadel = await startCitadel({
-      keys: { directory: data.citadel },
+      keys: { directory: data.citadel, inventory: data.inventory },
       trustDomain,
       defaultTtlMs: options.maxCertificateTtlMs,
       maxTtlMs: options.maxCertificateTtlMs,
@@ -92,12 +99,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     );
     stop.push('identity', () => identity.close());
     const galley = await startGalley({
-      store: { kind: 'sqlite', path: data.store },
+      store: { kind: 'sqlite', path: data.store, inventory: data.inventory },
       bus,
       directories: options.directories,
       access: {
-        // The API listens on loopback: who reaches it may look.
-        read: () => undefined,
+        // Whoever has an account on this machine reaches the port: it takes more to see the mesh.
+        read: assertAdmin,
         write(caller) {
           assertAdmin(caller);
           return 'anything';
@@ -122,6 +129,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       rootNamespace: meshConfig.rootNamespace || 'istio-system',
       debounce: EMBEDDED_DEBOUNCE,
       registration: DEFAULT_REGISTRATION,
+      access: { read: assertAdmin },
       telemetry,
       logger: logger.child({ service: 'pilot' }),
       clock,
@@ -138,6 +146,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     stop.push('ca', () => ca.close());
     const api = await serveRpc({
       address: addresses.api,
+      hosts: options.httpHosts,
       routes: (router) => {
         galley.routes(router);
         citadel.routes(router);

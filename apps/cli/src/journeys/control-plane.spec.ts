@@ -112,12 +112,23 @@ describe('flotilla control-plane', () => {
     await expect.poll(() => spans.join(''), { timeout: 5_000 }).toContain('flotilla.galley.v1.GalleyService/List');
   });
 
-  it('answers plain JSON by HTTP', async () => {
-    const response = await fetch(`${ready.api}/flotilla.galley.v1.GalleyService/List`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ kind: 'Service' }),
-    });
-    expect(await response.json()).toMatchObject({ resources: expect.any(Array) });
+  it('answers plain JSON by HTTP, whom the token proves to be its owner', async () => {
+    const list = async (headers: Record<string, string>): Promise<unknown> => {
+      const response = await fetch(`${ready.api}/flotilla.galley.v1.GalleyService/List`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ kind: 'Service' }),
+      });
+      return response.json();
+    };
+    const token = /FLOTILLA_ADMIN_TOKEN=(.*)/.exec((await run('env')).stdout)?.[1] ?? '';
+    expect(await list({ authorization: `Bearer ${token}` })).toMatchObject({ resources: expect.any(Array) });
+    expect(await list({})).toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it.each(['--api', '--xds'])('does not open %s to the network without being told to', async (port) => {
+    const { code, stderr } = await run('control-plane', port, '0.0.0.0:0');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/0\.0\.0\.0:0 would be open to the network[^]*--allow-plaintext/);
   });
 });

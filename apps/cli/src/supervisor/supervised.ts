@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import { writeSync } from 'node:fs';
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
+import type { RotatingFile } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import { type ChildEnd, startChild } from '@flotilla/sockets/child-process';
 import { logged } from '@flotilla/sockets/errors';
@@ -13,9 +13,9 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly directory: string;
-  /** File descriptor that takes standard output and error. */
-  readonly output: number;
-  /** Take standard output by a pipe instead, line by line. */
+  /** Takes standard output and error. They come by pipes, so that a full disk is never the program's affair. */
+  readonly output: Pick<RotatingFile, 'write'>;
+  /** Take standard output line by line instead. */
   readonly onLine?: (line: string) => void;
   /** Hear standard error line by line; it goes to `output` all the same. */
   readonly onErrorLine?: (line: string) => void;
@@ -70,12 +70,7 @@ export class SupervisedProcess {
     const child = startChild(
       program,
       args,
-      {
-        cwd: directory,
-        env: { ...env },
-        detached: true,
-        stdio: ['ignore', onLine === undefined ? output : 'pipe', onErrorLine === undefined ? output : 'pipe'],
-      },
+      { cwd: directory, env: { ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
       {
         onEnd: (end) => {
           ended.resolve();
@@ -90,13 +85,10 @@ export class SupervisedProcess {
     );
     this.#child = child;
     this.#exit = ended.promise;
-    if (onLine !== undefined && child.stdout !== null) readLines(child.stdout, onLine);
-    if (onErrorLine !== undefined && child.stderr !== null) {
-      readLines(child.stderr, (line) => {
-        append(output, line);
-        onErrorLine(line);
-      });
-    }
+    if (onLine === undefined) child.stdout?.on('data', (chunk: Buffer) => output.write(chunk));
+    else if (child.stdout !== null) readLines(child.stdout, onLine);
+    child.stderr?.on('data', (chunk: Buffer) => output.write(chunk));
+    if (onErrorLine !== undefined && child.stderr !== null) readLines(child.stderr, onErrorLine);
     child.once('spawn', () => {
       if (child.pid !== undefined) this.#options.reaper.watch(child.pid);
       started.resolve();
@@ -163,15 +155,6 @@ function signalGroup(pgid: number, signal: NodeJS.Signals): void {
     // ESRCH: the group is gone already. EPERM: macOS says so of a group whose leader has ended.
     const code = (error as NodeJS.ErrnoException).code;
     if (code !== 'ESRCH' && code !== 'EPERM') throw error;
-  }
-}
-
-/** A line that the disk does not take is lost, and nothing else with it. */
-function append(output: number, line: string): void {
-  try {
-    writeSync(output, `${line}\n`);
-  } catch {
-    // Full, read-only or gone: the line is told to `onErrorLine` all the same.
   }
 }
 

@@ -35,8 +35,8 @@ export function agentArguments(processes: MeshProcesses, proxy: PlannedProxy): s
     ...['--ca-roots', join(directories.data, 'roots.pem'), '--trust-domain', plan.file.trustDomain],
     // Galley, citadel and pilot are one process here, with one identity.
     ...['--ca-identity', controlPlane, '--discovery-identity', controlPlane],
-    // Probes are for machines of one workload each.
-    ...['--status-address', ''],
+    // Probes are for machines of one workload each, and so nobody waits for them at the end.
+    ...['--status-address', '', '--notice-time', '1s'],
     ...['--certificate-ttl', `${plan.file.certificateTtlMs}ms`],
     ...(entry.proxy === 'envoy' && envoyPath !== null ? ['--envoy', envoyPath] : []),
   ];

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
+import { reasonOf, type RotatingFile } from '@flotilla/runtime/disk';
 import { withoutSettings } from '@flotilla/service/settings';
 import type { WorkloadEntry } from '../mesh-file/mesh-file.ts';
 import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts';
@@ -25,6 +26,8 @@ export interface MeshProcesses {
   /** One line for the person at the terminal. */
   readonly progress: (line: string) => void;
   readonly all: Map<string, SupervisedProcess>;
+  /** What they say, by the same names. */
+  readonly logs: Map<string, RotatingFile>;
   spawn(name: string, spec: Omit<ProcessSpec, 'name' | 'output'>): SupervisedProcess;
 }
 
@@ -51,6 +54,7 @@ const flotillaProgram = process.argv[1] ?? '';
 export async function startControlPlaneProcess(
   processes: MeshProcesses,
   adminToken: string,
+  beginAnew: readonly string[],
 ): Promise<ControlPlaneReady> {
   const { plan, directories } = processes;
   const { file, controlPlane } = plan;
@@ -67,6 +71,7 @@ export async function startControlPlaneProcess(
       ...['--max-certificate-ttl', `${file.certificateTtlMs}ms`],
       ...['--xds', `${LOOPBACK}:${controlPlane.xds}`, '--xds-tls', `${LOOPBACK}:${controlPlane.xdsTls}`],
       ...['--ca', `${LOOPBACK}:${controlPlane.ca}`, '--api', `${LOOPBACK}:${controlPlane.api}`],
+      ...beginAnew.flatMap((part) => ['--begin-anew', part]),
       '--unlisted',
     ],
     env: { ...process.env, FLOTILLA_ADMIN_TOKEN: adminToken },
@@ -123,11 +128,8 @@ function orFailure<T>(ready: Promise<T>, supervised: SupervisedProcess, processe
     );
     supervised.onFirstExit(() => {
       deadline.cancel();
-      fail(
-        new FlotillaError(
-          'system',
-          `the control plane ended while starting; it said last:\n${lastWords(processes, 'control-plane')}`,
-        ),
+      void lastWords(processes, 'control-plane').then((words) =>
+        fail(new FlotillaError('system', `the control plane ended while starting; it said last:\n${words}`)),
       );
     });
     void ready.then((value) => {
@@ -138,9 +140,15 @@ function orFailure<T>(ready: Promise<T>, supervised: SupervisedProcess, processe
 }
 
 /** What a process said last. The log directory may be gone by the time that somebody reads about it. */
-export function lastWords({ directories }: MeshProcesses, name: string): string {
-  const text = readFileSync(join(directories.logs, logFileOf(name)), 'utf8').trimEnd();
-  return text === '' ? '(nothing)' : text.split('\n').slice(-LOG_TAIL_LINES).join('\n');
+export async function lastWords({ directories, logs }: MeshProcesses, name: string): Promise<string> {
+  const path = join(directories.logs, logFileOf(name));
+  try {
+    await logs.get(name)?.flush();
+    const text = (await readFile(path, 'utf8')).trimEnd();
+    return text === '' ? '(nothing)' : text.split('\n').slice(-LOG_TAIL_LINES).join('\n');
+  } catch (error) {
+    return `(${path} cannot be read: ${reasonOf(error)})`;
+  }
 }
 
 /** `reviews-v1/proxy` logs to `reviews-v1.proxy.log`. */

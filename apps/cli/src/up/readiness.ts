@@ -33,7 +33,7 @@ async function poll(
     const isLate = clock.monotonicMs() > deadlineMs;
     if (hasEnded || isLate) {
       const what = hasEnded ? 'ended while starting' : `${complaint} within ${DEADLINE_MS / 1000} s`;
-      throw new FlotillaError('system', `${name} ${what}; it said last:\n${lastWords(processes, name)}`);
+      throw new FlotillaError('system', `${name} ${what}; it said last:\n${await lastWords(processes, name)}`);
     }
     await new Promise<void>((resolve) => clock.after(POLL_MS, resolve, { keepAlive: true }));
   }

@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connectMesh, type MeshClient } from '@flotilla/client';
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, openWatchdog, StopStack } from '@flotilla/runtime';
+import { type LogBounds, replaceDurably } from '@flotilla/runtime/disk';
 import { createAdminToken } from '../control-plane/admin-token.ts';
 import { type MeshContext, publishContext } from '../context/context.ts';
 import type { MeshFile } from '../mesh-file/mesh-file.ts';
@@ -18,6 +19,7 @@ import {
   startControlPlaneProcess,
   startProxyProcess,
 } from './processes.ts';
+import { openProcessLog } from './process-log.ts';
 import { checkEnvoy, type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
 import { waitUntilListening, waitUntilReady } from './readiness.ts';
 import { serviceDocuments } from './services.ts';
@@ -28,10 +30,14 @@ export interface UpOptions {
   readonly file: MeshFile;
   /** Keeps state between runs; null forgets it at the end. */
   readonly dataDirectory: string | null;
+  /** What of it was lost on purpose, as the refusal of a start names it. */
+  readonly beginAnew: readonly string[];
   /** Every fixed port of the mesh file gives way to a free one. */
   readonly anyPort: boolean;
   /** Path of stock Envoy for workloads that ask for it. */
   readonly envoyPath: string | null;
+  /** How much is kept of what each process says. */
+  readonly logBounds: LogBounds;
   readonly logger: Logger;
   readonly clock: Clock;
   /** One line of progress for a person. */
@@ -79,8 +85,8 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   checkEnvoy(file, options.envoyPath);
   const plan = await planMesh(file, new PortAllocator(), options.anyPort);
   const directories = openDirectories(options);
-  writeFileSync(join(directories.generated, 'services.yaml'), serviceDocuments(file));
-  writeFileSync(directories.defaultMeshConfig, DEFAULT_MESH_CONFIG);
+  writeGenerated(join(directories.generated, 'services.yaml'), serviceDocuments(file));
+  writeGenerated(directories.defaultMeshConfig, DEFAULT_MESH_CONFIG);
   const reaper = openReaper();
   if (options.dataDirectory === null) reaper.removeAtEnd(directories.data);
   stop.push('reaper', () => reaper.close());
@@ -93,7 +99,7 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   );
   stop.push('watchdog', () => watchdog.close());
   const adminToken = createAdminToken();
-  const ready = await startControlPlaneProcess(processes, adminToken);
+  const ready = await startControlPlaneProcess(processes, adminToken, options.beginAnew);
   if (ready.faults.length > 0) {
     throw new FlotillaError('invalid', `the configuration cannot be used:\n${ready.faults.join('\n')}`);
   }
@@ -159,6 +165,15 @@ function openDirectories(options: UpOptions): Directories {
   return directories;
 }
 
+/** Whole or not at all: a full disk leaves what was there. */
+function writeGenerated(path: string, content: string): void {
+  try {
+    replaceDurably(path, content);
+  } catch (error) {
+    throw FlotillaError.from(error, 'system').within(`cannot write ${path}`);
+  }
+}
+
 function createProcesses(
   options: UpOptions,
   plan: MeshPlan,
@@ -174,13 +189,15 @@ function createProcesses(
     clock,
     progress: options.progress,
     all: new Map(),
+    logs: new Map(),
     spawn(name, spec) {
-      const output = openSync(join(directories.logs, logFileOf(name)), 'a', 0o600);
+      const output = openProcessLog(join(directories.logs, logFileOf(name)), { ...options, name });
       const supervised = new SupervisedProcess({ ...spec, name, output }, { reaper, clock, logger });
       this.all.set(name, supervised);
+      this.logs.set(name, output);
       stop.push(name, async () => {
         await supervised.stop(STOP_GRACE_MS);
-        closeSync(output);
+        await output.close();
       });
       return supervised;
     },

@@ -4,13 +4,14 @@ import { createLogger } from '@flotilla/observe';
 import { openRedis, redisSettings } from '@flotilla/redis';
 import { serveRpc } from '@flotilla/rpc';
 import { systemClock } from '@flotilla/runtime';
+import { openInventory } from '@flotilla/runtime/disk';
 import { startGalley } from '../start.ts';
 
 process.stdin.resume().on('end', () => process.exit(0));
 const logger = await createLogger({ name: 'galley', format: 'json', level: 'error' });
 const connection = openRedis({ settings: redisSettings({ url: process.argv[2] ?? '' }), logger });
 const galley = await startGalley({
-  store: { kind: 'redis', connection },
+  store: { kind: 'redis', connection, inventory: openInventory({ places: [], beginAnew: ['store:first'] }) },
   bus: createRedisBus({ connection, logger }),
   directories: [],
   access: { read: () => undefined, write: () => 'anything' },

@@ -7,6 +7,7 @@ import { silentLogger } from '@flotilla/observe';
 import { openRedis, type RedisConnection, redisSettings, type RedisSettings } from '@flotilla/redis';
 import { fromConnectError } from '@flotilla/rpc';
 import { systemClock } from '@flotilla/runtime';
+import { openInventory } from '@flotilla/runtime/disk';
 import { type RedisServer, type RedisServerOptions, startRedisServer, withPeer } from '@flotilla/testing';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -34,7 +35,7 @@ async function start(
   const connection = openRedis({ settings: redisSettings({ url: server.url, ...settings }), logger });
   const bus = createRedisBus({ connection, logger });
   const galley = await startGalley({
-    store: { kind: 'redis', connection },
+    store: { kind: 'redis', connection, inventory: openInventory({ places: [], beginAnew: ['store:first'] }) },
     bus,
     directories,
     access: { read: () => undefined, write: () => 'anything' },

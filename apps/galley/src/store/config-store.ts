@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import type { Resource, ResourceKey } from '@flotilla/model';
 
 /** A resource as the store keeps it. */
@@ -56,6 +56,8 @@ export interface ConfigStore {
   commit(changes: readonly StoreChange[], expected: Revision): Promise<Snapshot>;
   /** `null` when the change log does not reach back that far, or the store never had it: take a snapshot. */
   changesSince(revision: Revision): Promise<ChangeSet | null>;
+  /** Epochs of stores that were lost, whose data this one was given back by a process that still had it. */
+  forebears(): Promise<readonly string[]>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -77,4 +79,11 @@ export function conflictWith(current: Revision, expected: Revision): FlotillaErr
 }
 
 /** How many changes the log holds before the oldest are trimmed, unless a setting says otherwise. */
-export const DEFAULT_CHANGE_LOG_LIMIT = 10_000;
+export const DEFAULT_CHANGE_LOG_LIMIT = limit({
+  name: 'galley.change-log',
+  what: 'changes kept in the store',
+  default: 10_000,
+  unit: 'count',
+  setting: '`--change-log-limit`',
+  past: 'the oldest are trimmed; a follower that needs them takes a full snapshot',
+});

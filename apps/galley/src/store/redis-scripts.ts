@@ -4,7 +4,7 @@ import { defineScript } from '@flotilla/redis';
  * What a mesh keeps in Redis, all under its prefix:
  *
  * ```
- * meta       hash  layout, epoch, version, trimmed (the newest version that `changes` no longer explains)
+ * meta       hash  layout, epoch, version, trimmed (the newest version that `changes` no longer explains), forebears
  * resources  hash  key of the resource -> what `redis-value` writes
  * changes    zset  key of the resource -> version that changed it last; deleted ones too
  * commits    hash  version -> id of the commit that made it, and the times of creation that it kept; the last 1024
@@ -19,15 +19,15 @@ export const COMMIT_MEMORY = 1_024;
 //   none               there is no store: nothing was ever written, or all was lost
 //   layout <theirs>    another version of Flotilla, or another program, wrote here
 const PRELUDE = `
-local meta = redis.call('HMGET', KEYS[1], 'layout', 'epoch', 'version', 'trimmed')
+local meta = redis.call('HMGET', KEYS[1], 'layout', 'epoch', 'version', 'trimmed', 'forebears')
 if not meta[1] then return {'none'} end
 if meta[1] ~= ARGV[1] then return {'layout', meta[1]} end
-local epoch, version, trimmed = meta[2], meta[3], meta[4]
+local epoch, version, trimmed, forebears = meta[2], meta[3], meta[4], meta[5] or ''
 `;
 
 /**
- * Makes the store when there is nothing. Further argument: an epoch for it.
- * `ok`, or `type <key> <is> <should be>`, or `unmarked <key>` for data that no marker says to be ours.
+ * Makes the store when there is nothing. Further arguments: an epoch for it, or nothing to make none; the epochs of its
+ * forebears, with spaces between. `ok`, or `none`, or `type <key> <is> <should be>`, or `unmarked <key>` for data that no marker says to be ours.
  */
 export const PREPARE = defineScript(`
 local types = {'hash', 'hash', 'zset', 'hash'}
@@ -41,12 +41,13 @@ if layout then return {'layout', layout} end
 for _, key in ipairs(KEYS) do
   if redis.call('EXISTS', key) == 1 then return {'unmarked', key} end
 end
-redis.call('HSET', KEYS[1], 'layout', ARGV[1], 'epoch', ARGV[2], 'version', '0', 'trimmed', '0')
+if ARGV[2] == '' then return {'none'} end
+redis.call('HSET', KEYS[1], 'layout', ARGV[1], 'epoch', ARGV[2], 'version', '0', 'trimmed', '0', 'forebears', ARGV[3])
 return {'ok'}
 `);
 
-/** `at <epoch> <version>` */
-export const REVISION = defineScript(`${PRELUDE} return {'at', epoch, version}`);
+/** `at <epoch> <version> <forebears>` */
+export const REVISION = defineScript(`${PRELUDE} return {'at', epoch, version, forebears}`);
 
 /**
  * Further arguments: epoch and version that are expected, the version to make, id of the commit, limit of the log, the

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { silentLogger } from '@flotilla/observe';
 import {
   openRedis,
@@ -6,11 +9,13 @@ import {
   redisSettings,
   type RedisSettings,
 } from '@flotilla/redis';
+import { openInventory } from '@flotilla/runtime/disk';
 import { type RedisServer, startRedisServer, withPeer } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConfigStore } from './config-store.ts';
 import { commitAt, configStoreSuite, put } from './config-store.suite.ts';
 import { COMMIT_MEMORY } from './redis-scripts.ts';
+import { openStore as openKnownStore } from './open-store.ts';
 import { openRedisStore } from './redis.ts';
 
 withPeer('redis-server', (program) => {
@@ -95,6 +100,56 @@ withPeer('redis-server', (program) => {
       expect(now.epoch).not.toBe(old.epoch);
       expect(await store.changesSince(old)).toBeNull();
       expect((await store.snapshot()).resources.map(({ resource }) => resource.key.name)).toEqual(['b']);
+    });
+
+    describe('that is known', () => {
+      const directory = mkdtempSync(join(tmpdir(), 'galley-inventory-'));
+      afterAll(() => rmSync(directory, { recursive: true, force: true }));
+      const place = (): string => join(directory, String(meshes++));
+      const openKnown = async (prefix: string, at: string, beginAnew: readonly string[] = []): Promise<ConfigStore> => {
+        const inventory = openInventory({ places: [at], beginAnew });
+        const options = { kind: 'redis', connection: await connect(prefix), inventory } as const;
+        return openKnownStore(options, { logger: silentLogger });
+      };
+      const flush = (prefix: string): Promise<unknown> =>
+        server.command('DEL', ...['meta', 'resources', 'changes', 'commits'].map((name) => `{${prefix}}:${name}`));
+
+      it('is not begun anew by a galley that starts, unless that is meant', async () => {
+        const at = place();
+        const { epoch } = await commitAt(await openKnown('anew', at), [put('a')], 0);
+        await flush('anew');
+        await expect(openKnown('anew', at)).rejects.toMatchObject({
+          message: expect.stringMatching(/^Redis, under {anew}:\*, had the store .*, and there is none now/),
+          hint: expect.stringContaining(`--begin-anew store:${epoch.slice(0, 12)}`),
+        });
+        expect(await server.command('EXISTS', '{anew}:meta')).toBe(':0\r\n');
+        await commitAt(await openKnown('anew', at, [`store:${epoch}`]), [put('b')], 0);
+      });
+
+      it('is given back by a galley that runs, which the others know it by', async () => {
+        const [running, other] = [place(), place()];
+        const store = await openKnown('back', running);
+        await commitAt(store, [put('a')], 0);
+        await (await openKnown('back', other)).close();
+        await flush('back');
+        // Made again, and not given anything back yet: for a galley that starts, all is lost.
+        expect((await store.revision()).version).toBe(0);
+        await expect(openKnown('back', other)).rejects.toThrow(/what is there now is another one/);
+        await commitAt(store, [put('a')], 0);
+        await openKnown('back', other);
+      });
+
+      it('is not exchanged for that of another mesh while it is used', async () => {
+        const store = await openKnown('mine', place());
+        await commitAt(store, [put('a')], 0);
+        await commitAt(await openStore('theirs'), [put('b')], 0);
+        await flush('mine');
+        for (const name of ['meta', 'resources', 'changes', 'commits']) {
+          await server.command('RENAME', `{theirs}:${name}`, `{mine}:${name}`);
+        }
+        await expect(store.revision()).rejects.toThrow(/what is there now is another one/);
+        await expect(commitAt(store, [put('c')], 1)).rejects.toThrow(/another one/);
+      });
     });
 
     /** A connection that loses the answer to the first commit, after or before Redis has carried it out. */

@@ -15,6 +15,8 @@ export interface RedisStoreOptions {
   readonly changeLogLimit?: number;
   /** How long a commit without an answer is sent again. */
   readonly resendForMs?: number;
+  /** Called before a store is made where there is none: what it throws refuses that. Not when one is lost while in use. */
+  readonly onAbsent?: () => void;
 }
 
 const RESEND_FOR_MS = 10_000;
@@ -22,6 +24,8 @@ const RESEND_FOR_MS = 10_000;
 const PAGE = 256;
 // How often a snapshot is begun again because the log was trimmed behind it.
 const SNAPSHOT_ATTEMPTS = 3;
+// Of stores that were lost one after another while galleys ran.
+const MAX_FOREBEARS = 16;
 
 /**
  * Opens the store of separate services. What is acknowledged survives what Redis survives: with `appendonly yes` and
@@ -29,7 +33,7 @@ const SNAPSHOT_ATTEMPTS = 3;
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<ConfigStore> {
   const store = new RedisStore(options);
-  await store.prepare();
+  await store.open(options.onAbsent ?? (() => undefined));
   return store;
 }
 
@@ -38,6 +42,8 @@ class RedisStore implements ConfigStore {
   readonly #keys: readonly string[];
   readonly #changeLogLimit: number;
   readonly #resendForMs: number;
+  /** Of the store that was seen last: its epoch, then its forebears. */
+  #epochs: readonly string[] = [];
   #isClosed = false;
 
   constructor(options: RedisStoreOptions) {
@@ -47,14 +53,22 @@ class RedisStore implements ConfigStore {
     this.#resendForMs = options.resendForMs ?? RESEND_FOR_MS;
   }
 
-  /** Makes the store where there is none. A Redis that lost its data gets a new one, which has another epoch. */
-  async prepare(): Promise<void> {
-    assertOurs(await this.#run(PREPARE, [LAYOUT, randomUUID()]), this.#connection.key('*'));
+  async open(onAbsent: () => void): Promise<void> {
+    const found = await this.#run(PREPARE, [LAYOUT, '', '']);
+    if (found[0] !== 'none') return assertOurs(found, this.#connection.key('*'));
+    onAbsent();
+    await this.#prepare();
   }
 
   async revision(): Promise<Revision> {
-    const [, epoch = '', version] = await this.#ask(REVISION, []);
+    const [, epoch = '', version, forebears = ''] = await this.#ask(REVISION, []);
+    this.#epochs = [epoch, ...forebears.split(' ').filter((forebear) => forebear !== '')];
     return { epoch, version: Number(version) };
+  }
+
+  async forebears(): Promise<readonly string[]> {
+    await this.revision();
+    return this.#epochs.slice(1);
   }
 
   /**
@@ -171,6 +185,12 @@ class RedisStore implements ConfigStore {
     }
   }
 
+  /** Makes the store where there is none. A Redis that lost its data gets a new one, which has another epoch. */
+  async #prepare(): Promise<void> {
+    const forebears = this.#epochs.slice(0, MAX_FOREBEARS).join(' ');
+    assertOurs(await this.#run(PREPARE, [LAYOUT, randomUUID(), forebears]), this.#connection.key('*'));
+  }
+
   async #scan(cursor: string): Promise<readonly [string, readonly string[]]> {
     this.#assertOpen();
     const answer = await this.#connection.call('HSCAN', this.#connection.key('resources'), cursor, 'COUNT', PAGE);
@@ -181,7 +201,7 @@ class RedisStore implements ConfigStore {
   async #ask(script: RedisScript, args: readonly RedisArgument[]): Promise<readonly string[]> {
     for (;;) {
       const answer = await this.#run(script, [LAYOUT, ...args]);
-      if (answer[0] === 'none') await this.prepare();
+      if (answer[0] === 'none') await this.#prepare();
       else if (answer[0] === 'layout') assertOurs(answer, this.#connection.key('*'));
       else return answer;
     }
@@ -193,7 +213,7 @@ class RedisStore implements ConfigStore {
       return (await this.#connection.run(script, this.#keys, args)) as string[]; // What the scripts return.
     } catch (error) {
       // A key of another type: say which.
-      if (FlotillaError.from(error).code === 'invalid' && script !== PREPARE) await this.prepare();
+      if (FlotillaError.from(error).code === 'invalid' && script !== PREPARE) await this.#prepare();
       throw error;
     }
   }

@@ -28,7 +28,9 @@ describe('the SQLite store', () => {
   it('refuses a path under a file', () => {
     const file = join(root, 'file');
     writeFileSync(file, '');
-    expect(() => openSqliteStore({ path: join(file, 'galley.sqlite') })).toThrow(/unable to open database file/);
+    expect(() => openSqliteStore({ path: join(file, 'galley.sqlite') })).toThrow(
+      /nothing can be written to .*file: it is not a directory \(unable to open database file\)/,
+    );
   });
 
   it('refuses a place where no directory can be made', () => {

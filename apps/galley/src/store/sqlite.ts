@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { FlotillaError } from '@flotilla/runtime';
+import { makeDirectory, pinFiles, whyUnwritable } from '@flotilla/runtime/disk';
 import { formatKey } from '@flotilla/model';
 import type { Resource } from '@flotilla/model';
 import { conflictWith, DEFAULT_CHANGE_LOG_LIMIT, isSameRevision } from './config-store.ts';
@@ -14,41 +15,50 @@ export interface SqliteStoreOptions {
   /** Path of the database file, whose directory is made when it is missing; or `:memory:`. */
   readonly path: string;
   readonly changeLogLimit?: number;
+  /** Called before a store is made where there is none: what it throws refuses that, and leaves all as it is. */
+  readonly onAbsent?: () => void;
 }
 
 /**
  * Opens the store of the embedded mesh. WAL with `synchronous=FULL`: a commit is on the disk before it is
- * acknowledged. Throws `system` when the file cannot be written, `invalid` when it is not a store of galley's.
+ * acknowledged. Throws `system` when the file cannot be written, `invalid` when it is not a store of galley's. Files that
+ * are removed or replaced while it is open are noticed with the next commit, which is refused.
  */
 export function openSqliteStore(options: SqliteStoreOptions): ConfigStore {
   const { path } = options;
   let database: DatabaseSync | undefined;
   try {
-    if (path !== ':memory:') makeDirectory(dirname(resolve(path)));
+    const isFile = path !== ':memory:';
+    if (isFile && isEmpty(path)) options.onAbsent?.();
+    if (isFile) makeDirectory(dirname(resolve(path)));
     database = new DatabaseSync(path);
     prepareDatabase(database);
-    return new SqliteStore(database, options.changeLogLimit ?? DEFAULT_CHANGE_LOG_LIMIT);
+    const assertUnmoved = isFile ? pinFiles([path, `${path}-wal`]) : () => undefined;
+    return new SqliteStore(database, path, options.changeLogLimit ?? DEFAULT_CHANGE_LOG_LIMIT, assertUnmoved);
   } catch (error) {
     database?.close();
-    throw storeError(error).within(`cannot open the configuration store ${path}`);
+    throw storeError(error, path).within(`cannot open the configuration store ${path}`);
   }
 }
 
-/** Not Node's recursive mkdir: under /proc, where a directory exists and none can be made, that never returns. */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return;
-  makeDirectory(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+/** Whether SQLite would take it for a new database. */
+function isEmpty(path: string): boolean {
+  const facts = statSync(path, { throwIfNoEntry: false });
+  return facts === undefined || (facts.isFile() && facts.size === 0);
 }
 
 class SqliteStore implements ConfigStore {
   readonly #database: DatabaseSync;
+  readonly #path: string;
   readonly #changeLogLimit: number;
+  readonly #assertUnmoved: () => void;
   readonly #statements: ReturnType<typeof prepareStatements>;
   #isClosed = false;
 
-  constructor(database: DatabaseSync, changeLogLimit: number) {
+  constructor(database: DatabaseSync, path: string, changeLogLimit: number, assertUnmoved: () => void) {
     this.#database = database;
+    this.#path = path;
+    this.#assertUnmoved = assertUnmoved;
     this.#changeLogLimit = changeLogLimit;
     this.#statements = prepareStatements(database);
   }
@@ -65,7 +75,9 @@ class SqliteStore implements ConfigStore {
   }
 
   async commit(changes: readonly StoreChange[], expected: Revision): Promise<Snapshot> {
-    return this.#transaction('IMMEDIATE', () => {
+    // SQLite would go on writing into files that have no name any more.
+    this.#assertUnmoved();
+    const written = this.#transaction('IMMEDIATE', () => {
       const current = this.#revision();
       if (!isSameRevision(current, expected)) throw conflictWith(current, expected);
       const version = current.version + 1;
@@ -74,6 +86,12 @@ class SqliteStore implements ConfigStore {
       this.#statements.setMeta.run('version', version);
       return { epoch: current.epoch, version, resources };
     });
+    this.#assertUnmoved();
+    return written;
+  }
+
+  async forebears(): Promise<readonly string[]> {
+    return [];
   }
 
   async changesSince({ epoch, version }: Revision): Promise<ChangeSet | null> {
@@ -146,7 +164,7 @@ class SqliteStore implements ConfigStore {
         throw error;
       }
     } catch (error) {
-      throw storeError(error);
+      throw storeError(error, this.#path);
     }
   }
 }
@@ -180,17 +198,30 @@ function prepareStatements(database: DatabaseSync): Readonly<Record<string, Stat
   };
 }
 
-function storeError(thrown: unknown): FlotillaError {
+// Of SQLite's result codes, those behind which is the disk: READONLY, IOERR, FULL, CANTOPEN.
+const DISK_CODES: ReadonlySet<unknown> = new Set([8, 10, 13, 14]);
+
+function storeError(thrown: unknown, path: string): FlotillaError {
   if (thrown instanceof FlotillaError) return thrown;
   const error = FlotillaError.from(thrown, 'system');
-  return new FlotillaError('system', error.message, { cause: thrown, hint: hintFor(error.message) });
+  const directory = dirname(resolve(path));
+  const why = isDiskError(thrown) && path !== ':memory:' ? whyUnwritable(directory) : null;
+  if (why === null) return new FlotillaError('system', error.message, { cause: thrown, hint: hintFor(error.message) });
+  return new FlotillaError('system', `nothing can be written to ${directory}: ${why} (${error.message})`, {
+    cause: thrown,
+    hint: 'Nothing was changed. Make it writable, or free space on its disk, and repeat the change.',
+  });
+}
+
+function isDiskError(thrown: unknown): boolean {
+  const { errcode } = thrown as { readonly errcode?: unknown };
+  return typeof errcode === 'number' && DISK_CODES.has(errcode & 0xff);
 }
 
 function hintFor(message: string): string {
   if (/not a database|malformed|corrupt/i.test(message)) {
-    return 'The file is damaged or belongs to another program. Move it away to begin with an empty store.';
+    return 'The file is damaged or belongs to another program. Restore it from a copy, or choose another data directory.';
   }
   if (/locked|busy/i.test(message)) return 'Another process holds the file. Stop it, or choose another data directory.';
-  if (/full/i.test(message)) return 'Free space on the disk.';
   return 'Check that the directory exists, can be written, and is not a file.';
 }

@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import { compileRegexSubstitution } from '@flotilla/match';
 import type { FaultList, FieldPath } from '@flotilla/model';
 import type {
@@ -35,7 +35,13 @@ export function checkRedirect(redirect: HTTPRedirect | undefined, path: FieldPat
 }
 
 // What Istio refuses; a proxy keeps a copy of the body per route.
-const MAX_BODY_BYTES = 1 << 20;
+const MAX_BODY_BYTES = limit({
+  name: 'galley.direct-response-bytes',
+  what: 'body of a direct response of a VirtualService (as Istio)',
+  default: 1 << 20,
+  unit: 'bytes',
+  past: 'the resource is refused',
+});
 
 export function checkDirectResponse(
   response: HTTPDirectResponse | undefined,

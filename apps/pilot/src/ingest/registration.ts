@@ -56,6 +56,7 @@ interface Presence {
  * ```
  * connected ─▶ written with this pilot as controller; galley makes no version of it when it has the very same
  * last stream ends ─▶ grace ─▶ removed, if this pilot is still its controller
+ *                      └─ it said that it goes: without grace
  *                      └─ back within the grace: written, as above
  * missing while connected ─▶ written again
  * changed while connected ─▶ written again, unless another pilot controls it: the proxy went there, or has a stream
@@ -119,7 +120,7 @@ export class Registration {
     this.#want(id, presence);
   }
 
-  disconnected(node: ProxyNode): void {
+  disconnected(node: ProxyNode, isLeaving = false): void {
     if (this.#isClosed) return;
     const key = keyOf(entryOf(node, this.#options.pilotId));
     const id = formatKey(key);
@@ -129,10 +130,12 @@ export class Registration {
     if (presence.streams > 0) return;
     // What was not written yet would overtake the pilot that the proxy is connected to now.
     this.#writer.forget(id);
-    presence.leaving = this.#options.clock.after(this.#options.settings.graceMs, () => {
+    const remove = () => {
       this.#presences.delete(id);
       this.#writer.remove(id, { key, controller: this.#options.pilotId });
-    });
+    };
+    if (isLeaving) remove();
+    else presence.leaving = this.#options.clock.after(this.#options.settings.graceMs, remove);
   }
 
   close(): void {

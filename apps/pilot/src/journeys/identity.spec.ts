@@ -120,6 +120,16 @@ describe('a workload is registered', () => {
     expect(galley.version).toBe(version);
   });
 
+  test('no longer than its proxy says: one that ends its stream in order is out without any grace', async () => {
+    const galley = new FakeGalley();
+    const started = await start(galley, { graceMs: 3_600_000, orphanGraceMs: 3_600_000 });
+    const client = connect(started, await authority.issue(REVIEWS));
+    await entries(galley, ENTRY);
+    client.leave();
+    await entries(galley);
+    expect(await client.end()).toBe('closed');
+  });
+
   test('across a restart of pilot, which removes only those that stay away', async () => {
     const galley = new FakeGalley();
     const before = await start(galley);

@@ -52,8 +52,14 @@ export interface MeshDefaults {
   };
 }
 
-/** What surely did not reach the application may be tried again, twice. */
-const DEFAULT_RETRY = { attempts: 2, retryOn: 'connect-failure,refused-stream,unavailable,cancelled' };
+/**
+ * What surely did not reach the application may be tried again, twice: Istio's conditions, and what a connection has lost
+ * that broke before an answer, where that is safe.
+ */
+const DEFAULT_RETRY = {
+  attempts: 2,
+  retryOn: 'connect-failure,refused-stream,unavailable,cancelled,reset-before-request,reset-idempotent',
+};
 export const DEFAULT_ROOT_NAMESPACE = 'istio-system';
 
 /** Throws `invalid` for a format of JSON access logs that is no JSON object. */

@@ -8,9 +8,9 @@ import {
   DiscoveryRequestSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import type { Logger } from '@flotilla/observe';
-import { type Clock, FlotillaError, type SocketAddress } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type SocketAddress, limit } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
-import type { XdsShortName } from '@flotilla/xds';
+import { HEALTH_TYPE_URL, type XdsShortName } from '@flotilla/xds';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import type { ResourceCache } from '../translate/cache.ts';
@@ -19,20 +19,46 @@ import type { TypeChannel } from './channel.ts';
 import { DeltaChannel } from './delta.ts';
 import { openPlaintextPort } from './port.ts';
 import { type AnyRequest, ProxySession } from './session.ts';
+import { openSender } from './sender.ts';
 import type { Sessions } from './sessions.ts';
 import { SotwChannel } from './sotw.ts';
+import { type StreamBudget, StreamBudgets } from './stream-budgets.ts';
+import type { StreamLimits } from './stream-limits.ts';
 import { openTlsPort } from './tls-port.ts';
 
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
-// A request lists every name and version a proxy holds: room for a large one, not for an attack.
-const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
+// A request lists every name and version a proxy holds: room for a large one, not for an attack. As Istio.
+const MAX_REQUEST_BYTES = limit({
+  name: 'pilot.request-bytes',
+  what: 'one discovery request of a proxy',
+  default: 4 * 1024 * 1024,
+  unit: 'bytes',
+  past: 'the stream ends with RESOURCE_EXHAUSTED',
+});
+const MAX_CALLS = limit({
+  name: 'pilot.connection-streams',
+  what: 'xDS streams of one connection at a time',
+  default: 100,
+  unit: 'count',
+  past: 'the stream waits at the client until another one ends',
+});
+const IDLE_MS = limit({
+  name: 'pilot.idle',
+  what: 'time in which an xDS connection has no stream',
+  default: 300_000,
+  unit: 'ms',
+  past: 'the connection is closed',
+});
+/** So many names held make a further subscription as much work as one acknowledgement more. */
+const NAMES_PER_REQUEST = 500;
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 
-/** Hears of proxies that proved who they are. */
+/** Hears of proxies that proved who they are, and have listeners: nobody is sent to a port that is not open yet. */
 export interface PresenceListener {
   connected(node: ProxyNode): void;
-  disconnected(node: ProxyNode): void;
+  /** `isLeaving`: the proxy said that it goes for good; otherwise it may come back at once. */
+  disconnected(node: ProxyNode, isLeaving: boolean): void;
 }
 
 export interface AdsOptions {
@@ -45,6 +71,12 @@ export interface AdsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PilotMetrics;
+  readonly limits: StreamLimits;
+}
+
+/** What the streams of both ports share. */
+interface Served extends AdsOptions {
+  readonly budgets: StreamBudgets;
 }
 
 export interface AdsServer {
@@ -66,10 +98,13 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     // Channel tracing costs memory per call and nobody asks for it.
     'grpc.enable_channelz': 0,
+    'grpc.max_concurrent_streams': MAX_CALLS,
+    'grpc.max_connection_idle_ms': IDLE_MS,
   };
+  const served = { ...options, budgets: new StreamBudgets(options.limits, options.clock) };
   const open = (isAuthenticated: boolean): Server => {
     const server = new Server(serverOptions);
-    addAds(server, options, isAuthenticated);
+    addAds(server, served, isAuthenticated);
     return server;
   };
   // Two servers, so that a handler knows by its port whether the caller has proved an identity.
@@ -103,7 +138,7 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
   }
 }
 
-function addAds(server: Server, options: AdsOptions, isAuthenticated: boolean): void {
+function addAds(server: Server, options: Served, isAuthenticated: boolean): void {
   const method = <Desc extends DescMessage>(path: string, request: Desc) => ({
     path: `${SERVICE}/${path}`,
     requestStream: true,
@@ -137,54 +172,95 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   call: ServerDuplexStream<Request, Buffer>,
   protocol: 'delta' | 'sotw',
   openChannel: (type: XdsShortName) => TypeChannel<Request>,
-  options: AdsOptions,
+  options: Served,
   isAuthenticated: boolean,
 ): void {
+  const { clock, limits, metrics } = options;
   let session: ProxySession<Request> | null = null;
+  let budget: StreamBudget | null = null;
+  let heldNames = 0;
   let isEnded = false;
+  let isPresent = false;
+  let isLeaving = false;
 
   const end = () => {
     if (isEnded) return;
     isEnded = true;
+    firstRequest.cancel();
+    sender.close();
+    budget?.close();
     if (session === null) return;
     session.close();
     options.sessions.delete(session);
     options.logger.info(`${session.node.id} disconnected`);
-    if (isAuthenticated) options.presence.disconnected(session.node);
+    if (isPresent) options.presence.disconnected(session.node, isLeaving);
   };
   const refuse = (thrown: unknown) => {
+    if (isEnded) return;
     const error = FlotillaError.from(thrown);
-    options.logger.warn('a stream was refused', { reason: error.message, code: error.code });
+    if (error.code === 'exhausted') metrics.cut();
+    const who = session?.node.id ?? call.getPeer();
+    options.logger.warn('a stream was refused', { who, reason: error.message, code: error.code });
     end();
     call.emit('error', { code: statusOf(error), details: error.describe() });
+  };
+  const firstRequest = clock.after(limits.firstRequestMs, () =>
+    refuse(new FlotillaError('exhausted', 'no request came within pilot.first-request')),
+  );
+  const sender = openSender({
+    write: (bytes, onRead) => void call.write(bytes, onRead),
+    onRead: () => session?.resume(),
+    onStalled: refuse,
+    limits,
+    clock,
+  });
+  const hold = (names: number, unknownNames: number): boolean => {
+    try {
+      heldNames = names;
+      budget?.hold(names, unknownNames);
+    } catch (error) {
+      refuse(error);
+    }
+    return !isEnded;
   };
   const open = (node: Node | undefined): ProxySession<Request> => {
     if (node === undefined) throw new FlotillaError('invalid', 'the first request of a stream must carry the node');
     const proxy = parseProxyNode(node);
-    const peer = isAuthenticated ? peerOf(call) : null;
     if (isAuthenticated) authoriseNode(proxy, peer, options.trustDomains);
+    budget?.named(proxy.id);
+    firstRequest.cancel();
     const opened = new ProxySession<Request>({
       node: proxy,
       identity: peer === null ? '' : formatSpiffeId(peer),
       protocol,
       openChannel,
-      send: (bytes) => void call.write(bytes),
+      send: sender.send,
+      isBlocked: sender.isBlocked,
+      hold,
+      onServing() {
+        if (!isAuthenticated) return;
+        isPresent = true;
+        options.presence.connected(proxy);
+      },
       cache: options.cache,
-      clock: options.clock,
+      clock,
       logger: options.logger,
-      metrics: options.metrics,
+      metrics,
     });
     options.logger.info(`${proxy.id} connected`, { agent: proxy.agent, protocol, identity: opened.identity });
     options.sessions.add(opened);
-    if (isAuthenticated) options.presence.connected(proxy);
     return opened;
   };
 
+  const peer = isAuthenticated ? peerOf(call) : null;
   call.on('data', (request: Request) => {
     if (isEnded) return;
     try {
+      budget?.spend(workOf(request, heldNames));
+      checkNames(request, limits);
       session ??= open(request.node);
-      session.receive(request);
+      if (request.typeUrl === HEALTH_TYPE_URL) isLeaving = request.errorDetail !== undefined;
+      else session.receive(request);
     } catch (error) {
       refuse(error);
     }
@@ -196,6 +272,36 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   call.on('cancelled', end);
   call.on('close', end);
   call.on('error', end);
+  try {
+    budget = options.budgets.open(peer === null ? addressOf(call) : formatSpiffeId(peer), refuse);
+  } catch (error) {
+    refuse(error);
+  }
+}
+
+/** A changed subscription is answered by looking at all of it, so it counts for more the larger it is. */
+function workOf({ resourceNamesSubscribe = [] }: AnyRequest, heldNames: number): number {
+  return resourceNamesSubscribe.length === 0 ? 1 : 1 + heldNames / NAMES_PER_REQUEST;
+}
+
+/** Names are bounded before anything keeps them. Throws `exhausted`. */
+function checkNames(request: AnyRequest, { names: most, nameBytes }: StreamLimits): void {
+  const { resourceNames = [], resourceNamesSubscribe = [], initialResourceVersions = {} } = request;
+  const held = Object.keys(initialResourceVersions);
+  if (resourceNames.length + resourceNamesSubscribe.length > most || held.length > most) {
+    throw new FlotillaError('exhausted', `the request names more than pilot.stream-names, which is ${most}`);
+  }
+  for (const names of [resourceNames, resourceNamesSubscribe, held]) {
+    const long = names.find((name) => name.length > nameBytes);
+    if (long !== undefined) {
+      throw new FlotillaError('exhausted', `a name is longer than pilot.name-bytes, which is ${nameBytes}`);
+    }
+  }
+}
+
+/** Without an identity the address has to do. */
+function addressOf(call: ServerDuplexStream<unknown, Buffer>): string {
+  return call.getPeer().replace(/:\d+$/, '');
 }
 
 function peerOf(call: ServerDuplexStream<unknown, Buffer>): SpiffeId | null {
@@ -213,6 +319,8 @@ function statusOf(error: FlotillaError): status {
       return status.PERMISSION_DENIED;
     case 'unavailable':
       return status.UNAVAILABLE;
+    case 'exhausted':
+      return status.RESOURCE_EXHAUSTED;
     default:
       return status.INTERNAL;
   }

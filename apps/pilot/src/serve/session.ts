@@ -33,6 +33,15 @@ export interface SessionOptions<Request> {
   readonly protocol: 'delta' | 'sotw';
   readonly openChannel: (type: XdsShortName) => TypeChannel<Request>;
   readonly send: (bytes: Buffer) => void;
+  /** The proxy has not read what it was sent: `resume` is called when it has. */
+  readonly isBlocked: () => boolean;
+  /**
+   * The proxy asks for so many resources by name; `unknownNames` of them cannot be anything, since it was never offered so
+   * many clusters and listeners that would lead to them. False ends the stream.
+   */
+  readonly hold: (names: number, unknownNames: number) => boolean;
+  /** Called once: the proxy has listeners, from this stream or an earlier one, so it can be sent requests. */
+  readonly onServing: () => void;
   readonly cache: ResourceCache;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -43,6 +52,13 @@ export interface SessionOptions<Request> {
 export interface AnyRequest {
   readonly typeUrl: string;
   readonly errorDetail?: { readonly message: string } | undefined;
+  /** Names of a state-of-the-world request. */
+  readonly resourceNames?: readonly string[];
+  /** Names of a delta request. */
+  readonly resourceNamesSubscribe?: readonly string[];
+  /** What a proxy has from an earlier stream: of SotW, and of delta. */
+  readonly versionInfo?: string;
+  readonly initialResourceVersions?: Readonly<Record<string, string>>;
 }
 
 // A proxy that takes longer to answer (a cluster that never warms) no longer holds other types up.
@@ -77,9 +93,12 @@ export class ProxySession<Request extends AnyRequest> {
   #mesh: Mesh | null = null;
   #view: ProxyView | null = null;
   #responses = 0;
+  #isServing = false;
   #isClosed = false;
   /** Clusters sent before the proxy asked for endpoints on this stream: it warms them and waits. */
   readonly #clustersSent = new Set<string>();
+  /** Most resources that it was offered at a time: a cluster that went may still be asked for. */
+  readonly #offered = new Map<XdsShortName, number>();
 
   constructor(options: SessionOptions<Request>) {
     this.#options = options;
@@ -100,6 +119,10 @@ export class ProxySession<Request extends AnyRequest> {
     const { answer, isAsking } = state.channel.receive(request);
     if (answer === 'ack' || answer === 'nack') this.#answered(state);
     if (answer === 'ack') state.versionAcked = state.versionSent;
+    if (type === 'LDS' && !this.#isServing && (answer === 'ack' || answer === 'nack' || hasEarlier(request))) {
+      this.#isServing = true;
+      this.#options.onServing();
+    }
     if (answer === 'nack') {
       this.#options.metrics.rejected(type);
       // The reason once: a proxy says it again with every response like it.
@@ -114,7 +137,7 @@ export class ProxySession<Request extends AnyRequest> {
         this.#clustersSent.clear();
       }
     }
-    this.#pump();
+    if (this.#mayHold()) this.#pump();
   }
 
   /** Looks at a new mesh. Sends what changed for this proxy, and nothing when nothing did. */
@@ -129,6 +152,11 @@ export class ProxySession<Request extends AnyRequest> {
       const state = this.#types.get(type);
       if (state !== undefined) state.isDirty = true;
     }
+    this.#pump();
+  }
+
+  /** The proxy has read what it was sent. */
+  resume(): void {
     this.#pump();
   }
 
@@ -191,6 +219,21 @@ export class ProxySession<Request extends AnyRequest> {
     return state;
   }
 
+  /** Asked before anything is made for the names. */
+  #mayHold(): boolean {
+    const clusters = this.#types.get('CDS');
+    // Names may come before the first answer about clusters, while pilot waits for its mesh.
+    const isKnown = this.#mesh !== null && (clusters === undefined || clusters.versionSent > 0);
+    const offered = (this.#offered.get('CDS') ?? 0) + (this.#offered.get('LDS') ?? 0);
+    let names = 0;
+    let unknownNames = 0;
+    for (const { channel } of this.#types.values()) {
+      names += channel.names.size;
+      if (isKnown) unknownNames += Math.max(0, channel.names.size - offered);
+    }
+    return this.#options.hold(names, unknownNames);
+  }
+
   #answered(state: TypeState<Request>): void {
     state.overdueTimer?.cancel();
     state.overdueTimer = null;
@@ -203,7 +246,11 @@ export class ProxySession<Request extends AnyRequest> {
     const view = this.#view;
     // Before the first snapshot nothing is answered: what pilot does not know yet must not look as if it were gone.
     if (mesh === null || view === null || this.#isClosed) return;
-    for (let send = this.#next(); send !== null; send = this.#next()) this.#respond(send, mesh, view);
+    while (!this.#options.isBlocked() && this.#mayHold()) {
+      const send = this.#next();
+      if (send === null) return;
+      this.#respond(send, mesh, view);
+    }
   }
 
   #next(): Send | null {
@@ -223,6 +270,7 @@ export class ProxySession<Request extends AnyRequest> {
     state.isRequested = false;
     state.hasHeldRemovals = hasHeldRemovals;
     state.resourceCount = offered.size;
+    if (type === 'CDS' || type === 'LDS') this.#offered.set(type, Math.max(offered.size, this.#offered.get(type) ?? 0));
     state.versionSent = mesh.version;
     if (response === null) {
       // The proxy has it all, from before or from an earlier stream.
@@ -260,4 +308,8 @@ function pendingOf<Request>(state: TypeState<Request>): Pending {
     isOverdue: state.isOverdue,
     hasHeldRemovals: state.hasHeldRemovals,
   };
+}
+
+function hasEarlier({ versionInfo = '', initialResourceVersions = {} }: AnyRequest): boolean {
+  return versionInfo !== '' || Object.keys(initialResourceVersions).length > 0;
 }

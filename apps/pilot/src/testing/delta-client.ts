@@ -5,7 +5,7 @@ import {
   DeltaDiscoveryRequestSchema,
   DeltaDiscoveryResponseSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
-import { shortNameOf, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
+import { HEALTH_TYPE_URL, shortNameOf, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
 import type { Init } from '../translate/protobuf.ts';
 import { type TestClientOptions, TestStream } from './xds-stream.ts';
 
@@ -73,6 +73,12 @@ export class DeltaTestClient {
 
   end(): Promise<ServiceError | 'closed'> {
     return this.#stream.end();
+  }
+
+  /** Says that it goes for good, and ends its half of the stream. */
+  leave(): void {
+    this.#send({ typeUrl: HEALTH_TYPE_URL, errorDetail: { code: 14, message: 'stopping' } });
+    this.#stream.leave();
   }
 
   close(): void {

@@ -55,7 +55,7 @@ export function channelOf(certificate: WorkloadCertificate, rootPem = certificat
   );
 }
 
-/** A proxy that opens its stream and asks for clusters. The caller closes it. */
+/** A proxy that opens its stream and asks for clusters and listeners. The caller closes it. */
 export function connectProxy(
   { pilot }: Pick<SecureWorld, 'pilot'>,
   certificate: WorkloadCertificate,
@@ -68,5 +68,6 @@ export function connectProxy(
     channel: channelOf(certificate, rootPem),
   });
   client.subscribe('CDS');
+  client.subscribe('LDS');
   return client;
 }

@@ -80,6 +80,11 @@ export class TestStream<Request extends DescMessage, Response extends DescMessag
     return this.ended;
   }
 
+  /** Ends this half of the stream. */
+  leave(): void {
+    this.#stream.end();
+  }
+
   close(): void {
     this.#stream.cancel();
     this.#client.close();

@@ -1,4 +1,5 @@
 import type { Clock, Random, SocketAddress } from '@flotilla/runtime';
+import type { LogBounds } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 
 /** A port of the workload whose real place differs from the declared one (node metadata `FLOTILLA_PORTS`). */
@@ -29,8 +30,12 @@ export interface AgentOptions {
   readonly interceptionMode: 'NONE' | 'REDIRECT';
   /** Port of the HTTP forward proxy on 127.0.0.1; null for none. */
   readonly httpProxyPort: number | null;
-  /** Port 0 takes a free one (not with stock Envoy, which is asked for its readiness there). */
+  /** Port 0 takes a free one. */
   readonly admin: SocketAddress;
+  /** Names of the administration port beside those that are known by themselves. */
+  readonly httpHosts?: readonly string[];
+  /** The administration port may be off loopback. */
+  readonly allowPlaintext?: boolean;
   readonly discovery: {
     /** Of one pilot, or of several, which are tried in turn. A name may stand for several too. */
     readonly addresses: readonly [SocketAddress, ...SocketAddress[]];
@@ -56,6 +61,8 @@ export interface AgentOptions {
   readonly concurrency?: number;
   /** Gives up waiting for the first certificate. */
   readonly signal?: AbortSignal;
+  /** How much is kept of access logs in files. */
+  readonly logBounds?: LogBounds;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;

@@ -50,6 +50,8 @@ const OPTIONS: AgentOptions = {
   random: Math.random,
 };
 
+const SOCKETS = { sdsPath: '/run/agent/sds.sock', adminPath: '/run/agent/admin.sock' };
+
 describe('an agent with the own data plane', () => {
   it('is one process: it refuses to be several before it asks for an identity', async () => {
     await expect(startAgent({ ...OPTIONS, concurrency: 2 })).rejects.toThrow('concurrency cannot be more than 1');
@@ -73,8 +75,9 @@ describe("the agent's bootstrap", () => {
   });
 
   it('asks for everything over delta ADS, expects pilot by its identity, and holds no secret', async () => {
-    const bootstrap = buildBootstrap(OPTIONS, buildNode(OPTIONS, []), '/run/agent/sds.sock');
-    expect(checkBootstrap(bootstrap, { cluster: () => undefined, listener: () => undefined })).toEqual([]);
+    const bootstrap = buildBootstrap(OPTIONS, buildNode(OPTIONS, []), SOCKETS);
+    const own = buildBootstrap(OPTIONS, buildNode(OPTIONS, []), null);
+    expect(checkBootstrap(own, { cluster: () => undefined, listener: () => undefined })).toEqual([]);
     const json = JSON.stringify(
       toJson(BootstrapSchema, bootstrap, { registry: await loadAllTypes(), useProtoFieldName: true }),
     );
@@ -100,7 +103,7 @@ describe('secrets over a Unix socket', () => {
       logger: silentLogger,
     });
     const secrets = createSecretTable();
-    const bootstrap = buildBootstrap(OPTIONS, create(NodeSchema, { id: 'x' }), server.path);
+    const bootstrap = buildBootstrap(OPTIONS, create(NodeSchema, { id: 'x' }), { ...SOCKETS, sdsPath: server.path });
     const cluster = bootstrap.staticResources?.clusters.find(({ name }) => name === 'sds-grpc');
     if (cluster === undefined) throw new Error('the bootstrap has an SDS cluster');
     const clients = ['default', 'ROOTCA'].map((name) =>

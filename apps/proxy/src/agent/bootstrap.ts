@@ -27,11 +27,20 @@ const XDS_CLUSTER = 'xds-grpc';
 const SDS_CLUSTER = 'sds-grpc';
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
+/** Unix sockets between a stock Envoy and its agent. */
+export interface EnvoySockets {
+  /** The agent serves secrets there. */
+  readonly sdsPath: string;
+  /** Envoy has its administration pages there. */
+  readonly adminPath: string;
+}
+
 /**
  * The Envoy bootstrap of a mesh proxy: aggregated delta xDS from pilot over mutual TLS, everything else from there.
- * It holds no secret: certificates come by SDS, from the agent's socket `sdsPath`, or from this process (null).
+ * It holds no secret: certificates come by SDS from the agent's socket, or from this process. `sockets` are
+ * those of a stock Envoy, null for the own data plane.
  */
-export function buildBootstrap(options: AgentOptions, node: Node, sdsPath: string | null): Bootstrap {
+export function buildBootstrap(options: AgentOptions, node: Node, sockets: EnvoySockets | null): Bootstrap {
   const ads = create(ConfigSourceSchema, {
     resourceApiVersion: ApiVersion.V3,
     configSourceSpecifier: { case: 'ads', value: {} },
@@ -40,7 +49,9 @@ export function buildBootstrap(options: AgentOptions, node: Node, sdsPath: strin
   });
   return create(BootstrapSchema, {
     node,
-    admin: { address: addressOf(options.admin.host, options.admin.port) },
+    admin: {
+      address: sockets === null ? addressOf(options.admin.host, options.admin.port) : pipeOf(sockets.adminPath),
+    },
     dynamicResources: {
       adsConfig: {
         apiType: ApiConfigSource_ApiType.DELTA_GRPC,
@@ -51,7 +62,9 @@ export function buildBootstrap(options: AgentOptions, node: Node, sdsPath: strin
       cdsConfig: ads,
       ldsConfig: ads,
     },
-    staticResources: { clusters: [pilotCluster(options), ...(sdsPath === null ? [] : [agentCluster(sdsPath)])] },
+    staticResources: {
+      clusters: [pilotCluster(options), ...(sockets === null ? [] : [agentCluster(sockets.sdsPath)])],
+    },
     statsConfig: { useAllDefaultTags: false, statsTags: STATS_TAGS },
   });
 }
@@ -104,7 +117,7 @@ function agentCluster(path: string): Cluster {
     name: SDS_CLUSTER,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout: { seconds: 1n },
-    loadAssignment: assignment(SDS_CLUSTER, create(AddressSchema, { address: { case: 'pipe', value: { path } } })),
+    loadAssignment: assignment(SDS_CLUSTER, pipeOf(path)),
     typedExtensionProtocolOptions: http2Options(),
   });
 }
@@ -147,6 +160,10 @@ function assignment(clusterName: string, ...addresses: Address[]) {
     hostIdentifier: { case: 'endpoint' as const, value: { address } },
   }));
   return { clusterName, endpoints: [{ lbEndpoints }] };
+}
+
+function pipeOf(path: string): Address {
+  return create(AddressSchema, { address: { case: 'pipe', value: { path } } });
 }
 
 function addressOf(host: string, port: number): Address {

@@ -40,8 +40,8 @@ function isAlive(pid: number): boolean {
 }
 
 /** Where nobody answers. */
-const admin = { host: '127.0.0.1', port: 1 };
-const tools = { admin, clock: systemClock, random: () => 0, logger: silentLogger };
+const adminPath = '/nowhere/admin.sock';
+const tools = { adminPath, clock: systemClock, random: () => 0, logger: silentLogger };
 
 it('says clearly that there is no such program', async () => {
   await expect(
@@ -56,6 +56,14 @@ it('ends it when closed', async () => {
   const [pid = 0] = await pids();
   await running.close();
   expect(isAlive(pid)).toBe(false);
+});
+
+it('lets it end when it was asked to quit', async () => {
+  await fakeEnvoy('exit 0');
+  const running = await startEnvoyProcess({ program, args: [], directory: folder, ...tools });
+  await running.quit;
+  expect(await pids()).toHaveLength(1);
+  await running.close();
 });
 
 it('starts it again when it ends by itself, in the same directory', async () => {
@@ -99,7 +107,7 @@ it('ends it, and leaves no directory, when its supervisor is killed', async () =
      import { systemClock } from '@flotilla/runtime';
      import { silentLogger } from '@flotilla/observe';
      await startEnvoyProcess({ program: ${JSON.stringify(program)}, args: [], directory: ${JSON.stringify(directory)},
-       admin: ${JSON.stringify(admin)}, clock: systemClock, random: Math.random, logger: silentLogger });`,
+       adminPath: ${JSON.stringify(adminPath)}, clock: systemClock, random: Math.random, logger: silentLogger });`,
     ],
     { cwd: import.meta.dirname },
   );

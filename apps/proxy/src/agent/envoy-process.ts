@@ -1,15 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import {
-  Backoff,
-  type Clock,
-  FlotillaError,
-  openWatchdog,
-  type Random,
-  type SocketAddress,
-  type Timer,
-} from '@flotilla/runtime';
+import { Backoff, type Clock, FlotillaError, openWatchdog, type Random, type Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { startChild } from '@flotilla/sockets/child-process';
 import { closeFollows } from '@flotilla/sockets/errors';
@@ -46,15 +38,17 @@ export interface EnvoyProcessOptions {
   readonly args: readonly string[];
   /** Removed when this process ends without closing. */
   readonly directory: string;
-  /** Of its administration pages: one that lives but does not answer there is killed. */
-  readonly admin: SocketAddress;
+  /** Unix socket of its administration pages: one that lives but does not answer there is killed. */
+  readonly adminPath: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
 }
 
-/** A supervised Envoy: started again, with back-off, when it ends by itself. */
+/** A supervised Envoy: started again, with back-off, when it fails. */
 export interface EnvoyProcess {
+  /** Resolves when Envoy ended by itself and said that all is well, which it does after `/quitquitquit`. */
+  readonly quit: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -74,6 +68,7 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
   let timer: Timer | null = null;
   let isStopping = false;
   let ended: Promise<void> = Promise.resolve();
+  const { promise: quit, resolve: onQuit } = Promise.withResolvers<void>();
 
   function run(): void {
     const startedMs = clock.monotonicMs();
@@ -89,6 +84,11 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
           child = null;
           ending.resolve();
           if (isStopping) return;
+          if (code === 0) {
+            logger.info('Envoy was asked to quit');
+            onQuit();
+            return;
+          }
           if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) backoff.reset();
           const delayMs = backoff.nextMs();
           const retryInMs = Math.round(delayMs);
@@ -107,13 +107,14 @@ export async function startEnvoyProcess(options: EnvoyProcessOptions): Promise<E
     name: 'Envoy',
     run: () => child?.pid ?? null,
     hasStarted: false,
-    answers: () => answersHttp(options.admin, '/ready', ANSWER_WITHIN_MS),
+    answers: () => answersHttp({ socketPath: options.adminPath }, '/ready', ANSWER_WITHIN_MS),
     onSilent(silentMs) {
       logger.error('Envoy lives but does not answer, and is killed', { silentMs });
       child?.stdin?.write('\n');
     },
   });
   return {
+    quit,
     async close() {
       isStopping = true;
       watchdog.close();

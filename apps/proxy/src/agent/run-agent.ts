@@ -3,7 +3,7 @@ import { createLogger, type Logger } from '@flotilla/observe';
 import { FlotillaError, type SocketAddress, StopStack, systemClock } from '@flotilla/runtime';
 import { citadelIdentity, controlPlaneIdentity, tokenOf } from '@flotilla/service/identity';
 import { ExitCode, exitCodeOf, untilSignal } from '@flotilla/service/process';
-import { readSettings, settingsHelp } from '@flotilla/service/settings';
+import { logBoundsOf, logFileOf, readSettings, settingsHelp } from '@flotilla/service/settings';
 import type { AgentOptions, AgentPort } from './agent-options.ts';
 import { hostAddresses } from './host-addresses.ts';
 import { standardOutput } from '@flotilla/sockets/standard-streams';
@@ -12,7 +12,7 @@ import { type Agent, startAgent } from './start-agent.ts';
 import { serveStatus } from './status-server.ts';
 
 /**
- * Runs a sidecar or gateway with its identity as the program, until SIGINT or SIGTERM, then drains. Resolves with the
+ * Runs a sidecar or gateway with its identity as the program, until SIGINT, SIGTERM or `/quitquitquit`, then drains. Resolves with the
  * exit code: 0 after an orderly stop, 1 when it failed or citadel refused, 2 for wrong settings.
  */
 export async function runAgent(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
@@ -27,7 +27,12 @@ export async function runAgent(argv: readonly string[], env: NodeJS.ProcessEnv =
     console.error(`proxy: ${FlotillaError.from(thrown).describe()}`);
     return ExitCode.usage;
   }
-  const logger = await createLogger({ name: values.workload, format: values.logFormat, level: values.logLevel });
+  const logger = await createLogger({
+    name: values.workload,
+    format: values.logFormat,
+    level: values.logLevel,
+    ...logFileOf(values),
+  });
   const ending = new AbortController();
   const signalled = untilSignal().then(() => ending.abort());
   try {
@@ -41,7 +46,7 @@ export async function runAgent(argv: readonly string[], env: NodeJS.ProcessEnv =
   }
 }
 
-/** Serves until `signalled`; a configuration that can never be used ends it too. */
+/** Serves until `signalled` or `/quitquitquit`; a configuration that can never be used ends it too. */
 async function serve(options: AgentOptions, values: AgentSettings, signalled: Promise<void>): Promise<void> {
   const stop = new StopStack();
   let agent: Agent | null = null;
@@ -50,6 +55,8 @@ async function serve(options: AgentOptions, values: AgentSettings, signalled: Pr
     if (values.statusAddress !== null) {
       const status = await serveStatus({
         address: values.statusAddress,
+        hosts: values.httpHosts,
+        logger: options.logger,
         missing() {
           if (isStopping) return 'stopping';
           if (agent === null) return `waiting for a certificate from ${options.ca.url}`;
@@ -63,9 +70,10 @@ async function serve(options: AgentOptions, values: AgentSettings, signalled: Pr
     starting.catch(() => undefined); // Heard below, unless a signal came first.
     agent = await Promise.race([starting, signalled.then(() => null)]);
     if (agent === null) return;
-    await Promise.race([signalled, agent.ready.then(() => signalled)]);
+    const ended = Promise.race([signalled, agent.quit]);
+    await Promise.race([ended, agent.ready.then(() => ended)]);
     isStopping = true;
-    await agent.stop({ drainMs: values.drainTime });
+    await agent.stop({ drainMs: values.drainTime, noticeMs: values.noticeTime });
   } finally {
     await stop.close();
   }
@@ -98,6 +106,8 @@ export function agentOptions(values: AgentSettings, logger: Logger, signal: Abor
     interceptionMode: interception === 'none' ? 'NONE' : 'REDIRECT',
     httpProxyPort: values.httpProxyPort,
     admin: values.admin,
+    httpHosts: values.httpHosts,
+    allowPlaintext: values.allowPlaintext,
     discovery: {
       addresses: [first, ...more],
       spiffeId: values.discoveryIdentity ?? controlPlaneIdentity(trustDomain, 'pilot'),
@@ -108,6 +118,7 @@ export function agentOptions(values: AgentSettings, logger: Logger, signal: Abor
     trustDomain,
     ...(values.envoy === null ? {} : { envoy: values.envoy }),
     concurrency: values.concurrency,
+    logBounds: logBoundsOf(values),
     signal,
     logger,
     clock: systemClock,

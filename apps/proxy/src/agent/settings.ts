@@ -59,11 +59,20 @@ export const agentSettings = {
       standard: '0.0.0.0:15021',
     }),
   ),
+  httpHosts: settings.httpHostsSetting,
+  allowPlaintext: settings.allowPlaintextSetting('administration'),
   envoy: settings.optional(settings.path({ description: 'run this stock Envoy in place of the own data plane' })),
   concurrency: settings.integer({ description: 'worker threads of stock Envoy', standard: '1', min: 1, max: 1024 }),
+  noticeTime: settings.optional(
+    settings.duration({
+      description:
+        'how long ports stay open after pilot was told that the proxy goes, so that clients hear of it; default: 1s, and 5s for a router, whose clients hear of it by probes',
+    }),
+  ),
   drainTime: settings.duration({ description: 'how long requests may go on while it stops', standard: '5s' }),
   logLevel: settings.oneOf(['debug', 'info', 'warn', 'error'], { description: 'least level', standard: 'info' }),
   logFormat: settings.oneOf(['json', 'pretty'], { description: 'form of the log', standard: 'json' }),
+  ...settings.logFileSettings,
 };
 
 export type AgentSettings = settings.SettingsOf<typeof agentSettings>;

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toJson } from '@bufbuild/protobuf';
+import { checkPlaintext } from '@flotilla/http-port';
 import { openCitadelIdentity } from '@flotilla/identity';
-import { type Clock, FlotillaError, type SocketAddress, StopStack } from '@flotilla/runtime';
-import { askHttp } from '@flotilla/sockets/http';
+import { FlotillaError, type SocketAddress, StopStack } from '@flotilla/runtime';
 import type { IdentitySource } from '@flotilla/spiffe';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { AgentOptions } from './agent-options.ts';
@@ -19,15 +19,22 @@ export interface Agent {
   /** Resolves when the proxy serves; rejects when it never will. */
   readonly ready: Promise<void>;
   isReady(): boolean;
+  /** Resolves when somebody asked for the end on the administration port: `/quitquitquit`. */
+  readonly quit: Promise<void>;
   /** The identity in use; its key never leaves this process, but for the socket of a stock Envoy. */
   readonly identity: IdentitySource;
-  /** Lets requests in flight finish for up to `drainMs` (default 5 s), then stops. */
-  stop(options?: { readonly drainMs?: number }): Promise<void>;
+  /**
+   * Tells pilot, keeps ports open for `noticeMs` (default: 1 s for a sidecar, 5 s for a router) where anybody is
+   * connected, lets requests in flight finish for up to `drainMs` (default 5 s), then stops.
+   */
+  stop(options?: { readonly drainMs?: number; readonly noticeMs?: number | null }): Promise<void>;
   /** Stops at once. */
   close(): Promise<void>;
 }
 
 const STOP_DRAIN_MS = 5_000;
+/** A change of endpoints is everywhere long before; a router's clients are told by probes, which take longer. */
+const NOTICE_MS = { sidecar: 1_000, router: 5_000 };
 
 /**
  * Gets the workload's identity from citadel, then runs its proxy: the own data plane in this process, or stock Envoy
@@ -71,19 +78,31 @@ async function startOwnProxy(options: AgentOptions, identity: IdentitySource, st
     import('../stack.ts'),
     import('../http/filters/registry.ts'),
   ]);
-  const { clock, random, logger } = options;
+  const { clock, random, logger, logBounds } = options;
   warnOfLoops(options);
   const bootstrap = buildBootstrap(options, buildNode(options, supportedHttpFilters), null);
-  const proxy = await startProxy({ bootstrap, identity, logger, clock, random });
+  const { promise: quit, resolve: onQuit } = Promise.withResolvers<void>();
+  const proxy = await startProxy({
+    bootstrap,
+    identity,
+    logger,
+    clock,
+    random,
+    onQuit,
+    httpHosts: options.httpHosts ?? [],
+    allowPlaintext: options.allowPlaintext === true,
+    ...(logBounds === undefined ? {} : { logBounds }),
+  });
   stop.push('proxy', () => proxy.close());
   if (proxy.admin === null) throw new FlotillaError('internal', 'the proxy has no administration address');
   return {
     admin: proxy.admin,
     ready: proxy.ready,
     isReady: () => proxy.isReady(),
+    quit,
     identity,
-    async stop({ drainMs = STOP_DRAIN_MS } = {}) {
-      await proxy.stop({ drainMs });
+    async stop({ drainMs = STOP_DRAIN_MS, noticeMs } = {}) {
+      await proxy.stop({ drainMs, noticeMs: noticeMs ?? NOTICE_MS[options.kind] });
       await stop.close();
     },
     close: () => stop.close(),
@@ -106,27 +125,34 @@ function warnOfLoops({ interceptionMode, logger }: AgentOptions): void {
 }
 
 async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, stop: StopStack): Promise<Agent> {
-  const [{ serveSds }, { startEnvoyProcess }, { loadAllTypes }] = await Promise.all([
+  const [{ serveSds }, { serveEnvoyAdmin, untilReady }, { startEnvoyProcess }, { loadAllTypes }] = await Promise.all([
     import('./sds-server.ts'),
+    import('./envoy-admin.ts'),
     import('./envoy-process.ts'),
     import('../bootstrap/extension-types.ts'),
   ]);
-  const { clock, random, logger, admin } = options;
+  const { clock, random, logger } = options;
   warnOfLoops(options);
-  if (admin.port === 0) throw new FlotillaError('invalid', 'stock Envoy needs a fixed administration port');
-  // mkdtemp makes it 0700: the socket in it gives away the key.
+  checkPlaintext({
+    what: 'administration',
+    address: options.admin,
+    isAllowed: options.allowPlaintext === true,
+    logger,
+  });
+  // mkdtemp makes it 0700: the sockets in it give away the key, and command Envoy.
   const directory = await mkdtemp(join(tmpdir(), 'flotilla-envoy-'));
   stop.push('directory', () => rm(directory, { recursive: true, force: true }));
   const sds = await serveSds({ path: join(directory, 'sds.sock'), identity, clock, logger });
   stop.push('SDS', () => sds.close());
-  const bootstrap = buildBootstrap(options, buildNode(options, []), sds.path);
+  const adminPath = join(directory, 'admin.sock');
+  const bootstrap = buildBootstrap(options, buildNode(options, []), { sdsPath: sds.path, adminPath });
   const file = join(directory, 'envoy.json');
   const json = toJson(BootstrapSchema, bootstrap, { registry: await loadAllTypes(), useProtoFieldName: true });
   await writeFile(file, JSON.stringify(json), { mode: 0o600 });
   const envoy = await startEnvoyProcess({
     program: options.envoy ?? '',
     directory,
-    admin,
+    adminPath,
     args: [
       ...['--config-path', file, '--disable-hot-restart', '--drain-time-s', '45', '--drain-strategy', 'immediate'],
       // Its access log would lag by 10 s.
@@ -138,29 +164,23 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
     logger,
   });
   stop.push('Envoy', () => envoy.close());
+  const hosts = options.httpHosts ?? [];
+  const admin = await serveEnvoyAdmin({ socketPath: adminPath, address: options.admin, hosts, logger });
+  stop.push('admin', () => admin.close());
   let isReady = false;
   const polling = new AbortController();
   stop.push('readiness', () => polling.abort());
-  const ready = untilReady(admin, clock, polling.signal).then(() => {
+  const ready = untilReady(adminPath, clock, polling.signal).then(() => {
     isReady = true;
   });
   ready.catch(() => undefined);
-  return { admin, ready, isReady: () => isReady, identity, stop: () => stop.close(), close: () => stop.close() };
-}
-
-const POLL_MS = 100;
-const READY_TIMEOUT_MS = 1_000;
-
-/** Asks Envoy's `/ready` until it says yes. Rejects with `unavailable` when it is given up. */
-function untilReady(admin: SocketAddress, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const again = (): void => {
-      if (signal.aborted) reject(new FlotillaError('unavailable', 'Envoy was stopped before it was ready'));
-      else clock.after(POLL_MS, ask, { keepAlive: true });
-    };
-    const ask = (): void => {
-      void askHttp(admin, '/ready', READY_TIMEOUT_MS).then((status) => (status === 200 ? resolve() : again()));
-    };
-    ask();
-  });
+  return {
+    admin: admin.address,
+    ready,
+    isReady: () => isReady,
+    quit: envoy.quit,
+    identity,
+    stop: () => stop.close(),
+    close: () => stop.close(),
+  };
 }

@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { serveStatus, type StatusServer } from './status-server.ts';
+import type { HttpPort } from '@flotilla/http-port';
+import { silentLogger } from '@flotilla/observe';
+import { serveStatus } from './status-server.ts';
 
 let admin: Server;
-let status: StatusServer;
+let status: HttpPort;
 let missing: string | null;
 let isStarted: boolean;
 
@@ -18,6 +20,8 @@ beforeEach(async () => {
   const { port } = admin.address() as AddressInfo;
   status = await serveStatus({
     address: { host: '127.0.0.1', port: 0 },
+    hosts: [],
+    logger: silentLogger,
     missing: () => missing,
     admin: () => (isStarted ? { host: '127.0.0.1', port } : null),
   });

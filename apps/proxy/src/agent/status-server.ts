@@ -1,17 +1,15 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
-import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
-import { closeFollows } from '@flotilla/sockets/errors';
-import { createHttpServer, requestHttp } from '@flotilla/sockets/http';
-import { listen } from '@flotilla/sockets/tcp';
-
-export interface StatusServer {
-  readonly address: SocketAddress;
-  close(): Promise<void>;
-}
+import { type HttpPort, type NodeHandler, openHttpPort } from '@flotilla/http-port';
+import type { Logger } from '@flotilla/observe';
+import type { SocketAddress } from '@flotilla/runtime';
+import { requestHttp } from '@flotilla/sockets/http';
 
 export interface StatusServerOptions {
   readonly address: SocketAddress;
+  /** Names of the port beside those that are known by themselves. */
+  readonly hosts: readonly string[];
+  readonly logger: Logger;
   /** What is missing before the proxy can serve; null when it can. */
   readonly missing: () => string | null;
   /** The proxy's administration address, whose metrics are passed on; null while there is none. */
@@ -19,17 +17,21 @@ export interface StatusServerOptions {
 }
 
 const METRICS_TIMEOUT_MS = 5_000;
-const REQUEST_LIMITS = { requestTimeout: 10_000 };
-// Who asks has the answer or the end of the connection; there is nobody else to tell.
-const OWNER = { onError: closeFollows, onMessageError: closeFollows };
 
 /**
  * What probes and Prometheus ask of a sidecar from outside its loopback: `/healthz` (the agent runs), `/healthz/ready`
  * (Istio's path) and `/readyz` (the proxy serves), `/metrics` and `/stats/prometheus` (the proxy's statistics). Open
  * before the proxy has its identity. Throws `system` when the address cannot be had.
  */
-export async function serveStatus(options: StatusServerOptions): Promise<StatusServer> {
-  const server = createHttpServer(REQUEST_LIMITS, OWNER, (request, response) => {
+export function serveStatus(options: StatusServerOptions): Promise<HttpPort> {
+  const { address, hosts, logger } = options;
+  return openHttpPort({ name: 'the status port', address, hosts, logger, handler: statusPages(options) });
+}
+
+function statusPages(
+  options: Pick<StatusServerOptions, 'missing' | 'admin'>,
+): NodeHandler<IncomingMessage, ServerResponse> {
+  return (request, response) => {
     const answer = (status: number, body: string): void => {
       response.writeHead(status, { 'content-type': 'text/plain' }).end(body);
     };
@@ -60,23 +62,6 @@ export async function serveStatus(options: StatusServerOptions): Promise<StatusS
       default:
         answer(404, 'not found: there are /healthz, /healthz/ready, /readyz and /metrics\n');
     }
-  });
-  const { host, port } = options.address;
-  try {
-    await listen(server, { host, port });
-  } catch (error) {
-    const where = formatAddress(options.address);
-    throw FlotillaError.from(error, 'system').within(`the status port cannot listen on ${where}`);
-  }
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string')
-    throw new FlotillaError('internal', 'the status port has no address');
-  return {
-    address: { host, port: bound.port },
-    async close() {
-      server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
   };
 }
 

@@ -6,6 +6,7 @@ import {
   type JsonValue,
   type Registry,
 } from '@bufbuild/protobuf';
+import { limit } from '@flotilla/runtime';
 import type { FieldPath } from '../config/field-path.ts';
 
 /** One fault of a document, at the place of its value (or of its key, for a field that does not exist). */
@@ -17,7 +18,13 @@ export interface JsonFault {
 /** Messages whose JSON form is not an object of their fields. */
 const SPECIAL = /^google\.protobuf\.(Duration|Timestamp|Struct|Value|ListValue|FieldMask|[A-Za-z0-9]+Value)$/;
 
-const MAX_DEPTH = 100;
+const MAX_DEPTH = limit({
+  name: 'proxy.bootstrap-depth',
+  what: 'nesting of a bootstrap file',
+  default: 100,
+  unit: 'levels',
+  past: 'refused',
+});
 
 /**
  * Checks JSON (or YAML read as such) against a message type and reports every fault, where `fromJson` stops at the

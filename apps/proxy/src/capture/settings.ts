@@ -46,9 +46,9 @@ function allOr<T>(setting: settings.Setting<readonly T[]>): settings.Setting<'*'
   return {
     ...setting,
     standard: '*',
-    parse(texts) {
+    parse(texts, reading) {
       const words = texts.flatMap((text) => text.split(',')).map((word) => word.trim());
-      if (!words.includes('*')) return setting.parse(texts);
+      if (!words.includes('*')) return setting.parse(texts, reading);
       if (words.length === 1) return '*';
       throw new FlotillaError('invalid', '"*" means all, so nothing can stand beside it');
     },

@@ -14,7 +14,8 @@ import { decodeCluster, decodeEndpoints } from './decode-resource.ts';
 import type { ApplyUpdate, DiscoveryUpdate, Refusal } from './discovery-stream.ts';
 import { untilHostsKnown } from './hosts-known.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
-import { startWarming, type Warming } from './warming.ts';
+import { NameUses } from './name-uses.ts';
+import { createWaitingRoom, startWarming, type Warming } from './warming.ts';
 
 /** Where clusters go when they are ready (the cluster manager). */
 export interface ClusterTarget {
@@ -65,8 +66,8 @@ export type ClusterDump = Readonly<Omit<ClusterEntry, 'next'>> & {
 
 /** All clusters of the proxy, static and dynamic, with their endpoints: CDS and EDS. */
 export interface ClusterSet {
-  /** Throws `invalid`. */
-  addStatic(cluster: Cluster): void;
+  /** What `onFault` does not throw is let be. */
+  addStatic(clusters: readonly Cluster[], onFault: (cluster: Cluster, error: unknown) => void): void;
   readonly applyClusters: ApplyUpdate;
   readonly applyEndpoints: ApplyUpdate;
   secretArrived(name: string): void;
@@ -86,7 +87,13 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
   const endpoints = new Map<string, EndpointEntry>();
   /** EDS names that the control plane said do not exist. */
   const absent = new Set<string>();
-  let endpointNames: ReadonlySet<string> = new Set();
+  /** EDS names by the clusters, in use and warming, that need them. */
+  const needed = new NameUses();
+  /** The same of the clusters in use. */
+  const active = new NameUses();
+  /** Names whose need has changed since it was said. */
+  const changedNames = new Set<string>();
+  const waiting = createWaitingRoom();
   const counters = {
     added: stats.counter('cluster_manager.cluster_added'),
     modified: stats.counter('cluster_manager.cluster_modified'),
@@ -111,10 +118,9 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     entries.set(config.name, entry);
     entry.refused = null;
     entry.next?.warming.cancel();
-    entry.next = null;
+    setNext(entry, null);
     if (needs.size === 0) {
       activate(entry, config, record);
-      publishNames();
       return null;
     }
     counters.warmings.value += 1;
@@ -127,18 +133,17 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
           logger.warn('a cluster is used without what it waited for', { cluster: config.name, missing });
         }
         const version = entry.next?.version ?? record.version;
-        entry.next = null;
         try {
           activate(entry, config, { ...record, version });
         } catch (error) {
           entry.refused = refusedRecord(FlotillaError.from(error), record, clock.now());
           logger.error('a cluster that was checked could not be used', { cluster: config.name, error });
         }
-        count();
+        setNext(entry, null);
       },
     });
-    entry.next = { ...record, config, warming };
-    publishNames();
+    waiting.enter(warming);
+    setNext(entry, { ...record, config, warming });
     return warming.settled;
   }
 
@@ -167,8 +172,29 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     const assignment = endpointName === null ? undefined : endpoints.get(endpointName);
     if (assignment !== undefined) target.applyEndpoints(assignment.config);
     (entry.active === null ? counters.added : counters.modified).value += 1;
-    entry.active = { ...record, config };
-    count();
+    setActive(entry, { ...record, config });
+  }
+
+  function setActive(entry: ClusterEntry, record: ClusterEntry['active']): void {
+    counters.active.value += Number(record !== null) - Number(entry.active !== null);
+    const [before, after] = [entry.active, record].map((one) => (one === null ? null : endpointNameOf(one.config)));
+    if (typeof after === 'string') active.add(after);
+    if (typeof before === 'string') active.remove(before);
+    setNeed(entry.active, record);
+    entry.active = record;
+  }
+
+  function setNext(entry: ClusterEntry, record: ClusterEntry['next']): void {
+    counters.warming.value += Number(record !== null) - Number(entry.next !== null);
+    setNeed(entry.next, record);
+    entry.next = record;
+  }
+
+  function setNeed(before: { readonly config: Cluster } | null, after: { readonly config: Cluster } | null): void {
+    const name = after === null ? null : endpointNameOf(after.config);
+    if (name !== null && needed.add(name)) changedNames.add(name);
+    const old = before === null ? null : endpointNameOf(before.config);
+    if (old !== null && needed.remove(old)) changedNames.add(old);
   }
 
   function remove(name: string): void {
@@ -177,39 +203,21 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
     entry.next?.warming.cancel();
     entries.delete(name);
     if (entry.active !== null) target.remove(name);
+    setActive(entry, null);
+    setNext(entry, null);
     counters.removed.value += 1;
   }
 
   /** Says which EDS names are needed, and forgets endpoints that nobody needs. */
   function publishNames(): void {
-    count();
-    const names = new Set<string>();
-    for (const { active, next } of entries.values()) {
-      for (const record of [active, next]) {
-        const name = record === null ? null : endpointNameOf(record.config);
-        if (name !== null) names.add(name);
-      }
+    if (changedNames.size === 0) return;
+    for (const name of changedNames) {
+      if (needed.names.has(name)) continue;
+      endpoints.delete(name);
+      absent.delete(name);
     }
-    if (names.size === endpointNames.size && [...names].every((name) => endpointNames.has(name))) return;
-    endpointNames = names;
-    for (const name of endpoints.keys()) if (!names.has(name)) endpoints.delete(name);
-    for (const name of absent) if (!names.has(name)) absent.delete(name);
-    options.onEndpointNames(names);
-  }
-
-  function count(): void {
-    let warming = 0;
-    let active = 0;
-    for (const entry of entries.values()) {
-      if (entry.next !== null) warming += 1;
-      if (entry.active !== null) active += 1;
-    }
-    counters.active.value = active;
-    counters.warming.value = warming;
-  }
-
-  function satisfy(need: string): void {
-    for (const { next } of [...entries.values()]) next?.warming.satisfy(need);
+    changedNames.clear();
+    options.onEndpointNames(needed.names);
   }
 
   async function applyClusters(update: DiscoveryUpdate): Promise<readonly Refusal[]> {
@@ -236,36 +244,29 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
   async function applyEndpoints(update: DiscoveryUpdate): Promise<readonly Refusal[]> {
     const refusals: Refusal[] = [];
     for (const { name, version, resource } of update.resources) {
-      if (!endpointNames.has(name)) continue;
+      if (!needed.names.has(name)) continue;
       try {
         const config = decodeEndpoints(name, resource);
         const known = endpoints.get(name);
         const isSame = known !== undefined && resource !== null && isSameResource(known.resource, resource);
         if (!isSame) {
           target.checkEndpoints(config);
-          if (hasActive(name)) target.applyEndpoints(config);
+          if (active.names.has(name)) target.applyEndpoints(config);
         }
         absent.delete(name);
         endpoints.set(name, { ...recordOf(name, version, resource), config });
-        satisfy(`eds:${name}`);
+        waiting.satisfy(`eds:${name}`);
       } catch (error) {
         refusals.push({ name, reason: FlotillaError.from(error).message });
       }
     }
     for (const name of update.removed) {
       // Endpoints in use stay, as in Envoy: a cluster goes by CDS. One that waits learns that there are none.
-      if (!endpointNames.has(name)) continue;
+      if (!needed.names.has(name)) continue;
       absent.add(name);
-      satisfy(`eds:${name}`);
+      waiting.satisfy(`eds:${name}`);
     }
     return refusals;
-  }
-
-  function hasActive(endpointName: string): boolean {
-    for (const { active } of entries.values()) {
-      if (active !== null && endpointNameOf(active.config) === endpointName) return true;
-    }
-    return false;
   }
 
   function recordOf(name: string, version: string, resource: Any | null): ResourceRecord {
@@ -274,18 +275,25 @@ export function createClusterSet(options: ClusterSetOptions): ClusterSet {
   }
 
   return {
-    addStatic(config) {
-      put(config, recordOf(config.name, '', anyPack(ClusterSchema, config)), true);
+    addStatic(clusters, onFault) {
+      for (const config of clusters) {
+        try {
+          put(config, recordOf(config.name, '', anyPack(ClusterSchema, config)), true);
+        } catch (error) {
+          onFault(config, error);
+        }
+      }
+      publishNames();
     },
     applyClusters,
     applyEndpoints,
-    secretArrived: (name) => satisfy(`secret:${name}`),
+    secretArrived: (name) => waiting.satisfy(`secret:${name}`),
     warming: () =>
       [...entries].flatMap(([name, { next }]) => (next === null ? [] : [{ name, pending: [...next.warming.pending] }])),
     async settled() {
       await Promise.all([...entries.values()].map(({ next }) => next?.warming.settled));
-      const active = [...entries].filter(([, entry]) => entry.active !== null).map(([name]) => name);
-      await untilHostsKnown(active, target, clock);
+      const used = [...entries].filter(([, entry]) => entry.active !== null).map(([name]) => name);
+      await untilHostsKnown(used, target, clock);
     },
     names: () => [...entries.keys()],
     dump: () => [...entries].map(([name, entry]) => ({ name, ...entry })),

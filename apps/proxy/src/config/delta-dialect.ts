@@ -19,7 +19,7 @@ import {
   typeUrlOf,
   type XdsShortName,
 } from '@flotilla/xds';
-import { type Dialect, textOf } from './discovery-stream.ts';
+import { type Dialect, FAREWELL, textOf } from './discovery-stream.ts';
 
 /** `DeltaAggregatedResources`: responses hold what has changed, and each resource has a version of its own. */
 export function deltaDialect(): Dialect<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
@@ -76,6 +76,7 @@ export function deltaDialect(): Dialect<DeltaDiscoveryRequest, DeltaDiscoveryRes
         refusals.length === 0 ? accepted.request : refuseDelta(accepted.state, response, textOf(refusals)),
       );
     },
+    farewell: () => create(DeltaDiscoveryRequestSchema, FAREWELL),
     forget(type, name) {
       const state = stateOf(type);
       const versions = new Map(state.versions);

@@ -4,7 +4,7 @@ import type { Transport } from '@connectrpc/connect';
 import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { shortNameOf, type XdsShortName } from '@flotilla/xds';
+import { HEALTH_TYPE_URL, shortNameOf, type XdsShortName } from '@flotilla/xds';
 import { PushableIterable } from './pushable.ts';
 import type { GrpcCluster, GrpcConnection } from './grpc-cluster.ts';
 import { prepareCel } from '../observe/cel/index.ts';
@@ -67,6 +67,8 @@ export interface Dialect<Q extends DiscoveryRequestMessage, R extends { readonly
   ): Omit<DiscoveryUpdate, 'resources'> & { readonly resources: readonly DiscoveredResource[] };
   /** The ACK, or the NACK where something was refused. */
   answer(type: XdsShortName, response: R, refusals: readonly Refusal[]): Q | null;
+  /** Says that this proxy takes no more requests. */
+  farewell(): Q;
   /** A resource is not in use any more. */
   forget(type: XdsShortName, name: string): void;
 }
@@ -88,9 +90,18 @@ export interface DiscoveryStream {
   /** Sets the wanted names of a type. */
   subscribe(type: XdsShortName, names: Iterable<string>): void;
   isConnected(): boolean;
+  /**
+   * Tells the control plane that this proxy goes for good and was not just cut off. Resolves when it has heard, or after
+   * a moment. What is in use stays in use.
+   */
+  leave(): Promise<void>;
   close(): void;
 }
 
+/** The request with which a proxy says good-bye; 14 is gRPC's UNAVAILABLE. */
+export const FAREWELL = { typeUrl: HEALTH_TYPE_URL, errorDetail: { code: 14, message: 'the proxy is stopping' } };
+
+const LEAVE_WITHIN_MS = 500;
 const BACKOFF = { baseMs: 250, maxMs: 5_000 };
 /** A stream that lived this long after its first answer was a success: the next one starts without back-off steps. */
 const HEALTHY_AFTER_MS = 5_000;
@@ -106,6 +117,7 @@ export function openDiscoveryStream<Q extends DiscoveryRequestMessage, R extends
   const lifetimes = createLifetimes(clock, expire);
   let requests: PushableIterable<Q> | null = null;
   let isFirst = true;
+  let isLeaving = false;
   let timer: Timer | null = null;
 
   function send(request: Q | null): void {
@@ -133,14 +145,14 @@ export function openDiscoveryStream<Q extends DiscoveryRequestMessage, R extends
       }
       throw new FlotillaError('unavailable', 'the control plane ended the stream');
     } catch (error) {
-      if (stop.signal.aborted) return;
+      if (stop.signal.aborted || isLeaving) return;
       if (clock.monotonicMs() - answeredMs > HEALTHY_AFTER_MS) backoff.reset();
       const delayMs = backoff.nextMs();
       logger.warn('no stream to the control plane; the configuration in force stays', {
         reason: FlotillaError.from(error).message,
         retryInMs: Math.round(delayMs),
       });
-      timer = clock.after(delayMs, () => void run(), { keepAlive: true });
+      timer = clock.after(delayMs, () => (running = run()), { keepAlive: true });
     } finally {
       requests?.end();
       requests = null;
@@ -184,11 +196,22 @@ export function openDiscoveryStream<Q extends DiscoveryRequestMessage, R extends
     });
   }
 
-  void run();
+  let running = run();
   return {
     subscribeAll: (type) => send(dialect.subscribeAll(type)),
     subscribe: (type, names) => send(dialect.subscribe(type, names)),
     isConnected: () => connected.value === 1,
+    async leave() {
+      isLeaving = true;
+      timer?.cancel();
+      if (requests === null) return;
+      send(dialect.farewell());
+      requests.end();
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const deadline = clock.after(LEAVE_WITHIN_MS, resolve, { keepAlive: true });
+      await Promise.race([running, late]);
+      deadline.cancel();
+    },
     close() {
       stop.abort();
       timer?.cancel();

@@ -11,7 +11,8 @@ import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord 
 import { fetchTimeoutMs } from './config-source.ts';
 import type { ExtensionSet, NeededExtension } from './extension-set.ts';
 import type { NamedSet, NeededResource } from './named-set.ts';
-import { startWarming, type Warming } from './warming.ts';
+import { NeededBy } from './needed-by.ts';
+import { createWaitingRoom, startWarming, type Warming } from './warming.ts';
 
 /** The part of a compiled listener that decides when it may be used. */
 export interface CompiledForUse {
@@ -70,8 +71,8 @@ export interface ListenerDump {
 
 /** All listeners of the proxy, static and dynamic: LDS, and the routes, filters and secrets that they wait for. */
 export interface ListenerSet {
-  /** Resolves when it is in use; rejects with `invalid` or `system` (a port in use). */
-  addStatic(listener: Listener): Promise<void>;
+  /** Each resolves when it is in use, and rejects with `system` (a port in use). Throws `invalid`. */
+  addStatic(listeners: readonly Listener[]): Promise<void>[];
   readonly applyListeners: ApplyUpdate;
   secretArrived(name: string): void;
   routesArrived(name: string): void;
@@ -86,6 +87,9 @@ export interface ListenerSet {
 export function createListenerSet<C extends CompiledForUse>(options: ListenerSetOptions<C>): ListenerSet {
   const { target, routes, extensions, secrets, stats, clock, logger } = options;
   const entries = new Map<string, ListenerEntry>();
+  const routeNames = new NeededBy<NeededResource>();
+  const extensionNames = new NeededBy<NeededExtension>();
+  const waiting = createWaitingRoom();
   /** Changes of sockets happen one after another, in the order in which they were decided. */
   let tail: Promise<void> = Promise.resolve();
   const counters = {
@@ -129,14 +133,14 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
       },
     });
     const next = { ...record, uses: compiled, warming, applied };
-    entry.next = next;
+    waiting.enter(warming);
+    setNext(entry, next);
     if (needs.size === 0) inOrder(() => activate(entry, next, compiled)).then(resolve, reject);
     else counters.warmings.value += 1;
     void warming.settled.then(() => {
       // Replaced or removed while it waited: nobody's failure.
       if (entry.next !== next) resolve();
     });
-    publish();
     return applied;
   }
 
@@ -164,7 +168,7 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
       counters.createSuccess.value += 1;
       (entry.active === null ? counters.added : counters.modified).value += 1;
       const { name, resource, updatedMs, uses } = next;
-      entry.active = { name, version: next.version, resource, updatedMs, uses };
+      setActive(entry, { name, version: next.version, resource, updatedMs, uses });
     } catch (error) {
       counters.createFailure.value += 1;
       const reason = FlotillaError.from(error);
@@ -172,7 +176,7 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
       logger.error('a listener could not be opened', { listener: next.name, reason: reason.message });
       throw reason;
     } finally {
-      if (entry.next === next) entry.next = null;
+      if (entry.next === next) setNext(entry, null);
       publish();
     }
   }
@@ -188,6 +192,8 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     if (entry === undefined || entry.isStatic) return;
     entry.next?.warming.cancel();
     entries.delete(name);
+    setActive(entry, null);
+    setNext(entry, null);
     counters.removed.value += 1;
     void inOrder(() => {
       // The port is free at once; connections drain while later changes go on.
@@ -198,24 +204,29 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     });
   }
 
-  /** Says what is needed by name, and counts. */
+  function setActive(entry: ListenerEntry, record: ListenerEntry['active']): void {
+    counters.active.value += Number(record !== null) - Number(entry.active !== null);
+    setNeeds(entry.active, record);
+    entry.active = record;
+  }
+
+  function setNext(entry: ListenerEntry, record: ListenerEntry['next']): void {
+    counters.warming.value += Number(record !== null) - Number(entry.next !== null);
+    setNeeds(entry.next, record);
+    entry.next = record;
+  }
+
+  function setNeeds(before: { readonly uses: CompiledForUse } | null, after: { readonly uses: CompiledForUse } | null) {
+    routeNames.replace(before?.uses.neededRoutes, after?.uses.neededRoutes);
+    extensionNames.replace(before?.uses.neededExtensions, after?.uses.neededExtensions);
+  }
+
+  /** Says what is needed by name. */
   function publish(): void {
-    const routeNames = new Map<string, NeededResource>();
-    const extensionNames = new Map<string, NeededExtension>();
-    let active = 0;
-    let warming = 0;
-    for (const entry of entries.values()) {
-      for (const record of [entry.active, entry.next]) {
-        for (const [name, need] of record?.uses.neededRoutes ?? []) routeNames.set(name, need);
-        for (const [name, need] of record?.uses.neededExtensions ?? []) extensionNames.set(name, need);
-      }
-      if (entry.active !== null) active += 1;
-      if (entry.next !== null) warming += 1;
-    }
-    counters.active.value = active;
-    counters.warming.value = warming;
-    routes.setNames(routeNames, options.drainMs);
-    extensions.setNames(extensionNames, options.drainMs);
+    const changedRoutes = routeNames.takeChange();
+    if (changedRoutes !== null) routes.setNames(changedRoutes, options.drainMs);
+    const changedExtensions = extensionNames.takeChange();
+    if (changedExtensions !== null) extensions.setNames(changedExtensions, options.drainMs);
   }
 
   async function applyListeners(update: DiscoveryUpdate): Promise<readonly Refusal[]> {
@@ -244,23 +255,23 @@ export function createListenerSet<C extends CompiledForUse>(options: ListenerSet
     return [...refusals];
   }
 
-  function satisfy(need: string): void {
-    for (const { next } of [...entries.values()]) next?.warming.satisfy(need);
-  }
-
   function recordOf(name: string, version: string, resource: Any | null): ResourceRecord {
     if (resource === null) throw new FlotillaError('invalid', 'the resource is empty');
     return { name, version, resource, updatedMs: clock.now() };
   }
 
   return {
-    async addStatic(config) {
-      await put(config, recordOf(config.name, '', anyPack(ListenerSchema, config)), true);
+    addStatic(listeners) {
+      const applied = listeners.map((config) =>
+        put(config, recordOf(config.name, '', anyPack(ListenerSchema, config)), true),
+      );
+      publish();
+      return applied;
     },
     applyListeners,
-    secretArrived: (name) => satisfy(`secret:${name}`),
-    routesArrived: (name) => satisfy(`rds:${name}`),
-    extensionArrived: (name) => satisfy(`ecds:${name}`),
+    secretArrived: (name) => waiting.satisfy(`secret:${name}`),
+    routesArrived: (name) => waiting.satisfy(`rds:${name}`),
+    extensionArrived: (name) => waiting.satisfy(`ecds:${name}`),
     warming: () =>
       [...entries].flatMap(([name, { next }]) => (next === null ? [] : [{ name, pending: [...next.warming.pending] }])),
     async settled() {

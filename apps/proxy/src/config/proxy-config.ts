@@ -54,6 +54,8 @@ export interface ProxyConfig {
   unready(): readonly string[];
   /** Version of the control plane's whole configuration, as last said; empty before. */
   systemVersion(): string;
+  /** Tells the control plane that this proxy goes for good; what is in force stays. Resolves when it has heard, or soon. */
+  leave(): Promise<void>;
   close(): void;
 }
 
@@ -181,7 +183,7 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
     phase = 'clusters warming';
     await clusters.settled();
     phase = 'static listeners';
-    const statics = (staticResources?.listeners ?? []).map((listener) => listeners.addStatic(listener));
+    const statics = listeners.addStatic(staticResources?.listeners ?? []);
     phase = 'listeners (LDS)';
     if (dynamicResources?.ldsConfig !== undefined) {
       requireAds(dynamicResources.ldsConfig, 'dynamic_resources.lds_config');
@@ -196,15 +198,10 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
 
   function addStaticClusters(): void {
     const carriers = controlClusterNames(bootstrap);
-    for (const cluster of staticResources?.clusters ?? []) {
-      try {
-        clusters.addStatic(cluster);
-      } catch (error) {
-        // Clusters of the control plane speak HTTP/2 and are dialled by the streams themselves.
-        if (carriers.has(cluster.name)) continue;
-        throw error;
-      }
-    }
+    clusters.addStatic(staticResources?.clusters ?? [], ({ name }, error) => {
+      // Clusters of the control plane speak HTTP/2 and are dialled by the streams themselves.
+      if (!carriers.has(name)) throw error;
+    });
   }
 
   async function openStream(): Promise<void> {
@@ -275,6 +272,9 @@ export function openProxyConfig<C extends CompiledForUse>(options: ProxyConfigOp
             ...listeners.warming().map(({ name, pending }) => `listener ${name}: ${pending.join(', ')}`),
           ],
     systemVersion: () => systemVersion,
+    async leave() {
+      await stream?.leave();
+    },
     close() {
       isClosed = true;
       firstClusters.cancel();

@@ -24,7 +24,7 @@ import {
   type XdsShortName,
 } from '@flotilla/xds';
 import { decodeBytes } from './constraints.ts';
-import { type Dialect, type DiscoveredResource, textOf } from './discovery-stream.ts';
+import { type Dialect, type DiscoveredResource, FAREWELL, textOf } from './discovery-stream.ts';
 
 /**
  * `StreamAggregatedResources`, the state of the world: a response holds all clusters or all listeners, or those of
@@ -74,6 +74,7 @@ export function sotwDialect(options: { readonly repeatsNode: boolean }): Dialect
           ? acceptSotw(stateOf(type), response)
           : refuseSotw(stateOf(type), response, textOf(refusals)),
       ),
+    farewell: () => create(DiscoveryRequestSchema, FAREWELL),
     forget(type, name) {
       const state = stateOf(type);
       states.set(type, { ...state, held: new Set([...state.held].filter((held) => held !== name)) });

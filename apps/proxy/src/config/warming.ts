@@ -65,3 +65,34 @@ export function startWarming({ needs, clock, onReady }: WarmingOptions): Warming
     settled,
   };
 }
+
+/** Who waits for what: an arrival wakes those that wait for it, and looks at nobody else. */
+export interface WaitingRoom {
+  /** Until it has settled. */
+  enter(warming: Warming): void;
+  satisfy(need: string): void;
+}
+
+export function createWaitingRoom(): WaitingRoom {
+  const byNeed = new Map<string, Set<Warming>>();
+  return {
+    enter(warming) {
+      const needs = [...warming.pending];
+      for (const need of needs) {
+        const waiting = byNeed.get(need);
+        if (waiting === undefined) byNeed.set(need, new Set([warming]));
+        else waiting.add(warming);
+      }
+      void warming.settled.then(() => {
+        for (const need of needs) {
+          const waiting = byNeed.get(need);
+          waiting?.delete(warming);
+          if (waiting?.size === 0) byNeed.delete(need);
+        }
+      });
+    },
+    satisfy(need) {
+      for (const warming of [...(byNeed.get(need) ?? [])]) warming.satisfy(need);
+    },
+  };
+}

@@ -1,5 +1,5 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import type { Timer } from '@flotilla/runtime';
+import { limit, type Timer } from '@flotilla/runtime';
 import { acceptHttp2, KeepAlivePing } from '@flotilla/sockets/http2';
 import type { ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
@@ -11,7 +11,13 @@ const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 /** In a GOAWAY: the connection ends soon, streams may still begin (RFC 9113, section 6.8). */
 const ANY_STREAM = 0x7fff_ffff;
 /** Mebibytes of the whole connection's streams, above which nghttp2 refuses new ones. */
-const MAX_SESSION_MEMORY_MIB = 64;
+const MAX_SESSION_MEMORY_MIB = limit({
+  name: 'proxy.h2-downstream-memory',
+  what: 'memory of one downstream HTTP/2 connection, in MiB',
+  default: 64,
+  unit: 'count',
+  past: 'new streams are refused',
+});
 
 /**
  * A client's HTTP/2 connection: any number of exchanges at a time. `node:http2` owns the socket, frames and flow

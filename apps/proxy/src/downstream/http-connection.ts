@@ -53,10 +53,9 @@ class UndecidedConnection implements OpenConnection {
     }
     this.#seen = initial;
     // A client that says nothing is idle, and one that is slow to begin is slow with its first head.
-    const { idleTimeoutMs, requestHeadersTimeoutMs } = settings;
-    const limitMs = initial !== null && requestHeadersTimeoutMs > 0 ? requestHeadersTimeoutMs : idleTimeoutMs;
     const nowMs = clock.monotonicMs();
-    if (limitMs > 0) this.#idle.set(nowMs + limitMs, nowMs);
+    if (settings.idleTimeoutMs > 0) this.#idle.set(nowMs + settings.idleTimeoutMs, nowMs);
+    if (initial !== null) this.#watchHead();
     socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onGone);
     socket.resume();
   }
@@ -72,6 +71,7 @@ class UndecidedConnection implements OpenConnection {
   }
 
   #take(chunk: Buffer): void {
+    if (this.#seen === null) this.#watchHead();
     const seen = this.#seen === null ? chunk : Buffer.concat([this.#seen, chunk]);
     this.#seen = seen;
     if (!this.#isDecided(seen)) return;
@@ -79,6 +79,12 @@ class UndecidedConnection implements OpenConnection {
     socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onGone);
     socket.pause();
     this.#open(seen);
+  }
+
+  #watchHead(): void {
+    const { requestHeadersTimeoutMs, ctx } = this.#settings;
+    const nowMs = ctx.clock.monotonicMs();
+    if (requestHeadersTimeoutMs > 0) this.#idle.set(nowMs + requestHeadersTimeoutMs, nowMs);
   }
 
   #isDecided(bytes: Buffer): boolean {

@@ -1,6 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
+import { limit } from '@flotilla/runtime';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { StatsRegistry } from '../observe/stats.ts';
 import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
@@ -15,7 +16,14 @@ export interface ListenerFilters {
 }
 
 /** Envoy's default of `listener_filters_timeout`. */
-const DEFAULT_TIMEOUT_MS = 15_000;
+const DEFAULT_TIMEOUT_MS = limit({
+  name: 'proxy.listener-filters',
+  what: 'time for the first bytes of a connection, where they are waited for (as Envoy)',
+  default: 15_000,
+  unit: 'ms',
+  setting: '`listener_filters_timeout`',
+  past: 'the connection is closed, or goes on unsniffed',
+});
 
 // Filters are told by the type of their configuration, or by their well-known name where they have none.
 type Kind = 'tls' | 'http' | 'original-dst' | 'proxy-protocol';

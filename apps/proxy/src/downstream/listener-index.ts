@@ -7,26 +7,37 @@ import type { ListenerAddress } from './compiled-listener.ts';
  * any address of that family at the port (Envoy's order). `::` stands for IPv4 too where it says so.
  */
 export class ListenerIndex<L> {
-  readonly #byAddress = new Map<string, L>();
+  /** Of several on one address the first is found. */
+  readonly #byAddress = new Map<string, Set<L>>();
 
-  constructor(listeners: Iterable<readonly [L, readonly ListenerAddress[]]>) {
-    for (const [listener, addresses] of listeners) {
-      for (const { host, port, isIpv4Too } of addresses) {
-        this.#add(`${canonicalHost(host)} ${port}`, listener);
-        if (host === '::' && isIpv4Too) this.#add(`0.0.0.0 ${port}`, listener);
-      }
+  add(listener: L, addresses: readonly ListenerAddress[]): void {
+    for (const key of keysOf(addresses)) {
+      const there = this.#byAddress.get(key);
+      if (there === undefined) this.#byAddress.set(key, new Set([listener]));
+      else there.add(listener);
+    }
+  }
+
+  remove(listener: L, addresses: readonly ListenerAddress[]): void {
+    for (const key of keysOf(addresses)) {
+      const there = this.#byAddress.get(key);
+      there?.delete(listener);
+      if (there?.size === 0) this.#byAddress.delete(key);
     }
   }
 
   find({ host, port }: Destination): L | null {
     const any = host.includes(':') ? '::' : '0.0.0.0';
-    return this.#byAddress.get(`${host} ${port}`) ?? this.#byAddress.get(`${any} ${port}`) ?? null;
+    const [first] = this.#byAddress.get(`${host} ${port}`) ?? this.#byAddress.get(`${any} ${port}`) ?? [];
+    return first ?? null;
   }
+}
 
-  /** Of two on one address the first stays. */
-  #add(key: string, listener: L): void {
-    if (!this.#byAddress.has(key)) this.#byAddress.set(key, listener);
-  }
+function keysOf(addresses: readonly ListenerAddress[]): string[] {
+  return addresses.flatMap(({ host, port, isIpv4Too }) => {
+    const own = `${canonicalHost(host)} ${port}`;
+    return host === '::' && isIpv4Too === true ? [own, `0.0.0.0 ${port}`] : [own];
+  });
 }
 
 /** An IPv6 address as the system writes it. */

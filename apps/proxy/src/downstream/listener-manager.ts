@@ -27,6 +27,7 @@ export interface ListenerManager {
   apply(listener: CompiledListener): Promise<void>;
   /** Stops accepting at once, lets connections finish for up to `drainMs`, then closes them. */
   remove(name: string, options: { readonly drainMs: number }): Promise<void>;
+  hasConnections(): boolean;
   /** Removes all, outbound listeners last: within `drainMs` together, and with a moment for outbound in any case. */
   shutDown(drainMs: number): Promise<void>;
   addresses(): BoundAddress[];
@@ -76,7 +77,7 @@ class Manager implements ListenerManager {
   readonly #entries = new Map<string, Entry>();
   readonly #leaving = new Set<ConnectionSet>();
   readonly #own: OwnListeners;
-  #index = new ListenerIndex<Entry>([]);
+  readonly #index = new ListenerIndex<Entry>();
   #originalDestinations: OriginalDestinations | null = null;
   #isDraining = false;
   #isShuttingDown = false;
@@ -104,10 +105,11 @@ class Manager implements ListenerManager {
     );
     const gone = entry.ports.filter((port) => !kept.includes(port));
     // One step: the next connection meets the new chains.
+    if (known !== undefined) this.#index.remove(entry, entry.listener.addresses);
     entry.listener = listener;
     entry.ports = [...kept, ...added];
     this.#entries.set(listener.name, entry);
-    this.#reindex();
+    this.#index.add(entry, listener.addresses);
     for (const port of gone) this.#unbind(port);
     entry.connections.keepOnly(new Set(listener.chains.map((chain) => chain.fingerprint)));
     if (entry.connections.drainingCount > 0) {
@@ -120,7 +122,7 @@ class Manager implements ListenerManager {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
-    this.#reindex();
+    this.#index.remove(entry, entry.listener.addresses);
     for (const port of entry.ports) this.#unbind(port);
     const { connections } = entry;
     connections.drain();
@@ -137,6 +139,10 @@ class Manager implements ListenerManager {
       });
     });
     this.#leaving.delete(connections);
+  }
+
+  hasConnections(): boolean {
+    return [...this.#entries.values()].some(({ connections }) => !connections.isEmpty);
   }
 
   async shutDown(drainMs: number): Promise<void> {
@@ -170,10 +176,12 @@ class Manager implements ListenerManager {
     const closing = [...this.#entries.values()].flatMap(({ ports }) =>
       ports.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve()))),
     );
-    for (const { connections } of this.#entries.values()) connections.destroy();
+    for (const entry of this.#entries.values()) {
+      entry.connections.destroy();
+      this.#index.remove(entry, entry.listener.addresses);
+    }
     for (const connections of this.#leaving) connections.destroy();
     this.#entries.clear();
-    this.#reindex();
     await Promise.all(closing);
   }
 
@@ -213,10 +221,6 @@ class Manager implements ListenerManager {
   #unbind({ address, server }: BoundPort): void {
     this.#own.remove(address);
     server.close();
-  }
-
-  #reindex(): void {
-    this.#index = new ListenerIndex([...this.#entries.values()].map((entry) => [entry, entry.listener.addresses]));
   }
 
   #accept(entry: Entry, socket: Socket): void {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { durationMs } from '@bufbuild/protobuf/wkt';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { Address } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
@@ -19,6 +19,15 @@ import { compileFilterChainMatch } from './filter-chain.ts';
 import { compileListenerFilters } from './listener-filters.ts';
 import { compileNetworkFilters, type NetworkFilterScope } from './network-filters.ts';
 import { compileDownstreamTls } from './tls.ts';
+
+const DEFAULT_BUFFER_LIMIT_BYTES = limit({
+  name: 'proxy.buffered-body-bytes',
+  what: 'body that is kept for a retry, a mirror or a filter that needs all of it (as Envoy)',
+  default: 1_048_576,
+  unit: 'bytes',
+  setting: '`per_connection_buffer_limit_bytes`',
+  past: 'no retry and no mirror; 413 or 500 where a filter needs it',
+});
 
 export type { CompiledListener } from './compiled-listener.ts';
 export { openListenerManager, type ListenerManager } from './listener-manager.ts';
@@ -59,7 +68,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
   const scope: NetworkFilterScope = {
     ctx,
     hooks,
-    bufferLimitBytes: proto.perConnectionBufferLimitBytes ?? 1_048_576,
+    bufferLimitBytes: proto.perConnectionBufferLimitBytes ?? DEFAULT_BUFFER_LIMIT_BYTES,
     isInbound: proto.trafficDirection === TrafficDirection.INBOUND,
     noteRouteTable: (table) => void routeTables.push(table),
     noteExtension: (extension, need) => void extensions.set(extension, need),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readSockaddrIn, readSockaddrIn6 } from './original-dst.ts';
+import type { ListenerAddress } from './compiled-listener.ts';
 import { ListenerIndex } from './listener-index.ts';
 
 describe('an original destination', () => {
@@ -22,14 +23,16 @@ describe('an original destination', () => {
 });
 
 describe('the listener of an original destination', () => {
-  const index = new ListenerIndex([
+  const index = new ListenerIndex<string>();
+  const listeners: readonly (readonly [string, readonly ListenerAddress[]])[] = [
     ['any v4', [{ host: '0.0.0.0', port: 80 }]],
     ['one v4', [{ host: '10.0.0.7', port: 80 }]],
     ['any v6', [{ host: '::', port: 80 }]],
     ['one v6', [{ host: 'fd00:0:0::7', port: 80 }]],
     ['both', [{ host: '::', port: 81, isIpv4Too: true }]],
     ['v6 only', [{ host: '::', port: 82 }]],
-  ]);
+  ];
+  for (const [listener, addresses] of listeners) index.add(listener, addresses);
 
   it.each([
     ['10.0.0.7', 80, 'one v4'],
@@ -41,5 +44,13 @@ describe('the listener of an original destination', () => {
     ['10.0.0.7', 83, null],
   ])('%s:%i is for %s', (host, port, expected) => {
     expect(index.find({ host, port })).toBe(expected);
+  });
+
+  it('of two on one address is the first, and the second when the first is gone', () => {
+    const there = new ListenerIndex<string>();
+    for (const listener of ['first', 'second']) there.add(listener, [{ host: '10.0.0.7', port: 80 }]);
+    expect(there.find({ host: '10.0.0.7', port: 80 })).toBe('first');
+    there.remove('first', [{ host: '10.0.0.7', port: 80 }]);
+    expect(there.find({ host: '10.0.0.7', port: 80 })).toBe('second');
   });
 });

@@ -1,5 +1,6 @@
 import { addressBits, addressText } from '@flotilla/match';
 import { isIPv4, isIPv6 } from 'node:net';
+import { limit } from '@flotilla/runtime';
 import type { Destination } from './accepted-connection.ts';
 
 /** A PROXY header (the PROXY protocol specification, versions 1 and 2). */
@@ -18,7 +19,13 @@ const SIGNATURE_2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const PREFIX_1 = Buffer.from('PROXY ', 'latin1');
 const HEAD_BYTES_2 = 16;
 /** Section 2.1: the longest line, with CRLF. */
-const MAX_LINE_BYTES = 107;
+const MAX_LINE_BYTES = limit({
+  name: 'proxy.proxy-protocol-line',
+  what: 'PROXY header, version 1',
+  default: 107,
+  unit: 'bytes',
+  past: 'the connection is closed',
+});
 /** Longer version 2 headers are refused; a connection must not make us keep 64 KiB before it said anything. */
 const MAX_BYTES_2 = HEAD_BYTES_2 + 4096;
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '@flotilla/runtime';
+import { limit, type Clock } from '@flotilla/runtime';
 import { parseClientHello } from './client-hello.ts';
 import { detectHttp } from './http-first-line.ts';
 
@@ -30,8 +30,20 @@ export const nothingSniffed: Sniffed = {
 };
 
 // A ClientHello with post-quantum key shares and a session ticket stays below 4 KiB; Envoy's bound is 16 KiB.
-const MAX_TLS_BYTES = 16 * 1024 + 512;
-const MAX_HTTP_BYTES = 8 * 1024;
+const MAX_TLS_BYTES = limit({
+  name: 'proxy.client-hello-bytes',
+  what: 'a ClientHello that is waited for',
+  default: 16 * 1024 + 512,
+  unit: 'bytes',
+  past: 'taken as not TLS',
+});
+const MAX_HTTP_BYTES = limit({
+  name: 'proxy.sniffed-bytes',
+  what: 'first bytes that may yet become HTTP',
+  default: 8 * 1024,
+  unit: 'bytes',
+  past: 'taken as not HTTP',
+});
 
 /** Reads as few bytes as it takes to decide, then pauses the socket and calls `done` (null: close it). */
 export function sniff(

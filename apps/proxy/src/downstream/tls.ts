@@ -3,7 +3,7 @@ import type { ConnectionInfo, TlsFacts } from '../observe/stream-info.ts';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Logger } from '@flotilla/observe';
-import type { Clock } from '@flotilla/runtime';
+import { limit, type Clock } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { createTlsServer } from '@flotilla/sockets/tls';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
@@ -27,7 +27,14 @@ export type HandshakeOutcome =
     }
   | { readonly failure: string };
 
-const DEFAULT_HANDSHAKE_TIMEOUT_MS = 15_000;
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = limit({
+  name: 'proxy.tls-handshake',
+  what: 'time for a TLS handshake',
+  default: 15_000,
+  unit: 'ms',
+  setting: '`transport_socket_connect_timeout`',
+  past: 'the connection is closed',
+});
 
 /** Compiles a filter chain's transport socket; null for plain text. Throws `invalid`, naming the field. */
 export function compileDownstreamTls(

@@ -1,5 +1,5 @@
 import { HeaderList } from '@flotilla/http-codec';
-import { type Clock, FlotillaError, type Random } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type Random, limit } from '@flotilla/runtime';
 import { FrameReader, frameOf } from './frames.ts';
 import { localAddress } from '../http/request-headers.ts';
 import {
@@ -218,4 +218,10 @@ class Call implements UpstreamHandler, GrpcSending {
   }
 }
 
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = limit({
+  name: 'proxy.grpc-message-bytes',
+  what: 'one message of a service that the proxy calls (xDS, access log, rate limit, authorization)',
+  default: 4 * 1024 * 1024,
+  unit: 'bytes',
+  past: 'the call fails with INTERNAL and is made again',
+});

@@ -1,4 +1,5 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
+import { limit } from '@flotilla/runtime';
 import { unpackValid } from '../config/constraints.ts';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from './header-case.ts';
@@ -27,11 +28,41 @@ import { inField, refuse, refuseWhen } from './route/field.ts';
 import type { RouteTable } from './route/route.ts';
 import { refuseUnsupportedManager } from './unsupported.ts';
 
-const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
-const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
+// Envoy has none; an edge without one is held open by half a head.
+const EDGE_HEADERS_TIMEOUT_MS = limit({
+  name: 'proxy.edge-request-headers',
+  what: 'time for the head of a request, from its first byte, where `use_remote_address` says that strangers call',
+  default: 10_000,
+  unit: 'ms',
+  setting: '`request_headers_timeout`',
+  past: '408, and the connection is closed',
+});
+const DEFAULT_IDLE_TIMEOUT_MS = limit({
+  name: 'proxy.idle-connection',
+  what: 'downstream connection without a request (as Envoy)',
+  default: 3_600_000,
+  unit: 'ms',
+  setting: '`common_http_protocol_options.idle_timeout`',
+  past: 'closed',
+});
+const DEFAULT_STREAM_IDLE_TIMEOUT_MS = limit({
+  name: 'proxy.idle-stream',
+  what: 'request without progress (as Envoy)',
+  default: 300_000,
+  unit: 'ms',
+  setting: '`stream_idle_timeout`',
+  past: '408 or a reset, flag SI',
+});
 const DEFAULT_DELAYED_CLOSE_MS = 1_000;
 const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
-const DEFAULT_MAX_REQUEST_HEADERS_KB = 60;
+const DEFAULT_MAX_REQUEST_HEADERS_KB = limit({
+  name: 'proxy.request-headers-kib',
+  what: 'header of one request, in KiB (as Envoy)',
+  default: 60,
+  unit: 'count',
+  setting: '`max_request_headers_kb`',
+  past: '431, and the connection is closed',
+});
 const MAX_REQUEST_HEADERS_KB = 8_192;
 
 /** Compiles an HTTP connection manager. Throws `invalid`, naming the field. */
@@ -132,7 +163,10 @@ function compileSettings(
     idleTimeoutMs: milliseconds(common?.idleTimeout, DEFAULT_IDLE_TIMEOUT_MS),
     streamIdleTimeoutMs: milliseconds(proto.streamIdleTimeout, DEFAULT_STREAM_IDLE_TIMEOUT_MS),
     requestTimeoutMs: milliseconds(proto.requestTimeout, 0),
-    requestHeadersTimeoutMs: milliseconds(proto.requestHeadersTimeout, 0),
+    requestHeadersTimeoutMs: milliseconds(
+      proto.requestHeadersTimeout,
+      proto.useRemoteAddress === true ? EDGE_HEADERS_TIMEOUT_MS : 0,
+    ),
     maxConnectionDurationMs: milliseconds(common?.maxConnectionDuration, 0),
     maxStreamDurationMs: milliseconds(common?.maxStreamDuration, 0),
     delayedCloseTimeoutMs: milliseconds(proto.delayedCloseTimeout, DEFAULT_DELAYED_CLOSE_MS),

@@ -1,6 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Settings } from 'node:http2';
 import type { Http2ProtocolOptions } from '@flotilla/wire/envoy/config/core/v3/protocol_pb.js';
+import { limit } from '@flotilla/runtime';
 import { refuse, refuseWhen } from './route/field.ts';
 
 /** How HTTP/2 is spoken on a connection; for both ends of it. */
@@ -19,11 +20,39 @@ export interface Http2Settings {
  * Envoy's default is 16 MiB, which a thousand clients that do not read would turn into 16 GiB: without an order of the
  * configuration a stream holds at most this much.
  */
-const DEFAULT_STREAM_WINDOW_BYTES = 256 * 1024;
-const DEFAULT_CONNECTION_WINDOW_BYTES = 1024 * 1024;
+const DEFAULT_STREAM_WINDOW_BYTES = limit({
+  name: 'proxy.h2-stream-window',
+  what: 'body of one HTTP/2 stream that is not read yet',
+  default: 256 * 1024,
+  unit: 'bytes',
+  setting: '`initial_stream_window_size`',
+  past: 'the peer has to wait (flow control)',
+});
+const DEFAULT_CONNECTION_WINDOW_BYTES = limit({
+  name: 'proxy.h2-connection-window',
+  what: 'bodies of one HTTP/2 connection that are not read yet',
+  default: 1024 * 1024,
+  unit: 'bytes',
+  setting: '`initial_connection_window_size`',
+  past: 'the peer has to wait (flow control)',
+});
 /** Envoy's default since 1.36. */
-const DEFAULT_MAX_CONCURRENT_STREAMS = 1024;
-const DEFAULT_HEADER_TABLE_BYTES = 4096;
+const DEFAULT_MAX_CONCURRENT_STREAMS = limit({
+  name: 'proxy.h2-streams',
+  what: 'requests at a time on one HTTP/2 connection (as Envoy)',
+  default: 1024,
+  unit: 'count',
+  setting: '`max_concurrent_streams`',
+  past: 'the stream is refused (REFUSED_STREAM)',
+});
+const DEFAULT_HEADER_TABLE_BYTES = limit({
+  name: 'proxy.h2-header-table',
+  what: 'HPACK table of one HTTP/2 connection',
+  default: 4096,
+  unit: 'bytes',
+  setting: '`hpack_table_size`',
+  past: 'entries are evicted',
+});
 
 /**
  * Compiles `Http2ProtocolOptions`. Throws `invalid`, naming the field, for what `node:http2` cannot do. Not read:

@@ -135,6 +135,7 @@ export function retriesFailure(on: RetryOn, failure: AttemptFailure, hasReachedU
   if (failure === 'overflow') return false;
   if (on.refusedStream && failure === 'refused-stream') return true;
   if (on.reset || on.fiveXx || on.gatewayError) return true;
+  if (on.resetIdempotent && failure === 'reset-before-request') return true;
   if (on.resetBeforeRequest && !hasReachedUpstream) return true;
   return on.connectFailure && (failure === 'connect-failure' || failure === 'connect-timeout');
 }

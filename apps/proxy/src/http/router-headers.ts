@@ -105,6 +105,7 @@ function union(a: RetryOn, b: RetryOn): RetryOn {
     gatewayError: a.gatewayError || b.gatewayError,
     reset: a.reset || b.reset,
     resetBeforeRequest: a.resetBeforeRequest || b.resetBeforeRequest,
+    resetIdempotent: a.resetIdempotent || b.resetIdempotent,
     connectFailure: a.connectFailure || b.connectFailure,
     refusedStream: a.refusedStream || b.refusedStream,
     retriable4xx: a.retriable4xx || b.retriable4xx,

@@ -1,5 +1,5 @@
 import { PassThrough, Writable } from 'node:stream';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, fromJson, type JsonObject } from '@bufbuild/protobuf';
@@ -10,7 +10,7 @@ import { AccessLogFilterSchema, AccessLogSchema } from '@flotilla/wire/envoy/con
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { describe, expect, it } from 'vitest';
 import { compileAccessLogs } from './compile-access-logs.ts';
-import { openLogWriters } from './log-writer.ts';
+import { type LogWritersOptions, openLogWriters } from './log-writer.ts';
 import { StatsRegistry } from './stats.ts';
 import { StreamInfo } from './stream-info.ts';
 import { PLAIN_CONNECTION } from './testing-connection.ts';
@@ -30,7 +30,7 @@ function stream(): StreamInfo {
   return info;
 }
 
-function writers(standardOutput: NodeJS.WritableStream, extra: { maxBufferedBytes?: number } = {}) {
+function writers(standardOutput: NodeJS.WritableStream, extra: Partial<LogWritersOptions> = {}) {
   const stats = new StatsRegistry();
   const clock = new FakeClock();
   return { stats, clock, writers: openLogWriters({ clock, logger: silentLogger, stats, standardOutput, ...extra }) };
@@ -110,5 +110,44 @@ describe('access logs', () => {
     await flushed;
     writer.write('fits\n');
     expect(stats.counter('filesystem.write_failed').value).toBe(1);
+  });
+
+  it('counts the lines that a full disk does not take, and goes on when there is room', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'flotilla-log-'));
+    const path = join(directory, 'access.log');
+    await symlink('/dev/full', path);
+    const said: unknown[] = [];
+    const logger = { ...silentLogger, warn: (...words: unknown[]) => void said.push(words) };
+    const { writers: opened, stats } = writers(new PassThrough(), { logger });
+    const writer = opened.open(path);
+    writer.write('one\n');
+    writer.write('two\n');
+    await writer.flush();
+    writer.write('three\n');
+    await writer.flush();
+    expect(stats.counter('filesystem.write_failed').value).toBe(3);
+    await rm(path);
+    writer.write('four\n');
+    await opened.close();
+    expect(await readFile(path, 'utf8')).toMatch(/^\(3 lines of this log are missing, .*: the disk is full\)\nfour\n$/);
+    expect(said).toEqual([
+      ['access log lines are lost', { path, why: 'the disk is full' }],
+      ['access log lines were lost, and are written again', { path, lost: 3 }],
+    ]);
+    await rm(directory, { recursive: true });
+  });
+
+  it('rotates its files', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'flotilla-log-'));
+    const { writers: opened } = writers(new PassThrough(), { bounds: { maxBytes: 10, maxFiles: 2 } });
+    const writer = opened.open(join(directory, 'access.log'));
+    for (const word of ['first\n', 'second\n', 'third\n']) {
+      writer.write(word);
+      await writer.flush();
+    }
+    await opened.close();
+    expect((await readdir(directory)).sort()).toEqual(['access.log', 'access.log.1']);
+    expect(await readFile(join(directory, 'access.log'), 'utf8')).toBe('third\n');
+    await rm(directory, { recursive: true });
   });
 });

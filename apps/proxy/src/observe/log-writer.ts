@@ -1,5 +1,5 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
 import { FlotillaError, type Clock } from '@flotilla/runtime';
+import { countLines, DEFAULT_LOG_BOUNDS, type LogBounds, openRotatingFile, reasonOf } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import { standardError, standardOutput } from '@flotilla/sockets/standard-streams';
 import type { Counter, Gauge, StatsRegistry } from './stats.ts';
@@ -25,13 +25,18 @@ export interface LogWritersOptions {
   readonly flushIntervalMs?: number;
   /** Bytes gathered or under way at most; what comes on top is dropped and counted. */
   readonly maxBufferedBytes?: number;
+  /** How much of each file is kept. */
+  readonly bounds?: LogBounds;
   readonly standardOutput?: NodeJS.WritableStream;
   readonly standardError?: NodeJS.WritableStream;
 }
 
 const FLUSH_AT_BYTES = 64 * 1024;
 
-/** Opens the access-log files of one process. A disk that is slow or full costs log lines, never a request. */
+/**
+ * Opens the access-log files of one process, which rotate. A disk that is slow, full or gone costs log lines, never a
+ * request; lines that are lost are counted (`filesystem.write_failed`), and told when the log goes on.
+ */
 export function openLogWriters(options: LogWritersOptions): LogWriters {
   const writers = new Map<string, BufferedWriter>();
   const counters: WriterStats = {
@@ -44,7 +49,7 @@ export function openLogWriters(options: LogWritersOptions): LogWriters {
       if (path === '') throw new FlotillaError('invalid', 'an access log needs a path');
       const known = writers.get(path);
       if (known !== undefined) return known;
-      const writer = new BufferedWriter(() => streamOf(path, options), options, counters, path);
+      const writer = new BufferedWriter(path, options, counters);
       writers.set(path, writer);
       return writer;
     },
@@ -60,36 +65,43 @@ interface WriterStats {
   readonly buffered: Gauge;
 }
 
+/** Where gathered lines go, one chunk after another. */
+interface Sink {
+  /** `done` is told how many of the lines were lost, and why when some were. */
+  write(chunk: string, done: (lostLines: number, why: string) => void): void;
+  close(): Promise<void>;
+}
+
 class BufferedWriter implements LogWriter {
-  readonly #open: () => NodeJS.WritableStream;
+  readonly #path: string;
   readonly #options: LogWritersOptions;
   readonly #stats: WriterStats;
-  readonly #path: string;
   readonly #maxBufferedBytes: number;
   readonly #flushIntervalMs: number;
-  #stream: NodeJS.WritableStream | null = null;
+  #sink: Sink | null = null;
   #pending = '';
   #underWayBytes = 0;
   #isScheduled = false;
-  #hasFailed = false;
+  #isBusy = false;
+  /** Lost since lines were last written. */
+  #lost = 0;
   #idle: (() => void)[] = [];
 
-  constructor(open: () => NodeJS.WritableStream, options: LogWritersOptions, stats: WriterStats, path: string) {
-    this.#open = open;
+  constructor(path: string, options: LogWritersOptions, stats: WriterStats) {
+    this.#path = path;
     this.#options = options;
     this.#stats = stats;
-    this.#path = path;
     this.#maxBufferedBytes = options.maxBufferedBytes ?? 4 * 1024 * 1024;
     this.#flushIntervalMs = options.flushIntervalMs ?? 100;
   }
 
   write(line: string): void {
     if (this.#pending.length + this.#underWayBytes + line.length > this.#maxBufferedBytes) {
-      this.#stats.dropped.value += 1;
+      this.#lose(1, 'nobody takes it');
       return;
     }
     this.#pending += line;
-    if (this.#pending.length >= FLUSH_AT_BYTES) this.#send();
+    if (this.#pending.length >= FLUSH_AT_BYTES && !this.#isBusy) this.#send();
     else if (!this.#isScheduled) {
       this.#isScheduled = true;
       this.#options.clock.after(this.#flushIntervalMs, () => {
@@ -100,63 +112,89 @@ class BufferedWriter implements LogWriter {
   }
 
   async flush(): Promise<void> {
-    this.#send();
-    if (this.#underWayBytes > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    for (;;) {
+      this.#send();
+      if (!this.#isBusy) return;
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
   }
 
   async close(): Promise<void> {
     await this.flush();
-    const stream = this.#stream;
-    if (stream !== null && isFile(stream)) await new Promise<void>((resolve) => stream.end(() => resolve()));
+    await this.#sink?.close();
   }
 
   #send(): void {
-    if (this.#pending === '') return;
+    if (this.#pending === '' || this.#isBusy) return;
     const chunk = this.#pending;
     this.#pending = '';
-    const stream = this.#target();
-    this.#underWayBytes += chunk.length;
+    this.#isBusy = true;
+    this.#underWayBytes = chunk.length;
     this.#stats.buffered.value += chunk.length;
-    stream.write(chunk, (error) => {
-      this.#underWayBytes -= chunk.length;
+    this.#sink ??= openSink(this.#path, this.#options);
+    this.#sink.write(chunk, (lostLines, why) => {
+      this.#isBusy = false;
+      this.#underWayBytes = 0;
       this.#stats.buffered.value -= chunk.length;
-      if (error) this.#fail(error);
-      else this.#stats.written.value += 1;
-      if (this.#underWayBytes > 0) return;
-      const waiting = this.#idle;
-      this.#idle = [];
-      for (const resolve of waiting) resolve();
+      if (lostLines > 0) this.#lose(lostLines, why);
+      else this.#took();
+      for (const resolve of this.#idle.splice(0)) resolve();
+      // What came meanwhile, and whose time has come.
+      if (!this.#isScheduled) this.#send();
     });
   }
 
-  #target(): NodeJS.WritableStream {
-    if (this.#stream === null) {
-      this.#stream = this.#open();
-      if (isFile(this.#stream)) {
-        this.#stream.on('error', (error) => {
-          this.#fail(error);
-          // The next write opens the file again: the disk may have room by then.
-          this.#stream = null;
-        });
-      }
-    }
-    return this.#stream;
+  #took(): void {
+    this.#stats.written.value += 1;
+    if (this.#lost === 0) return;
+    this.#options.logger.warn('access log lines were lost, and are written again', {
+      path: this.#path,
+      lost: this.#lost,
+    });
+    this.#lost = 0;
   }
 
-  #fail(error: Error): void {
-    this.#stats.dropped.value += 1;
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
-    this.#options.logger.warn('access log lines are lost', { path: this.#path, error });
+  /** Told once, until lines are written again. */
+  #lose(lines: number, why: string): void {
+    this.#stats.dropped.value += lines;
+    if (this.#lost === 0) this.#options.logger.warn('access log lines are lost', { path: this.#path, why });
+    this.#lost += lines;
   }
 }
 
-function streamOf(path: string, options: LogWritersOptions): NodeJS.WritableStream {
-  if (path === '/dev/stdout') return options.standardOutput ?? standardOutput();
-  if (path === '/dev/stderr') return options.standardError ?? standardError();
-  return createWriteStream(path, { flags: 'a' });
+function openSink(path: string, options: LogWritersOptions): Sink {
+  if (path === '/dev/stdout') return streamSink(options.standardOutput ?? standardOutput());
+  if (path === '/dev/stderr') return streamSink(options.standardError ?? standardError());
+  return fileSink(path, options);
 }
 
-function isFile(stream: NodeJS.WritableStream): stream is WriteStream {
-  return 'path' in stream && 'bytesWritten' in stream;
+function streamSink(stream: NodeJS.WritableStream): Sink {
+  // Each write tells its own; without a listener the process would end.
+  stream.on('error', () => undefined);
+  return {
+    write(chunk, done) {
+      stream.write(chunk, (error) => {
+        if (error) done(countLines(Buffer.from(chunk)), reasonOf(error));
+        else done(0, '');
+      });
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function fileSink(path: string, { clock, bounds = DEFAULT_LOG_BOUNDS }: LogWritersOptions): Sink {
+  let [lost, reason] = [0, ''];
+  const onLost = (lines: number, why: string): void => {
+    lost += lines;
+    reason = why;
+  };
+  const file = openRotatingFile({ path, clock, ...bounds, onLost });
+  return {
+    write(chunk, done) {
+      lost = 0;
+      file.write(chunk);
+      void file.flush().then(() => done(lost, reason));
+    },
+    close: () => file.close(),
+  };
 }

@@ -59,6 +59,8 @@ export interface StatsOptions {
  */
 export class StatsRegistry {
   readonly #metrics = new Map<string, RegisteredMetric>();
+  /** What is to be forgotten, in one walk through all metrics: clusters go many at a time. */
+  readonly #removed = new Set<string>();
   readonly #options: StatsOptions;
 
   constructor(options: StatsOptions = {}) {
@@ -77,15 +79,32 @@ export class StatsRegistry {
     return this.#obtain(name, labels, Histogram, () => new Histogram(this.#options.boundsOf?.(name) ?? bounds));
   }
 
+  /** Forgets all whose name begins so; the prefix ends with a full stop. */
   removePrefix(prefix: string): void {
-    for (const key of this.#metrics.keys()) if (key.startsWith(prefix)) this.#metrics.delete(key);
+    this.#removed.add(prefix);
+    if (this.#removed.size === 1) queueMicrotask(() => this.#sweep());
+  }
+
+  #sweep(): void {
+    if (this.#removed.size === 0) return;
+    for (const key of this.#metrics.keys()) {
+      for (let dot = key.indexOf('.'); dot !== -1; dot = key.indexOf('.', dot + 1)) {
+        if (this.#removed.has(key.slice(0, dot + 1))) {
+          this.#metrics.delete(key);
+          break;
+        }
+      }
+    }
+    this.#removed.clear();
   }
 
   all(): IterableIterator<RegisteredMetric> {
+    this.#sweep();
     return this.#metrics.values();
   }
 
   #obtain<M extends Metric>(name: string, labels: Labels, type: new (...args: never[]) => M, create: () => M): M {
+    this.#sweep();
     const key = labelKey(name, labels);
     const known = this.#metrics.get(key)?.metric;
     if (known instanceof type) return known;

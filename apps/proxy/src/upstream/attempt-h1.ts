@@ -9,19 +9,25 @@ import {
   serializeRequestHead,
   upgradeFields,
 } from '@flotilla/http-codec';
+import { limit } from '@flotilla/runtime';
 import { wantsTunnel } from '../http/tunnel.ts';
 import type { ConnectionH1 } from './connection-h1.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
 import { noteConnection } from './dial.ts';
+import { isIdempotent } from './idempotent.ts';
 
 /** Up to here head and body, or a chunk and its framing, are copied into one buffer: cheaper than several writes. */
 const MAX_JOINED_BYTES = 16_384;
 /** What `write` takes before the connection is there without asking the caller to wait. */
-const MAX_BUFFERED_BYTES = 65_536;
-/** Methods that may be sent again when it is not known whether the server saw them (RFC 9110, section 9.2.2). */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+const MAX_BUFFERED_BYTES = limit({
+  name: 'proxy.h1-waiting-body-bytes',
+  what: 'request body that waits for an HTTP/1.1 connection',
+  default: 65_536,
+  unit: 'bytes',
+  past: 'the client is paused',
+});
 
 /**
  * One HTTP/1.1 request on its way through a pool.
@@ -51,7 +57,6 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
   #bodyBytes = 0;
   #hasEnded: boolean;
   #trailers: HeaderList | null = null;
-  #isReused = false;
   #hasResponseEnded = false;
 
   constructor(pool: PoolH1, request: UpstreamRequest, handler: UpstreamHandler) {
@@ -71,7 +76,6 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
     const { request } = this;
     this.#connection = connection;
     connection.start(this);
-    this.#isReused = connection.isReused;
     const { info } = request;
     if (info !== null) {
       noteConnection(info, connection.facts);
@@ -179,11 +183,9 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
 
   /** The connection broke under the request. */
   connectionDied(detail: string): void {
-    const isUnread =
-      !this.hasResponseBytes &&
-      this.#isReused &&
-      (IDEMPOTENT.has(this.request.method) || (this.#head !== null && this.#bodyBytes === 0));
-    this.fail(isUnread ? 'reset-before-request' : 'reset', detail);
+    const isUnsent = this.#head !== null && this.#bodyBytes === 0;
+    const mayBeSentAgain = !this.hasResponseBytes && (isUnsent || isIdempotent(this.request.method));
+    this.fail(mayBeSentAgain ? 'reset-before-request' : 'reset', detail);
   }
 
   /** Ends the attempt with a failure. */

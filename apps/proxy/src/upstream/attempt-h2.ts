@@ -1,5 +1,6 @@
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { HeaderList } from '@flotilla/http-codec';
+import { limit } from '@flotilla/runtime';
 import { addFields, headerListOf } from '../http/http2-fields.ts';
 import { letGo } from '../http/http2-stream.ts';
 import { wantsTunnel } from '../http/tunnel.ts';
@@ -8,12 +9,19 @@ import type { PooledAttempt } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
 import { noteConnection } from './dial.ts';
+import { isIdempotent } from './idempotent.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_REFUSED_STREAM } =
   constants;
 
 /** What `write` takes before the connection is there without asking the caller to wait. */
-const MAX_BUFFERED_BYTES = 65_536;
+const MAX_BUFFERED_BYTES = limit({
+  name: 'proxy.h2-waiting-body-bytes',
+  what: 'request body that waits for an HTTP/2 connection',
+  default: 65_536,
+  unit: 'bytes',
+  past: 'the client is paused',
+});
 
 /**
  * One request on its way through an HTTP/2 pool.
@@ -218,7 +226,10 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     }
     const code = stream.rstCode ?? NGHTTP2_NO_ERROR;
     const isBroken = this.#connection?.isBroken === true;
-    if (isBroken && code !== NGHTTP2_REFUSED_STREAM) return this.fail('reset', 'connection termination');
+    if (isBroken && code !== NGHTTP2_REFUSED_STREAM) {
+      const mayBeSentAgain = !this.#hasHead && isIdempotent(this.request.method);
+      return this.fail(mayBeSentAgain ? 'reset-before-request' : 'reset', 'connection termination');
+    }
     const { stats } = this.#pool;
     if (code === NGHTTP2_REFUSED_STREAM) this.fail('refused-stream', '');
     else if (code === NGHTTP2_PROTOCOL_ERROR) {

@@ -1,3 +1,4 @@
+import { limit } from '@flotilla/runtime';
 import type { Gauge, StatsRegistry } from '../observe/stats.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
 import type { RoutingPriority } from './upstream.ts';
@@ -16,10 +17,38 @@ export interface CircuitBreakerSettings {
 
 /** Envoy's defaults. */
 export const DEFAULT_CIRCUIT_BREAKER: CircuitBreakerSettings = {
-  maxConnections: 1024,
-  maxPendingRequests: 1024,
-  maxRequests: 1024,
-  maxRetries: 3,
+  maxConnections: limit({
+    name: 'proxy.cluster-connections',
+    what: 'connections to one cluster (as Envoy)',
+    default: 1024,
+    unit: 'count',
+    setting: '`circuit_breakers`',
+    past: '503, flag UO',
+  }),
+  maxPendingRequests: limit({
+    name: 'proxy.cluster-pending',
+    what: 'requests that wait for a connection to one cluster (as Envoy)',
+    default: 1024,
+    unit: 'count',
+    setting: '`circuit_breakers`',
+    past: '503, flag UO',
+  }),
+  maxRequests: limit({
+    name: 'proxy.cluster-requests',
+    what: 'requests at a time to one cluster (as Envoy)',
+    default: 1024,
+    unit: 'count',
+    setting: '`circuit_breakers`',
+    past: '503, flag UO',
+  }),
+  maxRetries: limit({
+    name: 'proxy.cluster-retries',
+    what: 'retries at a time to one cluster (as Envoy)',
+    default: 3,
+    unit: 'count',
+    setting: '`circuit_breakers`',
+    past: 'not retried, flag UO',
+  }),
   retryBudget: null,
   showsRemaining: false,
 };

@@ -28,8 +28,6 @@ export interface OpenClusterManager extends ClusterManager {
   /** Sets the hosts of every EDS cluster of that name, now and when one is added later. Throws `invalid`. */
   applyEndpoints(assignment: ClusterLoadAssignment): void;
   remove(name: string): void;
-  /** EDS names that are needed, by cluster. */
-  edsNames(): ReadonlyMap<string, string>;
   /** Hosts are known (EDS arrived, DNS answered). */
   isWarm(name: string): boolean;
   /** Calls back when a cluster becomes warm. Returns the function that ends it. */
@@ -50,6 +48,8 @@ interface Entry {
 export function openClusterManager(options: ClusterManagerOptions): OpenClusterManager {
   const entries = new Map<string, Entry>();
   const assignments = new Map<string, ClusterLoadAssignment>();
+  /** Clusters by the name that their endpoints have in EDS. */
+  const byEdsName = new Map<string, Set<Entry>>();
   const warmListeners = new Set<(name: string) => void>();
   const tools = { lookup: options.lookup ?? systemLookup, clock: options.clock, random: options.random };
 
@@ -102,18 +102,24 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
   /** Forgets the endpoints of a cluster that is gone, unless another cluster has them too. */
   function forgetEndpoints({ cluster }: Entry): void {
     const { discovery } = cluster.settings;
-    if (discovery.kind !== 'eds') return;
-    const isUsed = [...edsNames().values()].includes(discovery.serviceName);
-    if (!isUsed) assignments.delete(discovery.serviceName);
+    if (discovery.kind === 'eds' && !byEdsName.has(discovery.serviceName)) assignments.delete(discovery.serviceName);
   }
 
-  function edsNames(): Map<string, string> {
-    const names = new Map<string, string>();
-    for (const [name, { cluster }] of entries) {
-      const { discovery } = cluster.settings;
-      if (discovery.kind === 'eds') names.set(name, discovery.serviceName);
-    }
-    return names;
+  function add(entry: Entry): void {
+    entries.set(entry.cluster.name, entry);
+    const { discovery } = entry.cluster.settings;
+    if (discovery.kind !== 'eds') return;
+    const users = byEdsName.get(discovery.serviceName);
+    if (users === undefined) byEdsName.set(discovery.serviceName, new Set([entry]));
+    else users.add(entry);
+  }
+
+  function dropEdsName(entry: Entry): void {
+    const { discovery } = entry.cluster.settings;
+    if (discovery.kind !== 'eds') return;
+    const users = byEdsName.get(discovery.serviceName);
+    users?.delete(entry);
+    if (users?.size === 0) byEdsName.delete(discovery.serviceName);
   }
 
   function checkEndpoints(assignment: ClusterLoadAssignment): void {
@@ -135,28 +141,26 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
       const { discovery } = entry.cluster.settings;
       const assignment = discovery.kind === 'eds' ? assignments.get(discovery.serviceName) : undefined;
       if (assignment !== undefined) feed(entry, assignment);
-      entries.set(proto.name, entry);
+      add(entry);
       if (known === undefined) return;
+      dropEdsName(known);
       stop(known);
       forgetEndpoints(known);
     },
     applyEndpoints(assignment) {
       checkEndpoints(assignment);
       assignments.set(assignment.clusterName, assignment);
-      for (const entry of entries.values()) {
-        const { discovery } = entry.cluster.settings;
-        if (discovery.kind === 'eds' && discovery.serviceName === assignment.clusterName) feed(entry, assignment);
-      }
+      for (const entry of byEdsName.get(assignment.clusterName) ?? []) feed(entry, assignment);
     },
     remove(name) {
       const entry = entries.get(name);
       if (entry === undefined) return;
       entries.delete(name);
+      dropEdsName(entry);
       stop(entry);
       options.stats.removePrefix(clusterStatPrefix(entry.cluster.settings.statName));
       forgetEndpoints(entry);
     },
-    edsNames,
     isWarm: (name) => entries.get(name)?.isWarm ?? false,
     onWarm(listener) {
       warmListeners.add(listener);
@@ -169,6 +173,7 @@ export function openClusterManager(options: ClusterManagerOptions): OpenClusterM
         entry.cluster.destroy();
       }
       entries.clear();
+      byEdsName.clear();
     },
   };
 }

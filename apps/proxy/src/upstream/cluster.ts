@@ -38,6 +38,12 @@ import type {
   UpstreamStream,
 } from './upstream.ts';
 
+/**
+ * A retry looks this many times longer than it is told to for a host that was not tried yet. A host that fails at once has
+ * no requests in flight, so the least-request balancer would come back to it, and so would the retry.
+ */
+const MORE_ATTEMPTS = 20;
+
 /** What every cluster of a proxy uses. */
 export interface ClusterTools {
   readonly secrets: SecretStore;
@@ -297,7 +303,8 @@ export class Cluster implements UpstreamCluster {
     const excluded = avoidPrioritiesOf === null ? null : this.#endpoints.prioritiesOf(avoidPrioritiesOf);
     let host = this.#endpoints.pick(random, hash, excluded, metadataMatch);
     if (avoid === null) return host;
-    for (let attempt = 1; attempt < avoidAttempts && host !== null && avoid.has(host); attempt++) {
+    const attempts = avoidAttempts > 1 ? avoidAttempts * MORE_ATTEMPTS : 1;
+    for (let attempt = 1; attempt < attempts && host !== null && avoid.has(host); attempt++) {
       // The same hash would give the same host again.
       host = this.#endpoints.pick(random, null, excluded, metadataMatch);
     }

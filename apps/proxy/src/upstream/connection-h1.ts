@@ -65,10 +65,6 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
     socket.resume();
   }
 
-  get isReused(): boolean {
-    return this.requests > 1;
-  }
-
   /** The peer has gone, or said so. */
   get isDead(): boolean {
     return this.#isClosed || this.socket.destroyed || this.socket.readableEnded;
@@ -193,6 +189,7 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
 
   #onFin(): void {
     if (this.#attempt === null) {
+      this.#pool.endedIdle(this);
       this.socket.destroy();
       return;
     }

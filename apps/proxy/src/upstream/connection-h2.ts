@@ -1,5 +1,6 @@
 import type { ClientHttp2Stream, ClientSessionOptions, OutgoingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
+import { limit } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { type ClientSession, connectHttp2, KeepAlivePing, openHttp2Stream } from '@flotilla/sockets/http2';
 import type { Http2Settings } from '../http/http2-settings.ts';
@@ -8,7 +9,13 @@ import type { PoolH2 } from './pool-h2.ts';
 import type { ConnectionFacts } from './dial.ts';
 
 /** Mebibytes of the whole connection's streams; more than their windows hold. */
-const MAX_SESSION_MEMORY_MIB = 64;
+const MAX_SESSION_MEMORY_MIB = limit({
+  name: 'proxy.h2-upstream-memory',
+  what: 'memory of one upstream HTTP/2 connection, in MiB',
+  default: 64,
+  unit: 'count',
+  past: 'new streams are refused',
+});
 
 /**
  * One HTTP/2 connection to a host. `node:http2` owns the socket.

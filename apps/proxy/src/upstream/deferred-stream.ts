@@ -1,8 +1,15 @@
 import type { HeaderList } from '@flotilla/http-codec';
+import { limit } from '@flotilla/runtime';
 import type { UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
 
 /** What is taken without asking the caller to wait. */
-const MAX_BUFFERED_BYTES = 65_536;
+const MAX_BUFFERED_BYTES = limit({
+  name: 'proxy.deferred-body-bytes',
+  what: 'request body that waits until its pool is known',
+  default: 65_536,
+  unit: 'bytes',
+  past: 'the client is paused',
+});
 
 /** A request that waits until it is known which pool carries it; afterwards it passes everything on to that one. */
 export class DeferredStream implements UpstreamStream {

@@ -1,12 +1,20 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { DnsCacheConfig } from '@flotilla/wire/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
+import { limit } from '@flotilla/runtime';
 import { refuse, refuseWhen } from '../http/route/field.ts';
 import { addressFamilyOf, checkDnsResolver } from './dns-settings.ts';
 import type { DynamicHostSettings } from './dynamic-hosts.ts';
 
 const DEFAULT_REFRESH_MS = 60_000;
 const DEFAULT_HOST_TTL_MS = 300_000;
-const DEFAULT_MAX_HOSTS = 1_024;
+const DEFAULT_MAX_HOSTS = limit({
+  name: 'proxy.dns-cache-hosts',
+  what: 'names in one DNS cache',
+  default: 1_024,
+  unit: 'count',
+  setting: '`dns_cache_config.max_hosts`',
+  past: 'a request for a further name fails (503, DF)',
+});
 /** A failed look-up is remembered for so long (Envoy's default of `dns_failure_refresh_rate` there). */
 const MIN_REFRESH_MS = 5_000;
 

@@ -1,5 +1,5 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
-import type { Random } from '@flotilla/runtime';
+import { limit, type Random } from '@flotilla/runtime';
 import {
   leastRequest,
   leastRequestWeight,
@@ -200,8 +200,21 @@ function isWeighted(
 }
 
 const DEFAULT_MIN_RING_SIZE = 1024;
-const MAX_RING_SIZE = 8 * 1024 * 1024;
-const MAX_MAGLEV_TABLE_SIZE = 5_000_011;
+const MAX_RING_SIZE = limit({
+  name: 'proxy.ring-size',
+  what: 'entries of a hash ring (as Envoy)',
+  default: 8 * 1024 * 1024,
+  unit: 'count',
+  setting: '`ring_hash_lb_config.maximum_ring_size`',
+  past: 'the cluster is refused',
+});
+const MAX_MAGLEV_TABLE_SIZE = limit({
+  name: 'proxy.maglev-table',
+  what: 'entries of a Maglev table (as Envoy)',
+  default: 5_000_011,
+  unit: 'count',
+  past: 'the cluster is refused',
+});
 
 function refuseHashing({ commonLbConfig }: Cluster): void {
   const factor = commonLbConfig?.consistentHashingLbConfig?.hashBalanceFactor;

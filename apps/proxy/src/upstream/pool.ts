@@ -69,6 +69,16 @@ export interface PooledConnection {
   close(): void;
 }
 
+/**
+ * Its peer may have ended a connection that was idle for this long, milliseconds, before a request is sent on it: the
+ * end may be here already, unread.
+ */
+const UNWATCHED_IDLE_MS = 50;
+/** A host that ends connections that were idle for this long or longer, milliseconds, does it by a rule of its own. */
+const SHORTEST_IDLE_RULE_MS = 500;
+/** Of a host's own idle time-out: later than this nothing is sent, as it might meet the end half-way. */
+const SAFE_PART = 0.5;
+
 /** A request that waits for a connection. */
 interface Waiting<A> {
   readonly attempt: A;
@@ -93,6 +103,12 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   readonly #dials = new Set<{ abort(): boolean }>();
   /** In the order in which they came. */
   #pending: Waiting<A>[] = [];
+  /** Each has a connection to itself that is looked at first. */
+  readonly #looking = new Set<A>();
+  /** The host was not seen yet to leave a connection open after an answer, or has ended one without saying so. */
+  #mayEndUnannounced = true;
+  /** After how long the host was seen to end an idle connection. */
+  #idleLimitMs = Number.POSITIVE_INFINITY;
   #idleTimer: Timer | null = null;
   #isDraining = false;
 
@@ -118,21 +134,12 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     const attempt = this.createAttempt(request, handler);
     this.host.activeRequests += 1;
     const connection = this.#takeReady();
-    if (connection !== null) {
-      if (this.#breaker.requests.isFull) this.#overflow(attempt, 'requests');
-      else this.#attach(connection, attempt);
-      if (connection.hasRoom) this.#makeReady(connection);
-      return attempt;
-    }
-    if (!this.#breaker.pending.tryAcquire()) {
-      this.stats.upstream_rq_pending_overflow.value += 1;
-      this.#overflow(attempt, 'pending');
-      return attempt;
-    }
-    this.stats.upstream_rq_pending_total.value += 1;
-    this.stats.upstream_rq_pending_active.value += 1;
-    this.#pending.push({ attempt, sinceMs: this.clock.monotonicMs() });
-    this.#connectForPending();
+    if (connection === null) this.#enqueue(attempt);
+    else if (this.#isAboutToEnd(connection)) {
+      connection.close();
+      this.#enqueue(attempt);
+    } else if (this.#mayHaveEnded(connection)) this.#lookFirst(connection, attempt);
+    else this.#start(connection, attempt);
     return attempt;
   }
 
@@ -155,10 +162,12 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
 
   /** An attempt was given up while it waited. */
   cancel(attempt: A): void {
-    const index = this.#pending.findIndex((waiting) => waiting.attempt === attempt);
-    if (index === -1) return;
-    this.#pending.splice(index, 1);
-    this.#leftQueue();
+    if (!this.#looking.delete(attempt)) {
+      const index = this.#pending.findIndex((waiting) => waiting.attempt === attempt);
+      if (index === -1) return;
+      this.#pending.splice(index, 1);
+      this.#leftQueue();
+    }
     this.host.activeRequests -= 1;
     this.stats.upstream_rq_cancelled.value += 1;
   }
@@ -168,6 +177,13 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     // A new connection serves whoever waits for it, even when the host has gone meanwhile.
     const isNew = connection.requests === 0 && !connection.isDead;
     const mayContinue = this.#mayContinue(connection);
+    if (connection.isIdle) connection.idleSinceMs = this.clock.monotonicMs();
+    if (mayContinue && this.#pending.length > 0 && this.#mayHaveEnded(connection)) {
+      const next = this.#pending.shift();
+      this.#leftQueue();
+      if (next !== undefined) this.#lookFirst(connection, next.attempt);
+      return;
+    }
     if (isNew || mayContinue) this.#servePending(connection);
     if (!connection.isIdle && !connection.hasRoom) return;
     if (!mayContinue || !this.#mayContinue(connection)) {
@@ -177,9 +193,14 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     }
     if (!connection.hasRoom) return;
     this.#makeReady(connection);
-    if (!connection.isIdle) return;
-    connection.idleSinceMs = this.clock.monotonicMs();
-    if (this.#idleTimer === null) this.#armIdleTimer(this.settings.idleTimeoutMs);
+    if (connection.isIdle && this.#idleTimer === null) this.#armIdleTimer(this.settings.idleTimeoutMs);
+  }
+
+  /** The peer ended a connection that carried no request, and no answer on it had said so. */
+  endedIdle(connection: C): void {
+    const idleMs = this.#idleMs(connection);
+    if (idleMs < UNWATCHED_IDLE_MS) this.#mayEndUnannounced = true;
+    else if (idleMs >= SHORTEST_IDLE_RULE_MS) this.#idleLimitMs = Math.min(this.#idleLimitMs, idleMs);
   }
 
   /** A connection is gone. */
@@ -215,7 +236,62 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     }
     this.#dials.clear();
     for (const connection of this.#connections) connection.socket.destroy();
+    for (const attempt of this.#looking) {
+      this.host.activeRequests -= 1;
+      attempt.fail('connect-failure', 'cluster closed');
+    }
+    this.#looking.clear();
     this.#failPending('cluster closed');
+  }
+
+  #start(connection: C, attempt: A): void {
+    if (this.#breaker.requests.isFull) this.#overflow(attempt, 'requests');
+    else this.#attach(connection, attempt);
+    if (connection.hasRoom) this.#makeReady(connection);
+  }
+
+  #enqueue(attempt: A): void {
+    if (!this.#breaker.pending.tryAcquire()) {
+      this.stats.upstream_rq_pending_overflow.value += 1;
+      this.#overflow(attempt, 'pending');
+      return;
+    }
+    this.stats.upstream_rq_pending_total.value += 1;
+    this.stats.upstream_rq_pending_active.value += 1;
+    this.#pending.push({ attempt, sinceMs: this.clock.monotonicMs() });
+    this.#connectForPending();
+  }
+
+  #mayHaveEnded(connection: C): boolean {
+    if (!connection.isIdle || connection.requests === 0) return false;
+    return this.#mayEndUnannounced || this.#idleMs(connection) >= UNWATCHED_IDLE_MS;
+  }
+
+  #isAboutToEnd(connection: C): boolean {
+    if (this.#idleLimitMs === Number.POSITIVE_INFINITY || !connection.isIdle) return false;
+    const idleMs = this.#idleMs(connection);
+    return idleMs > this.#idleLimitMs * SAFE_PART && idleMs <= this.#idleLimitMs;
+  }
+
+  #idleMs(connection: C): number {
+    return this.clock.monotonicMs() - connection.idleSinceMs;
+  }
+
+  #lookFirst(connection: C, attempt: A): void {
+    this.#looking.add(attempt);
+    afterOneTurn(() => {
+      const isWanted = this.#looking.delete(attempt);
+      if (!connection.isDead) {
+        this.#mayEndUnannounced = false;
+        // It outlived what looked like a rule.
+        if (this.#idleMs(connection) > this.#idleLimitMs) this.#idleLimitMs = Number.POSITIVE_INFINITY;
+      }
+      if (!this.#mayContinue(connection)) {
+        connection.close();
+        if (isWanted) this.#enqueue(attempt);
+      } else if (isWanted) this.#start(connection, attempt);
+      else this.#makeReady(connection);
+    });
   }
 
   #takeReady(): C | null {
@@ -374,4 +450,12 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
     }
     if (oldestMs !== Number.POSITIVE_INFINITY) this.#armIdleTimer(Math.max(1, oldestMs + idleTimeoutMs - nowMs));
   }
+}
+
+/**
+ * Calls back when whatever the kernel has of any socket has been read: events of one turn of the loop come in any order,
+ * so the end of a connection would else be heard after a request was sent on it.
+ */
+function afterOneTurn(callback: () => void): void {
+  setImmediate(() => setImmediate(callback));
 }

@@ -138,7 +138,7 @@ export type RoutingPriority = 'default' | 'high';
 export type UpstreamFailure =
   | 'connect-failure'
   | 'connect-timeout'
-  /** The connection ended before any byte of the request was taken from us, or a reused connection died unread. */
+  /** The connection ended without a byte of an answer, and the request may be sent again: by its method, or it went nowhere. */
   | 'reset-before-request'
   | 'reset'
   /** The upstream reset this request's stream alone (HTTP/2). */

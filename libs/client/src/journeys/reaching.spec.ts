@@ -159,6 +159,12 @@ describe('what goes wrong is said with what to do', () => {
       { code: 'invalid', message: expect.stringContaining('no PEM block') },
       /--ca-roots/,
     ],
+    [
+      'a token over the network without TLS',
+      async () => connectMesh({ api: 'http://10.0.0.1:9901', token: 'secret' }),
+      { code: 'invalid', message: expect.stringContaining('without TLS') },
+      /--allow-plaintext/,
+    ],
     ['no URL', async () => connectMesh({ api: 'ftp://x' }), { code: 'invalid' }, /http:\/\/host:port/],
   ])('%s', async (_, action, expected, hint) => {
     const error: unknown = await action().then(

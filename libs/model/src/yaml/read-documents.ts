@@ -1,6 +1,7 @@
 import { Composer, Lexer, LineCounter, Parser } from 'yaml';
 import type { CST, Document, YAMLError } from 'yaml';
 import type { JsonValue } from '@bufbuild/protobuf';
+import { limit } from '@flotilla/runtime';
 import { FAULT_CODES } from '../decode/fault.ts';
 import type { Finding, Locator } from '../finding.ts';
 import type { Origin } from '../resource-key.ts';
@@ -17,7 +18,29 @@ export interface YamlLimits {
   readonly maxNodes: number;
 }
 
-export const DEFAULT_YAML_LIMITS: YamlLimits = { maxBytes: 4 << 20, maxDepth: 64, maxNodes: 200_000 };
+export const DEFAULT_YAML_LIMITS: YamlLimits = {
+  maxBytes: limit({
+    name: 'files.text-bytes',
+    what: 'one text of YAML or JSON, from a file or a call',
+    default: 4 << 20,
+    unit: 'bytes',
+    past: 'refused whole',
+  }),
+  maxDepth: limit({
+    name: 'files.depth',
+    what: 'nesting of one document',
+    default: 64,
+    unit: 'levels',
+    past: 'the document is refused',
+  }),
+  maxNodes: limit({
+    name: 'files.nodes',
+    what: 'values of one text, with what aliases repeat',
+    default: 200_000,
+    unit: 'count',
+    past: 'refused whole',
+  }),
+};
 
 /** One document of a text: its value as JSON, and where each field of it stands. */
 export interface SourceDocument extends Locator {
@@ -70,7 +93,13 @@ export function readDocuments(text: string, source: string, limits: YamlLimits =
 }
 
 // The first few faults explain the others.
-const MAX_SYNTAX_FAULTS = 10;
+const MAX_SYNTAX_FAULTS = limit({
+  name: 'files.syntax-faults',
+  what: 'syntax faults told of one text',
+  default: 10,
+  unit: 'count',
+  past: 'the rest is not told: the first few explain the others',
+});
 
 interface ParsedText {
   readonly documents: readonly Document.Parsed[];

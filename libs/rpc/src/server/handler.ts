@@ -1,14 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { ServerResponse } from 'node:http';
 import { createContextValues, type ConnectRouter } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
+import type { NodeHandler, NodeResponse } from '@flotilla/http-port';
 import type { Logger } from '@flotilla/observe';
 import { peerKey } from '../caller.ts';
 import { peerOf } from './peer.ts';
-
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
-export type NodeResponse = ServerResponse | Http2ServerResponse;
-export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
 
 /**
  * A node:http and node:http2 listener for the calls of this router. A request for another path goes to `fallback`.
@@ -42,6 +38,11 @@ export function createNodeHandler(router: ConnectRouter, fallback: NodeHandler |
 
 const replyNotFound: NodeHandler = (request, response) =>
   replyError(response, 404, 'unimplemented', `no method at ${request.url ?? ''}`);
+
+/** What the guard of the port does not let through. */
+export function replyForbidden(response: NodeResponse, reason: string): void {
+  replyError(response, 403, 'permission_denied', reason);
+}
 
 /** An error reply in the form of the Connect protocol; gRPC clients go by the HTTP status. */
 function replyError(response: NodeResponse, status: number, code: string, message: string): void {

@@ -1,13 +1,40 @@
 import type { ServerOptions } from 'node:http2';
+import { limit } from '@flotilla/runtime';
 
 /** Default limit of one message, either way. */
-export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-export const DEFAULT_MAX_CONCURRENT_STREAMS = 1000;
-export const MAX_HEADER_BYTES = 32 * 1024;
+export const DEFAULT_MAX_MESSAGE_BYTES = limit({
+  name: 'rpc.message-bytes',
+  what: 'one message of a call, either way',
+  default: 16 * 1024 * 1024,
+  unit: 'bytes',
+  past: 'the call ends with resource_exhausted',
+});
+export const DEFAULT_MAX_CONCURRENT_STREAMS = limit({
+  name: 'rpc.streams',
+  what: 'calls at a time on one connection',
+  default: 1000,
+  unit: 'count',
+  past: 'the stream is refused (REFUSED_STREAM); the client sends it later',
+});
+export const MAX_HEADER_BYTES = limit({
+  name: 'rpc.header-bytes',
+  what: 'header fields of one call',
+  default: 32 * 1024,
+  unit: 'bytes',
+  past: 'the stream is reset',
+});
+
+const MAX_SETTINGS = limit({
+  name: 'rpc.settings',
+  what: 'entries of one SETTINGS frame',
+  default: 32,
+  unit: 'count',
+  past: 'the connection ends',
+});
 
 export function http2Options(maxConcurrentStreams: number): ServerOptions {
   return {
-    maxSettings: 32,
+    maxSettings: MAX_SETTINGS,
     settings: { maxConcurrentStreams, maxHeaderListSize: MAX_HEADER_BYTES },
   };
 }

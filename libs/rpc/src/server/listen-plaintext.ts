@@ -1,8 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
-import { createHttpServer } from '@flotilla/sockets/http';
+import { createHttp1Server, type NodeHandler } from '@flotilla/http-port';
 import { createHttp2Server } from '@flotilla/sockets/http2';
-import type { NodeHandler } from './handler.ts';
 import { http2Options } from './limits.ts';
 import type { ServerOwner } from './owner.ts';
 
@@ -22,8 +21,7 @@ export function createPlaintextServer(
   const h2 = createHttp2Server(http2Options(maxConcurrentStreams), owner).on('request', handler);
   h2.on('session', onSession);
   // node:http does the listening, so that it times slow requests out and knows its idle connections.
-  // Calls that stream may be silent for long: their clients are noticed by TCP's keep-alive.
-  const server = createHttpServer({ silenceTimeoutMs: 0 }, owner, handler);
+  const server = createHttp1Server(handler, owner);
   const serveHttp1 = server.listeners('connection').map((listener) => (socket: Socket) => {
     listener.call(server, socket);
   });

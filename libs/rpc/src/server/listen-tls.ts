@@ -2,13 +2,21 @@ import { constants } from 'node:crypto';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { FlotillaError } from '@flotilla/runtime';
+import { HTTP1_OPTIONS, type NodeHandler } from '@flotilla/http-port';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { createSecureHttp2Server } from '@flotilla/sockets/http2';
 import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
-import type { NodeHandler } from './handler.ts';
 import { http2Options } from './limits.ts';
 import type { ServerOwner } from './owner.ts';
+
+const HANDSHAKE_TIMEOUT_MS = limit({
+  name: 'rpc.handshake',
+  what: 'time for a TLS handshake',
+  default: 10_000,
+  unit: 'ms',
+  past: 'the connection is closed',
+});
 
 export interface ServerTls {
   /** The server's certificate and the roots that client certificates are verified against; may change at any time. */
@@ -39,7 +47,8 @@ export function createTlsServer(
       ...http2Options(maxConcurrentStreams),
       ...secureContextOf(certificate),
       allowHTTP1: true,
-      handshakeTimeout: 10_000,
+      http1Options: HTTP1_OPTIONS,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       requestCert: tls.clientCertificates !== 'none',
       // An optional certificate is judged below: OpenSSL cannot tell "none" from "bad" for us.
       rejectUnauthorized: tls.clientCertificates === 'require',

@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { NodeRequest } from '@flotilla/http-port';
 import { spiffeIdOfCertificate } from '@flotilla/spiffe';
 import type { Peer } from '../caller.ts';
-import type { NodeRequest } from './handler.ts';
 
 // One entry a connection: reading a certificate for each call would cost more than many calls do.
 const peers = new WeakMap<object, Peer>();

@@ -2,10 +2,11 @@ import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { compressionGzip } from '@connectrpc/connect-node';
 import type { Meter, Tracer } from '@opentelemetry/api';
+import { compileGuard, guardHandler, HTTP_PORT_LIMITS, type NodeHandler } from '@flotilla/http-port';
 import { FlotillaError, formatAddress, systemClock, type Clock, type SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { listen } from '@flotilla/sockets/tcp';
-import { createNodeHandler, type NodeHandler } from './handler.ts';
+import { createNodeHandler, replyForbidden } from './handler.ts';
 import { createHealthStatus, routeHealth, type HealthStatus } from './health.ts';
 import { DEFAULT_MAX_CONCURRENT_STREAMS, DEFAULT_MAX_MESSAGE_BYTES } from './limits.ts';
 import { createPlaintextServer } from './listen-plaintext.ts';
@@ -30,6 +31,8 @@ export interface ServeRpcOptions {
   readonly health?: HealthStatus;
   /** Answers requests that are no calls; by default 404. */
   readonly fallback?: NodeHandler;
+  /** Names of this port beside those that are known by themselves (`libs/http-port`, `known-host`). Default: none. */
+  readonly hosts?: readonly string[];
   /** Limit of one message, either way. Default 16 MiB. */
   readonly maxMessageBytes?: number;
   /** Per HTTP/2 connection. Default 1000. */
@@ -52,9 +55,9 @@ export interface RpcServer {
 
 /**
  * Serves calls over the Connect, gRPC and gRPC-Web protocols on one port, with `grpc.health.v1` and server reflection
- * beside them. Deadlines
- * and errors are those of the protocols; a `FlotillaError` thrown by a handler is mapped by `toConnectError`.
- * Throws `system` when the address cannot be had.
+ * beside them. Web pages of other origins are refused. Deadlines and errors are those of the protocols; a
+ * `FlotillaError` thrown by a handler is mapped by `toConnectError`. Throws `system` when the address cannot be had,
+ * `invalid` for a host that is none.
  */
 export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
   const { logger } = options;
@@ -82,9 +85,15 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
   const onSession = (session: ServerHttp2Session) => {
     sessions.add(session);
     session.once('close', () => sessions.delete(session));
+    // Calls that are open go on.
+    session.setTimeout(HTTP_PORT_LIMITS.idleMs, () => session.close());
     if (closing.signal.aborted) session.close();
   };
-  const handle = createNodeHandler(router, options.fallback ?? null, logger);
+  const handle = guardHandler(createNodeHandler(router, options.fallback ?? null, logger), {
+    guard: compileGuard(options.hosts ?? []),
+    refuse: replyForbidden,
+    logger,
+  });
   const handler: NodeHandler = (request, response) => {
     // An HTTP/1.1 connection that was busy when the server began to close has nobody else to end it.
     response.once('close', () => {
@@ -98,6 +107,7 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     options.tls === undefined
       ? createPlaintextServer(handler, onSession, maxConcurrentStreams, owner)
       : createTlsServer(options.tls, handler, onSession, maxConcurrentStreams, logger, owner);
+  server.maxConnections = HTTP_PORT_LIMITS.connections;
   server.prependListener('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));

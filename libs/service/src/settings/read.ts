@@ -1,5 +1,6 @@
 import { FlotillaError } from '@flotilla/runtime';
-import type { Setting } from './setting.ts';
+import { PRIVATE_FILE_MODE } from '@flotilla/runtime/disk';
+import type { Reading, Setting } from './setting.ts';
 
 /** All settings of a program, by key. */
 export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
@@ -39,10 +40,14 @@ export function readSettings<Table extends SettingsTable>(
 ): SettingsOf<Table> {
   const { given, faults } = readFlags(table, argv);
   const values: Record<string, unknown> = {};
-  for (const [key, setting] of Object.entries(table)) {
+  let reading: Reading = { secretMode: PRIVATE_FILE_MODE };
+  // What others are read by comes first.
+  const entries = Object.entries(table).sort(([a], [b]) => Number(b === 'secretMode') - Number(a === 'secretMode'));
+  for (const [key, setting] of entries) {
     const source = sourceOf(key, setting, given, env);
     try {
-      values[key] = valueOf(key, setting, source);
+      values[key] = valueOf(key, setting, source, reading);
+      if (key === 'secretMode') reading = { secretMode: Number(values[key]) };
     } catch (thrown) {
       const { message, hint } = FlotillaError.from(thrown, 'invalid');
       const text = source === null ? message : `${source.name}: ${message}`;
@@ -78,10 +83,11 @@ function sourceOf(
   return null;
 }
 
-function valueOf(key: string, setting: Setting<unknown>, source: Source | null): unknown {
-  if (source !== null) return setting.parse(source.texts);
-  if (setting.standard !== null)
-    return setting.parse(setting.isList ? setting.standard.split(',') : [setting.standard]);
+function valueOf(key: string, setting: Setting<unknown>, source: Source | null, reading: Reading): unknown {
+  if (source !== null) return setting.parse(source.texts, reading);
+  if (setting.standard !== null) {
+    return setting.parse(setting.isList ? setting.standard.split(',') : [setting.standard], reading);
+  }
   if (setting.whenAbsent !== 'required') return setting.whenAbsent.value;
   throw new FlotillaError(
     'usage',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { FlotillaError, parseAddress, parseDurationMs, type SocketAddress } from '@flotilla/runtime';
+import { parseSecretMode, readSecretFile } from '@flotilla/runtime/disk';
 
 /**
  * One setting of a program: a flag and an environment variable, both named after its key in the table (`maxTtl`:
@@ -13,11 +14,17 @@ export interface Setting<T> {
   /** The value when nothing is given, as text; `null`: there is none, and `whenAbsent` decides. */
   readonly standard: string | null;
   /** Throws `invalid` or `system`. `texts` holds one text, or all of a list. */
-  readonly parse: (texts: readonly string[]) => T;
+  readonly parse: (texts: readonly string[], reading: Reading) => T;
   /** `'required'`, or the value when it is given nowhere and has no standard. */
   readonly whenAbsent: { readonly value: T } | 'required';
   /** May be given several times; the environment separates by commas. */
   readonly isList: boolean;
+}
+
+/** What the settings of a program have in common while they are read. */
+export interface Reading {
+  /** The widest mode that files with secrets may have. */
+  readonly secretMode: number;
 }
 
 interface Description {
@@ -31,13 +38,13 @@ interface WithForm<F> extends Description {
 export function single<T>(
   form: string,
   { description, standard }: WithForm<string>,
-  parse: (text: string) => T,
+  parse: (text: string, reading: Reading) => T,
 ): Setting<T> {
   return {
     description,
     form,
     standard: standard ?? null,
-    parse: (texts) => parse(texts.at(-1) ?? ''),
+    parse: (texts, reading) => parse(texts.at(-1) ?? '', reading),
     whenAbsent: 'required',
     isList: false,
   };
@@ -47,7 +54,7 @@ export function single<T>(
 export function optional<T>(setting: Setting<T>): Setting<T | null> {
   return {
     ...setting,
-    parse: (texts) => (texts.length === 1 && texts[0] === '' ? null : setting.parse(texts)),
+    parse: (texts, reading) => (texts.length === 1 && texts[0] === '' ? null : setting.parse(texts, reading)),
     whenAbsent: { value: null },
   };
 }
@@ -56,7 +63,7 @@ export function optional<T>(setting: Setting<T>): Setting<T | null> {
 export function list<T>(setting: Setting<T>): Setting<readonly T[]> {
   return {
     ...setting,
-    parse: (texts) => texts.filter((text) => text !== '').map((text) => setting.parse([text])),
+    parse: (texts, reading) => texts.filter((text) => text !== '').map((text) => setting.parse([text], reading)),
     whenAbsent: { value: [] },
     isList: true,
   };
@@ -122,18 +129,31 @@ export const fileContent = (of: Description): Setting<string> =>
     }
   });
 
-/** A secret in a file of its own, without the white space around it. Throws when there is nothing in it. */
-export const secretFile = (of: Description): Setting<string> => {
-  const content = fileContent(of);
-  return {
-    ...content,
-    parse: (texts) => {
-      const secret = content.parse(texts).trim();
-      if (secret === '') throw new FlotillaError('invalid', `${texts.at(-1) ?? ''} is empty`);
-      return secret;
-    },
-  };
-};
+/**
+ * A secret in a file of its own, without the white space around it. Throws when there is nothing in it, or when others
+ * can read it.
+ */
+export const secretFile = (of: Description): Setting<string> =>
+  single('file', of, (file, { secretMode }) => {
+    let secret: string;
+    try {
+      secret = readSecretFile(file, { widestMode: secretMode }).trim();
+    } catch (error) {
+      throw FlotillaError.from(error).within('cannot read it');
+    }
+    if (secret === '') throw new FlotillaError('invalid', `${file} is empty`);
+    return secret;
+  });
+
+/** How wide the modes of files with secrets may be, for all other settings of a table that has it as `secretMode`. */
+export const secretModeSetting: Setting<number> = single(
+  'mode',
+  {
+    description: 'widest mode of files with secrets; 0440 where Kubernetes mounts them, 0644 where compose does',
+    standard: '0600',
+  },
+  parseSecretMode,
+);
 
 /** A path that is not looked at here. */
 export const path = (of: WithForm<string> & { readonly form?: string }): Setting<string> =>

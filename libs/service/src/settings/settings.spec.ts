@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as settings from './index.ts';
 import { readSettings, settingsHelp, settingsMarkdown, withoutSettings } from './index.ts';
@@ -84,6 +84,16 @@ describe('settings', () => {
   it('read a secret without the white space around it', () => {
     const file = fileWith('s3cret\n');
     expect(readSettings(table, ['--peer', 'https://a:1', '--password-file', file], {}).passwordFile).toBe('s3cret');
+  });
+
+  it('refuse a secret that others can read, unless its mode is said to be right', () => {
+    const file = fileWith('s3cret');
+    chmodSync(file, 0o440);
+    chmodSync(dirname(file), 0o755);
+    const withMode = { ...table, secretMode: settings.secretModeSetting };
+    const argv = ['--peer', 'https://a:1', '--password-file', file];
+    expect(() => readSettings(withMode, argv, {})).toThrow(/--password-file: .*can be read by others \(mode 0440\)/);
+    expect(readSettings(withMode, argv, { FLOTILLA_SECRET_MODE: '0440' }).passwordFile).toBe('s3cret');
   });
 
   it('are refused with every fault at once, each by the name it was given by', () => {

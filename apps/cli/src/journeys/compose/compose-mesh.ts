@@ -41,7 +41,14 @@ export class ComposeMesh {
       await makeImages(daemon);
       cpSync(join(repository, 'deploy'), join(folder, 'deploy'), { recursive: true });
       const workloads = WORKLOADS.flatMap((workload) => ['--workload', workload]);
-      const made = await runFlotilla(['secrets', '--out', join(folder, 'deploy/compose/secrets'), ...workloads]);
+      const made = await runFlotilla([
+        'secrets',
+        '--mode',
+        '0644',
+        '--out',
+        join(folder, 'deploy/compose/secrets'),
+        ...workloads,
+      ]);
       if (made.code !== 0) throw new Error(`flotilla secrets failed:\n${made.stderr}`);
       await compose(daemon, folder, ['up', '--no-start', 'citadel']);
       const events = new ContainerEvents(

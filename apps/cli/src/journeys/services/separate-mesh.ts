@@ -109,6 +109,7 @@ export class SeparateMesh {
       ...identity,
       ...token('istio-system.galley'),
       ...['--listen', api, '--redis-url', redis.url, '--config', join(scratch, 'config')],
+      ...['--inventory', join(scratch, 'inventory')],
     ]);
     const pilots: ServiceProcess[] = [];
     const pilotApis: string[] = [];

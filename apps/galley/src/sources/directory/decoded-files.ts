@@ -13,6 +13,8 @@ export interface DesiredState {
   readonly refused: ReadonlySet<string>;
   /** Files of which a part could not be ascribed to any resource. */
   readonly unclear: ReadonlySet<string>;
+  /** Files with nothing in them: an editor, or a full disk, may be about to write what they are to have. */
+  readonly empty: ReadonlySet<string>;
   readonly findings: readonly Finding[];
   readonly ignored: readonly string[];
 }
@@ -36,6 +38,7 @@ export class DecodedFiles {
       candidates: new Map<string, Candidate>(),
       refused: new Set<string>(),
       unclear: new Set<string>(),
+      empty: new Set<string>(),
       findings: new Array<Finding>(),
       ignored: new Array<string>(),
     };
@@ -46,6 +49,7 @@ export class DecodedFiles {
         state.findings.push(unreadable(path, file.error.message));
         continue;
       }
+      if (file.text.trim() === '') state.empty.add(path);
       const decoded = this.#decode(path, file.text);
       next.set(path, { text: file.text, decoded });
       if (!decoded.isComplete) state.unclear.add(path);

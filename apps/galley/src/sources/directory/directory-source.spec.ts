@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -141,6 +141,20 @@ describe('a directory source', () => {
     expect(await w.scan()).toEqual({ set: ['ServiceAccount default/b'], findings: [] });
   });
 
+  it.each(['', '\n', '  \n\n'])(
+    'keeps what a file had that has nothing in it any more, and says so: %j',
+    async (nothing) => {
+      const w = await world({ 'a.yaml': `${account('a')}---\n${account('b')}`, 'never.yaml': '' });
+      w.write('a.yaml', nothing);
+      expect(await w.scan()).toEqual({
+        set: ['ServiceAccount default/a', 'ServiceAccount default/b'],
+        findings: ['a.yaml:0 the file is empty: the 2 resources that it had before stay in force'],
+      });
+      w.write('a.yaml', '# nothing any more\n');
+      expect(await w.scan()).toEqual({ set: [], findings: [] });
+    },
+  );
+
   it('keeps a resource that moved to another file, even when that one breaks', async () => {
     const w = await world({ 'a.yaml': account('a') });
     w.remove('a.yaml');
@@ -248,7 +262,7 @@ describe('a directory source', () => {
 });
 
 describe('watching a directory', () => {
-  const timing = { quietMs: 50, maxDelayMs: 500, pollMs: 5_000 };
+  const timing = { quietMs: 50, maxDelayMs: 500, lookMs: 500, pollMs: 5_000 };
 
   it('tells of a change after a quiet time, by the operating system’s word', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'galley-watch-'));
@@ -274,5 +288,69 @@ describe('watching a directory', () => {
     clock.advance(60_000);
     expect(calls).toBe(3);
     expect(clock.pendingCount).toBe(0);
+  });
+
+  /** A directory that is watched, and not polled; `told` waits for the next word of it. */
+  function watched(directory: string): { told(): Promise<undefined> } {
+    let next = Promise.withResolvers<undefined>();
+    const onChange = (): void => {
+      next.resolve(undefined);
+      next = Promise.withResolvers();
+    };
+    const quick = { quietMs: 1, maxDelayMs: 100, lookMs: 10, pollMs: 60_000 };
+    cleanups.push(watchDirectory({ directory, clock: systemClock, logger: silentLogger, onChange, timing: quick }));
+    return { told: () => next.promise };
+  }
+  const made = (...names: readonly string[]): string => {
+    const root = mkdtempSync(join(tmpdir(), 'galley-watch-'));
+    cleanups.push(() => rmSync(root, { recursive: true, force: true }));
+    for (const name of names) mkdirSync(join(root, name), { recursive: true });
+    return root;
+  };
+
+  it('hears of a ConfigMap that is exchanged by its link', async () => {
+    const root = made('..1', '..2');
+    symlinkSync('..1', join(root, '..data'));
+    symlinkSync('..data/a.yaml', join(root, 'a.yaml'));
+    const { told } = watched(root);
+    const word = told();
+    symlinkSync('..2', join(root, '..new'));
+    renameSync(join(root, '..new'), join(root, '..data'));
+    await word;
+  });
+
+  it('hears of a directory that is a link and leads elsewhere now, and of changes there', async () => {
+    const root = made('1', '2');
+    symlinkSync('1', join(root, 'current'));
+    const { told } = watched(join(root, 'current'));
+    let word = told();
+    symlinkSync('2', join(root, 'next'));
+    renameSync(join(root, 'next'), join(root, 'current'));
+    await word;
+    word = told();
+    writeFileSync(join(root, '2/a.yaml'), account('a'));
+    await word;
+  });
+
+  it.each([
+    ['the directory', ''],
+    ['one below it', '/below'],
+  ])('hears of changes after %s was moved away and another one came in its place', async (_, below) => {
+    const root = made('config/below');
+    const path = join(root, `config${below}`);
+    const { told } = watched(join(root, 'config'));
+    let word = told();
+    renameSync(path, join(root, 'away'));
+    await word;
+    word = told();
+    mkdirSync(path);
+    await word;
+    word = told();
+    writeFileSync(join(path, 'a.yaml'), account('a'));
+    await word;
+    word = told();
+    rmSync(path, { recursive: true });
+    renameSync(join(root, 'away'), path);
+    await word;
   });
 });

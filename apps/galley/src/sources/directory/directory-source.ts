@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
-import { FAULT_CODES, formatFinding, formatKey } from '@flotilla/model';
+import { describeKey, FAULT_CODES, formatFinding, formatKey } from '@flotilla/model';
 import type { Finding, Origin, ResourceKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
@@ -32,6 +32,9 @@ export interface DirectorySource {
   /** Ends watching and waits for a scan under way. Idempotent. */
   close(): Promise<void>;
 }
+
+// How many of the resources that go are named in the log.
+const MAX_NAMED = 20;
 
 /**
  * Keeps the set in step with a directory of YAML files. Resolves when its files are committed; throws `invalid` when
@@ -141,6 +144,14 @@ class WatchedDirectory implements DirectorySource {
     for (const [key, { content }] of desired.candidates) if (outcome.accepted.has(key)) this.#seen.set(key, content);
     this.#tell([...desired.findings, ...outcome.findings]);
     this.#ignored = desired.ignored;
+    const removed = outcome.changes.flatMap((change) => (change.type === 'delete' ? [describeKey(change.key)] : []));
+    if (removed.length > 0) {
+      logger.warn('resources were removed: the directory names them no more', {
+        directory,
+        count: removed.length,
+        removed: removed.slice(0, MAX_NAMED),
+      });
+    }
     if (outcome.changes.length > 0) {
       logger.info('configuration directory taken in', {
         directory,

@@ -1,4 +1,4 @@
-import { describeKey, formatKey } from '@flotilla/model';
+import { describeKey, FAULT_CODES, formatKey } from '@flotilla/model';
 import type { Finding } from '@flotilla/model';
 import type { Candidate, ResourceContent } from '../../decode/candidate.ts';
 import type { MeshEntry, MeshSet, SetChange } from '../../set/mesh-set.ts';
@@ -8,7 +8,7 @@ import type { DesiredState } from './decoded-files.ts';
 
 export interface SyncPlan {
   readonly changes: readonly SetChange[];
-  /** Errors between resources, because of which changes are held back. */
+  /** Errors between resources, because of which changes are held back; and files that are empty. */
   readonly findings: readonly Finding[];
   /** Keys of the candidates that are not held back. */
   readonly accepted: ReadonlySet<string>;
@@ -18,7 +18,8 @@ export interface SyncPlan {
  * Decides what has to change so that the set has what a directory asks for.
  *
  * - Resources of other owners are left alone, until the directory's own document changes: then the last writer wins.
- * - A resource that its owner's documents name no more goes, unless a document could not be read that may name it.
+ * - A resource that its owner's documents name no more goes, unless a document could not be read that may name it, or
+ *   its file is there with nothing in it: to remove what a file has, the file is removed, or its documents are.
  * - A change that would bring about an error between resources is held back; what there was before stays.
  */
 export function planSync(
@@ -32,7 +33,7 @@ export function planSync(
     ...planPuts(wanted, set, { ...facts, tracksSource: true }).flatMap(({ change }) => change ?? []),
     ...surplus(desired, set, facts.owner),
   ];
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...emptied(desired, set, facts.owner)];
   const held = new Set<string>();
   const locators = new Map([...desired.candidates].map(([key, { locator }]) => [key, locator]));
   // Every round holds back at least one change, or is the last.
@@ -76,9 +77,29 @@ function surplus(desired: DesiredState, set: MeshSet, owner: string): readonly S
   for (const { resource, owner: current } of set.entries()) {
     const key = formatKey(resource.key);
     if (current !== owner || desired.candidates.has(key) || desired.refused.has(key)) continue;
-    if (!desired.unclear.has(resource.origin.source)) changes.push({ type: 'delete', key: resource.key });
+    const { source } = resource.origin;
+    if (!desired.unclear.has(source) && !desired.empty.has(source)) changes.push({ type: 'delete', key: resource.key });
   }
   return changes;
+}
+
+/** One warning for each empty file whose resources stay. */
+function emptied(desired: DesiredState, set: MeshSet, owner: string): readonly Finding[] {
+  const kept = new Map<string, number>();
+  for (const { resource, owner: current } of set.entries()) {
+    const { source } = resource.origin;
+    if (current !== owner || !desired.empty.has(source) || desired.candidates.has(formatKey(resource.key))) continue;
+    kept.set(source, (kept.get(source) ?? 0) + 1);
+  }
+  return [...kept].map(([source, count]) => ({
+    severity: 'warning',
+    code: FAULT_CODES.unreadable,
+    resource: null,
+    field: '',
+    origin: { source, line: 0, column: 0 },
+    message: `the file is empty: ${count === 1 ? 'the resource' : `the ${count} resources`} that it had before stay in force`,
+    hint: 'To remove them remove the file, or leave a comment in it.',
+  }));
 }
 
 /** Names what a directory asks for and somebody else has changed, for the log. */

@@ -1,13 +1,19 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 
 /** A file of configuration: its text, or why it could not be read. */
 export type ScannedFile = { readonly text: string } | { readonly error: FlotillaError };
 
 const CONFIGURATION = /\.(ya?ml|json)$/i;
 // What one file may hold is bounded again when it is read as YAML; this keeps a stray image out of memory.
-const MAX_FILE_BYTES = 8 << 20;
+const MAX_FILE_BYTES = limit({
+  name: 'galley.file-bytes',
+  what: 'one file of a watched directory',
+  default: 8 << 20,
+  unit: 'bytes',
+  past: 'the file is left out with a finding; its last good version stays',
+});
 
 /**
  * Reads every `*.yaml`, `*.yml` and `*.json` under a directory, by path in sorted order. Hidden files and directories

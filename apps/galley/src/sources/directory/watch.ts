@@ -1,5 +1,4 @@
-import { watch } from 'node:fs';
-import type { FSWatcher } from 'node:fs';
+import { watchTree } from './watch-tree.ts';
 import type { Logger } from '@flotilla/observe';
 import type { Clock, Timer } from '@flotilla/runtime';
 
@@ -17,16 +16,18 @@ export interface WatchTiming {
   readonly quietMs: number;
   /** The longest that a stream of changes is waited out. */
   readonly maxDelayMs: number;
+  /** How often it is looked whether the directories are still those that are watched: they may be moved or exchanged. */
+  readonly lookMs: number;
   /** How often `onChange` is called regardless, for file systems that do not tell (network shares, some containers). */
   readonly pollMs: number;
 }
 
-export const DEFAULT_WATCH_TIMING: WatchTiming = { quietMs: 50, maxDelayMs: 500, pollMs: 5_000 };
+export const DEFAULT_WATCH_TIMING: WatchTiming = { quietMs: 50, maxDelayMs: 500, lookMs: 500, pollMs: 5_000 };
 
 /** Watches a directory and all below it. Returns the function that ends it, which is idempotent. */
 export function watchDirectory(options: WatchDirectoryOptions): () => void {
   const { directory, clock, logger, onChange } = options;
-  const { quietMs, maxDelayMs, pollMs } = options.timing ?? DEFAULT_WATCH_TIMING;
+  const { quietMs, maxDelayMs, lookMs, pollMs } = options.timing ?? DEFAULT_WATCH_TIMING;
   let settle: Timer | null = null;
   let firstEventMs: number | null = null;
   let poll: Timer | null = null;
@@ -48,21 +49,17 @@ export function watchDirectory(options: WatchDirectoryOptions): () => void {
     settle = clock.after(Math.max(0, Math.min(quietMs, leftMs)), fire);
   };
 
-  let watcher: FSWatcher | null = null;
-  try {
-    watcher = watch(directory, { recursive: true, persistent: false });
-    watcher.on('change', hear);
-    watcher.on('error', (error) =>
-      logger.warn('watching stopped, polling goes on', { directory, error: error.message }),
-    );
-  } catch (error) {
-    logger.warn('the directory cannot be watched and is polled', { directory, error: String(error) });
-  }
+  const tree = watchTree({ directory, logger, onEvent: hear });
+  let look: Timer | null = null;
+  const lookAgain = (): void => {
+    look = clock.after(lookMs, lookAgain);
+    if (tree.hasMoved()) hear();
+  };
   poll = clock.after(pollMs, fire);
+  look = clock.after(lookMs, lookAgain);
   return () => {
     isStopped = true;
-    watcher?.close();
-    settle?.cancel();
-    poll?.cancel();
+    tree.close();
+    for (const timer of [settle, poll, look]) timer?.cancel();
   };
 }

@@ -24,12 +24,30 @@ import {
   terminatesTls,
 } from '../gateway-servers.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
-import type { Init } from '../protobuf.ts';
+import { limit } from '@flotilla/runtime';
+import { type Init, milliseconds } from '../protobuf.ts';
 import type { HashedService } from '../route/hash-policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import { detectionTimeout, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
 import { tcpDestinations } from './tcp-routes.ts';
 import { tcpProxy } from './tcp-proxy.ts';
+
+// Whoever comes to a TLS port speaks first.
+const HELLO_TIMEOUT_MS = limit({
+  name: 'gateway.client-hello',
+  what: 'time for the first TLS message of a client to arrive at a gateway',
+  default: 10_000,
+  unit: 'ms',
+  setting: '`protocolDetectionTimeout` of MeshConfig',
+  past: 'the connection is closed',
+});
+const HANDSHAKE_TIMEOUT_MS = limit({
+  name: 'gateway.handshake',
+  what: 'time for a TLS handshake with a gateway (as Istio)',
+  default: 15_000,
+  unit: 'ms',
+  past: 'the connection is closed',
+});
 
 export type GatewayListenerInputs = {
   readonly name: string;
@@ -61,7 +79,7 @@ export function gatewayListenerResource(inputs: GatewayListenerInputs) {
     name,
     address: socketAddress(bindAddress, bindPort),
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(isTls ? { listenerFilters: [TLS_INSPECTOR], ...detectionTimeout(inputs.mesh) } : {}),
+    ...(isTls ? { listenerFilters: [TLS_INSPECTOR], ...detectionTimeout(inputs.mesh, HELLO_TIMEOUT_MS) } : {}),
     filterChains:
       group === undefined
         ? []
@@ -148,7 +166,12 @@ function tlsPart({ server, names }: NamedServer, alpnProtocols: string[]): Filte
   const { tls } = server.server;
   return {
     ...(names.length === 0 ? {} : { filterChainMatch: { serverNames: names } }),
-    ...(tls === undefined ? {} : { transportSocket: tlsServer(serverContext(tls, alpnProtocols)) }),
+    ...(tls === undefined
+      ? {}
+      : {
+          transportSocket: tlsServer(serverContext(tls, alpnProtocols)),
+          transportSocketConnectTimeout: milliseconds(HANDSHAKE_TIMEOUT_MS),
+        }),
   };
 }
 

@@ -9,6 +9,8 @@ import type { MeshSettings } from '../../mesh/settings.ts';
 import { accessLogs } from '../access-log/access-log.ts';
 import { type Direction, httpFilters } from '../http-filters/http-filters.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
+import { limit } from '@flotilla/runtime';
+import { marksUnreached } from '../unreached.ts';
 import { type Init, milliseconds, typed } from '../protobuf.ts';
 import type { NetworkFilter } from './tcp-proxy.ts';
 
@@ -24,6 +26,14 @@ export interface ConnectionManager {
   /** The connection came over TLS that this listener ended. */
   readonly isTls: boolean;
 }
+
+const HEADERS_TIMEOUT_MS = limit({
+  name: 'gateway.request-headers',
+  what: 'time for the head of a request to a gateway to arrive, from its first byte',
+  default: 10_000,
+  unit: 'ms',
+  past: '408, and the connection is closed',
+});
 
 /** An HTTP connection manager as Istio sets it up for this direction. */
 export function connectionManager(manager: ConnectionManager): NetworkFilter {
@@ -42,7 +52,10 @@ export function connectionManager(manager: ConnectionManager): NetworkFilter {
         serverName: 'istio-envoy',
         // Only a gateway faces clients whose word about themselves is not to be taken.
         useRemoteAddress: direction === 'gateway',
+        // Nor are they waited for: whoever sends half a head and no more holds a connection for this long.
+        ...(direction === 'gateway' ? { requestHeadersTimeout: milliseconds(HEADERS_TIMEOUT_MS) } : {}),
         ...clientCertificate(direction, manager.isTls),
+        ...(direction === 'inbound' ? { localReplyConfig: marksUnreached() } : {}),
         // Istio's default clean-up: RFC 3986 dot segments, escaped slashes as they are.
         normalizePath: true,
         pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,

@@ -4,6 +4,7 @@ import type { MtlsMode } from '../../mesh/peer-authentication.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
 import { type Init, milliseconds } from '../protobuf.ts';
+import { UNREACHED_HEADER } from '../unreached.ts';
 import { inboundRetryPolicy } from '../route/retry.ts';
 import { anyOfTrustDomain, meshCommonTls } from '../tls.ts';
 import { connectionManager } from './http-connection-manager.ts';
@@ -111,6 +112,7 @@ function inboundRoutes({ cluster, operation }: InboundTarget): Init<typeof Route
   return {
     name: cluster,
     validateClusters: false,
+    responseHeadersToRemove: [UNREACHED_HEADER],
     virtualHosts: [
       {
         name: 'default',

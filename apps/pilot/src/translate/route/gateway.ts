@@ -6,6 +6,7 @@ import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
 import { boundHosts, gatewayServerId, groupServers, routeNameOf, serverHosts } from '../gateway-servers.ts';
+import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes, type RouteInit } from './http-route.ts';
 import { claimDomains, type VirtualHostInit } from './virtual-host.ts';
@@ -62,6 +63,7 @@ export function gatewayRouteResource(inputs: GatewayRouteInputs) {
     virtualHosts: virtualHostsOf(hosts, port),
     ignorePortInHostMatching: true,
     maxDirectResponseBodySizeBytes: 1_048_576,
+    responseHeadersToRemove: [UNREACHED_HEADER],
     validateClusters: false,
   });
 }

@@ -7,7 +7,8 @@ import { meshDefaults } from '../../mesh/settings.ts';
 import { meshConfig } from '../../testing/world.ts';
 import { outboundRetryPolicy } from './retry.ts';
 
-const DEFAULT_CONDITIONS = 'connect-failure,refused-stream,unavailable,cancelled';
+const DEFAULT_CONDITIONS =
+  'connect-failure,refused-stream,unavailable,cancelled,reset-before-request,reset-idempotent,retriable-headers';
 
 test.each<[string, JsonObject | null, JsonObject | null, JsonObject | null]>([
   ['nothing written', null, null, { retryOn: DEFAULT_CONDITIONS, numRetries: 2 }],
@@ -33,6 +34,16 @@ test.each<[string, JsonObject | null, JsonObject | null, JsonObject | null]>([
   ],
   ['the mesh says', null, { attempts: 7, retryOn: 'reset' }, { retryOn: 'reset', numRetries: 7 }],
   ['the mesh says none', null, { attempts: 0 }, null],
+  [
+    'failed connections of the other side count where those of this side do',
+    { attempts: 1, retryOn: 'connect-failure' },
+    null,
+    {
+      retryOn: 'connect-failure,retriable-headers',
+      retriableHeaders: [{ name: 'x-flotilla-unreached', presentMatch: true }],
+    },
+  ],
+  ['and not where they do not', { attempts: 1, retryOn: 'reset' }, null, { retryOn: 'reset' }],
   ['a rule beats the mesh', { attempts: 1 }, { attempts: 7 }, { numRetries: 1 }],
 ])('%s', (_name, rule, mesh, expected) => {
   const config = meshConfig(mesh === null ? {} : { defaultHttpRetryPolicy: fromJson(HTTPRetrySchema, mesh) });

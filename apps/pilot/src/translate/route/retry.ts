@@ -3,12 +3,14 @@ import { PreviousHostsPredicateSchema } from '@flotilla/wire/envoy/extensions/re
 import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
 import type { HTTPRetry } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import type { MeshSettings } from '../../mesh/settings.ts';
+import { UNREACHED_MATCH } from '../unreached.ts';
 import { type Init, milliseconds, toMs, typed } from '../protobuf.ts';
 
 type RetryPolicy = Init<typeof RetryPolicySchema>;
 
-// Inbound: the application closed a kept-alive connection before the request got there (Istio's default).
-const INBOUND_RETRY: RetryPolicy = { retryOn: 'reset-before-request', numRetries: 2 };
+// Inbound: the application closed a kept-alive connection before the request got there (Istio's default), or said that
+// it takes no more on it.
+const INBOUND_RETRY: RetryPolicy = { retryOn: 'reset-before-request,reset-idempotent,refused-stream', numRetries: 2 };
 // Tries to pick another host before giving in, so that a retry does not go where it just failed.
 const HOST_SELECTION_ATTEMPTS = 5n;
 
@@ -27,10 +29,13 @@ export function outboundRetryPolicy(retries: HTTPRetry | undefined, mesh: MeshSe
   const own = retries === undefined ? standard : null;
   const perTryTimeoutMs = own === null ? toMs(retries?.perTryTimeout) : own.perTryTimeoutMs;
   const backoffMs = own === null ? toMs(retries?.backoff) : own.backoffMs;
+  // A connection that the other side's proxy could not make to its application is a failed connection, too.
+  const isElsewhere = conditions.includes('connect-failure');
   return {
-    retryOn: conditions.join(),
+    retryOn: (isElsewhere ? [...conditions, 'retriable-headers'] : conditions).join(),
     numRetries: attempts,
     retriableStatusCodes: statusCodes,
+    ...(isElsewhere ? { retriableHeaders: [UNREACHED_MATCH] } : {}),
     ...(perTryTimeoutMs === null ? {} : { perTryTimeout: milliseconds(perTryTimeoutMs) }),
     ...(backoffMs === null ? {} : { retryBackOff: { baseInterval: milliseconds(backoffMs) } }),
     ...(retries?.retryRemoteLocalities === true ? { retryPriority: REMOTE_LOCALITIES } : {}),

@@ -6,6 +6,7 @@ import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
 import { mayBeHttp } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
+import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes } from './http-route.ts';
 import { claimDomains, defaultRoute, fallbackHost, hostNames, type VirtualHostInit } from './virtual-host.ts';
@@ -50,6 +51,7 @@ export function sidecarRouteResource(inputs: SidecarRouteInputs) {
     // Ports in Host mean nothing where the listener has decided on the port.
     ignorePortInHostMatching: port !== null,
     maxDirectResponseBodySizeBytes: 1_048_576,
+    responseHeadersToRemove: [UNREACHED_HEADER],
     validateClusters: false,
   });
 }

@@ -9,6 +9,7 @@ import {
   ConfigSchema,
   type Config,
 } from '@flotilla/wire/envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata_pb.js';
+import { limit } from '@flotilla/runtime';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
 import { refuse, refuseWhen } from '../route/field.ts';
@@ -24,7 +25,13 @@ interface Rules {
 
 const DEFAULT_NAMESPACE = 'envoy.filters.http.header_to_metadata';
 /** Longer values are not noted down (Envoy). */
-const MAX_VALUE_BYTES = 8 * 1024;
+const MAX_VALUE_BYTES = limit({
+  name: 'proxy.metadata-value-bytes',
+  what: 'header value that becomes metadata (as Envoy)',
+  default: 8 * 1024,
+  unit: 'bytes',
+  past: 'the value is not noted down',
+});
 
 /** Notes values of headers and cookies down as metadata of the request. */
 export function compileHeaderToMetadataFilter(name: string, typed: FilterConfig): FilterFactory {

@@ -1,13 +1,26 @@
 import { fromBinary, fromJson, type JsonObject, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { StructSchema } from '@bufbuild/protobuf/wkt';
+import { limit } from '@flotilla/runtime';
 import type { LocalNode } from '../../config/context.ts';
 import type { PeerMetadata } from '../../observe/stream-info.ts';
 
 const UNKNOWN = 'unknown';
 /** More than any honest peer sends; the header limit of the codec would allow far more. */
-const MAX_ENCODED_LENGTH = 8_192;
+const MAX_ENCODED_LENGTH = limit({
+  name: 'proxy.peer-metadata-bytes',
+  what: '`x-envoy-peer-metadata` of a peer',
+  default: 8_192,
+  unit: 'bytes',
+  past: 'the peer counts as unknown',
+});
 /** Peers remembered by what they sent. */
-const MAX_CACHED = 512;
+const MAX_CACHED = limit({
+  name: 'proxy.remembered-peers',
+  what: 'peers remembered by what they sent',
+  default: 512,
+  unit: 'count',
+  past: 'the oldest is decoded anew',
+});
 
 /** This proxy as Istio's proxies tell of themselves: a `Struct`, deterministic bytes, base64. */
 export function encodeLocalPeer(node: LocalNode): string {

@@ -47,6 +47,19 @@ describe('retries', () => {
     expect(world.records[0]).toMatchObject({ attemptCount: 3, responseFlags: 0 });
   });
 
+  it.each([
+    ['GET', 'reset-idempotent', 200, 2],
+    ['POST', 'reset-idempotent', 503, 1],
+    ['GET', 'reset-before-request', 503, 1],
+  ])('after an upstream that ends without an answer: %s, on %s', async (method, retryOn, status, sent) => {
+    const port = await start(({ socket }, index) => {
+      if (index === 0) socket.end();
+      else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nyes');
+    }, retries(retryOn));
+    expect(await world.passTimeUntil(request(port, `${method} /`))).toMatchObject({ status });
+    expect(upstreams[0]?.seen).toHaveLength(sent);
+  });
+
   it('end when their number is used up: the last answer goes to the client (URX)', async () => {
     const port = await start(failing(9), retries('5xx'));
     const response = await world.passTimeUntil(request(port, 'GET /'));
@@ -230,6 +243,22 @@ describe('time-outs', () => {
     client.send('GET / HTTP/1.1\r\nhost:');
     expect(await world.passTimeUntil(client.ended(), 100)).toMatch(/^HTTP\/1\.1 408 /);
     client.close();
+  });
+
+  it.each([
+    ['head', 'GET / HTTP/1.1\r\nhost:', /^HTTP\/1\.1 408 /],
+    ['preface of HTTP/2', 'PRI * H', /^$/],
+  ])('of 300 halves of a %s, where strangers call and nobody said how long: each is cut', async (_, half, answer) => {
+    const port = await start(silent, {}, { useRemoteAddress: true });
+    const clients = await Promise.all(Array.from({ length: 300 }, () => RawClient.connect(port)));
+    for (const client of clients) client.send(half);
+    await eventually(() => world.counter('http.test.downstream_cx_active') === (half.startsWith('GET') ? 300 : 0));
+    // An idle connection may stay for an hour.
+    const startedMs = world.clock.monotonicMs();
+    const answers = await world.passTimeUntil(Promise.all(clients.map((client) => client.ended())), 500);
+    expect(world.clock.monotonicMs() - startedMs).toBeLessThan(1_800_000);
+    expect(answers.filter((text) => !answer.test(text))).toEqual([]);
+    for (const client of clients) client.close();
   });
 
   it('of an idle connection: it is closed', async () => {

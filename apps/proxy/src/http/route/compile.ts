@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, limit } from '@flotilla/runtime';
 import { compileDomainTable, hostWithoutPort, pathOnly } from '@flotilla/match';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import type { ClusterManager } from '../../upstream/upstream.ts';
@@ -17,7 +17,14 @@ export interface RouteCompileOptions {
 }
 
 /** Envoy's default of `max_direct_response_body_size_bytes`. */
-const DEFAULT_MAX_DIRECT_BODY_BYTES = 4096;
+const DEFAULT_MAX_DIRECT_BODY_BYTES = limit({
+  name: 'proxy.direct-response-bytes',
+  what: 'body of a direct response (as Envoy)',
+  default: 4096,
+  unit: 'bytes',
+  setting: '`max_direct_response_body_size_bytes`',
+  past: 'the routes are refused',
+});
 
 /**
  * Compiles an Envoy `RouteConfiguration`. Throws `invalid` naming table, field path and reason for anything that

@@ -29,11 +29,18 @@ const GRPC_STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
   ['unavailable', 14],
 ]);
 
+/**
+ * A condition of our own, which Envoy passes over: the connection ended before any byte of an answer, and the request's
+ * method says that it may be sent again (RFC 9110, section 9.2.2).
+ */
+const RESET_IDEMPOTENT = 'reset-idempotent';
+
 const OTHER_WORDS: ReadonlySet<string> = new Set([
   '5xx',
   'gateway-error',
   'reset',
   'reset-before-request',
+  RESET_IDEMPOTENT,
   'connect-failure',
   'refused-stream',
   'retriable-4xx',
@@ -165,6 +172,7 @@ export function retryOn(
     gatewayError: words.has('gateway-error'),
     reset: words.has('reset'),
     resetBeforeRequest: words.has('reset-before-request'),
+    resetIdempotent: words.has(RESET_IDEMPOTENT),
     connectFailure: words.has('connect-failure'),
     refusedStream: words.has('refused-stream'),
     retriable4xx: words.has('retriable-4xx'),

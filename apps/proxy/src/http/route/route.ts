@@ -171,6 +171,7 @@ export interface RetryOn {
   readonly gatewayError: boolean;
   readonly reset: boolean;
   readonly resetBeforeRequest: boolean;
+  readonly resetIdempotent: boolean;
   readonly connectFailure: boolean;
   readonly refusedStream: boolean;
   readonly retriable4xx: boolean;

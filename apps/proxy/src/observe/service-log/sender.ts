@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@flotilla/runtime';
+import { limit, type Clock, type Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { type GrpcCaller, type GrpcSending, type GrpcTarget, openSending } from '../../grpc/call.ts';
 import type { Counter, StatsRegistry } from '../stats.ts';
@@ -22,7 +22,13 @@ export interface SenderTools extends GrpcCaller {
 }
 
 /** Entries that may wait while the service does not read. */
-const MAX_WAITING_BYTES = 1024 * 1024;
+const MAX_WAITING_BYTES = limit({
+  name: 'proxy.log-service-bytes',
+  what: 'entries that wait for an access-log service',
+  default: 1024 * 1024,
+  unit: 'bytes',
+  past: 'dropped and counted: requests go on',
+});
 
 const CLOSE_WITHIN_MS = 1_000;
 

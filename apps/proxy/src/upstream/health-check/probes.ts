@@ -7,6 +7,7 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
   HealthCheckResponseSchema,
 } from '@flotilla/wire/grpc/health/v1/health_pb.js';
+import { limit } from '@flotilla/runtime';
 import { FrameReader, frameOf } from '../../grpc/frames.ts';
 import type { GrpcProbeSettings, HttpProbeSettings, ProbeSettings, TcpProbeSettings } from './settings.ts';
 
@@ -51,7 +52,13 @@ function probeTcp(socket: Socket, { send, receive }: TcpProbeSettings, done: (re
   socket.resume();
 }
 
-const MAX_RECEIVED_BYTES = 64 * 1024;
+const MAX_RECEIVED_BYTES = limit({
+  name: 'proxy.health-check-bytes',
+  what: 'what a TCP health check reads while it waits for the expected bytes',
+  default: 64 * 1024,
+  unit: 'bytes',
+  past: 'the check counts as failed',
+});
 
 /** Header fields of a check, in Envoy's order. */
 function fieldsOf(settings: HttpProbeSettings): [string, string][] {

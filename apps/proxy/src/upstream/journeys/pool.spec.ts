@@ -125,6 +125,34 @@ describe('connections are used again', () => {
     expect((await send(world.cluster())).failure).toBeNull();
   });
 
+  it('sends nothing on a connection that was idle and whose end is here, unread', async () => {
+    const clock = new FakeClock();
+    const world = await open(answering(OK), {}, { clock });
+    await send(world.cluster());
+    clock.advance(60);
+    world.server.sockets[0]?.destroy();
+    expect((await send(world.cluster(), post(1), ['x'])).body).toBe('ok');
+    expect(world.server.sockets).toHaveLength(2);
+  });
+
+  it('gives up a request while the connection meant for it is looked at, and keeps the connection', async () => {
+    const clock = new FakeClock();
+    const world = await open(answering(OK), {}, { clock });
+    await send(world.cluster());
+    clock.advance(60);
+    void send(world.cluster(), get(), [], (stream) => stream.abort());
+    expect(world.value('cluster.c.upstream_rq_cancelled')).toBe(1);
+    expect((await send(world.cluster())).body).toBe('ok');
+    expect(world.value('cluster.c.upstream_rq_active')).toBe(0);
+  });
+
+  it('never fails a request where the server ends each connection after its answer without saying so', async () => {
+    const world = await open((socket) => socket.on('data', () => socket.end(OK)));
+    for (let count = 0; count < 50; count++) {
+      expect((await send(world.cluster(), post(1), ['x'])).failure, `request ${count}`).toBeNull();
+    }
+  });
+
   it('closes an idle connection on which the server speaks unasked', async () => {
     const world = await open(answering(OK));
     await send(world.cluster());

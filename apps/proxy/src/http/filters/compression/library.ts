@@ -17,6 +17,7 @@ import { type Gzip, GzipSchema } from '@flotilla/wire/envoy/extensions/compressi
 import { GzipSchema as GzipDecoderSchema } from '@flotilla/wire/envoy/extensions/compression/gzip/decompressor/v3/gzip_pb.js';
 import { ZstdSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js';
 import { ZstdSchema as ZstdDecoderSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/decompressor/v3/zstd_pb.js';
+import { limit } from '@flotilla/runtime';
 import { unpackValid } from '../../../config/constraints.ts';
 import { refuse, refuseWhen } from '../../route/field.ts';
 
@@ -37,7 +38,14 @@ export interface FlushableTransform extends Transform {
 
 const DEFAULT_CHUNK_BYTES = 4096;
 /** Envoy's default of `max_inflate_ratio`. */
-const DEFAULT_MAX_RATIO = 100;
+const DEFAULT_MAX_RATIO = limit({
+  name: 'proxy.inflate-ratio',
+  what: 'bytes that one compressed byte may become (as Envoy)',
+  default: 100,
+  unit: 'count',
+  setting: '`max_inflate_ratio`',
+  past: 'the body is refused',
+});
 
 /** Compiles `compressor_library`. Throws `invalid` for an unknown one. */
 export function compileCompressor(config: TypedExtensionConfig | undefined, path: string): CompressionLibrary {

@@ -4,6 +4,7 @@ import {
   LocalRateLimitSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js';
 import { XRateLimitHeadersRFCVersion } from '@flotilla/wire/envoy/extensions/common/ratelimit/v3/ratelimit_pb.js';
+import { limit } from '@flotilla/runtime';
 import { ResponseFlag } from '../../../observe/response-flags.ts';
 import type { Counter } from '../../../observe/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../filter.ts';
@@ -181,7 +182,14 @@ class Buckets {
 }
 
 /** Envoy's default of `max_dynamic_descriptors`. */
-const MAX_WILD_BUCKETS = 20;
+const MAX_WILD_BUCKETS = limit({
+  name: 'proxy.rate-limit-descriptors',
+  what: 'values of a wildcard descriptor of local rate limits (as Envoy)',
+  default: 20,
+  unit: 'count',
+  setting: '`max_dynamic_descriptors`',
+  past: 'the longest unused one is forgotten',
+});
 
 function isSame(pattern: Descriptor, descriptor: Descriptor): boolean {
   return (
