@@ -1,5 +1,6 @@
 import nx from '@nx/eslint-plugin';
 import importX from 'eslint-plugin-import-x';
+import regexp from 'eslint-plugin-regexp';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 import { openers } from './tools/lint/openers.js';
@@ -18,7 +19,7 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strict],
-    plugins: { '@nx': nx, 'import-x': importX },
+    plugins: { '@nx': nx, 'import-x': importX, regexp },
     settings: {
       'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.js'] })],
       'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
@@ -27,6 +28,21 @@ export default tseslint.config(
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // V8 matches by trying: what somebody else wrote is no expression for it (libs/match has a linear engine), and an
+      // expression of ours takes no text more than linear time.
+      'no-restricted-syntax': [
+        'error',
+        ...["NewExpression[callee.name='RegExp']", "CallExpression[callee.name='RegExp']"].map((selector) => ({
+          selector: `${selector}:not([arguments.0.type='Literal'])`,
+          message: 'An expression that is put together may take forever. Compile it with @flotilla/match.',
+        })),
+        {
+          selector: "CallExpression[callee.property.name='search'][arguments.0.type!='Literal'][arguments.length=1]",
+          message: 'String.search makes an expression of its argument. Compile it with @flotilla/match.',
+        },
+      ],
+      'regexp/no-super-linear-backtracking': ['error', { report: 'certain' }],
+      'regexp/no-super-linear-move': 'error',
       // A template literal with a number in it is not a mistake.
       '@typescript-eslint/restrict-template-expressions': 'off',
       '@typescript-eslint/no-extraneous-class': 'off',
@@ -67,6 +83,15 @@ export default tseslint.config(
           })),
         },
       ],
+    },
+  },
+  {
+    // These read texts of our own.
+    files: ['**/*.spec.ts', '**/conformance/**', 'tools/**', 'libs/testing/**'],
+    rules: {
+      'no-restricted-syntax': 'off',
+      'regexp/no-super-linear-backtracking': 'off',
+      'regexp/no-super-linear-move': 'off',
     },
   },
   ...openers,

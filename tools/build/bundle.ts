@@ -72,6 +72,7 @@ const built: BuildResult[] = await Promise.all([
     entryPoints: {
       flotilla: source('apps/cli/src/main.ts'),
       'proxy-worker': source('apps/proxy/src/worker-main.ts'),
+      'galley-check-worker': source('apps/galley/src/check/worker-main.ts'),
     },
     outdir: output,
     chunkNames: PIECES,
@@ -96,6 +97,7 @@ const built: BuildResult[] = await Promise.all([
       'bookinfo/ratings': source('examples/bookinfo/src/ratings.ts'),
       citadel: source('apps/citadel/src/main.ts'),
       galley: source('apps/galley/src/main.ts'),
+      'galley-check-worker': source('apps/galley/src/check/worker-main.ts'),
       pilot: source('apps/pilot/src/main.ts'),
       capture: source('apps/proxy/src/capture/main.ts'),
     },

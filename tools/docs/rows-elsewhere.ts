@@ -11,7 +11,11 @@ export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: r
   ['B12', 'Retry budget of a DestinationRule', ['apps/pilot/golden/locality']],
   ['B11', 'Port-level policy', ['apps/pilot/golden/destination-rule-layers']],
   ['C6', 'Egress through a gateway', ['apps/pilot/golden/egress-gateway']],
-  ['D9', 'Protocol by port name', ['apps/pilot/src/registry/registry.spec.ts', 'libs/model/src/port-protocol.spec.ts']],
+  [
+    'D9',
+    'Protocol by port name',
+    ['libs/translate/src/registry/registry.spec.ts', 'libs/model/src/port-protocol.spec.ts'],
+  ],
   ['V1', 'Discovery: static, EDS, DNS, original destination', ['apps/proxy/src/upstream/journeys/discovery.spec.ts']],
   [
     'V6',

@@ -40,7 +40,7 @@ const OPENERS = [
   },
   { name: 'dgram', opens: ['createSocket', 'Socket'], use: 'an opener to be added to @flotilla/sockets' },
   { name: 'cluster', opens: ['fork'], use: '@flotilla/sockets/child-process' },
-  { name: 'worker_threads', opens: ['Worker'], use: 'an opener to be added to @flotilla/sockets' },
+  { name: 'worker_threads', opens: ['Worker'], use: '@flotilla/sockets/worker' },
   { name: 'process', opens: ['stdout', 'stderr'], use: '@flotilla/sockets/standard-streams' },
 ];
 

@@ -7,6 +7,8 @@ import { FlotillaError, StopStack } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { analyseAll, identityOf } from './analyse/analyse.ts';
+import { openChecker } from './check/checker.ts';
+import { FindingList } from './decode/finding-list.ts';
 import type { AccessPolicy } from './serve/access.ts';
 import { galleyMetrics, noMetrics } from './metrics.ts';
 import { createGalleyService } from './serve/service.ts';
@@ -103,7 +105,10 @@ async function startOnce(options: GalleyOptions): Promise<Galley> {
         errors: () => allFindings(writer, sources).filter(({ severity }) => severity === 'error').length,
       });
     }
+    const checker = openChecker({ clock, logger });
+    stop.push('checking', () => checker.close());
     const service = createGalleyService({
+      checker,
       writer,
       store,
       access: options.access,
@@ -131,5 +136,8 @@ function allFindings(writer: ConfigWriter, sources: readonly DirectorySource[]):
   const fromFiles = sources.flatMap((source) => source.findings());
   const known = new Set(fromFiles.map(identityOf));
   const cross = analyseAll({ set: writer.set, isWholeMesh: true }).map(({ finding }) => finding);
-  return [...fromFiles, ...cross.filter((finding) => !known.has(identityOf(finding)))];
+  const findings = new FindingList();
+  findings.add(fromFiles);
+  findings.add(cross.filter((finding) => !known.has(identityOf(finding))));
+  return findings.all();
 }

@@ -4,8 +4,15 @@ import { describe, expect, test } from 'vitest';
 import { fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { isObject, readDocuments } from '@flotilla/model';
 import { MeshConfigSchema } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
-import { type GeneratedType, meshOf, proxyOf, translate } from './testing/translation.ts';
-import { meshConfig, routerNode, sidecarNode } from './testing/world.ts';
+import {
+  type GeneratedType,
+  meshConfig,
+  meshOf,
+  proxyOf,
+  routerNode,
+  sidecarNode,
+  translate,
+} from '@flotilla/translate/testing';
 
 /**
  * `golden/<case>/input.yaml` is a mesh, `expect.yaml` what a proxy gets of it: `proxy` says whose, `names` all names of a

@@ -18,6 +18,7 @@ export interface Gauges {
   proxies(): number;
   virtualServices(): number;
   version(): number;
+  withheld(): number;
 }
 
 export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMetrics {
@@ -41,6 +42,11 @@ export function pilotMetrics(meter: Telemetry['meter'], gauges: Gauges): PilotMe
   gauge('pilot_services', 'Services known to pilot.', gauges.services);
   gauge('pilot_xds', 'Proxies connected to this pilot.', gauges.proxies);
   gauge('pilot_virt_services', 'VirtualServices known to pilot.', gauges.virtualServices);
+  gauge(
+    'pilot_withheld_resources',
+    'Resources that some kind of data plane refuses and does not get.',
+    gauges.withheld,
+  );
   gauge('pilot_config_version', 'Version of the mesh configuration.', gauges.version);
   return {
     pushed(type, bytes) {

@@ -6,19 +6,18 @@ import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack }
 import type { Caller } from '@flotilla/rpc';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import { applyUpdate, DEFAULT_ROOT_NAMESPACE, emptyMesh, meshDefaults, ResourceCache } from '@flotilla/translate';
 import { Follower } from './ingest/follow.ts';
 import { keepJoined } from './ingest/join.ts';
 import { createPilotId } from './ingest/pilot-id.ts';
 import { DEFAULT_REGISTRATION, Registration, type RegistrationSettings } from './ingest/registration.ts';
-import { applyUpdate, emptyMesh } from './mesh/mesh.ts';
-import { DEFAULT_ROOT_NAMESPACE, meshDefaults } from './mesh/settings.ts';
+import { Isolation } from './isolate/isolation.ts';
 import { noMetrics, pilotMetrics } from './metrics.ts';
 import { DEFAULT_DEBOUNCE, Debouncer, type DebounceSettings } from './push/debounce.ts';
 import { serveAds } from './serve/ads.ts';
 import { Sessions } from './serve/sessions.ts';
 import { STREAM_LIMITS, type StreamLimits } from './serve/stream-limits.ts';
 import { statusRoutes } from './serve/status.ts';
-import { ResourceCache } from './translate/cache.ts';
 
 export interface PilotOptions<
   Xds extends SocketAddress | null = SocketAddress | null,
@@ -96,6 +95,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
   const stop = new StopStack();
   const cache = new ResourceCache();
   const sessions = new Sessions();
+  const isolation = new Isolation({ clock, logger, onChange: (kind) => sessions.refresh(kind) });
   const { promise: ready, resolve: markReady } = Promise.withResolvers<void>();
 
   let mesh = emptyMesh({
@@ -115,6 +115,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
           proxies: () => sessions.list().length,
           virtualServices: () => mesh.virtualServices.length,
           version: () => mesh.version,
+          withheld: () => isolation.list().length,
         });
 
   if (membership !== null) {
@@ -177,6 +178,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       sessions,
       presence: registration,
       cache,
+      isolation,
       clock,
       logger,
       metrics,
@@ -190,7 +192,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       xdsTls: ads.tls as XdsTls,
       ready,
       id: pilotId,
-      routes: statusRoutes({ pilotId, sessions, mesh: () => mesh, access: options.access ?? OPEN }),
+      routes: statusRoutes({ pilotId, sessions, isolation, mesh: () => mesh, access: options.access ?? OPEN }),
       version: () => mesh.version,
       // Last opened, first closed: the streams end before registration, which by then no longer listens.
       close: async () => {

@@ -18,9 +18,9 @@ import {
   type SettingsOf,
 } from '@flotilla/service';
 import { FlotillaError } from '@flotilla/runtime';
+import { loadMeshConfig } from '@flotilla/translate';
 import { openGalleys } from './ingest/galleys.ts';
 import { createWatchBus } from './ingest/watch-bus.ts';
-import { loadMeshConfig } from './mesh/load-mesh-config.ts';
 import { startPilot } from './pipeline.ts';
 import { pilotSettings } from './settings.ts';
 

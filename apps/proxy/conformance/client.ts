@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, type ClientWorld, PATIENCE_MS } from './client-connection.ts';
+import { ClientFrames } from './client-frames.ts';
 import { ClientH1 } from './client-h1.ts';
 import { ClientH2 } from './client-h2.ts';
 import { dial, TlsRefused } from './dial.ts';
@@ -19,7 +20,9 @@ export async function runClient(scenario: Scenario, world: ClientWorld): Promise
     const client =
       connect.as === 'h2'
         ? new ClientH2(socket, world.fill, note)
-        : new ClientH1(socket, world.fill, note, connect.as === 'tcp');
+        : connect.as === 'frames'
+          ? new ClientFrames(socket, world.fill, note)
+          : new ClientH1(socket, world.fill, note, connect.as === 'tcp');
     if (connect.name === '') clients.get('')?.close();
     clients.set(connect.name, client);
     return client;
@@ -50,6 +53,9 @@ async function act(client: Client, step: Step): Promise<void> {
       return;
     case 'send':
       return client.send(step.text);
+    case 'frames':
+      if (!(client instanceof ClientFrames)) throw new Error('frames need a client of frames');
+      return client.frames(step.frames);
     case 'read':
       return await client.read(step.count, step.of);
     case 'read-bytes':

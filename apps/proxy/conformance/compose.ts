@@ -152,7 +152,7 @@ function clusterOf(name: string, { clusters, upstreams }: Scenario, { ports }: P
   const list: readonly Value[] = Array.isArray(hosts) ? hosts : [name];
   const names = list.filter((each) => typeof each === 'string');
   const endpoints = names.filter((each) => upstreams[each]?.kind !== 'none').map((each) => endpointOf(ports.get(each)));
-  const isHttp2 = names.some((each) => upstreams[each]?.kind === 'http2');
+  const isHttp2 = names.some((each) => upstreams[each]?.kind === 'http2' || upstreams[each]?.kind === 'frames');
   const assignment: Fields =
     endpoints.length === 0 ? { cluster_name: name } : { cluster_name: name, endpoints: [{ lb_endpoints: endpoints }] };
   const whole = merge(

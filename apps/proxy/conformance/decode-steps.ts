@@ -1,3 +1,4 @@
+import { decodeFrame } from './frames.ts';
 import { decodeTls } from './decode-upstreams.ts';
 import type { Reader } from './read-fields.ts';
 import type { Request, Step, UpstreamScript } from './scenario.ts';
@@ -54,7 +55,7 @@ function decodeStep(reader: Reader, upstreams: Readonly<Record<string, UpstreamS
       kind: 'connect',
       connect: {
         name: connect.string('name') ?? '',
-        as: connect.oneOf('as', ['h1', 'h2', 'tcp']) ?? 'h1',
+        as: connect.oneOf('as', ['h1', 'h2', 'frames', 'tcp']) ?? 'h1',
         tls: decodeTls(connect.reader('tls')),
         before: connect.string('before') ?? '',
         to: connect.string('to') ?? '',
@@ -65,6 +66,8 @@ function decodeStep(reader: Reader, upstreams: Readonly<Record<string, UpstreamS
   }
   if (reader.has('on')) return [{ kind: 'on', name: reader.string('on') ?? '' }];
   if (reader.has('send')) return [{ kind: 'send', text: reader.string('send') ?? '' }];
+  const frames = reader.readers('frames');
+  if (frames !== null) return [{ kind: 'frames', frames: frames.map(decodeFrame) }];
   if (reader.has('read')) return [{ kind: 'read', count: reader.number('read') ?? 1, of: reader.string('of') ?? '' }];
   if (reader.has('read_bytes')) return [{ kind: 'read-bytes', bytes: reader.number('read_bytes') ?? 0 }];
   if (reader.has('rst')) return [{ kind: 'rst', code: reader.number('rst') ?? 8 }];

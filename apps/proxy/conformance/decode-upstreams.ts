@@ -1,3 +1,4 @@
+import { decodeFrame } from './frames.ts';
 import type { Reader } from './read-fields.ts';
 import type { Answer, TcpAct, TlsSide, UpstreamScript } from './scenario.ts';
 
@@ -9,7 +10,7 @@ export function decodeUpstreams(reader: Reader | null): Readonly<Record<string, 
       const each = reader.reader(name);
       if (each === null) return [name, { kind: 'http1', answers: [{}], acts: [], tls: null }];
       const script: UpstreamScript = {
-        kind: each.oneOf('kind', ['http1', 'http2', 'tcp', 'dead', 'none']) ?? 'http1',
+        kind: each.oneOf('kind', ['http1', 'http2', 'frames', 'tcp', 'dead', 'none']) ?? 'http1',
         answers: each.readers('answers')?.map(decodeAnswer) ?? [{}],
         acts: each.readers('acts')?.map(decodeAct) ?? [{ echo: true }],
         tls: decodeTls(each.reader('tls')),
@@ -48,6 +49,7 @@ function decodeAnswer(reader: Reader): Answer {
     ...given('then', reader.oneOf<'close' | 'reset' | 'echo'>('then', ['close', 'reset', 'echo'])),
     ...given('do', reader.oneOf<'hang' | 'close' | 'reset' | 'goaway'>('do', ['hang', 'close', 'reset', 'goaway'])),
     ...given('rst', reader.number('rst')),
+    ...given('frames', reader.readers('frames')?.map(decodeFrame) ?? null),
   };
   reader.finish();
   return answer;

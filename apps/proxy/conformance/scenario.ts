@@ -1,3 +1,5 @@
+import type { ScriptedFrame } from './frames.ts';
+
 /** A value as it stands in a YAML file. */
 export type Value = null | boolean | number | string | readonly Value[] | Fields;
 export interface Fields {
@@ -34,6 +36,8 @@ export interface Answer {
   readonly then?: 'close' | 'reset' | 'echo';
   /** Instead of an answer. */
   readonly do?: 'hang' | 'close' | 'reset' | 'goaway';
+  /** Of an upstream of frames: all that it says. */
+  readonly frames?: readonly ScriptedFrame[];
   /** HTTP/2: code of the RST_STREAM that follows, or stands for, the answer. */
   readonly rst?: number;
 }
@@ -49,7 +53,7 @@ export interface TcpAct {
 }
 
 export interface UpstreamScript {
-  readonly kind: 'http1' | 'http2' | 'tcp' | 'dead' | 'none';
+  readonly kind: 'http1' | 'http2' | 'frames' | 'tcp' | 'dead' | 'none';
   readonly answers: readonly Answer[];
   readonly acts: readonly TcpAct[];
   readonly tls: TlsSide | null;
@@ -57,7 +61,7 @@ export interface UpstreamScript {
 
 export interface Connect {
   readonly name: string;
-  readonly as: 'h1' | 'h2' | 'tcp';
+  readonly as: 'h1' | 'h2' | 'frames' | 'tcp';
   readonly tls: TlsSide | null;
   /** Sent before anything else, before TLS too. */
   readonly before: string;
@@ -84,6 +88,7 @@ export type Step =
   | { readonly kind: 'on'; readonly name: string }
   | { readonly kind: 'request'; readonly request: Request }
   | { readonly kind: 'send'; readonly text: string }
+  | { readonly kind: 'frames'; readonly frames: readonly ScriptedFrame[] }
   | { readonly kind: 'read'; readonly count: number; readonly of: string }
   | { readonly kind: 'read-bytes'; readonly bytes: number }
   | { readonly kind: 'read-close' }

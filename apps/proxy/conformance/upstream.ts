@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { Certificates } from './certificates.ts';
 import { findMessage, showMessage } from './message-h1.ts';
 import type { Answer, TcpAct, UpstreamScript } from './scenario.ts';
+import { openUpstreamFrames } from './upstream-frames.ts';
 import { openUpstreamH2 } from './upstream-h2.ts';
 import { listenLocally, tlsOptions, type Upstream } from './upstream-server.ts';
 
@@ -10,6 +11,8 @@ export function openUpstream(name: string, script: UpstreamScript, certificates:
   switch (script.kind) {
     case 'http2':
       return openUpstreamH2(name, script, certificates);
+    case 'frames':
+      return openUpstreamFrames(name, script);
     case 'tcp':
       return openTcp(name, script, certificates);
     default:

@@ -1,6 +1,11 @@
 import type { CallOptions, Client } from '@connectrpc/connect';
 import { FlotillaError } from '@flotilla/runtime';
-import { type PilotService, type ProxyStatus, SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import {
+  type PilotService,
+  type ProxyStatus,
+  SyncState,
+  type WithheldResource,
+} from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 
 /** One pilot of the mesh. */
 export interface PilotClient {
@@ -16,6 +21,8 @@ export type PilotReport =
       readonly pilotId: string;
       readonly version: bigint;
       readonly proxies: readonly ProxyStatus[];
+      /** Resources that some kind of proxy refuses, and does not get as they are written. */
+      readonly withheld: readonly WithheldResource[];
       readonly error: null;
     }
   | {
@@ -23,6 +30,7 @@ export type PilotReport =
       readonly pilotId: '';
       readonly version: null;
       readonly proxies: readonly [];
+      readonly withheld: readonly [];
       readonly error: FlotillaError;
     };
 
@@ -31,13 +39,13 @@ export function reportProxies(pilots: readonly PilotClient[], options: CallOptio
   return Promise.all(
     pilots.map(async ({ url, client }): Promise<PilotReport> => {
       try {
-        const { version, proxies, pilotId } = await client.listProxies({}, options);
-        return { url, pilotId, version, proxies, error: null };
+        const { version, proxies, pilotId, withheld } = await client.listProxies({}, options);
+        return { url, pilotId, version, proxies, withheld, error: null };
       } catch (thrown) {
         options.signal?.throwIfAborted();
         const error = FlotillaError.from(thrown);
         if (error.code !== 'unavailable') throw error;
-        return { url, pilotId: '', version: null, proxies: [], error };
+        return { url, pilotId: '', version: null, proxies: [], withheld: [], error };
       }
     }),
   );

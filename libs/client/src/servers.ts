@@ -109,5 +109,5 @@ function rootsOf({ rootsPem, identity }: MeshOptions, url: string): { readonly r
 
 /** `host:port` is plaintext, as of an embedded mesh. */
 function normalised(text: string): string {
-  return HTTP_URL.test(text) ? text.replace(/\/+$/, '') : `http://${text}`;
+  return HTTP_URL.test(text) ? text.replace(/(?<!\/)\/+$/, '') : `http://${text}`;
 }

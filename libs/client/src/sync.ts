@@ -1,5 +1,10 @@
 import { type Clock, FlotillaError } from '@flotilla/runtime';
-import { type ProxyStatus, SyncState, type TypeStatus } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import {
+  type ProxyStatus,
+  SyncState,
+  type TypeStatus,
+  type WithheldResource,
+} from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { isSynced, type PilotClient, type PilotReport, reportProxies, workloadOf } from './proxies.ts';
 
 export interface WaitForSyncOptions {
@@ -54,7 +59,10 @@ export async function waitForSync(
       timeoutMs: CALL_TIMEOUT_MS,
       ...(signal === undefined ? {} : { signal }),
     });
-    const refusals = reports.flatMap(({ proxies }) => proxies.flatMap((proxy) => refusalsOf(proxy, version)));
+    const refusals = reports.flatMap(({ proxies, withheld }) => [
+      ...proxies.flatMap((proxy) => refusalsOf(proxy, version)),
+      ...withheldSince(withheld, version),
+    ]);
     if (refusals.length > 0) throw new RefusedByProxiesError(refusals);
     if (reports.every((report) => isReportSynced(report, version))) {
       return reports.reduce((count, { proxies }) => count + proxies.length, 0);
@@ -70,7 +78,8 @@ export async function waitForSync(
 }
 
 function isReportSynced(report: PilotReport, version: bigint): boolean {
-  return report.error === null && report.version >= version && report.proxies.every(isSynced);
+  if (report.error !== null || report.version < version) return false;
+  return report.proxies.every(isSynced) && report.withheld.every(({ suspected }) => !suspected);
 }
 
 function describeLate(proxy: ProxyStatus): string {
@@ -88,6 +97,17 @@ function refusalsOf(proxy: ProxyStatus, version: bigint): Refusal[] {
   return proxy.types
     .filter(isRefusal)
     .map(({ typeUrl, errorDetail }) => ({ workload: workloadOf(proxy), typeUrl, reason: errorDetail }));
+}
+
+/** What was written in the version, or later, and does not reach some kind of proxy, which got everything else. */
+function withheldSince(withheld: readonly WithheldResource[], version: bigint): Refusal[] {
+  return withheld
+    .filter((each) => !each.suspected && each.version >= version)
+    .map(({ agent, kind, namespace, name, origin, typeUrl, reason }) => ({
+      workload: agent,
+      typeUrl,
+      reason: `${origin}: ${kind} ${namespace}/${name}: ${reason}`,
+    }));
 }
 
 function outOfTime(reports: readonly PilotReport[], version: bigint, timeoutMs: number): FlotillaError {

@@ -22,3 +22,4 @@ export {
   serializeResponseHead,
   upgradeFields,
 } from './serialize.ts';
+export { type FieldFault, findFieldFault } from './hpack/field-fault.ts';

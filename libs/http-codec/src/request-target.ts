@@ -24,7 +24,7 @@ export function parseRequestTarget(method: string, target: string): RequestTarge
     if (!/^(?:\[[0-9a-fA-F:.]+\]|[^@/?#:[\]]+):\d{1,5}$/.test(target)) return null;
     return { form: 'authority', path: '', authority: target, scheme: null };
   }
-  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/.exec(target);
+  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)([/?#].*)?$/.exec(target);
   if (match === null) return null;
   const [, scheme = '', authority = '', rest = ''] = match;
   // User information in a target is a phishing device and never part of an authority (RFC 9110, section 4.2.4).

@@ -1,5 +1,6 @@
-import { formatPath } from './decode/fault.ts';
-import type { Fault, FaultCode, FieldPath } from './decode/fault.ts';
+import { limit } from '@flotilla/runtime';
+import { FAULT_CODES, formatPath } from './decode/fault.ts';
+import type { Fault, FaultCode, FieldPath, Omitted } from './decode/fault.ts';
 import { describeKey, formatOrigin } from './resource-key.ts';
 import type { Origin, ResourceKey } from './resource-key.ts';
 
@@ -25,15 +26,61 @@ export interface Locator {
   locate(path: FieldPath, subject: Fault['subject']): Origin;
 }
 
+const MAX_TEXT = limit({
+  name: 'files.finding-text',
+  what: 'message, hint, or field path of one finding, in characters',
+  default: 1_000,
+  unit: 'count',
+  past: 'cut off, with …',
+});
+
+/** The findings of one document, with a last one that says how many more there are. */
+export function toFindings(
+  { faults, omitted }: { readonly faults: readonly Fault[]; readonly omitted: Omitted },
+  resource: ResourceKey | null,
+  locator: Locator,
+): Finding[] {
+  const findings = faults.map((fault) => toFinding(fault, resource, locator));
+  const { errors, warnings } = omitted;
+  if (errors + warnings > 0) {
+    findings.push(moreFinding(omitted, resource, locator.locate([], 'value'), 'of this document'));
+  }
+  return findings;
+}
+
+/** Says how much is not told. `where`: "of this document". */
+export function moreFinding(
+  { errors, warnings }: Omitted,
+  resource: ResourceKey | null,
+  origin: Origin,
+  where: string,
+): Finding {
+  const counts = [errors === 0 ? '' : `${errors} more errors`, warnings === 0 ? '' : `${warnings} more warnings`];
+  return {
+    severity: errors > 0 ? 'error' : 'warning',
+    code: FAULT_CODES.more,
+    resource,
+    field: '',
+    origin,
+    message: `and ${counts.filter((each) => each !== '').join(' and ')} ${where}`,
+    hint: 'Mend the first of them, and look again.',
+  };
+}
+
+/** A text as a finding may say it: what somebody else wrote can be long. */
+export function shorten(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT).toWellFormed()}…`;
+}
+
 export function toFinding(fault: Fault, resource: ResourceKey | null, locator: Locator): Finding {
   return {
     severity: fault.severity,
     code: fault.code,
     resource,
-    field: formatPath(fault.path),
+    field: shorten(formatPath(fault.path)),
     origin: locator.locate(fault.path, fault.subject),
-    message: fault.message,
-    hint: fault.hint,
+    message: shorten(fault.message),
+    hint: shorten(fault.hint),
   };
 }
 

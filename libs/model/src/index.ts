@@ -81,7 +81,7 @@ export {
 export { decodeMessage, isObject, type DecodeMessageOptions } from './decode/message.ts';
 export { describeType, quote } from './decode/scalar.ts';
 export { didYouMean, suggest } from './decode/suggest.ts';
-export { formatFinding, toFinding, type Finding, type Locator } from './finding.ts';
+export { formatFinding, moreFinding, shorten, toFinding, toFindings, type Finding, type Locator } from './finding.ts';
 export {
   DEFAULT_YAML_LIMITS,
   readDocuments,

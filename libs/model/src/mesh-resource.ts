@@ -77,15 +77,18 @@ export function decodeBody(entry: KindEntry, body: JsonObject): Decoded<SpecByKi
   const faults = new FaultList();
   if (entry.family === 'kubernetes') {
     const value = entry.shape(body, [], faults);
-    return faults.hasErrors ? { ok: false, faults: faults.faults } : { ok: true, value, faults: faults.faults };
+    const { faults: all, omitted } = faults;
+    return faults.hasErrors ? { ok: false, faults: all, omitted } : { ok: true, value, faults: all, omitted };
   }
   for (const name of Object.keys(body)) {
     if (name !== 'spec') faults.unexpected([name], `unknown field ${JSON.stringify(name)}`, 'Fields go under spec.');
   }
   // Kinds such as PeerAuthentication mean something without a spec.
   const decoded = decodeMessage(entry.schema, body['spec'] ?? {}, { path: ['spec'] });
-  const all = [...faults.faults, ...decoded.faults];
-  if (decoded.ok && !faults.hasErrors) return { ok: true, value: decoded.value, faults: all };
+  const wasRight = !faults.hasErrors;
+  faults.addAll(decoded);
+  const { faults: all, omitted } = faults;
+  if (decoded.ok && wasRight) return { ok: true, value: decoded.value, faults: all, omitted };
   const partial = decoded.ok ? decoded.value : decoded.partial;
-  return { ok: false, faults: all, ...(partial === undefined ? {} : { partial }) };
+  return { ok: false, faults: all, omitted, ...(partial === undefined ? {} : { partial }) };
 }

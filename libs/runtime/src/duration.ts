@@ -25,7 +25,7 @@ export function parseDurationMs(text: string): number {
     });
   }
   let totalMs = 0;
-  for (const part of text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|ms|s|m|h)/g)) {
+  for (const part of text.replace(/^[+-]/, '').matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|ms|s|m|h)/gy)) {
     totalMs += Number(part[1]) * (UNITS_MS[part[2] ?? ''] ?? 0);
   }
   return text.startsWith('-') ? -totalMs : totalMs;

@@ -22,6 +22,7 @@ async function selfSigned(names: x509.JsonGeneralNames, { ca = false } = {}) {
     serialNumber: '0a0b',
     extensions: [
       new x509.BasicConstraintsExtension(ca, undefined, true),
+      new x509.KeyUsagesExtension(ca ? x509.KeyUsageFlags.keyCertSign : x509.KeyUsageFlags.digitalSignature, true),
       ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names, true)]),
     ],
   });

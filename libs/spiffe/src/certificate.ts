@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { FlotillaError } from '@flotilla/runtime';
 import { splitCertificates } from './pem.ts';
+import { svidFault } from './svid.ts';
 import { formatSpiffeId, parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
 /** A certificate with its key and the roots that its holder trusts: all that a TLS endpoint of the mesh needs. */
@@ -19,13 +20,13 @@ export interface WorkloadCertificate {
 }
 
 /**
- * The identity in a certificate, or null when it has none: an X.509-SVID has exactly one URI SAN (X509-SVID,
- * section 2), and here it must be a workload identity. Other kinds of SAN beside it do not matter. Says nothing about
- * trust: verify the chain first.
+ * The identity in a certificate, or null when it has none: it must be a leaf as `svidFault` has it, and the identity
+ * that of a workload. Other kinds of SAN beside it do not matter. Says nothing about trust: verify the chain first.
  */
 export function spiffeIdOfCertificate(certificate: Buffer | X509Certificate): SpiffeId | null {
-  const uri = uriSanOf(certificate);
-  if (uri === null) return null;
+  const read = parsed(certificate);
+  const uri = uriSanOf(read);
+  if (uri === null || svidFault(read) !== null) return null;
   try {
     return parseSpiffeId(uri);
   } catch {
@@ -55,7 +56,9 @@ export function workloadCertificate(parts: {
   const leaf = parsed(splitCertificates(parts.chainPem)[0] ?? '');
   const spiffeId = spiffeIdOfCertificate(leaf);
   if (spiffeId === null) {
-    throw new FlotillaError('invalid', 'the certificate does not carry exactly one workload identity as its URI SAN');
+    const fault = svidFault(leaf);
+    const why = fault === null ? 'it does not carry exactly one workload identity as its URI SAN' : fault;
+    throw new FlotillaError('invalid', `the certificate is not that of a workload: ${why}`);
   }
   if (!leaf.checkPrivateKey(createPrivateKey(parts.privateKeyPem))) {
     throw new FlotillaError('invalid', `the private key is not that of the certificate of ${formatSpiffeId(spiffeId)}`);

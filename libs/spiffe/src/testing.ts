@@ -19,12 +19,28 @@ export interface TestCertificateOptions {
   readonly nowMs?: number;
 }
 
+/** What a leaf may not be. */
+export interface TestLeafOptions {
+  /** In place of the identity. */
+  readonly uris?: readonly string[];
+  readonly isCa?: boolean;
+  /** Null: no key usage at all. Default: digital signature. */
+  readonly keyUsages?: readonly (keyof typeof x509.KeyUsageFlags)[] | null;
+}
+
 export interface TestAuthority {
   readonly rootPem: string;
   /** A certificate with a new key. */
   issue(id: SpiffeId, options?: TestCertificateOptions): Promise<WorkloadCertificate>;
   /** A certificate for the key of a signing request, PEM; what the request asks for does not matter. */
-  sign(csrPem: string, id: SpiffeId, options?: TestCertificateOptions): Promise<string>;
+  sign(csrPem: string, id: SpiffeId, options?: TestCertificateOptions & TestLeafOptions): Promise<string>;
+  /** As `issue`, for leaves that break the rules; nothing is checked. */
+  issueFaulty(id: SpiffeId, options: TestLeafOptions): Promise<TestKeyPair>;
+}
+
+export interface TestKeyPair {
+  readonly chainPem: string;
+  readonly privateKeyPem: string;
 }
 
 export async function createTestAuthority(name = 'test'): Promise<TestAuthority> {
@@ -43,8 +59,9 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
   const rootPem = `${root.toString('pem')}\n`;
   const sign: TestAuthority['sign'] = async (csrPem, id, options = {}) => {
     const { ttlMs = 3_600_000, dnsNames = [], nowMs = Date.now() } = options;
+    const { uris = [formatSpiffeId(id)], isCa = false, keyUsages = ['digitalSignature'] } = options;
     const names: x509.JsonGeneralNames = [
-      { type: 'url', value: formatSpiffeId(id) },
+      ...uris.map((value) => ({ type: 'url' as const, value })),
       ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
     ];
     const leaf = await x509.X509CertificateGenerator.create({
@@ -55,7 +72,8 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
       notBefore: new Date(nowMs - 60_000),
       notAfter: new Date(nowMs + ttlMs),
       extensions: [
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        ...(isCa ? [new x509.BasicConstraintsExtension(true, undefined, true)] : []),
+        ...(keyUsages === null ? [] : [new x509.KeyUsagesExtension(bitsOf(keyUsages), true)]),
         new x509.SubjectAlternativeNameExtension(names, true),
       ],
     });
@@ -64,12 +82,32 @@ export async function createTestAuthority(name = 'test'): Promise<TestAuthority>
   return {
     rootPem,
     sign,
+    async issueFaulty(id, options) {
+      const { privateKeyPem, csrPem } = await createKeyAndCsr(id);
+      return { chainPem: await sign(csrPem, id, options), privateKeyPem };
+    },
     async issue(id, options) {
       const { privateKeyPem, csrPem } = await createKeyAndCsr(id);
       return workloadCertificate({ chainPem: await sign(csrPem, id, options), privateKeyPem, rootsPem: rootPem });
     },
   };
 }
+
+function bitsOf(usages: readonly (keyof typeof x509.KeyUsageFlags)[]): x509.KeyUsageFlags {
+  return usages.reduce<number>((bits, usage) => bits | x509.KeyUsageFlags[usage], 0);
+}
+
+/** Leaves that break the rules of SPIFFE's leaves, by what is wrong with them. */
+export const FAULTY_LEAVES: readonly (readonly [string, TestLeafOptions])[] = [
+  ['is a CA', { isCa: true, keyUsages: ['digitalSignature', 'keyCertSign'] }],
+  ['may sign certificates', { keyUsages: ['digitalSignature', 'keyCertSign'] }],
+  ['may sign revocation lists', { keyUsages: ['digitalSignature', 'cRLSign'] }],
+  ['has no key usage', { keyUsages: null }],
+  [
+    'has two URI SANs',
+    { uris: ['server', 'client', 'web'].map((name) => `spiffe://cluster.local/ns/default/sa/${name}`) },
+  ],
+];
 
 /** An identity source whose certificate is what `set` was last given. */
 export function createTestIdentity(

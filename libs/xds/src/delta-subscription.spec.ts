@@ -140,6 +140,18 @@ describe('answers', () => {
     expect(planDelta(refused, new Map([['b', '1']])).changed).toEqual(['b']);
   });
 
+  test('what was refused beside something is sent when that is as it was before', () => {
+    const held = applyDeltaRequest(sent, request({ responseNonce: 'n1' }), true).state;
+    const changes = new Map([
+      ['a', '2'],
+      ['b', '2'],
+    ]);
+    const changed = markDeltaSent(held, { changed: changes, removed: [], nonce: 'n2' });
+    const refusal = request({ responseNonce: 'n2', errorDetail: { message: 'no' } });
+    const refused = applyDeltaRequest(changed, refusal, true).state;
+    expect(planDelta(refused, new Map([...OFFER, ['b', '2']])).changed).toEqual(['b']);
+  });
+
   test('a refusal is settled when what was refused is no longer offered and the rest is held', () => {
     const held = applyDeltaRequest(sent, request({ responseNonce: 'n1' }), true).state;
     const changed = markDeltaSent(held, { changed: new Map([['a', '2']]), removed: [], nonce: 'n2' });

@@ -185,7 +185,7 @@ export interface DeltaPlan {
  */
 export function planDelta(state: DeltaSubscription, offered: ReadonlyMap<string, string>): DeltaPlan {
   const lacking: string[] = [];
-  let isNews = [...state.refused.keys()].some((name) => !offered.has(name));
+  let isNews = [...state.refused].some(([name, version]) => offered.get(name) !== version);
   for (const [name, version] of offered) {
     if (!isSubscribed(state, name)) continue;
     if (state.known.get(name) === version && !state.mustAnswer.has(name)) continue;

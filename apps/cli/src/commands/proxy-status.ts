@@ -1,5 +1,10 @@
 import { isSynced, type PilotReport, workloadOf } from '@flotilla/client';
-import { type ProxyStatus, SyncState, type TypeStatus } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import {
+  type ProxyStatus,
+  SyncState,
+  type TypeStatus,
+  type WithheldResource,
+} from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { ExitCode } from '@flotilla/service/process';
 import { formatTable } from '../terminal/table.ts';
 import { type ApiOptions, openMesh } from './client.ts';
@@ -34,7 +39,8 @@ export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
   if (first !== undefined && away.length === pilots.length) throw first;
   const rows = pilots.flatMap((pilot) => pilot.proxies.map((proxy) => ({ pilot, proxy })));
   const proxies = rows.map(({ proxy }) => proxy);
-  if (!proxies.every(isSynced)) process.exitCode = ExitCode.no;
+  const withheld = pilots.flatMap((pilot) => pilot.withheld);
+  if (!proxies.every(isSynced) || withheld.length > 0) process.exitCode = ExitCode.no;
   if (away.length > 0) process.exitCode = ExitCode.unreachable;
   for (const error of away) console.error(`flotilla: ${error.message}: its proxies are not shown`);
   if (options.output === 'json') {
@@ -56,6 +62,7 @@ export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
     ),
   );
   printRefusals(proxies);
+  printWithheld(withheld);
   printOmissions(proxies);
 }
 
@@ -69,6 +76,16 @@ function printRefusals(proxies: readonly ProxyStatus[]): void {
       if (type.errorDetail !== '') console.log(`${workloadOf(proxy)} refused ${type.typeUrl}: ${type.errorDetail}`);
     }
   }
+}
+
+/** Resources that some kind of proxy refuses, each once, whichever pilot was told. */
+function printWithheld(withheld: readonly WithheldResource[]): void {
+  const lines = withheld.map(({ agent, kind, namespace, name, origin, version, keptVersion, suspected, reason }) => {
+    const stands = keptVersion === 0n ? 'it is left out there' : `its version ${keptVersion} stays in force there`;
+    const verb = suspected ? 'may be refused' : 'is refused';
+    return `${origin}: ${kind} ${namespace}/${name} (version ${version}) ${verb} by ${agent}, and ${stands}: ${reason}`;
+  });
+  for (const line of new Set(lines)) console.log(line);
 }
 
 /** What pilot left out, each once, with the proxies that it concerns. */
@@ -101,8 +118,15 @@ function toPlain(pilots: readonly PilotReport[]): object {
       version: version === null ? null : Number(version),
       error: error?.message ?? null,
     })),
+    withheld: pilots.flatMap(({ url, withheld }) => withheld.map((each) => ({ ...plainWithheld(each), pilot: url }))),
     proxies: pilots.flatMap(({ url, proxies }) => proxies.map((proxy) => ({ ...plainProxy(proxy), pilot: url }))),
   };
+}
+
+function plainWithheld(withheld: WithheldResource): object {
+  const { agent, kind, namespace, name, origin, version, keptVersion, typeUrl, reason, suspected } = withheld;
+  const versions = { version: Number(version), keptVersion: keptVersion === 0n ? null : Number(keptVersion) };
+  return { agent, kind, namespace, name, origin, ...versions, typeUrl, reason, suspected };
 }
 
 function plainProxy(proxy: ProxyStatus): object {

@@ -1,5 +1,5 @@
 import { formatKey, formatPath, isOfType } from '@flotilla/model';
-import type { AnyMeshResource, Finding, Locator, ResourceKey } from '@flotilla/model';
+import type { AnyMeshResource, Finding, Locator } from '@flotilla/model';
 import type { MeshSet, SetChange } from '../set/mesh-set.ts';
 import { hostsOf } from '../set/references.ts';
 import type { Analyser, AnalysisScope, CrossFault } from './analyser.ts';
@@ -14,7 +14,7 @@ const ANALYSERS: readonly Analyser[] = [missingSubset, missingGateway, missingDe
 /** A finding of cross-resource analysis, with what could have brought it about. */
 export interface CrossFinding {
   readonly finding: Finding;
-  readonly causes: readonly ResourceKey[];
+  readonly causes: CrossFault['causes'];
 }
 
 /** Positions of fields by resource key, for the resources whose text is at hand. */
@@ -55,31 +55,35 @@ export function affectedBy(
   set: MeshSet,
   before: readonly AnyMeshResource[],
 ): Set<string> {
+  const { references } = set;
   const affected = new Set<string>();
+  const addAll = (keys: Iterable<string>): void => {
+    for (const key of keys) affected.add(key);
+  };
+  // Hosts first, each once: many resources may speak for one.
+  const meshHosts = new Set<string>();
+  const destinations = new Set<string>();
   const after = changes.flatMap((change) => (change.type === 'put' ? [change.entry.typed] : []));
   for (const resource of [...after, ...before]) {
-    for (const key of referrersOf(resource, set)) affected.add(key);
-  }
-  return affected;
-}
-
-function referrersOf(resource: AnyMeshResource, set: MeshSet): readonly string[] {
-  const { references } = set;
-  switch (resource.type) {
-    case 'VirtualService': {
-      const rivals = hostsOf(resource).flatMap((host) => references.meshHosts.coveredBy(host));
-      const { namespace, name } = resource.key;
-      return [formatKey(resource.key), ...rivals, ...references.delegatingTo(`${namespace}/${name}`)];
+    const { namespace, name } = resource.key;
+    switch (resource.type) {
+      case 'VirtualService':
+        affected.add(formatKey(resource.key));
+        for (const host of hostsOf(resource)) meshHosts.add(host);
+        addAll(references.delegatingTo(`${namespace}/${name}`));
+        break;
+      case 'Gateway':
+        addAll(references.atGateway(`${namespace}/${name}`));
+        break;
+      case 'Service':
+      case 'ServiceEntry':
+      case 'DestinationRule':
+        for (const host of hostsOf(resource)) destinations.add(host);
     }
-    case 'Gateway':
-      return references.atGateway(`${resource.key.namespace}/${resource.key.name}`);
-    case 'Service':
-    case 'ServiceEntry':
-    case 'DestinationRule':
-      return hostsOf(resource).flatMap((host) => references.destinations.coveredBy(host));
-    default:
-      return [];
   }
+  addAll(references.meshHosts.coveredByAny(meshHosts));
+  addAll(references.destinations.coveredByAny(destinations));
+  return affected;
 }
 
 /** Text that is equal for equal findings, positions aside. */

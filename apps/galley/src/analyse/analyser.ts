@@ -5,8 +5,8 @@ import type { MeshSet } from '../set/mesh-set.ts';
 export interface CrossFault {
   /** Path and position are those of the resource that was analysed. */
   readonly fault: Fault;
-  /** Other resources that a change of could have brought this about. */
-  readonly causes: readonly ResourceKey[];
+  /** Other resources that a change of could have brought this about, in lists that other faults may share. */
+  readonly causes: readonly (readonly ResourceKey[])[];
 }
 
 export interface AnalysisScope {

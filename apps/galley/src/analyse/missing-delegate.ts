@@ -22,6 +22,6 @@ export const missingDelegate: Analyser = (resource, { set, isWholeMesh }) => {
           : `the VirtualService ${quote(delegate)} has hosts`,
       hint: 'Until there is one without hosts, this route has no effect.',
     } as const;
-    return [{ fault, causes: found === undefined ? [] : [key] }];
+    return [{ fault, causes: found === undefined ? [] : [[key]] }];
   });
 };

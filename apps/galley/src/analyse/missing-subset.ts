@@ -1,8 +1,7 @@
-import { FAULT_CODES, isOfType, quote } from '@flotilla/model';
+import { FAULT_CODES, quote } from '@flotilla/model';
 import type { MeshResourceOf } from '@flotilla/model';
 import { destinationsOf } from '../set/references.ts';
 import type { DestinationReference } from '../set/references.ts';
-import type { MeshSet } from '../set/mesh-set.ts';
 import type { Analyser, CrossFault } from './analyser.ts';
 
 /** A destination names a subset that no DestinationRule of its host defines: its requests would get a 503. */
@@ -10,41 +9,33 @@ export const missingSubset: Analyser = (resource, { set, isWholeMesh }) => {
   const faults: CrossFault[] = [];
   for (const reference of destinationsOf(resource)) {
     if (reference.subset === '') continue;
-    const rules = rulesOf(reference.host, set);
-    const defined = rules.flatMap((rule) => rule.spec.subsets.map((subset) => subset.name));
-    if (defined.includes(reference.subset)) continue;
-    const isKnown = isWholeMesh || rules.length > 0;
+    const subsets = set.subsets.of(reference.host);
+    if (subsets.has(reference.subset)) continue;
+    const isKnown = isWholeMesh || subsets.first !== undefined;
     faults.push({
-      causes: rules.map((rule) => rule.key),
+      causes: subsets.rules,
       fault: {
         severity: isKnown ? 'error' : 'warning',
         code: FAULT_CODES.missingReference,
         path: [...reference.path, 'subset'],
         subject: 'value',
         message: `no DestinationRule for ${reference.host} defines the subset ${quote(reference.subset)}`,
-        hint: hintFor(reference, rules, [...new Set(defined)]),
+        hint: hintFor(reference, subsets.first),
       },
     });
   }
   return faults;
 };
 
-function rulesOf(host: string, set: MeshSet): readonly MeshResourceOf<'DestinationRule'>[] {
-  return set.destinationRules.covering(host).flatMap((key) => {
-    const typed = set.getByText(key)?.typed;
-    return typed !== undefined && isOfType(typed, 'DestinationRule') ? [typed] : [];
-  });
-}
+/** Subsets that a hint names: one of them may be what was meant. */
+const NAMED = 20;
 
-function hintFor(
-  { host, subset }: DestinationReference,
-  rules: readonly MeshResourceOf<'DestinationRule'>[],
-  defined: readonly string[],
-): string {
-  const [rule] = rules;
+function hintFor({ host, subset }: DestinationReference, rule: MeshResourceOf<'DestinationRule'> | undefined): string {
   if (rule === undefined) return `Apply a DestinationRule for ${host} with the subset first, or together with this.`;
   const where = `DestinationRule ${rule.key.namespace}/${rule.key.name}`;
-  return defined.length === 0
-    ? `Add the subset ${quote(subset)} to ${where}.`
-    : `Defined in ${where}: ${defined.join(', ')}.`;
+  const { subsets } = rule.spec;
+  if (subsets.length === 0) return `Add the subset ${quote(subset)} to ${where}.`;
+  const names = subsets.slice(0, NAMED).map(({ name }) => name);
+  const more = subsets.length > names.length ? `, and ${subsets.length - names.length} more` : '';
+  return `Defined in ${where}: ${names.join(', ')}${more}.`;
 }

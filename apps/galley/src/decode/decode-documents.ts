@@ -11,11 +11,13 @@ import {
   isObject,
   quote,
   readDocuments,
-  toFinding,
+  shorten,
+  toFindings,
 } from '@flotilla/model';
 import type { FieldPath, Finding, KindEntry, Locator, Origin, ResourceKey, SourceDocument } from '@flotilla/model';
 import { validate } from '../validate/validate.ts';
 import type { Candidate } from './candidate.ts';
+import { FindingList, MAX_NAMES, withMore } from './finding-list.ts';
 import { readMetadata, readTypeMeta } from './header.ts';
 import { decideKind } from './kind.ts';
 import { validatePartial } from './validate-partial.ts';
@@ -56,18 +58,18 @@ export function decodeKeys(
   readonly keys: readonly { readonly key: ResourceKey; readonly origin: Origin }[];
   readonly findings: readonly Finding[];
 } {
-  const findings: Finding[] = [];
+  const findings = new FindingList();
   const keys = documents.flatMap((text) => {
     const read = readDocuments(text.yaml, text.source);
-    findings.push(...read.findings);
+    findings.add(read.findings);
     return read.documents.flatMap(expandList).flatMap(({ value, locator, origin }) => {
       const faults = new FaultList();
       const named = isObject(value) ? nameDocument(value, defaultNamespace, faults) : null;
-      findings.push(...faults.faults.map((fault) => toFinding(fault, null, locator)));
+      findings.add(toFindings(faults, null, locator));
       return named?.type === 'resource' ? [{ key: named.key, origin }] : [];
     });
   });
-  return { keys, findings };
+  return { keys, findings: findings.all() };
 }
 
 interface PlacedDocument {
@@ -130,8 +132,9 @@ function nameDocument(document: JsonObject, defaultNamespace: string, faults: Fa
 class DocumentsDecoder {
   readonly #defaultNamespace: string;
   readonly #candidates: Candidate[] = [];
-  readonly #findings: Finding[] = [];
+  readonly #findings = new FindingList();
   readonly #ignored: string[] = [];
+  #ignoredCount = 0;
   readonly #refused: ResourceKey[] = [];
   readonly #seen = new Map<string, Origin>();
   #isComplete = true;
@@ -142,7 +145,7 @@ class DocumentsDecoder {
 
   read(text: TextDocument): void {
     const { documents, findings } = readDocuments(text.yaml, text.source);
-    this.#findings.push(...findings);
+    this.#findings.add(findings);
     if (findings.length > 0) this.#isComplete = false;
     for (const document of documents.flatMap(expandList)) this.#readDocument(document);
   }
@@ -150,8 +153,8 @@ class DocumentsDecoder {
   result(): DecodedDocuments {
     return {
       candidates: this.#candidates,
-      findings: this.#findings,
-      ignored: this.#ignored,
+      findings: this.#findings.all(),
+      ignored: withMore(this.#ignored, this.#ignoredCount),
       refused: this.#refused,
       isComplete: this.#isComplete,
     };
@@ -167,7 +170,8 @@ class DocumentsDecoder {
     }
     const named = nameDocument(value, this.#defaultNamespace, faults);
     if (named?.type === 'ignored') {
-      this.#ignored.push(named.text);
+      this.#ignoredCount += 1;
+      if (this.#ignored.length < MAX_NAMES) this.#ignored.push(shorten(named.text));
       return;
     }
     if (named === null) {
@@ -191,8 +195,10 @@ class DocumentsDecoder {
     this.#checkRepeated(key, place.origin, faults);
     const { apiVersion: _version, kind: _kind, metadata: _metadata, status: _status, ...body } = document;
     const decoded = decodeBody(entry, body);
-    decoded.faults.forEach((fault) => faults.add(fault));
-    if (entry.family === 'istio') {
+    faults.addAll(decoded);
+    // Past the faults that are told, what else is wrong can wait.
+    const isTold = decoded.omitted.errors === 0;
+    if (entry.family === 'istio' && isTold) {
       // Of a field that does not exist, or is written wrongly, that is enough to say.
       const faulted = new Set(decoded.faults.map(({ path }) => formatPath(path)));
       for (const fault of checkSupport(entry.kind, body['spec'])) {
@@ -205,7 +211,7 @@ class DocumentsDecoder {
     const content = { key, apiVersion, labels, annotations, body, origin: place.origin };
     const candidate = { content, entry, spec, locator: place.locator };
     if (!decoded.ok) {
-      validatePartial(candidate, document, decoded.faults, faults);
+      if (isTold) validatePartial(candidate, document, decoded.faults, faults);
       return null;
     }
     validate(candidate, faults);
@@ -229,6 +235,6 @@ class DocumentsDecoder {
   }
 
   #report(faults: FaultList, key: ResourceKey | null, locator: Locator): void {
-    this.#findings.push(...faults.faults.map((fault) => toFinding(fault, key, locator)));
+    this.#findings.add(toFindings(faults, key, locator));
   }
 }

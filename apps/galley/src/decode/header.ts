@@ -59,7 +59,7 @@ export function readMetadata(
   }
   for (const name of Object.keys(metadata)) {
     if (!METADATA.includes(name)) {
-      faults.unexpected([...at, name], `unknown field ${quote(name)}`, didYouMean(name, METADATA));
+      faults.unexpected([...at, name], `unknown field ${quote(name)}`, () => didYouMean(name, METADATA));
     }
   }
   const name = readText(metadata, 'name', at, faults) ?? '';

@@ -2,18 +2,19 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import { compareKeys, describeKey, keyFromWire, resourceToWire } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
-import { callerOf, toConnectError } from '@flotilla/rpc';
+import { type Caller, callerOf, toConnectError } from '@flotilla/rpc';
 import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
 import { ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import type { Document, GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import type { Checker, CheckRight } from '../check/checker.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
-import { MeshSet } from '../set/mesh-set.ts';
 import type { ConfigStore } from '../store/config-store.ts';
-import { applyDocuments, decodeWritten, RefusedError, reportOf } from '../write/apply.ts';
+import { applyDocuments, RefusedError, reportOf } from '../write/apply.ts';
 import type { ConfigWriter } from '../write/config-writer.ts';
 import { deleteResources } from '../write/delete.ts';
 import type { DeleteOptions } from '../write/delete.ts';
+import type { WriteScope } from '../write/scope.ts';
 import type { AccessPolicy } from './access.ts';
 import { changesFrom } from './changes.ts';
 import type { Changes, Since } from './changes.ts';
@@ -25,6 +26,7 @@ export interface GalleyServiceOptions {
   readonly access: AccessPolicy;
   /** Where a watched directory has a resource; `null` when none has. */
   readonly watchedAt: DeleteOptions['watchedAt'];
+  readonly checker: Checker;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -33,17 +35,21 @@ const DEFAULT_NAMESPACE = 'default';
 
 /** The handlers of `flotilla.galley.v1.GalleyService`. */
 export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<typeof GalleyService> {
-  const { writer, store, access, watchedAt, clock, logger } = options;
+  const { writer, store, access, watchedAt, checker, clock, logger } = options;
   return {
     apply: (request, context) =>
       answer(async () => {
-        const scope = access.write(callerOf(context));
+        const caller = callerOf(context);
+        const scope = access.write(caller);
         const applied = await applyDocuments(writer, clock, {
           documents: documentsOf(request.documents),
           defaultNamespace: request.defaultNamespace || DEFAULT_NAMESPACE,
           force: request.force,
           expectedVersion: request.expectedVersion === 0n ? null : Number(request.expectedVersion),
           scope,
+          checker,
+          right: writersRight(caller, scope),
+          signal: context.signal,
         });
         const { version, resources, report } = applied;
         return { version: BigInt(version), resources: appliedToWire(resources), report: reportToWire(report) };
@@ -63,6 +69,9 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
           scope,
           isOwnPart: caller.inProcess || scope === 'registrations',
           watchedAt,
+          checker,
+          right: writersRight(caller, scope),
+          signal: context.signal,
         });
         for (const { resource, message } of report.findings) {
           logger.warn(`after a deletion: ${message}`, {
@@ -93,12 +102,19 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
       }),
 
     validate: (request, context) =>
-      answer(() => {
-        if (!request.standalone) access.read(callerOf(context));
-        const namespace = request.defaultNamespace || DEFAULT_NAMESPACE;
-        const decoded = decodeWritten(documentsOf(request.documents), namespace);
-        const set = request.standalone ? new MeshSet() : writer.set;
-        return { report: reportToWire(reportOf(decoded, set, !request.standalone)) };
+      answer(async () => {
+        const caller = callerOf(context);
+        const documents = {
+          documents: documentsOf(request.documents),
+          defaultNamespace: request.defaultNamespace || DEFAULT_NAMESPACE,
+        };
+        if (request.standalone) {
+          const right = caller.inProcess ? 'own' : mayWrite(access, caller) ? 'writer' : 'stranger';
+          return { report: reportToWire(await checker.validate(documents, right, context.signal)) };
+        }
+        access.read(caller);
+        const decoded = await checker.decode(documents, caller.inProcess ? 'own' : 'writer', context.signal);
+        return { report: reportToWire(reportOf(decoded, writer.set, true)) };
       }),
 
     listChanges: (request, context) =>
@@ -112,6 +128,21 @@ export function createGalleyService(options: GalleyServiceOptions): ServiceImpl<
       yield* watch(writer, store, sinceOf(request), context);
     },
   };
+}
+
+/** A part of the control plane writes its own documents: those of a process, and a pilot's registrations. */
+function writersRight({ inProcess }: Caller, scope: WriteScope): CheckRight {
+  return inProcess || scope === 'registrations' ? 'own' : 'writer';
+}
+
+function mayWrite(access: AccessPolicy, caller: Caller): boolean {
+  try {
+    access.write(caller);
+    return true;
+  } catch {
+    // Whoever may not write is told nothing of it here: it may still ask.
+    return false;
+  }
 }
 
 async function* watch(

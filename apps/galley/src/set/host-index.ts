@@ -1,6 +1,9 @@
-import { hostCovers, isWildcard } from '@flotilla/model';
+import { isWildcard } from '@flotilla/model';
 
-/** Which resources (by key) speak for which full hosts. Exact hosts are found at once, wildcards by a short walk. */
+/**
+ * Which resources (by key) speak for which full hosts. What covers a host is found by asking for each of its suffixes, so
+ * that neither the number of wildcards nor that of hosts counts.
+ */
 export class HostIndex {
   readonly #exact = new Map<string, Set<string>>();
   readonly #wildcards = new Map<string, Set<string>>();
@@ -23,26 +26,32 @@ export class HostIndex {
     }
   }
 
-  /** Keys of the resources that speak for `host`, exactly or by a wildcard. */
-  covering(host: string): readonly string[] {
-    const keys = [...(this.#exact.get(host) ?? [])];
-    for (const [wildcard, more] of this.#wildcards) if (hostCovers(wildcard, host)) keys.push(...more);
-    return keys;
-  }
-
+  /** Whether some resource speaks for `host`, exactly or by a wildcard. */
   covers(host: string): boolean {
-    if (this.#exact.has(host)) return true;
-    for (const wildcard of this.#wildcards.keys()) if (hostCovers(wildcard, host)) return true;
-    return false;
+    return (
+      this.#exact.has(host) || (this.#wildcards.size > 0 && wildcardsCovering(host).some((w) => this.#wildcards.has(w)))
+    );
   }
 
-  /** Keys of the resources whose hosts `pattern` covers. */
-  coveredBy(pattern: string): readonly string[] {
-    if (!isWildcard(pattern)) return [...(this.#exact.get(pattern) ?? [])];
-    const keys: string[] = [];
+  /** Keys of the resources of which a host is covered by one of `patterns`. */
+  coveredByAny(patterns: ReadonlySet<string>): ReadonlySet<string> {
+    const found = new Set<string>();
+    const addAll = (keys: Iterable<string> | undefined): void => {
+      for (const key of keys ?? []) found.add(key);
+    };
+    for (const pattern of patterns) addAll(this.#exact.get(pattern));
+    if (![...patterns].some(isWildcard)) return found;
     for (const table of [this.#exact, this.#wildcards]) {
-      for (const [host, more] of table) if (hostCovers(pattern, host)) keys.push(...more);
+      for (const [host, keys] of table) if (wildcardsCovering(host).some((w) => patterns.has(w))) addAll(keys);
     }
-    return keys;
+    return found;
   }
+}
+
+/** Every wildcard that covers the host (as `hostCovers` says), from the most to the least specific. */
+export function wildcardsCovering(host: string): readonly string[] {
+  const isPattern = isWildcard(host);
+  const found = isPattern ? [host] : [];
+  for (let at = isPattern ? 2 : 1; at <= host.length; at++) found.push(`*${host.slice(at)}`);
+  return found;
 }

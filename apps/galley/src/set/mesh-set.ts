@@ -1,9 +1,10 @@
-import { formatKey, typedResource } from '@flotilla/model';
+import { formatKey, isOfType, resolveHost, typedResource } from '@flotilla/model';
 import type {
   AnyMeshResource,
   KindEntry,
   KnownKind,
   Locator,
+  MeshResourceOf,
   Resource,
   ResourceKey,
   SpecByKind,
@@ -12,6 +13,7 @@ import { HostIndex } from './host-index.ts';
 import { ReferenceIndex } from './reference-index.ts';
 import { keepPositions } from './positions.ts';
 import { hostsOf } from './references.ts';
+import { SubsetIndex } from './subset-index.ts';
 
 /** A resource of the set, with its typed view. */
 export interface MeshEntry {
@@ -44,8 +46,8 @@ export class MeshSet {
   readonly #entries = new Map<string, MeshEntry>();
   /** Hosts that services have: Kubernetes Services and ServiceEntries. */
   readonly services = new HostIndex();
-  /** Hosts that DestinationRules speak for. */
-  readonly destinationRules = new HostIndex();
+  /** What DestinationRules define. */
+  readonly subsets = new SubsetIndex();
   /** Which VirtualServices name which hosts and gateways. */
   readonly references = new ReferenceIndex();
 
@@ -71,11 +73,11 @@ export class MeshSet {
     for (const change of changes) {
       const key = change.type === 'put' ? change.entry.resource.key : change.key;
       const before = this.get(key);
-      undo.unshift(before === undefined ? { type: 'delete', key } : { type: 'put', entry: before });
+      undo.push(before === undefined ? { type: 'delete', key } : { type: 'put', entry: before });
       if (before !== undefined) this.#remove(before);
       if (change.type === 'put') this.#add(change.entry);
     }
-    return () => void this.apply(undo);
+    return () => void this.apply(undo.reverse());
   }
 
   clear(): void {
@@ -85,19 +87,26 @@ export class MeshSet {
   #add(entry: MeshEntry): void {
     const key = formatKey(entry.resource.key);
     this.#entries.set(key, entry);
-    this.#hostIndexOf(entry.typed.type)?.add(key, hostsOf(entry.typed));
-    if (entry.typed.type === 'VirtualService') this.references.add(key, entry.typed);
+    const { typed } = entry;
+    if (isServiceLike(typed)) this.services.add(key, hostsOf(typed));
+    else if (isOfType(typed, 'DestinationRule')) this.subsets.add(key, ruleHost(typed), typed);
+    else if (isOfType(typed, 'VirtualService')) this.references.add(key, typed);
   }
 
   #remove(entry: MeshEntry): void {
     const key = formatKey(entry.resource.key);
     this.#entries.delete(key);
-    this.#hostIndexOf(entry.typed.type)?.remove(key, hostsOf(entry.typed));
-    if (entry.typed.type === 'VirtualService') this.references.remove(key, entry.typed);
+    const { typed } = entry;
+    if (isServiceLike(typed)) this.services.remove(key, hostsOf(typed));
+    else if (isOfType(typed, 'DestinationRule')) this.subsets.remove(key, ruleHost(typed));
+    else if (isOfType(typed, 'VirtualService')) this.references.remove(key, typed);
   }
+}
 
-  #hostIndexOf(type: KnownKind): HostIndex | null {
-    if (type === 'Service' || type === 'ServiceEntry') return this.services;
-    return type === 'DestinationRule' ? this.destinationRules : null;
-  }
+function isServiceLike(resource: AnyMeshResource): boolean {
+  return resource.type === 'Service' || resource.type === 'ServiceEntry';
+}
+
+function ruleHost({ spec, key }: MeshResourceOf<'DestinationRule'>): string {
+  return resolveHost(spec.host, key.namespace);
 }

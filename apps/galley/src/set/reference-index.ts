@@ -1,6 +1,7 @@
 import type { MeshResourceOf } from '@flotilla/model';
 import { HostIndex } from './host-index.ts';
 import { delegatesOf, destinationsOf, gatewaysOf, hostsOf, isInMesh } from './references.ts';
+import { RivalIndex } from './rival-index.ts';
 
 /** Which VirtualServices (by key) have to be looked at again when something that they name changes. */
 export class ReferenceIndex {
@@ -8,30 +9,38 @@ export class ReferenceIndex {
   readonly destinations = new HostIndex();
   /** By hosts that they route for in the mesh. */
   readonly meshHosts = new HostIndex();
+  /** The same, by the hosts alone as they are written. */
+  readonly rivals = new RivalIndex();
   readonly #gateways = new NameIndex();
   readonly #delegates = new NameIndex();
 
   add(key: string, resource: MeshResourceOf<'VirtualService'>): void {
     this.destinations.add(key, destinationHosts(resource));
-    if (isInMesh(resource)) this.meshHosts.add(key, hostsOf(resource));
+    if (isInMesh(resource)) {
+      this.meshHosts.add(key, hostsOf(resource));
+      this.rivals.add(key, hostsOf(resource), resource);
+    }
     for (const { gateway } of gatewaysOf(resource)) this.#gateways.add(gateway, key);
     for (const { delegate } of delegatesOf(resource)) this.#delegates.add(delegate, key);
   }
 
   remove(key: string, resource: MeshResourceOf<'VirtualService'>): void {
     this.destinations.remove(key, destinationHosts(resource));
-    if (isInMesh(resource)) this.meshHosts.remove(key, hostsOf(resource));
+    if (isInMesh(resource)) {
+      this.meshHosts.remove(key, hostsOf(resource));
+      this.rivals.remove(key, hostsOf(resource));
+    }
     for (const { gateway } of gatewaysOf(resource)) this.#gateways.remove(gateway, key);
     for (const { delegate } of delegatesOf(resource)) this.#delegates.remove(delegate, key);
   }
 
   /** Keys of the VirtualServices at a gateway, named `namespace/name`. */
-  atGateway(gateway: string): readonly string[] {
+  atGateway(gateway: string): Iterable<string> {
     return this.#gateways.keysOf(gateway);
   }
 
   /** Keys of the VirtualServices that delegate to one, named `namespace/name`. */
-  delegatingTo(virtualService: string): readonly string[] {
+  delegatingTo(virtualService: string): Iterable<string> {
     return this.#delegates.keysOf(virtualService);
   }
 }
@@ -52,8 +61,8 @@ class NameIndex {
     if (keys?.size === 0) this.#keys.delete(name);
   }
 
-  keysOf(name: string): readonly string[] {
-    return [...(this.#keys.get(name) ?? [])];
+  keysOf(name: string): Iterable<string> {
+    return this.#keys.get(name) ?? [];
   }
 }
 

@@ -3,9 +3,14 @@ import type { Duration } from '@bufbuild/protobuf/wkt';
 import { protocolByName, quote } from '@flotilla/model';
 import type { FaultList, FieldPath } from '@flotilla/model';
 
+/** A hundred years. Proxies count in nanoseconds, of which 64 bits hold three times as many, and add. */
+const MAX_DURATION_MS = 876_000 * 3_600_000;
+
 /** A duration of at least one millisecond, where there is one: the finest that proxies count in. */
 export function checkDuration(duration: Duration | undefined, path: FieldPath, faults: FaultList): void {
-  if (duration !== undefined && durationMs(duration) < 1) faults.error(path, 'must be at least 1ms');
+  if (duration === undefined) return;
+  if (durationMs(duration) < 1) faults.error(path, 'must be at least 1ms');
+  if (durationMs(duration) > MAX_DURATION_MS) faults.error(path, 'must be at most 876000h');
 }
 
 export function checkNotNegative(value: number, path: FieldPath, faults: FaultList): void {

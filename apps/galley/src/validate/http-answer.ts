@@ -70,9 +70,9 @@ export function checkRewrite(rewrite: HTTPRewrite | undefined, path: FieldPath, 
   if (uriRegexRewrite === undefined) return;
   const at = [...path, 'uriRegexRewrite'];
   if (uri !== '') faults.unexpected(at, 'uri and uriRegexRewrite exclude each other');
-  const before = faults.faults.length;
+  const before = faults.size;
   checkRegex(uriRegexRewrite.match, [...at, 'match'], faults);
-  if (faults.faults.length > before) return;
+  if (faults.size > before) return;
   try {
     compileRegexSubstitution({ regex: uriRegexRewrite.match, substitution: uriRegexRewrite.rewrite });
   } catch (error) {

@@ -1,5 +1,7 @@
+import { checkFormat } from '@flotilla/envoy/refusals';
 import { quote } from '@flotilla/model';
 import type { FaultList, FieldPath } from '@flotilla/model';
+import { FlotillaError } from '@flotilla/runtime';
 import type { Headers } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 
 // RFC 9110, section 5.1: field names are tokens.
@@ -22,12 +24,23 @@ export function checkHeaders(headers: Headers | undefined, path: FieldPath, faul
       for (const [name, value] of Object.entries(operations[verb])) {
         const at = [...path, side, verb, name];
         checkWrittenName(name, verb === 'set', at, 'unexpected', faults);
-        if (BAD_VALUE.test(value)) faults.error(at, 'the value has control characters in it');
+        checkValue(value, at, faults);
       }
     }
     operations.remove.forEach((name, index) => {
       checkWrittenName(name, false, [...path, side, 'remove', index], 'error', faults);
     });
+  }
+}
+
+/** A value may have Envoy's command operators in it, so that a per cent sign is written twice. */
+function checkValue(value: string, path: FieldPath, faults: FaultList): void {
+  if (BAD_VALUE.test(value)) faults.error(path, 'the value has control characters in it');
+  try {
+    checkFormat(value);
+  } catch (error) {
+    const { message, hint } = FlotillaError.from(error);
+    faults.error(path, message, hint ?? '');
   }
 }
 

@@ -3,6 +3,7 @@ import type { FaultList, FieldPath } from '@flotilla/model';
 import type { HTTPMatchRequest, HTTPRoute } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import { checkLabels, isDnsLabel } from '../decode/header.ts';
 import { checkDestination, checkWeights } from './destination.ts';
+import { checkCors } from './http-cors.ts';
 import { checkDuration, checkPercent, checkPort } from './field.ts';
 import { checkFault } from './http-fault.ts';
 import { checkHeaderName, checkHeaders } from './http-header.ts';
@@ -23,6 +24,7 @@ export function checkHttpRoute(route: HTTPRoute, path: FieldPath, faults: FaultL
   checkDuration(route.timeout, [...path, 'timeout'], faults);
   checkRetries(route.retries, [...path, 'retries'], faults);
   checkFault(route.fault, [...path, 'fault'], faults);
+  checkCors(route.corsPolicy, [...path, 'corsPolicy'], faults);
   checkMirrors(route, path, faults);
 }
 

@@ -3,10 +3,18 @@ import { compileRegex } from '@flotilla/match';
 import type { StringMatch } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import type { FaultList, FieldPath } from '@flotilla/model';
 
+/** Istio's bound: a proxy bounds the size of the compiled program, which no author can know. */
+const MAX_REGEX_BYTES = 1024;
+
 /** An expression in the syntax of RE2. */
 export function checkRegex(expression: string, path: FieldPath, faults: FaultList): void {
   if (expression === '') {
     faults.error(path, 'the regular expression is empty');
+    return;
+  }
+  const bytes = Buffer.byteLength(expression);
+  if (bytes > MAX_REGEX_BYTES) {
+    faults.error(path, `the regular expression has ${bytes} bytes, more than the ${MAX_REGEX_BYTES} allowed`);
     return;
   }
   try {
@@ -29,7 +37,7 @@ export function checkStringMatch(
   if (match.matchType.case === undefined && !options.mayBePresence) {
     faults.error(path, 'says nothing to compare with', 'Add exact, prefix or regex.');
   }
-  if (match.matchType.case === 'prefix' && match.matchType.value === '' && !options.mayBePresence) {
-    faults.error([...path, 'prefix'], 'the prefix is empty', 'Leave the match out to match everything.');
+  if (match.matchType.case === 'prefix' && match.matchType.value === '') {
+    faults.error([...path, 'prefix'], 'the prefix is empty', 'Leave it out to match everything.');
   }
 }

@@ -8,7 +8,10 @@ import type {
 import { ClientTLSSettings_TLSmode as TlsMode } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { LoadBalancerSettings_SimpleLB as SimpleLb } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { checkDuration, checkNotNegative, checkPercent, checkPort } from './field.ts';
+import { checkHttp2, checkTcpKeepalive } from './keepalive.ts';
+import { checkConsistentHash } from './consistent-hash.ts';
 import { checkLocalityLb } from './locality.ts';
+import { checkOutliers } from './outliers.ts';
 
 export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: FieldPath, faults: FaultList): void {
   if (policy === undefined) return;
@@ -18,6 +21,7 @@ export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Fiel
   if (isEmpty && portLevelSettings.length === 0) faults.error(path, 'the traffic policy is empty');
   checkPool(connectionPool, [...path, 'connectionPool'], faults);
   checkLoadBalancer(loadBalancer, [...path, 'loadBalancer'], faults);
+  checkOutliers(outlierDetection, [...path, 'outlierDetection'], faults);
   checkPercent(policy.retryBudget?.percent, [...path, 'retryBudget', 'percent'], faults);
   checkClientTls(tls, [...path, 'tls'], faults);
   const ports = new Set<number>();
@@ -30,6 +34,7 @@ export function checkTrafficPolicy(policy: TrafficPolicy | undefined, path: Fiel
     ports.add(number);
     checkPool(settings.connectionPool, [...at, 'connectionPool'], faults);
     checkLoadBalancer(settings.loadBalancer, [...at, 'loadBalancer'], faults);
+    checkOutliers(settings.outlierDetection, [...at, 'outlierDetection'], faults);
     checkClientTls(settings.tls, [...at, 'tls'], faults);
   });
 }
@@ -38,6 +43,7 @@ function checkLoadBalancer(settings: LoadBalancerSettings | undefined, path: Fie
   if (settings === undefined) return;
   checkLocalityLb(settings.localityLbSetting, [...path, 'localityLbSetting'], faults);
   const { warmup, warmupDurationSecs, lbPolicy } = settings;
+  if (lbPolicy.case === 'consistentHash') checkConsistentHash(lbPolicy.value, [...path, 'consistentHash'], faults);
   if (warmup === undefined && warmupDurationSecs === undefined) return;
   const field = warmup === undefined ? 'warmupDurationSecs' : 'warmup';
   if (warmup !== undefined && warmupDurationSecs !== undefined) {
@@ -65,6 +71,7 @@ function checkPool(pool: ConnectionPoolSettings | undefined, path: FieldPath, fa
     checkNotNegative(tcp.maxConnections, [...path, 'tcp', 'maxConnections'], faults);
     checkDuration(tcp.connectTimeout, [...path, 'tcp', 'connectTimeout'], faults);
     checkDuration(tcp.idleTimeout, [...path, 'tcp', 'idleTimeout'], faults);
+    checkTcpKeepalive(tcp.tcpKeepalive, [...path, 'tcp', 'tcpKeepalive'], faults);
   }
   if (http === undefined) return;
   for (const name of [
@@ -76,6 +83,7 @@ function checkPool(pool: ConnectionPoolSettings | undefined, path: FieldPath, fa
     checkNotNegative(http[name], [...path, 'http', name], faults);
   }
   checkDuration(http.idleTimeout, [...path, 'http', 'idleTimeout'], faults);
+  checkHttp2(http, [...path, 'http'], faults);
 }
 
 /** TLS that a client begins. ISTIO_MUTUAL brings the certificates of the mesh, so that naming others contradicts it. */

@@ -27,6 +27,39 @@ const http = (...routes: readonly object[]): object => ({ hosts: ['a'], http: ro
 const one = (more: object): object => http({ route: [to('b')], ...more });
 
 refuses('VirtualService', [
+  [
+    'refuses origins that no proxy compares with',
+    one({ corsPolicy: { allowOrigins: [{ regex: '*' }, { prefix: '' }, { exact: 'https://a' }] } }),
+    [
+      'spec.http[0].corsPolicy.allowOrigins[0].regex: "*" is not a regular expression of RE2: missing argument to repetition operator: `*`',
+      'spec.http[0].corsPolicy.allowOrigins[1].prefix: the prefix is empty',
+    ],
+  ],
+  [
+    'refuses an empty prefix of a header',
+    one({ match: [{ headers: { x: { prefix: '' } } }] }),
+    ['spec.http[0].match[0].headers.x.prefix: the prefix is empty'],
+  ],
+  [
+    'takes a per cent sign in a header for a command operator',
+    one({
+      headers: {
+        request: { set: { a: '50%', b: '%FOO%', c: '%REQ(x)% 100%%' } },
+        response: { add: { d: '%REQ()%', e: '%PROTOCOL:3%' } },
+      },
+    }),
+    [
+      'spec.http[0].headers.request.set.a: the per cent sign at position 2 opens no command operator',
+      'spec.http[0].headers.request.set.b: unknown command operator %FOO%',
+      'spec.http[0].headers.response.add.d: %REQ()% is not understood',
+      'spec.http[0].headers.response.add.e: %PROTOCOL% cannot be cut to a length',
+    ],
+  ],
+  [
+    'refuses a regular expression past its bound',
+    one({ match: [{ uri: { regex: 'a'.repeat(1025) } }, { uri: { regex: 'a'.repeat(1024) } }] }),
+    ['spec.http[0].match[0].uri.regex: the regular expression has 1025 bytes, more than the 1024 allowed'],
+  ],
   ['accepts a single destination without weight', one({}), []],
   ['accepts weights that do not add up to 100', http({ route: [to('b', { weight: 1 }), to('c', { weight: 2 })] }), []],
   ['accepts a header match by presence', one({ match: [{ headers: { 'x-user': {} } }] }), []],
@@ -518,5 +551,42 @@ refuses('PeerAuthentication', [
     'refuses a bad port',
     { selector: { matchLabels: { app: 'a' } }, portLevelMtls: { 0: {} } },
     ['spec.portLevelMtls.0: must be a port between 1 and 65535, but is 0'],
+  ],
+]);
+
+const policy = (trafficPolicy: object): object => ({ host: 'a', trafficPolicy });
+const hash = (more: object): object => policy({ loadBalancer: { consistentHash: { useSourceIp: true, ...more } } });
+
+refuses('DestinationRule', [
+  [
+    'refuses shares past 100',
+    policy({ outlierDetection: { maxEjectionPercent: 105, minHealthPercent: 101 } }),
+    [
+      'spec.trafficPolicy.outlierDetection.maxEjectionPercent: must lie between 0 and 100, but is 105',
+      'spec.trafficPolicy.outlierDetection.minHealthPercent: must lie between 0 and 100, but is 101',
+    ],
+  ],
+  [
+    'refuses a table of a size that is no prime',
+    hash({ maglev: { tableSize: 65536 } }),
+    ['spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize: must be a prime number, but is 65536'],
+  ],
+  ['accepts a prime', hash({ maglev: { tableSize: 65537 } }), []],
+  [
+    'refuses a ring past its bound',
+    hash({ ringHash: { minimumRingSize: 8388609 } }),
+    [
+      'spec.trafficPolicy.loadBalancer.consistentHash.ringHash.minimumRingSize: must be at most 8388608, but is 8388609',
+    ],
+  ],
+  [
+    'refuses keep-alive that waits for ever',
+    policy({ connectionPool: { http: { http2KeepAlive: { interval: '10s' } } } }),
+    ['spec.trafficPolicy.connectionPool.http.http2KeepAlive: "timeout" is missing'],
+  ],
+  [
+    'refuses keep-alive past what a kernel counts',
+    policy({ connectionPool: { tcp: { tcpKeepalive: { time: '9999999999s' } } } }),
+    ['spec.trafficPolicy.connectionPool.tcp.tcpKeepalive.time: must lie between 1s and 4294967295s'],
   ],
 ]);

@@ -1,5 +1,6 @@
 import type { FaultList, SpecByKind } from '@flotilla/model';
 import type { Candidate } from '../decode/candidate.ts';
+import { checkDataPlane } from './data-plane.ts';
 import { validateDestinationRule } from './destination-rule.ts';
 import { validateGateway } from './gateway.ts';
 import { validatePeerAuthentication } from './peer-authentication.ts';
@@ -21,9 +22,11 @@ const VALIDATORS: { readonly [K in keyof SpecByKind]?: Validator<SpecByKind[K]> 
   PeerAuthentication: validatePeerAuthentication,
 };
 
-/** Adds the faults of a candidate's semantics. */
+/** Adds the faults of a candidate's semantics, and what data planes would refuse of it. */
 export function validate(candidate: Candidate, faults: FaultList): void {
   // The entry that names the kind also decoded the spec, which TypeScript cannot follow through the union.
   const validator = VALIDATORS[candidate.entry.kind] as Validator<unknown> | undefined;
   validator?.(candidate.spec, faults);
+  // What is wrong by itself is said by its own field, and need not be said again.
+  if (!faults.hasErrors) checkDataPlane(candidate, faults);
 }

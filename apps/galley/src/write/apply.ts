@@ -3,9 +3,11 @@ import type { Finding, ResourceKey } from '@flotilla/model';
 import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
 import { analyseResource } from '../analyse/analyse.ts';
+import type { Checker, CheckRight } from '../check/checker.ts';
 import type { Candidate } from '../decode/candidate.ts';
 import { decodeDocuments } from '../decode/decode-documents.ts';
 import type { DecodedDocuments, TextDocument } from '../decode/decode-documents.ts';
+import { FindingList } from '../decode/finding-list.ts';
 import type { MeshSet, SetChange } from '../set/mesh-set.ts';
 import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
@@ -49,18 +51,23 @@ export interface ApplyOptions {
   readonly expectedVersion: number | null;
   /** What the caller may write. */
   readonly scope: WriteScope;
+  readonly checker: Pick<Checker, 'decode'>;
+  readonly right: CheckRight;
+  /** Fires when the caller gives up: what is not committed by then is not committed at all. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Commits documents as one version, or throws `RefusedError` with every fault there is; `forbidden` for what is beyond
- * the caller's scope.
+ * the caller's scope; `unavailable` when the caller gave up before the commit, so that nothing was changed.
  */
 export async function applyDocuments(
   writer: ConfigWriter,
   clock: Clock,
   options: ApplyOptions,
 ): Promise<Applied & { readonly report: Report }> {
-  const decoded = decodeWritten(options.documents, options.defaultNamespace);
+  const { documents, defaultNamespace, signal } = options;
+  const decoded = await options.checker.decode({ documents, defaultNamespace }, options.right, signal);
   const assertScope = (set: MeshSet): void => {
     if (options.scope === 'registrations') assertRegistrations(decoded.candidates, set);
   };
@@ -68,6 +75,7 @@ export async function applyDocuments(
   assertScope(writer.set);
   if (hasErrors(decoded.findings)) throw new RefusedError(reportOf(decoded, writer.set, true));
   return writer.write((set, version) => {
+    assertWanted(signal);
     assertScope(set);
     assertVersion(options.expectedVersion, version);
     const report = reportOf(decoded, set, true);
@@ -118,13 +126,22 @@ export function reportOf(decoded: DecodedDocuments, set: MeshSet, isWholeMesh: b
     return existing === undefined ? [] : analyseResource(existing.typed, { set, isWholeMesh }, locators);
   });
   const cross = [...judgement.own, ...unchanged, ...judgement.others].map(({ finding }) => finding);
-  return { findings: [...decoded.findings, ...cross], ignored: decoded.ignored };
+  const findings = new FindingList();
+  findings.add(decoded.findings);
+  findings.add(cross);
+  return { findings: findings.all(), ignored: decoded.ignored };
 }
 
 function candidateChanges(candidates: readonly Candidate[], set: MeshSet): readonly SetChange[] {
   // Judged, not written: version and time play no part but in the order of age, where the new is the youngest.
   const puts = planPuts(candidates, set, { owner: API_OWNER, version: 0, nowMs: Number.MAX_SAFE_INTEGER });
   return puts.flatMap(({ change }) => change ?? []);
+}
+
+/** A write that nobody waits for any more is not begun. */
+export function assertWanted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new FlotillaError('unavailable', 'the caller gave up before the commit: nothing was changed');
 }
 
 function assertVersion(expected: number | null, version: number): void {

@@ -1,14 +1,18 @@
 import { describeKey, FAULT_CODES, formatKey, formatOrigin, WORKLOAD_ANNOTATION } from '@flotilla/model';
 import type { FaultCode, Finding, Labels, Origin, Resource, ResourceKey } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
-import { decodeKeys } from '../decode/decode-documents.ts';
+import type { Checker, CheckRight } from '../check/checker.ts';
+import { FindingList, withMore } from '../decode/finding-list.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
 import type { MeshEntry, SetChange } from '../set/mesh-set.ts';
-import { hasErrors, RefusedError } from './apply.ts';
+import { assertWanted, hasErrors, RefusedError } from './apply.ts';
 import type { Applied, Report } from './apply.ts';
 import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
 import { assertRegisteredKeys, isRegistration, type WriteScope } from './scope.ts';
+
+/** Missing resources that a refusal names. */
+const NAMED = 20;
 
 export interface DeleteOptions {
   readonly keys: readonly ResourceKey[];
@@ -26,6 +30,10 @@ export interface DeleteOptions {
   readonly isOwnPart: boolean;
   /** Where a watched directory has the resource; `null` when none has. */
   readonly watchedAt: (key: ResourceKey) => Origin | null;
+  readonly checker: Pick<Checker, 'keys'>;
+  readonly right: CheckRight;
+  /** Fires when the caller gives up: what is not removed by then stays. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -36,15 +44,21 @@ export async function deleteResources(
   writer: ConfigWriter,
   options: DeleteOptions,
 ): Promise<Applied & { readonly report: Report }> {
-  const named = decodeKeys(options.documents, options.defaultNamespace);
+  const { documents, defaultNamespace, signal } = options;
+  const named = await options.checker.keys({ documents, defaultNamespace }, options.right, signal);
   if (hasErrors(named.findings)) throw new RefusedError({ findings: named.findings, ignored: [] });
   const keys = new Map([...options.keys, ...named.keys.map(({ key }) => key)].map((key) => [formatKey(key), key]));
   return writer.write((set) => {
+    assertWanted(signal);
     const missing = [...keys.values()].filter((key) => set.get(key) === undefined);
     if (missing.length > 0 && !options.ignoreMissing) {
-      throw new FlotillaError('not-found', `there is no ${missing.map(describeKey).join(', no ')}`, {
-        hint: 'List what there is, or ignore what is missing.',
-      });
+      throw new FlotillaError(
+        'not-found',
+        `there is no ${withMore(missing.slice(0, NAMED).map(describeKey), missing.length).join(', no ')}`,
+        {
+          hint: 'List what there is, or ignore what is missing.',
+        },
+      );
     }
     // Decided here, against the set that the commit is compared with: nobody's write can come in between.
     const entries = [...keys.values()]
@@ -54,11 +68,11 @@ export async function deleteResources(
     const changes = entries.map(({ resource }): SetChange => ({ type: 'delete', key: resource.key }));
     const { others } = judge(changes, set, { isWholeMesh: true, locators: new Map() });
     const registered = options.force || options.isOwnPart ? [] : entries.flatMap(registeredFault);
-    const findings = [
-      ...registered,
-      ...others.map(({ finding }) => finding),
-      ...entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))),
-    ];
+    const list = new FindingList();
+    list.add(registered);
+    list.add(others.map(({ finding }) => finding));
+    list.add(entries.flatMap((entry) => watchedWarning(entry, options.watchedAt(entry.resource.key))));
+    const findings = list.all();
     const report = { findings, ignored: [] };
     if (!options.force && hasErrors(findings)) {
       throw new RefusedError(report, registered.length > 0 ? 'the deletion meets' : 'the deletion would leave');

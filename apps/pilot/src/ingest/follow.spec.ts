@@ -5,9 +5,8 @@ import { createInMemoryTransport } from '@flotilla/rpc';
 import { createInProcessBus } from '@flotilla/bus';
 import { FakeClock } from '@flotilla/runtime';
 import { GalleyService, type Resource, ResourceSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { applyUpdate, emptyMesh, type Mesh } from '../mesh/mesh.ts';
-import { meshDefaults } from '../mesh/settings.ts';
-import { meshConfig } from '../testing/world.ts';
+import { applyUpdate, emptyMesh, type Mesh, meshDefaults } from '@flotilla/translate';
+import { meshConfig } from '@flotilla/translate/testing';
 import { Follower } from './follow.ts';
 
 function gateway(name: string, servers: string | { readonly [field: string]: string }[]): Resource {

@@ -4,7 +4,7 @@ import { describeKey, keyFromWire, type ResourceKey, toMeshResource } from '@flo
 import type { Logger } from '@flotilla/observe';
 import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@flotilla/runtime';
 import { type Change, GalleyService, type ListChangesResponse } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import type { MeshChange, MeshUpdate } from '../mesh/mesh.ts';
+import type { MeshChange, MeshUpdate } from '@flotilla/translate';
 
 export interface FollowOptions {
   readonly galley: Transport;

@@ -2,7 +2,7 @@ import type { Membership } from '@flotilla/bus';
 import { AUTOMATIC_ANNOTATION, formatKey, type ResourceKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
-import type { Config } from '../mesh/config.ts';
+import type { Config } from '@flotilla/translate';
 import { controllerOf } from './workload-entry.ts';
 
 export interface OrphanOptions {

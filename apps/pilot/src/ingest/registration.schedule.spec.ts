@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FakeClock, type Random, seededRandom } from '@flotilla/runtime';
-import type { ProxyNode } from '../mesh/proxy-node.ts';
+import type { ProxyNode } from '@flotilla/translate';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { proxyNode, type Registrar, settle, startRegistrar } from '../testing/registrar.ts';
 

@@ -3,9 +3,7 @@ import type { Membership } from '@flotilla/bus';
 import { formatKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import type { Clock, Random, Timer } from '@flotilla/runtime';
-import type { Config } from '../mesh/config.ts';
-import type { Mesh } from '../mesh/mesh.ts';
-import type { ProxyNode } from '../mesh/proxy-node.ts';
+import type { Config, Mesh, ProxyNode } from '@flotilla/translate';
 import { EntryWriter } from './entry-writer.ts';
 import { OrphanSearch } from './orphans.ts';
 import {

@@ -1,7 +1,11 @@
 import { AUTOMATIC_ANNOTATION, CONTROLLER_ANNOTATION, type ResourceKey, WORKLOAD_ANNOTATION } from '@flotilla/model';
-import type { ProxyNode } from '../mesh/proxy-node.ts';
-import type { Config } from '../mesh/config.ts';
-import { formatTargetPorts, TARGET_PORTS_ANNOTATION, TLS_MODE_LABEL } from '../registry/workloads.ts';
+import {
+  type Config,
+  formatTargetPorts,
+  type ProxyNode,
+  TARGET_PORTS_ANNOTATION,
+  TLS_MODE_LABEL,
+} from '@flotilla/translate';
 
 /** Value of the annotation that marks an entry as automatic: it stands for a proxy. */
 export const AUTOMATIC = 'proxy';
@@ -93,7 +97,7 @@ function entryName(workload: string, address: string, port: number | undefined):
       .toLowerCase()
       // Each by one of its own: the zeros that an IPv6 address leaves out stand in different places.
       .replaceAll(/[^a-z0-9-]/g, '-')
-      .replaceAll(/^-+|-+$/g, '')
+      .replaceAll(/^-+|(?<!-)-+$/g, '')
   );
 }
 

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { silentLogger } from '@flotilla/observe';
 import { systemClock } from '@flotilla/runtime';
 import { createTestAuthority, createTestIdentity } from '@flotilla/spiffe/testing';
+import { meshConfig } from '@flotilla/translate/testing';
 import { startPilot } from '../pipeline.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
-import { meshConfig } from '../testing/world.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 const PILOT = { trustDomain: 'cluster.local', namespace: 'istio-system', serviceAccount: 'istiod' };

@@ -6,7 +6,7 @@ import type { StreamLimits } from '../serve/stream-limits.ts';
 import { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { channelOf, connectProxy, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
-import { sidecarNode } from '../testing/world.ts';
+import { sidecarNode } from '@flotilla/translate/testing';
 
 const MODEST: SpiffeId = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'modest' };
 const GREEDY: SpiffeId = { ...MODEST, serviceAccount: 'greedy' };

@@ -1,11 +1,11 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { credentials, status } from '@grpc/grpc-js';
-import { createTestAuthority, type TestAuthority } from '@flotilla/spiffe/testing';
+import { createTestAuthority, FAULTY_LEAVES, type TestAuthority } from '@flotilla/spiffe/testing';
 import type { SpiffeId, WorkloadCertificate } from '@flotilla/spiffe';
+import { sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
 import { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { channelOf, connectProxy, PILOT, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
-import { sidecarNode, type SidecarOptions } from '../testing/world.ts';
 
 const REVIEWS: SpiffeId = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'bookinfo-reviews' };
 const SIDECAR: SidecarOptions = {
@@ -75,6 +75,14 @@ describe('who may speak for a workload', () => {
     opened.push(bare);
     bare.subscribe('CDS');
     expect(await bare.end()).toMatchObject({ code: status.UNAVAILABLE });
+  });
+
+  test.each(FAULTY_LEAVES)('not a certificate that %s', async (_what, options) => {
+    const started = await start();
+    const faulty = { ...(await authority.issue(REVIEWS)), ...(await authority.issueFaulty(REVIEWS, options)) };
+    const client = connect(started, faulty);
+    expect(await client.end()).toMatchObject({ code: status.UNAUTHENTICATED });
+    expect(client.arrivals).toEqual([]);
   });
 
   test('a node that is not understood is told so', async () => {

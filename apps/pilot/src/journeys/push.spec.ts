@@ -3,8 +3,9 @@ import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/r
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import { SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import type { XdsShortName } from '@flotilla/xds';
+import { sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
 import { FakeGalley } from '../testing/fake-galley.ts';
-import { sidecarNode, type SidecarOptions, startWorld, type World } from '../testing/world.ts';
+import { startWorld, type World } from '../testing/world.ts';
 import { DeltaTestClient } from '../testing/delta-client.ts';
 import { SotwTestClient } from '../testing/sotw-client.ts';
 import type { TestClientOptions } from '../testing/xds-stream.ts';

@@ -3,10 +3,10 @@ import { createInProcessMembership, type Membership } from '@flotilla/bus';
 import { createTestAuthority, type TestAuthority } from '@flotilla/spiffe/testing';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { SidecarOptions } from '@flotilla/translate/testing';
 import type { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { connectProxy, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
-import type { SidecarOptions } from '../testing/world.ts';
 
 const REVIEWS: SidecarOptions = {
   workload: 'reviews-v1',

@@ -7,9 +7,9 @@ import { createTestAuthority } from '@flotilla/spiffe/testing';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
 import { freePorts, withPeer } from '@flotilla/testing';
 import { type ProxyStatus, SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
+import { meshConfig, type NodeInit, routerNode, sidecarNode } from '@flotilla/translate/testing';
 import { type SecretServer, serveSecrets, startStockEnvoy } from '../testing/stock-envoy.ts';
-import { meshConfig, routerNode, sidecarNode, startWorld, type World } from '../testing/world.ts';
-import type { NodeInit } from '../testing/xds-stream.ts';
+import { startWorld, type World } from '../testing/world.ts';
 
 const bound = (name: string, port: number, bindPort: number) => ({
   name,

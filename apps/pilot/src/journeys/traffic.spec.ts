@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestAuthority } from '@flotilla/spiffe/testing';
 import { freePorts, withPeer } from '@flotilla/testing';
+import { sidecarNode } from '@flotilla/translate/testing';
 import { serveSecrets, startStockEnvoy } from '../testing/stock-envoy.ts';
-import { sidecarNode, startWorld, type World } from '../testing/world.ts';
+import { startWorld, type World } from '../testing/world.ts';
 
 interface Answer {
   readonly status: number;

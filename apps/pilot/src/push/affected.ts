@@ -1,5 +1,5 @@
 import type { XdsShortName } from '@flotilla/xds';
-import type { ProxyView } from '../mesh/view.ts';
+import type { ProxyView } from '@flotilla/translate';
 
 /** Which resource types are made from each part of a view. */
 const USED_BY: Readonly<Record<keyof ProxyView, readonly XdsShortName[]>> = {

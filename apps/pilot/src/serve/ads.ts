@@ -11,9 +11,9 @@ import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type SocketAddress, limit } from '@flotilla/runtime';
 import { formatSpiffeId, type IdentitySource, type SpiffeId, spiffeIdOfCertificate } from '@flotilla/spiffe';
 import { HEALTH_TYPE_URL, type XdsShortName } from '@flotilla/xds';
-import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
+import { parseProxyNode, type ProxyNode, type ResourceCache } from '@flotilla/translate';
+import type { Isolation } from '../isolate/isolation.ts';
 import type { PilotMetrics } from '../metrics.ts';
-import type { ResourceCache } from '../translate/cache.ts';
 import { authoriseNode } from './auth.ts';
 import type { TypeChannel } from './channel.ts';
 import { DeltaChannel } from './delta.ts';
@@ -68,6 +68,7 @@ export interface AdsOptions {
   readonly sessions: Sessions;
   readonly presence: PresenceListener;
   readonly cache: ResourceCache;
+  readonly isolation: Isolation;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PilotMetrics;
@@ -243,6 +244,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
         options.presence.connected(proxy);
       },
       cache: options.cache,
+      isolation: options.isolation,
       clock,
       logger: options.logger,
       metrics,

@@ -1,6 +1,6 @@
 import { FlotillaError } from '@flotilla/runtime';
 import { formatSpiffeId, type SpiffeId } from '@flotilla/spiffe';
-import type { ProxyNode } from '../mesh/proxy-node.ts';
+import type { ProxyNode } from '@flotilla/translate';
 
 /**
  * Whether a connection may speak for the workload that its node metadata names: the certificate must be exactly that

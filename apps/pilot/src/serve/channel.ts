@@ -1,5 +1,5 @@
 import type { XdsShortName } from '@flotilla/xds';
-import type { EncodedResource } from '../translate/encoded.ts';
+import type { EncodedResource } from '@flotilla/translate';
 
 /** What a request said. */
 export interface Received {
@@ -11,8 +11,8 @@ export interface Received {
 /** A response made ready, not sent yet. */
 export interface Prepared {
   readonly bytes: Buffer;
-  /** Names of the resources in it. */
-  readonly changed: readonly string[];
+  /** The resources in it that the proxy did not have. */
+  readonly changed: readonly EncodedResource[];
   readonly removedCount: number;
 }
 

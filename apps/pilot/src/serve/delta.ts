@@ -10,7 +10,7 @@ import {
   settleDelta,
   type XdsShortName,
 } from '@flotilla/xds';
-import type { EncodedResource } from '../translate/encoded.ts';
+import type { EncodedResource } from '@flotilla/translate';
 import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
 import { encodeDeltaResponse } from './response.ts';
 
@@ -76,7 +76,7 @@ export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
       nonce: options.nonce,
     });
     this.#isFirstDue = false;
-    return { response: { bytes, changed: plan.changed, removedCount: removed.length }, hasHeldRemovals };
+    return { response: { bytes, changed: resources, removedCount: removed.length }, hasHeldRemovals };
   }
 
   requireAnswer(names: Iterable<string>): boolean {

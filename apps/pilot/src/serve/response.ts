@@ -1,5 +1,5 @@
 import { TYPE_URLS, type XdsShortName } from '@flotilla/xds';
-import { type EncodedResource, field } from '../translate/encoded.ts';
+import { type EncodedResource, field } from '@flotilla/translate';
 
 export interface ResponseHead {
   readonly type: XdsShortName;

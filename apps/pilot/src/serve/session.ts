@@ -1,14 +1,20 @@
-import type { Clock, Timer } from '@flotilla/runtime';
+import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { PUSH_ORDER, shortNameOf, type XdsShortName } from '@flotilla/xds';
-import type { Mesh } from '../mesh/mesh.ts';
-import type { ProxyNode } from '../mesh/proxy-node.ts';
-import { type ProxyView, viewOf } from '../mesh/view.ts';
+import {
+  type EncodedResource,
+  generate,
+  type Mesh,
+  omissions,
+  type ProxyNode,
+  type ProxyView,
+  type ResourceCache,
+  viewOf,
+} from '@flotilla/translate';
+import type { Isolation } from '../isolate/isolation.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import { affectedTypes } from '../push/affected.ts';
 import { nextSend, type Pending, type Send } from '../push/order.ts';
-import type { ResourceCache } from '../translate/cache.ts';
-import { generate, omissions } from '../translate/generate.ts';
 import type { TypeChannel } from './channel.ts';
 
 /** What status shows of one type. */
@@ -43,6 +49,7 @@ export interface SessionOptions<Request> {
   /** Called once: the proxy has listeners, from this stream or an earlier one, so it can be sent requests. */
   readonly onServing: () => void;
   readonly cache: ResourceCache;
+  readonly isolation: Isolation;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: PilotMetrics;
@@ -77,6 +84,10 @@ interface TypeState<Request> {
   resourceCount: number;
   resourcesPushed: number;
   changedAtMs: number;
+  /** What the last response was made from, and what was new in it; what was refused is looked for there. */
+  sent: { readonly mesh: Mesh; readonly resources: readonly EncodedResource[] } | null;
+  /** The mesh of which the proxy took all that was offered. */
+  accepted: Mesh | null;
 }
 
 /**
@@ -118,13 +129,17 @@ export class ProxySession<Request extends AnyRequest> {
     const before = state.channel.refusal;
     const { answer, isAsking } = state.channel.receive(request);
     if (answer === 'ack' || answer === 'nack') this.#answered(state);
-    if (answer === 'ack') state.versionAcked = state.versionSent;
+    if (answer === 'ack') {
+      state.versionAcked = state.versionSent;
+      if (state.sent !== null) this.#accepted(state, type, state.sent.mesh);
+    }
     if (type === 'LDS' && !this.#isServing && (answer === 'ack' || answer === 'nack' || hasEarlier(request))) {
       this.#isServing = true;
       this.#options.onServing();
     }
     if (answer === 'nack') {
       this.#options.metrics.rejected(type);
+      this.#refused(state, type, state.channel.refusal ?? '');
       // The reason once: a proxy says it again with every response like it.
       if (state.channel.refusal !== before) {
         this.#options.logger.warn(`${this.node.id} refused ${type}`, { reason: state.channel.refusal ?? '' });
@@ -141,8 +156,9 @@ export class ProxySession<Request extends AnyRequest> {
   }
 
   /** Looks at a new mesh. Sends what changed for this proxy, and nothing when nothing did. */
-  update(mesh: Mesh): void {
+  update(whole: Mesh): void {
     if (this.#isClosed) return;
+    const mesh = this.#options.isolation.meshFor(this.node, this, whole);
     const previous = this.#view;
     const view = viewOf(mesh, this.node, previous);
     this.#mesh = mesh;
@@ -167,6 +183,7 @@ export class ProxySession<Request extends AnyRequest> {
 
   close(): void {
     this.#isClosed = true;
+    this.#options.isolation.closed(this.node, this);
     for (const state of this.#types.values()) state.overdueTimer?.cancel();
   }
 
@@ -213,6 +230,8 @@ export class ProxySession<Request extends AnyRequest> {
         resourceCount: 0,
         resourcesPushed: 0,
         changedAtMs: this.#options.clock.now(),
+        sent: null,
+        accepted: null,
       };
       this.#types.set(type, state);
     }
@@ -259,24 +278,29 @@ export class ProxySession<Request extends AnyRequest> {
 
   #respond({ type, phase }: Send, mesh: Mesh, view: ProxyView): void {
     const state = this.#stateOf(type);
-    const { cache, send, metrics, clock } = this.#options;
-    const offered = generate(type, { view, node: this.node, cache }, state.channel);
+    const { send, metrics, clock } = this.#options;
+    state.isDirty = false;
+    state.isRequested = false;
+    const offered = this.#generate(state, type, mesh, view);
+    if (offered === null) return;
     const { response, hasHeldRemovals } = state.channel.prepare(offered, {
       nonce: `${mesh.version}-${++this.#responses}`,
       version: String(mesh.version),
       holdRemovals: type === 'CDS' && phase === 'update',
     });
-    state.isDirty = false;
-    state.isRequested = false;
     state.hasHeldRemovals = hasHeldRemovals;
     state.resourceCount = offered.size;
     if (type === 'CDS' || type === 'LDS') this.#offered.set(type, Math.max(offered.size, this.#offered.get(type) ?? 0));
     state.versionSent = mesh.version;
     if (response === null) {
       // The proxy has it all, from before or from an earlier stream.
-      if (!state.channel.isAwaiting && state.channel.refusal === null) state.versionAcked = mesh.version;
+      if (!state.channel.isAwaiting && state.channel.refusal === null) {
+        state.versionAcked = mesh.version;
+        this.#accepted(state, type, mesh);
+      }
       return;
     }
+    state.sent = { mesh, resources: response.changed };
     state.resourcesPushed += response.changed.length;
     state.changedAtMs = clock.now();
     state.overdueTimer?.cancel();
@@ -286,7 +310,35 @@ export class ProxySession<Request extends AnyRequest> {
     });
     metrics.pushed(type, response.bytes.length);
     send(response.bytes);
-    if (type === 'CDS') this.#warmed(response.changed);
+    if (type === 'CDS') this.#warmed(response.changed.map(({ name }) => name));
+  }
+
+  /** `null` when one of the resources cannot be made: that is as if the proxy had refused it. */
+  #generate(
+    state: TypeState<Request>,
+    type: XdsShortName,
+    mesh: Mesh,
+    view: ProxyView,
+  ): ReadonlyMap<string, EncodedResource> | null {
+    try {
+      return generate(type, { view, node: this.node, cache: this.#options.cache }, state.channel);
+    } catch (error) {
+      state.sent = { mesh, resources: [] };
+      this.#options.logger.error(`${type} for ${this.node.id} cannot be made`, { error: FlotillaError.from(error) });
+      this.#refused(state, type, FlotillaError.from(error).message);
+      return null;
+    }
+  }
+
+  #accepted(state: TypeState<Request>, type: XdsShortName, mesh: Mesh): void {
+    state.accepted = mesh;
+    this.#options.isolation.accepted(this.node, this, type, mesh);
+  }
+
+  #refused(state: TypeState<Request>, type: XdsShortName, message: string): void {
+    if (state.sent === null) return;
+    const refusal = { ...state.sent, accepted: state.accepted, message };
+    this.#options.isolation.refused(this.node, this, type, refusal);
   }
 
   /** A changed cluster waits for its endpoints, though they are the ones the proxy has. */

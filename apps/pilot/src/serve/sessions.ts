@@ -1,4 +1,5 @@
-import type { Mesh } from '../mesh/mesh.ts';
+import type { Mesh } from '@flotilla/translate';
+import { type DataPlaneKind, isSameKind } from '../isolate/isolation.ts';
 import { WorkQueue } from '../push/queue.ts';
 import type { AnyRequest, ProxySession } from './session.ts';
 
@@ -32,6 +33,11 @@ export class Sessions {
     this.#onDrained = onDrained;
     for (const session of this.#sessions) this.#queue.add(session);
     if (this.#sessions.size === 0) this.#drained();
+  }
+
+  /** Looks again at the streams of one kind of data plane: what they are to get of the mesh has changed. */
+  refresh(kind: DataPlaneKind): void {
+    for (const session of this.#sessions) if (isSameKind(session.node, kind)) this.#queue.add(session);
   }
 
   list(): readonly AnySession[] {

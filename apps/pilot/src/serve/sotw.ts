@@ -7,7 +7,7 @@ import {
   type SotwSubscription,
   type XdsShortName,
 } from '@flotilla/xds';
-import type { EncodedResource } from '../translate/encoded.ts';
+import type { EncodedResource } from '@flotilla/translate';
 import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
 import { encodeSotwResponse } from './response.ts';
 
@@ -92,7 +92,7 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
     const names = changed.map((resource) => resource.name);
     this.#lastChanged = names;
     this.#refused = [];
-    return { response: { bytes, changed: names, removedCount: isRemoving ? gone.length : 0 }, hasHeldRemovals };
+    return { response: { bytes, changed, removedCount: isRemoving ? gone.length : 0 }, hasHeldRemovals };
   }
 
   requireAnswer(names: Iterable<string>): boolean {

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { ConnectRouter, HandlerContext } from '@connectrpc/connect';
+import { formatOrigin } from '@flotilla/model';
 import { type Caller, callerOf, toConnectError } from '@flotilla/rpc';
 import {
   ListProxiesResponseSchema,
@@ -9,19 +10,27 @@ import {
   SyncState,
 } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { TYPE_URLS } from '@flotilla/xds';
-import type { Mesh } from '../mesh/mesh.ts';
+import type { Mesh } from '@flotilla/translate';
+import type { Isolation, Withheld } from '../isolate/isolation.ts';
 import type { TypeReport } from './session.ts';
 import type { AnySession, Sessions } from './sessions.ts';
 
 export interface StatusOptions {
   readonly pilotId: string;
   readonly sessions: Sessions;
+  readonly isolation: Pick<Isolation, 'list'>;
   readonly mesh: () => Mesh;
   readonly access: { read(caller: Caller): void };
 }
 
 /** Routes of `flotilla.pilot.v1.PilotService`: who is connected and how far, and what the registry holds. */
-export function statusRoutes({ pilotId, sessions, mesh, access }: StatusOptions): (router: ConnectRouter) => void {
+export function statusRoutes({
+  pilotId,
+  sessions,
+  isolation,
+  mesh,
+  access,
+}: StatusOptions): (router: ConnectRouter) => void {
   const read = <T>(context: HandlerContext, answer: () => T): T => {
     try {
       access.read(callerOf(context));
@@ -40,6 +49,7 @@ export function statusRoutes({ pilotId, sessions, mesh, access }: StatusOptions)
             proxies: [...sessions.list()]
               .sort((a, b) => (a.node.id < b.node.id ? -1 : 1))
               .map((session) => proxyStatus(session, mesh().version)),
+            withheld: isolation.list().map(withheldStatus),
           }),
         ),
       listServices: (_, context) =>
@@ -59,6 +69,24 @@ function proxyStatus(session: AnySession, version: number) {
     protocol: session.protocol,
     types: session.reports().map((report) => typeStatus(report, session.meshVersion !== version)),
     omissions: [...session.omissions()],
+  };
+}
+
+function withheldStatus(withheld: Withheld) {
+  const { agent, resource, lastGood, type, reason, sinceMs, isSuspected } = withheld;
+  const { kind, namespace, name } = resource.key;
+  return {
+    agent,
+    kind,
+    namespace,
+    name,
+    origin: formatOrigin(resource.origin),
+    version: BigInt(resource.resourceVersion),
+    keptVersion: BigInt(lastGood?.resourceVersion ?? 0),
+    typeUrl: TYPE_URLS[type],
+    reason,
+    since: timestampFromMs(sinceMs),
+    suspected: isSuspected,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Server } from '@grpc/grpc-js';
+import { DEFAULT_CIPHERS } from '@flotilla/rpc/ciphers';
 import type { SocketAddress } from '@flotilla/runtime';
 import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
 import type { Logger } from '@flotilla/observe';
@@ -22,7 +23,6 @@ export async function openTlsPort(
     {
       requestCert: true,
       rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
       ALPNProtocols: ['h2'],
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       ...contextOf(identity.current()),
@@ -51,6 +51,7 @@ export async function openTlsPort(
 
 function contextOf(certificate: WorkloadCertificate | null) {
   // Without a certificate every handshake fails: closed, not open.
-  if (certificate === null) return {};
-  return { cert: certificate.chainPem, key: certificate.privateKeyPem, ca: certificate.rootsPem };
+  const versions = { minVersion: 'TLSv1.2', ciphers: DEFAULT_CIPHERS } as const;
+  if (certificate === null) return versions;
+  return { ...versions, cert: certificate.chainPem, key: certificate.privateKeyPem, ca: certificate.rootsPem };
 }

@@ -6,12 +6,14 @@ import {
   DeltaDiscoveryResponseSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import { HEALTH_TYPE_URL, shortNameOf, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
-import type { Init } from '../translate/protobuf.ts';
+import type { Init } from '@flotilla/translate';
 import { type TestClientOptions, TestStream } from './xds-stream.ts';
 
 /** A small delta client: subscribes, takes everything in, and answers at once. */
 export class DeltaTestClient {
   readonly resources = new Map<XdsShortName, Map<string, Uint8Array>>();
+  /** What it holds, by type and name. */
+  readonly contents = this.resources;
   readonly versions: Map<XdsShortName, Map<string, string>>;
   readonly #options: TestClientOptions;
   readonly #stream;
@@ -96,7 +98,12 @@ export class DeltaTestClient {
     const names = response.resources.map((resource) => resource.name);
     const changes = [...names.map((name) => `+${name}`), ...response.removedResources.map((name) => `-${name}`)];
     this.#stream.arrivals.push({ type, text: [type, ...changes].join(' ') });
-    const refusal = this.#options.judge?.(type, names) ?? null;
+    const refusal =
+      this.#options.judge?.(
+        type,
+        names,
+        response.resources.map(({ resource }) => resource?.value ?? new Uint8Array()),
+      ) ?? null;
     if (refusal === null) {
       const held = this.resources.get(type) ?? new Map<string, Uint8Array>();
       const versions = this.versions.get(type) ?? new Map<string, string>();

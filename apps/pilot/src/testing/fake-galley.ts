@@ -4,7 +4,7 @@ import { createInProcessBus, type InProcessBus } from '@flotilla/bus';
 import { CONTROLLER_ANNOTATION, formatKey, keyFromWire, type ResourceKey } from '@flotilla/model';
 import { createInMemoryTransport } from '@flotilla/rpc';
 import { type DeleteRequest, GalleyService, type Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { readResources } from './documents.ts';
+import { readResources } from '@flotilla/translate/testing';
 
 /**
  * Galley as pilot sees it, without validation and storage: a versioned set of resources behind `GalleyService`, with its

@@ -3,13 +3,11 @@ import { silentLogger } from '@flotilla/observe';
 import type { Clock } from '@flotilla/runtime';
 import { Follower } from '../ingest/follow.ts';
 import { Registration, type RegistrationSettings } from '../ingest/registration.ts';
-import { applyUpdate, emptyMesh, type Mesh } from '../mesh/mesh.ts';
-import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
-import { meshDefaults } from '../mesh/settings.ts';
 import { create } from '@bufbuild/protobuf';
 import { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { applyUpdate, emptyMesh, type Mesh, meshDefaults, parseProxyNode, type ProxyNode } from '@flotilla/translate';
+import { meshConfig, sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
 import type { FakeGalley } from './fake-galley.ts';
-import { meshConfig, sidecarNode, type SidecarOptions } from './world.ts';
 
 export interface Registrar {
   readonly id: string;

@@ -3,10 +3,10 @@ import { silentLogger } from '@flotilla/observe';
 import { systemClock } from '@flotilla/runtime';
 import { createTestIdentity, type TestAuthority } from '@flotilla/spiffe/testing';
 import type { SpiffeId, WorkloadCertificate } from '@flotilla/spiffe';
+import { meshConfig, sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
 import { type Pilot, type PilotOptions, startPilot } from '../pipeline.ts';
 import { DeltaTestClient } from './delta-client.ts';
 import { FakeGalley } from './fake-galley.ts';
-import { meshConfig, sidecarNode, type SidecarOptions } from './world.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 

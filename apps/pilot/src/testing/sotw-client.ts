@@ -10,6 +10,8 @@ import { type TestClientOptions, TestStream } from './xds-stream.ts';
 /** A small state-of-the-world client. */
 export class SotwTestClient {
   readonly resources = new Map<XdsShortName, string[]>();
+  /** What it holds, by type and name. */
+  readonly contents = new Map<XdsShortName, Map<string, Uint8Array>>();
   readonly #options: TestClientOptions;
   readonly #stream;
   readonly #state = new Map<XdsShortName, { names: string[]; nonce: string; version: string }>();
@@ -67,14 +69,24 @@ export class SotwTestClient {
     if (type === null) return;
     const names = response.resources.map((resource) => nameOf(resource.value));
     this.#stream.arrivals.push({ type, text: [type, ...names.map((name) => `+${name}`)].join(' ') });
-    const refusal = this.#options.judge?.(type, names) ?? null;
+    const refusal =
+      this.#options.judge?.(
+        type,
+        names,
+        response.resources.map(({ value }) => value),
+      ) ?? null;
     const state = this.#state.get(type) ?? { names: [], nonce: '', version: '' };
     this.#state.set(type, {
       names: state.names,
       nonce: response.nonce,
       version: refusal === null ? response.versionInfo : state.version,
     });
-    if (refusal === null) this.resources.set(type, names);
+    if (refusal === null) {
+      this.resources.set(type, names);
+      const held = this.contents.get(type) ?? new Map<string, Uint8Array>();
+      this.contents.set(type, held);
+      for (const { value } of response.resources) held.set(nameOf(value), value);
+    }
     this.#request(type, refusal);
   }
 }

@@ -17,7 +17,7 @@ import { SecretSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/
 import type { SocketAddress } from '@flotilla/runtime';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
 import { TYPE_URLS } from '@flotilla/xds';
-import type { NodeInit } from './xds-stream.ts';
+import type { NodeInit } from '@flotilla/translate/testing';
 
 export interface StockEnvoy {
   /** Admin address, `http://127.0.0.1:…`. */

@@ -7,14 +7,11 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { type ChannelCredentials, Client, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
-import type { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { formatAddress, type SocketAddress } from '@flotilla/runtime';
 import type { XdsShortName } from '@flotilla/xds';
-import type { Init } from '../translate/protobuf.ts';
+import type { NodeInit } from '@flotilla/translate/testing';
 
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
-
-export type NodeInit = Init<typeof NodeSchema>;
 
 /** What arrived, in the order of arrival: `CDS +a +b -c`. */
 interface Arrival {
@@ -110,7 +107,7 @@ export interface TestClientOptions {
   readonly node: NodeInit;
   readonly channel?: ChannelCredentials;
   /** Reason for which a response is refused, `null` to take it. */
-  readonly judge?: (type: XdsShortName, names: readonly string[]) => string | null;
+  readonly judge?: (type: XdsShortName, names: readonly string[], contents: readonly Uint8Array[]) => string | null;
   /** What an earlier stream left, by type. */
   readonly versions?: ReadonlyMap<XdsShortName, ReadonlyMap<string, string>>;
 }

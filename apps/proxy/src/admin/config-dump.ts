@@ -8,6 +8,7 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { type Any, anyPack, EmptySchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { compileRegexSearch } from '@flotilla/match';
 import { BootstrapConfigDumpSchema, SecretsConfigDumpSchema } from '@flotilla/wire/envoy/admin/v3/config_dump_pb.js';
 import {
   ClientResourceStatus,
@@ -41,9 +42,9 @@ export async function configDumpPage(state: AdminState, query: URLSearchParams):
   const maskText = query.get('mask');
   const mask = maskText === null ? null : parseFieldMask(maskText);
   const pattern = query.get('name_regex');
-  let names: RegExp | null = null;
+  let names: NameMatch | null = null;
   try {
-    names = pattern === null ? null : new RegExp(pattern);
+    names = pattern === null ? null : compileRegexSearch(pattern);
   } catch {
     return text('name_regex is not a regular expression\n', 400);
   }
@@ -270,7 +271,9 @@ function redact(value: JsonValue, isSensitive = false): JsonValue {
   return isSensitive ? REDACTED : value;
 }
 
-function withNames(config: JsonObject, names: RegExp): JsonObject {
+type NameMatch = (name: string) => boolean;
+
+function withNames(config: JsonObject, names: NameMatch): JsonObject {
   return Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
       key,
@@ -280,12 +283,12 @@ function withNames(config: JsonObject, names: RegExp): JsonObject {
 }
 
 /** The name of a dumped resource, or of the configuration in it. */
-function hasName(item: JsonValue, names: RegExp): boolean {
+function hasName(item: JsonValue, names: NameMatch): boolean {
   if (!isObject(item)) return false;
   const inner = [item, ...Object.values(item).filter(isObject)];
   return inner.some((object) => {
     const name = object['name'] ?? object['cluster_name'];
-    return typeof name === 'string' && names.test(name);
+    return typeof name === 'string' && names(name);
   });
 }
 

@@ -1,3 +1,4 @@
+import { compileRegexSearch } from '@flotilla/match';
 import { isUsed, renderPrometheus } from '../observe/prometheus.ts';
 import { Counter, Gauge, Histogram, type RegisteredMetric } from '../observe/stats.ts';
 import type { AdminState } from './admin-state.ts';
@@ -11,7 +12,7 @@ export async function statsPage(state: AdminState, query: URLSearchParams): Prom
   const filter = filterOf(query);
   if (filter === 'invalid') return text('filter is not a regular expression\n', 400);
   const shown = (await state.allStats())
-    .filter(({ name, metric }) => (filter === null || filter.test(name)) && (!query.has('usedonly') || isUsed(metric)))
+    .filter(({ name, metric }) => (filter === null || filter(name)) && (!query.has('usedonly') || isUsed(metric)))
     .map((metric) => ({ name: nameOf(metric), metric: metric.metric }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const plain = shown.filter(({ metric }) => !(metric instanceof Histogram));
@@ -40,11 +41,11 @@ export async function prometheusPage(state: AdminState, query: URLSearchParams):
   return { status: 200, type: 'text/plain; version=0.0.4', body };
 }
 
-function filterOf(query: URLSearchParams): RegExp | null | 'invalid' {
+function filterOf(query: URLSearchParams): ((name: string) => boolean) | null | 'invalid' {
   const filter = query.get('filter');
   if (filter === null || filter === '') return null;
   try {
-    return new RegExp(filter);
+    return compileRegexSearch(filter);
   } catch {
     return 'invalid';
   }

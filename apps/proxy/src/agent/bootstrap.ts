@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
+import { MAX_REGEX_PROGRAM_SIZE } from '@flotilla/match';
 import { formatSpiffeId } from '@flotilla/spiffe';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import {
@@ -64,6 +65,18 @@ export function buildBootstrap(options: AgentOptions, node: Node, sockets: Envoy
     },
     staticResources: {
       clusters: [pilotCluster(options), ...(sockets === null ? [] : [agentCluster(sockets.sdsPath)])],
+    },
+    // Envoy's own bound is a program of 100 instructions, which the expression of a long path has already.
+    layeredRuntime: {
+      layers: [
+        {
+          name: 'static',
+          layerSpecifier: {
+            case: 'staticLayer',
+            value: { 're2.max_program_size.error_level': MAX_REGEX_PROGRAM_SIZE },
+          },
+        },
+      ],
     },
     statsConfig: { useAllDefaultTags: false, statsTags: STATS_TAGS },
   });

@@ -7,7 +7,7 @@ import {
   type Registry,
 } from '@bufbuild/protobuf';
 import { limit } from '@flotilla/runtime';
-import type { FieldPath } from '../config/field-path.ts';
+import type { FieldPath } from '@flotilla/envoy';
 
 /** One fault of a document, at the place of its value (or of its key, for a field that does not exist). */
 export interface JsonFault {

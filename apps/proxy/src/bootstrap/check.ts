@@ -6,7 +6,7 @@ import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
 import { compileStatsConfig } from '../observe/stats-config.ts';
-import type { FieldPath } from '../config/field-path.ts';
+import type { FieldPath } from '@flotilla/envoy';
 import { maxDownstreamConnections } from './overload.ts';
 import { isEnvoysKey, runtimeEntries } from './runtime.ts';
 

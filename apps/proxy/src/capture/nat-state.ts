@@ -18,7 +18,8 @@ export function parseNatState(saved: string, prefix: string): NatState {
     const [, chain, rule] = /^-A (\S+) (.*)$/.exec(line) ?? [];
     if (chain === undefined || rule === undefined) continue;
     if (chain.startsWith(prefix)) chains.get(chain)?.push(rule);
-    else if (new RegExp(`(?:^| )-[jg] ${prefix}`).test(rule)) jumps.push(`${chain} ${rule}`);
+    else if ([`-j ${prefix}`, `-g ${prefix}`].some((jump) => ` ${rule}`.includes(` ${jump}`)))
+      jumps.push(`${chain} ${rule}`);
   }
   return { chains, jumps };
 }

@@ -6,8 +6,7 @@ import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/r
 import { HTTPFaultSchema } from '@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import { describe, expect, it } from 'vitest';
 import { loadAllTypes } from '../bootstrap/extension-types.ts';
-import { violationsOf } from './constraints.ts';
-import { formatPath } from './field-path.ts';
+import { formatPath, violationsOf } from '@flotilla/envoy';
 
 /** `path: reason`, in the order of the fields. */
 function violations(schema: DescMessage, json: JsonValue): string[] {

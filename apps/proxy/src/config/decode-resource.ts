@@ -7,7 +7,7 @@ import { TypedExtensionConfigSchema } from '@flotilla/wire/envoy/config/core/v3/
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { SecretSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
-import { decodeBytes, requireValid } from './constraints.ts';
+import { decodeBytes, requireValid } from '@flotilla/envoy';
 
 /** Decoders of the discovery types: the bytes of a resource to its message, whose own name must be the resource's. */
 export const decodeCluster = decoder(ClusterSchema, (cluster) => cluster.name);

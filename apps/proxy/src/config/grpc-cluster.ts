@@ -1,17 +1,19 @@
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { compileStringMatcher, type StringPredicate } from '@flotilla/match';
+import { DEFAULT_CIPHERS } from '@flotilla/rpc/ciphers';
 import { type GrpcConnection, openGrpcConnection } from '@flotilla/rpc/client';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { connectTcp } from '@flotilla/sockets/tcp';
 import { connectTls } from '@flotilla/sockets/tls';
-import { uriSanOf } from '@flotilla/spiffe';
+import { svidFault, uriSanOf } from '@flotilla/spiffe';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { unpackValid } from './constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { stringMatchOf } from '../http/route/matcher-specs.ts';
 import { readDataSource } from '../identity/decode-secret.ts';
 import type { Secret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
@@ -142,6 +144,7 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
         ...target,
         ALPNProtocols: ['h2'],
         minVersion: 'TLSv1.2',
+        ciphers: DEFAULT_CIPHERS,
         ...(context.sni === '' ? {} : { servername: context.sni }),
         ca: anchors?.kind === 'validation' ? anchors.trustedCaPem : (fixedCa ?? []),
         ...(pair?.kind === 'certificate' ? { cert: pair.chainPem, key: pair.privateKeyPem } : (fixedPair ?? {})),
@@ -155,7 +158,11 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
 /** With SAN rules one URI or DNS name must match; without, the name that was dialled counts (RFC 6125). */
 function checkPeer(host: string, certificate: PeerCertificate, sans: readonly StringPredicate[]): Error | undefined {
   if (sans.length === 0) return checkServerIdentity(host, certificate);
-  const uri = uriSanOf(certificate.raw);
+  const read = new X509Certificate(certificate.raw);
+  const fault = svidFault(read);
+  if (fault !== null)
+    return new Error(`the server's certificate (${read.subjectAltName}) is no SPIFFE identity: ${fault}`);
+  const uri = uriSanOf(read);
   const names = (certificate.subjectaltname ?? '')
     .split(', ')
     .filter((name) => name.startsWith('DNS:'))

@@ -23,7 +23,7 @@ import {
   typeUrlOf,
   type XdsShortName,
 } from '@flotilla/xds';
-import { decodeBytes } from './constraints.ts';
+import { decodeBytes } from '@flotilla/envoy';
 import { type Dialect, type DiscoveredResource, FAREWELL, textOf } from './discovery-stream.ts';
 
 /**

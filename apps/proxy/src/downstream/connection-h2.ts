@@ -5,6 +5,10 @@ import type { ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
 import { PLAIN_PICK, type PickContext } from '../upstream/upstream.ts';
 import type { AcceptedConnection, OpenConnection } from './accepted-connection.ts';
+import { recordMalformed } from '../http/request-record.ts';
+import { EarlyResets } from '../http2/early-resets.ts';
+import type { Fault, GuardHandler } from '../http2/frame-guard.ts';
+import { GuardedSocket } from '../http2/guarded-socket.ts';
 import { StreamH2, type StreamOwner } from './stream-h2.ts';
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
@@ -25,16 +29,20 @@ const MAX_SESSION_MEMORY_MIB = limit({
  *
  *   serving -- drain --> ending (GOAWAY sent, or with the next stream) -- drain time over, or no stream left --> closed
  */
-export class ConnectionH2 implements OpenConnection, StreamOwner {
+export class ConnectionH2 implements OpenConnection, StreamOwner, GuardHandler {
   readonly connection: AcceptedConnection;
   readonly settings: ManagerSettings;
   readonly pickContext: PickContext;
   readonly #session: ServerHttp2Session;
+  readonly #guarded: GuardedSocket;
   readonly #idle: Deadline;
   readonly #onClose: () => void;
-  readonly #streams = new Set<StreamH2>();
+  readonly #streams = new Map<number, StreamH2>();
+  /** Answered streams whose answer is still on its way, and whose request is not whole. */
+  readonly #leaving = new Map<number, StreamH2>();
   /** Of streams that are over, for those to come. */
   readonly #spareDeadlines: StreamDeadlines[] = [];
+  readonly #earlyResets = new EarlyResets();
   readonly #keepAlive: KeepAlivePing | null;
   #durationTimer: Timer | null = null;
   #drainTimer: Timer | null = null;
@@ -57,16 +65,17 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
     this.#idle = new Deadline(ctx.clock, () => this.drain());
     stats.connections.value += 1;
     stats.activeConnections.value += 1;
-    // HTTP/2 has no half-closed connections.
-    socket.allowHalfOpen = false;
     if (accepted.initial !== null) socket.unshift(accepted.initial);
+    this.#guarded = new GuardedSocket(socket, null, 'server', options.floods, this);
     this.#session = acceptHttp2(
-      socket,
+      this.#guarded,
       {
         settings: options.settings,
         maxSessionMemory: MAX_SESSION_MEMORY_MIB,
         // What an HTTP/1.1 upstream says twice is passed on twice.
         strictSingleValueFields: false,
+        // Taken off by `headerListOf`, as of HTTP/1.1.
+        strictFieldWhitespaceValidation: false,
         // More than is let through, so that the refusal has an answer (431) and no reset.
         maxHeaderListPairs: settings.limits.maxFields + 32,
       },
@@ -78,8 +87,6 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
       this.#onStream(stream, headers, flags, rest[0] as string[]);
     });
     this.#session.on('close', () => this.#onSessionClose());
-    // The session takes the socket's bytes below the stream; a paused socket has to be woken for it.
-    socket.read(0);
     if (!this.#session.destroyed) this.#session.setLocalWindowSize(options.connectionWindowBytes);
     this.#watchIdle();
     if (settings.maxConnectionDurationMs > 0) {
@@ -115,12 +122,39 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
     return this.#spareDeadlines.pop() ?? new StreamDeadlines(this.settings.ctx.clock);
   }
 
-  streamOver(stream: StreamH2): void {
-    if (!this.#streams.delete(stream)) return;
+  streamOver(stream: StreamH2, isEarlyReset: boolean): void {
+    if (!this.#streams.delete(stream.id)) return;
+    if (this.#earlyResets.count(isEarlyReset) && !this.isGone) {
+      this.settings.stats.protocolErrors.value += 1;
+      this.#guarded.cut();
+    }
     this.#spareDeadlines.push(stream.deadlines);
     if (this.#streams.size > 0 || this.#isOver) return;
     if (this.#isDraining) this.#session.close();
     else this.#watchIdle();
+  }
+
+  leave(stream: StreamH2): void {
+    this.#leaving.set(stream.id, stream);
+  }
+
+  left(stream: StreamH2): void {
+    this.#leaving.delete(stream.id);
+  }
+
+  onEndSent(stream: number): void {
+    (this.#streams.get(stream) ?? this.#leaving.get(stream))?.onEndSent();
+  }
+
+  /** As Envoy: closed without a GOAWAY. */
+  onFault({ details, stream, isSection }: Fault): void {
+    if (this.#isOver) return;
+    // Envoy counts floods elsewhere.
+    if (details === 'http2.invalid.header.field' || details === 'http2.too_many_headers')
+      this.settings.stats.protocolErrors.value += 1;
+    if (isSection && !this.#streams.has(stream)) recordMalformed(this.settings, this.connection.info, details);
+    for (const each of [...this.#streams.values()]) each.connectionFaulty(details);
+    this.#guarded.cut();
   }
 
   #onStream(raw: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, fields: readonly string[]): void {
@@ -128,7 +162,7 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
     this.#idle.clear();
     this.#requests += 1;
     const stream = new StreamH2(this, raw);
-    this.#streams.add(stream);
+    this.#streams.set(stream.id, stream);
     if (this.#isDraining && this.#streams.size === 1) this.#warn();
     stream.begin(headers, fields, (flags & NGHTTP2_FLAG_END_STREAM) !== 0);
     const limit = this.settings.maxRequestsPerConnection;
@@ -152,7 +186,8 @@ export class ConnectionH2 implements OpenConnection, StreamOwner {
   #onSessionClose(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const stream of [...this.#streams]) stream.connectionGone();
+    for (const stream of [...this.#streams.values()]) stream.connectionGone();
+    this.#leaving.clear();
     this.#idle.close();
     for (const deadlines of this.#spareDeadlines) deadlines.close();
     this.#durationTimer?.cancel();

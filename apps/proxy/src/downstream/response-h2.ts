@@ -73,14 +73,6 @@ export class ResponseH2 implements ResponseWriter {
     this.#hasBody = true;
   }
 
-  /** Closes the stream when what was written is on its way. */
-  closeWhenSent(code: number): void {
-    // nghttp2 forgets what is queued for a stream that is reset; Node hands the queue over at the end of the turn.
-    const close = () => setImmediate(() => this.#raw.close(code)); // closing twice is nothing
-    if (this.#raw.writableFinished || !this.#hasBody) close();
-    else this.#raw.once('finish', close);
-  }
-
   get #isOpen(): boolean {
     return !this.#raw.destroyed && !this.#raw.closed;
   }

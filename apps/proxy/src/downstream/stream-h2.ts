@@ -6,6 +6,7 @@ import type { DownstreamStream } from '../http/downstream-stream.ts';
 import { Exchange } from '../http/exchange.ts';
 import { headerListOf } from '../http/http2-fields.ts';
 import { letGo } from '../http/http2-stream.ts';
+import { EARLY_MS } from '../http2/early-resets.ts';
 import { countResponse, type ManagerSettings } from '../http/manager-settings.ts';
 import type { StreamDeadlines } from '../http/timeout.ts';
 import type { PickContext } from '../upstream/upstream.ts';
@@ -23,7 +24,11 @@ export interface StreamOwner {
   /** The connection broke; else a closed stream was reset by the client. */
   readonly isGone: boolean;
   takeDeadlines(): StreamDeadlines;
-  streamOver(stream: StreamH2): void;
+  /** `isEarlyReset`: the client gave it up as soon as it had begun. */
+  streamOver(stream: StreamH2, isEarlyReset: boolean): void;
+  /** The stream is answered; it waits for `onEndSent`, until `left`. */
+  leave(stream: StreamH2): void;
+  left(stream: StreamH2): void;
 }
 
 /** One request on a client's HTTP/2 connection. */
@@ -34,17 +39,26 @@ export class StreamH2 implements DownstreamStream {
   readonly response: ResponseH2;
   readonly #owner: StreamOwner;
   readonly #raw: ServerHttp2Stream;
+  readonly #id: number;
   #exchange: Exchange | null = null;
   #trailers: HeaderList | null = null;
   #isRequestOver = false;
+  /** Its exchange is over. */
+  #isAnswered = false;
+  #isEndSent = false;
 
   constructor(owner: StreamOwner, raw: ServerHttp2Stream) {
     this.#owner = owner;
     this.#raw = raw;
+    this.#id = raw.id ?? 0;
     this.deadlines = owner.takeDeadlines();
     this.response = new ResponseH2(raw, this);
     raw.on('error', ignore);
     raw.on('close', () => this.#onRawClose());
+  }
+
+  get id(): number {
+    return this.#id;
   }
 
   get connection(): AcceptedConnection {
@@ -79,7 +93,8 @@ export class StreamH2 implements DownstreamStream {
   closeAfterResponse(): void {}
 
   reset(): void {
-    this.#raw.close(NGHTTP2_INTERNAL_ERROR);
+    // nghttp2 forgets what is queued for a stream that is reset; Node hands the queue over at the end of the turn.
+    setImmediate(() => this.#raw.close(NGHTTP2_INTERNAL_ERROR)); // closing twice is nothing
   }
 
   /** Data frames carry the tunnel's bytes already (RFC 8441, section 5). */
@@ -97,15 +112,28 @@ export class StreamH2 implements DownstreamStream {
 
   exchangeDone(): void {
     this.#exchange = null;
-    // What is left of the request is not wanted (RFC 9113, section 8.1).
-    if (!this.#isRequestOver && !this.#raw.destroyed) this.response.closeWhenSent(NGHTTP2_NO_ERROR);
-    this.#owner.streamOver(this);
+    this.#isAnswered = true;
+    this.#owner.streamOver(this, false);
+    if (this.#isRequestOver || this.#raw.destroyed) return;
+    if (this.#isEndSent) this.#stopRequest();
+    else this.#owner.leave(this);
+  }
+
+  /** The end of the response is on its way. */
+  onEndSent(): void {
+    this.#isEndSent = true;
+    if (this.#isAnswered && !this.#isRequestOver) this.#stopRequest();
+  }
+
+  /** The client broke the protocol, and its connection is closed for it. */
+  connectionFaulty(details: string): void {
+    this.#exchange?.onClientFaulty(details);
   }
 
   /** The whole connection broke. */
   connectionGone(): void {
     this.#exchange?.onClientGone('disconnect');
-    this.#owner.streamOver(this);
+    this.#owner.streamOver(this, false);
   }
 
   onResponseBlocked(): void {
@@ -130,9 +158,21 @@ export class StreamH2 implements DownstreamStream {
     });
   }
 
+  /** What is left of the request is not wanted (RFC 9113, section 8.1). A reset before the end of the response would drop that. */
+  #stopRequest(): void {
+    this.#raw.close(NGHTTP2_NO_ERROR);
+  }
+
   #onRawClose(): void {
-    this.#exchange?.onClientGone(this.#owner.isGone ? 'disconnect' : 'reset');
-    this.#owner.streamOver(this);
+    this.#owner.left(this);
+    const { isGone, settings } = this.#owner;
+    const exchange = this.#exchange;
+    const isReset = exchange !== null && !isGone;
+    const isEarly = isReset && settings.ctx.clock.monotonicMs() - exchange.info.startMs < EARLY_MS;
+    // Before the exchange ends, which tells the connection.
+    if (isEarly) this.#owner.streamOver(this, true);
+    exchange?.onClientGone(isGone ? 'disconnect' : 'reset');
+    this.#owner.streamOver(this, false);
     letGo(this.#raw);
   }
 }

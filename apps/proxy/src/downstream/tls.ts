@@ -1,4 +1,4 @@
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import type { ConnectionInfo, TlsFacts } from '../observe/stream-info.ts';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
@@ -6,6 +6,7 @@ import type { Logger } from '@flotilla/observe';
 import { limit, type Clock } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { createTlsServer } from '@flotilla/sockets/tls';
+import { svidFault } from '@flotilla/spiffe';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -261,6 +262,11 @@ export class TlsAcceptor {
     if (validation.trust !== null && !socket.authorized) {
       this.#stats.failVerifyError.value += 1;
       return `the client's certificate is not trusted: ${String(socket.authorizationError)}`;
+    }
+    const fault = validation.trust === null ? null : svidFault(certificate.x509);
+    if (fault !== null) {
+      this.#stats.failVerifyError.value += 1;
+      return `the client's certificate (${certificate.x509.subjectAltName ?? ''}) is no SPIFFE identity: ${fault}`;
     }
     if (validation.allowsSan !== null && !validation.allowsSan(certificate.names)) {
       this.#stats.failVerifySan.value += 1;

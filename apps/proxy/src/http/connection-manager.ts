@@ -1,6 +1,6 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { limit } from '@flotilla/runtime';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from './header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';

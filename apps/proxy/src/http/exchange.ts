@@ -213,6 +213,16 @@ export class Exchange implements AnsweredRequest, FilterStream, RouterHost, Time
     this.#finish();
   }
 
+  /** The client broke the rules of its protocol, and its connection is closed for it. */
+  onClientFaulty(details: string): void {
+    if (this.#state === State.done) return;
+    this.info.responseFlags |= ResponseFlag.DownstreamProtocolError;
+    this.info.responseCode = 0;
+    this.info.responseCodeDetails = details;
+    this.#isBroken = true;
+    this.#finish();
+  }
+
   onTimeout(kind: TimeoutKind): void {
     if (this.#state === State.done) return;
     if (kind === 'route') return this.#router?.onRouteTimeout();

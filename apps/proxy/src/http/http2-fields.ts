@@ -16,8 +16,8 @@ export function withoutPseudo(fields: readonly string[]): HeaderList {
   let cookieAt = -1;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] ?? '';
-    const value = fields[index + 1] ?? '';
     if (name.charCodeAt(0) === 0x3a) continue;
+    const value = trimmed(fields[index + 1] ?? '');
     if (name === 'cookie' && cookieAt !== -1) flat[cookieAt] = `${flat[cookieAt] ?? ''}; ${value}`;
     else {
       if (name === 'cookie') cookieAt = flat.length + 1;
@@ -31,9 +31,18 @@ function listOf(headers: IncomingHttpHeaders): HeaderList {
   const flat: string[] = [];
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(':') || value === undefined) continue;
-    for (const each of Array.isArray(value) ? value : [value]) flat.push(name, each);
+    for (const each of Array.isArray(value) ? value : [value]) flat.push(name, trimmed(each));
   }
   return new HeaderList(flat);
+}
+
+/** Without white space around it, as a reader of HTTP/1.1 takes it: who decides and who is asked see the same. */
+function trimmed(value: string): string {
+  return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)) ? value.trim() : value;
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /** Adds the fields to an object in the form that `node:http2` sends; values of one name become a list. */

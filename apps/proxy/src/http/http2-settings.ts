@@ -2,6 +2,7 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Settings } from 'node:http2';
 import type { Http2ProtocolOptions } from '@flotilla/wire/envoy/config/core/v3/protocol_pb.js';
 import { limit } from '@flotilla/runtime';
+import type { FloodLimits } from '../http2/frame-guard.ts';
 import { refuse, refuseWhen } from './route/field.ts';
 
 /** How HTTP/2 is spoken on a connection; for both ends of it. */
@@ -12,6 +13,8 @@ export interface Http2Settings {
   readonly connectionWindowBytes: number;
   /** Streams at a time. For the server the same as in `settings`, for the client its own limit. */
   readonly maxConcurrentStreams: number;
+  /** What a peer may do before its connection is cut. */
+  readonly floods: FloodLimits;
   /** Null: no PING asks whether the peer is still there. */
   readonly keepAlive: { readonly intervalMs: number; readonly timeoutMs: number } | null;
 }
@@ -77,6 +80,7 @@ export function compileHttp2Settings(proto: Http2ProtocolOptions | undefined, pa
     },
     connectionWindowBytes: connection ?? Math.max(DEFAULT_CONNECTION_WINDOW_BYTES, window ?? 0),
     maxConcurrentStreams,
+    floods: compileFloods(proto, path),
     keepAlive: compileKeepAlive(proto, `${path}.connection_keepalive`),
   };
 }
@@ -84,18 +88,20 @@ export function compileHttp2Settings(proto: Http2ProtocolOptions | undefined, pa
 function refuseUnsupported(proto: Http2ProtocolOptions, path: string): void {
   refuseWhen(proto.allowMetadata, `${path}.allow_metadata`);
   refuseWhen(proto.streamErrorOnInvalidHttpMessaging, `${path}.stream_error_on_invalid_http_messaging`);
-  // The limits against floods are those of nghttp2, below `node:http2`, and cannot be set.
+  // These limits against floods are those of nghttp2, below `node:http2`, and cannot be set.
   refuseWhen(proto.maxOutboundFrames !== undefined, `${path}.max_outbound_frames`);
   refuseWhen(proto.maxOutboundControlFrames !== undefined, `${path}.max_outbound_control_frames`);
-  refuseWhen(
-    proto.maxConsecutiveInboundFramesWithEmptyPayload !== undefined,
-    `${path}.max_consecutive_inbound_frames_with_empty_payload`,
-  );
-  refuseWhen(proto.maxInboundPriorityFramesPerStream !== undefined, `${path}.max_inbound_priority_frames_per_stream`);
-  refuseWhen(
-    proto.maxInboundWindowUpdateFramesPerDataFrameSent !== undefined,
-    `${path}.max_inbound_window_update_frames_per_data_frame_sent`,
-  );
+}
+
+/** Envoy's defaults. */
+function compileFloods(proto: Http2ProtocolOptions | undefined, path: string): FloodLimits {
+  const windowUpdates = proto?.maxInboundWindowUpdateFramesPerDataFrameSent ?? 10;
+  if (windowUpdates === 0) refuse(`${path}.max_inbound_window_update_frames_per_data_frame_sent`, 'is not 1 or more');
+  return {
+    maxConsecutiveInboundFramesWithEmptyPayload: proto?.maxConsecutiveInboundFramesWithEmptyPayload ?? 1,
+    maxInboundPriorityFramesPerStream: proto?.maxInboundPriorityFramesPerStream ?? 100,
+    maxInboundWindowUpdateFramesPerDataFrameSent: windowUpdates,
+  };
 }
 
 /** Null when it is not set. RFC 9113, section 6.9.1; Envoy takes no window below the protocol's own default. */

@@ -24,6 +24,7 @@ const INTERNAL_ONLY = new Set([
   'x-envoy-force-trace',
   'x-envoy-ip-tags',
   'x-envoy-original-url',
+  'x-envoy-original-path',
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-internal',
 ]);

@@ -66,7 +66,7 @@ export function readDataSource(source: DataSource, field: string): string {
 }
 
 function checkCertificates(pem: string, field: string): X509Certificate {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
     const [leaf] = blocks.map((block) => new X509Certificate(block));
     if (leaf !== undefined) return leaf;

@@ -10,7 +10,7 @@ import {
   type MetadataFilter,
 } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ExpressionFilterSchema } from '@flotilla/wire/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { denominatorOf } from '../http/route/field.ts';
 import { headerMatchOf } from '../http/route/matcher-specs.ts';
 import { compileValueMatcher, valueAt } from '../http/route/value-match.ts';

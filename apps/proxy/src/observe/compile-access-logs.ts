@@ -7,7 +7,7 @@ import {
   StderrAccessLogSchema,
   StdoutAccessLogSchema,
 } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { compileLogFilter } from './access-log-filter.ts';
 import type { AccessLog } from './access-log.ts';
 import { compileFormat, compileTypedFormat } from './header-formatter.ts';

@@ -1,6 +1,6 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/network/direct_response/v3/config_pb.js';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from '../downstream/accepted-connection.ts';
 import { readDataSource, refuse } from '../http/route/field.ts';
 

@@ -3,7 +3,7 @@ import {
   type TcpProxy,
   TcpProxySchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import type { NetworkFilter } from '../downstream/accepted-connection.ts';
 import type { NetworkFilterScope } from '../downstream/network-filters.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';

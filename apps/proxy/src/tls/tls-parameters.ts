@@ -1,4 +1,5 @@
 import type { SecureVersion } from 'node:tls';
+import { DEFAULT_CIPHERS, TLS13_CIPHERS } from '@flotilla/rpc/ciphers';
 import { TlsParameters_TlsProtocol as Protocol } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { TlsParameters } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import { refuse } from '../http/route/field.ts';
@@ -7,15 +8,13 @@ import { refuse } from '../http/route/field.ts';
 export interface TlsParameterOptions {
   readonly minVersion: SecureVersion;
   readonly maxVersion: SecureVersion;
-  readonly ciphers?: string;
+  readonly ciphers: string;
   readonly ecdhCurve?: string;
   readonly sigalgs?: string;
 }
 
 // Node's secure context with BoringSSL's names for what OpenSSL calls otherwise.
 const CURVES: Readonly<Record<string, string>> = { 'P-256': 'prime256v1', 'P-384': 'secp384r1', 'P-521': 'secp521r1' };
-// TLS 1.3 suites are not Envoy's to choose; they stay available below an explicit list.
-const TLS13_CIPHERS = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
 
 /** Server defaults are Envoy's: TLS 1.2 to 1.3. */
 export function compileTlsParameters(params: TlsParameters | undefined, path: string): TlsParameterOptions {
@@ -25,9 +24,11 @@ export function compileTlsParameters(params: TlsParameters | undefined, path: st
   return {
     minVersion,
     maxVersion,
-    ...(params === undefined || params.cipherSuites.length === 0
-      ? {}
-      : { ciphers: `${TLS13_CIPHERS}:${params.cipherSuites.flatMap(cipherNames).join(':')}` }),
+    // TLS 1.3 suites are not Envoy's to choose; they stay available below an explicit list.
+    ciphers:
+      params === undefined || params.cipherSuites.length === 0
+        ? DEFAULT_CIPHERS
+        : `${TLS13_CIPHERS}:${params.cipherSuites.flatMap(cipherNames).join(':')}`,
     ...(params === undefined || params.ecdhCurves.length === 0
       ? {}
       : { ecdhCurve: params.ecdhCurves.map((curve) => CURVES[curve] ?? curve).join(':') }),

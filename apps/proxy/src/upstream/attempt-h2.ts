@@ -11,8 +11,14 @@ import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstre
 import { noteConnection } from './dial.ts';
 import { isIdempotent } from './idempotent.ts';
 
-const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR, NGHTTP2_REFUSED_STREAM } =
-  constants;
+const {
+  NGHTTP2_CANCEL,
+  NGHTTP2_FLAG_END_STREAM,
+  NGHTTP2_INTERNAL_ERROR,
+  NGHTTP2_NO_ERROR,
+  NGHTTP2_PROTOCOL_ERROR,
+  NGHTTP2_REFUSED_STREAM,
+} = constants;
 
 /** What `write` takes before the connection is there without asking the caller to wait. */
 const MAX_BUFFERED_BYTES = limit({
@@ -148,13 +154,15 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     });
     stream.on('response', (headers, flags, ...rest: unknown[]) => {
       // Node passes the fields in their order, too; its types do not say so yet.
-      if (!this.#isOver) this.#onHead(headers, flags, rest[0] as string[] | undefined);
+      if (this.#isOver) return;
+      // Not before: frames that are read at once have their data before the event of their head.
+      stream.on('data', (chunk: Buffer) => {
+        if (!this.#isOver) handler.onData(chunk);
+      });
+      this.#onHead(headers, flags, rest[0] as string[] | undefined);
     });
     stream.on('trailers', (trailers, _flags, ...rest: unknown[]) => {
       this.#responseTrailers = headerListOf(trailers, rest[0] as string[] | undefined);
-    });
-    stream.on('data', (chunk: Buffer) => {
-      if (!this.#isOver) handler.onData(chunk);
     });
     stream.on('drain', () => {
       if (!this.#isOver) handler.onDrain();
@@ -213,8 +221,11 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
     const isCutShort = !this.#hasEnded;
     this.#finish();
     this.#pool.stats.upstream_rq_time.record(nowMs - this.#openedMs);
-    // The answer is whole and nobody wants the rest of the request.
-    if (isCutShort) stream?.close(NGHTTP2_NO_ERROR);
+    // The answer is whole and nobody wants the rest of the request. The code is Envoy's.
+    if (isCutShort) {
+      this.#pool.stats.upstream_rq_tx_reset.value += 1;
+      stream?.close(NGHTTP2_INTERNAL_ERROR);
+    }
     this.handler.onEnd(this.#responseTrailers);
   }
 
@@ -225,14 +236,15 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
       return;
     }
     const code = stream.rstCode ?? NGHTTP2_NO_ERROR;
-    const isBroken = this.#connection?.isBroken === true;
+    const isFaulty = this.#connection?.isFaulty === true;
+    const isBroken = this.#connection?.isBroken === true && !isFaulty;
     if (isBroken && code !== NGHTTP2_REFUSED_STREAM) {
       const mayBeSentAgain = !this.#hasHead && isIdempotent(this.request.method);
       return this.fail(mayBeSentAgain ? 'reset-before-request' : 'reset', 'connection termination');
     }
     const { stats } = this.#pool;
     if (code === NGHTTP2_REFUSED_STREAM) this.fail('refused-stream', '');
-    else if (code === NGHTTP2_PROTOCOL_ERROR) {
+    else if (code === NGHTTP2_PROTOCOL_ERROR || isFaulty) {
       // Envoy takes it for a fault that it found itself.
       stats.upstream_rq_tx_reset.value += 1;
       this.fail('protocol-error', '');

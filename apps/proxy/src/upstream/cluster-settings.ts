@@ -7,7 +7,7 @@ import {
   type Cluster_CustomClusterType as CustomType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import type { Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { DestinationService, FilterMetadata } from '../observe/stream-info.ts';

@@ -4,6 +4,9 @@ import { limit } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { type ClientSession, connectHttp2, KeepAlivePing, openHttp2Stream } from '@flotilla/sockets/http2';
 import type { Http2Settings } from '../http/http2-settings.ts';
+import type { GuardHandler } from '../http2/frame-guard.ts';
+import { GuardedSocket } from '../http2/guarded-socket.ts';
+import type { SharedReader } from '../sockets/shared-reader.ts';
 import type { PooledConnection } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
 import type { ConnectionFacts } from './dial.ts';
@@ -22,7 +25,7 @@ const MAX_SESSION_MEMORY_MIB = limit({
  *
  *   open (room for streams) -- GOAWAY, close(), limit --> ending (streams finish) -- none left --> closed
  */
-export class ConnectionH2 implements PooledConnection {
+export class ConnectionH2 implements PooledConnection, GuardHandler {
   readonly socket: Socket;
   readonly facts: ConnectionFacts;
   readonly transportVersion: number;
@@ -30,15 +33,25 @@ export class ConnectionH2 implements PooledConnection {
   idleSinceMs = 0;
   isReady = false;
   requests = 0;
+  /** The host broke the rules of HTTP/2, and the connection is closed for it. */
+  isFaulty = false;
   readonly #pool: PoolH2;
   readonly #session: ClientSession;
+  readonly #guarded: GuardedSocket;
   readonly #maxStreams: number;
   readonly #keepAlive: KeepAlivePing | null;
   #active = 0;
   #isEnding = false;
   #isClosed = false;
 
-  constructor(pool: PoolH2, socket: Socket, facts: ConnectionFacts, transportVersion: number, options: Http2Settings) {
+  constructor(
+    pool: PoolH2,
+    socket: Socket,
+    reader: SharedReader,
+    facts: ConnectionFacts,
+    transportVersion: number,
+    options: Http2Settings,
+  ) {
     this.#pool = pool;
     this.socket = socket;
     this.facts = facts;
@@ -46,13 +59,14 @@ export class ConnectionH2 implements PooledConnection {
     this.createdMs = pool.clock.monotonicMs();
     this.#maxStreams = options.maxConcurrentStreams;
     const { maxConcurrentStreams: _ours, enableConnectProtocol: _servers, ...settings } = options.settings;
-    // HTTP/2 has no half-closed connections.
-    socket.allowHalfOpen = false;
+    this.#guarded = new GuardedSocket(socket, reader, 'client', options.floods, this);
     const sessionOptions: ClientSessionOptions & { readonly strictSingleValueFields: false } = {
-      createConnection: () => socket,
+      createConnection: () => this.#guarded,
       settings: { ...settings, enablePush: false },
       // What an HTTP/1.1 client says twice is passed on twice. Node's types know the option of servers alone.
       strictSingleValueFields: false,
+      // Taken off by `headerListOf`, as of HTTP/1.1.
+      strictFieldWhitespaceValidation: false,
       maxSessionMemory: MAX_SESSION_MEMORY_MIB,
     };
     const session = connectHttp2('http://upstream', sessionOptions, closeFollows);
@@ -61,8 +75,6 @@ export class ConnectionH2 implements PooledConnection {
     session.on('goaway', () => (this.#isEnding = true));
     session.on('close', () => this.#onClosed());
     this.#keepAlive = KeepAlivePing.start(session, options.keepAlive, pool.clock);
-    // The session takes the socket's bytes below the stream; a paused socket has to be woken for it.
-    socket.read(0);
   }
 
   get isDead(): boolean {
@@ -93,6 +105,7 @@ export class ConnectionH2 implements PooledConnection {
       this.#active += 1;
       stream.once('close', () => {
         this.#active -= 1;
+        this.#guarded.forget(stream.id ?? 0);
         if (!this.#isClosed) this.#pool.release(this);
       });
       return stream;
@@ -105,6 +118,16 @@ export class ConnectionH2 implements PooledConnection {
   close(): void {
     this.#isEnding = true;
     if (!this.#session.closed && !this.#session.destroyed) this.#session.close();
+  }
+
+  onEndSent(): void {}
+
+  onFault(): void {
+    if (this.#isClosed) return;
+    this.isFaulty = true;
+    this.#isEnding = true;
+    this.#pool.stats.upstream_cx_protocol_error.value += 1;
+    this.socket.destroy();
   }
 
   #onClosed(): void {

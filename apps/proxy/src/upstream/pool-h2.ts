@@ -32,11 +32,11 @@ export class PoolH2 extends Pool<AttemptH2, ConnectionH2> {
 
   protected override createConnection(
     socket: Socket,
-    _reader: SharedReader,
+    reader: SharedReader,
     facts: ConnectionFacts,
     version: number,
   ): ConnectionH2 {
-    return new ConnectionH2(this, socket, facts, version, this.#options);
+    return new ConnectionH2(this, socket, reader, facts, version, this.#options);
   }
 
   protected override countConnection(): void {

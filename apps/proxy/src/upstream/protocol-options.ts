@@ -10,7 +10,7 @@ import {
   type HttpProtocolOptions,
 } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { HeaderCase } from '@flotilla/http-codec';
-import { unpackValid } from '../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { compileHeaderCase } from '../http/header-case.ts';
 import { compileHttp2Settings, type Http2Settings } from '../http/http2-settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';

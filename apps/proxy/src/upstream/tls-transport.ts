@@ -5,6 +5,7 @@ import { type Clock, FlotillaError } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { connectTcp } from '@flotilla/sockets/tcp';
 import { connectTls } from '@flotilla/sockets/tls';
+import { svidFault } from '@flotilla/spiffe';
 import { Certificate } from '../tls/certificate.ts';
 import type { CertificateSecret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
 import type { Counter, StatsRegistry } from '../observe/stats.ts';
@@ -176,6 +177,11 @@ class TlsTransport implements Transport {
     }
     const shown = socket.getPeerX509Certificate();
     if (shown === undefined) return unverified('failVerifyError', 'the server showed no certificate');
+    const fault = hasTrust ? svidFault(shown) : null;
+    if (fault !== null) {
+      const name = shown.subjectAltName ?? '';
+      return unverified('failVerifyError', `certificate verify failed: ${name} is no SPIFFE identity: ${fault}`);
+    }
     const certificate = new Certificate(shown);
     const { names } = certificate;
     const unnamed = `certificate verify failed: SAN matcher: ${shown.subjectAltName ?? 'no name'}`;

@@ -23,13 +23,14 @@ export function decodeMessage<Desc extends DescMessage>(
   const faults = new FaultList();
   const path = options.path ?? [];
   const json = walkMessage(schema, value, path, faults);
-  if (json === undefined) return { ok: false, faults: faults.faults };
-  if (faults.hasErrors) return { ok: false, faults: faults.faults, ...partialOf(schema, json) };
+  const { omitted } = faults;
+  if (json === undefined) return { ok: false, faults: faults.faults, omitted };
+  if (faults.hasErrors) return { ok: false, faults: faults.faults, omitted, ...partialOf(schema, json) };
   try {
-    return { ok: true, value: fromJson(schema, json), faults: faults.faults };
+    return { ok: true, value: fromJson(schema, json), faults: faults.faults, omitted };
   } catch (error) {
     faults.error(path, error instanceof Error ? error.message : String(error));
-    return { ok: false, faults: faults.faults };
+    return { ok: false, faults: faults.faults, omitted };
   }
 }
 
@@ -56,7 +57,7 @@ function walkMessage(schema: DescMessage, value: unknown, path: FieldPath, fault
     const childPath = [...path, name];
     const field = findField(schema, name);
     if (field === null) {
-      faults.unexpected(childPath, `unknown field ${quote(name)}`, unknownFieldHint(schema, name));
+      faults.unexpected(childPath, `unknown field ${quote(name)}`, () => unknownFieldHint(schema, name));
       continue;
     }
     if (child === null) continue;

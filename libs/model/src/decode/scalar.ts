@@ -118,6 +118,7 @@ export function decodeDuration(value: unknown, path: FieldPath, faults: FaultLis
   try {
     const ms = parseDurationMs(value);
     if (Math.abs(ms) <= MAX_DURATION_MS) {
+      // eslint-disable-next-line regexp/no-super-linear-move -- a number has few digits
       const seconds = (ms / 1000).toFixed(9).replace(/\.?0+$/, '');
       return `${seconds === '-0' ? '0' : seconds}s`;
     }

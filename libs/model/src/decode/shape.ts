@@ -109,7 +109,7 @@ export function record<F extends Fields>(fields: F, otherFields: readonly string
     const known = otherFields === 'any' ? null : [...Object.keys(fields), ...otherFields];
     for (const name of known === null ? [] : Object.keys(source)) {
       if (known === null || known.includes(name)) continue;
-      faults.unexpected([...path, name], `unknown field ${quote(name)}`, didYouMean(name, known));
+      faults.unexpected([...path, name], `unknown field ${quote(name)}`, () => didYouMean(name, known));
     }
     const entries = Object.entries(fields).map(([name, shape]) => [name, shape(source[name], [...path, name], faults)]);
     // The entries are exactly those of `fields`, read by their own shapes.

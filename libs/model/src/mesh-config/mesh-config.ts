@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { MeshConfigSchema, type MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import { FaultList } from '../decode/fault.ts';
 import { decodeMessage } from '../decode/message.ts';
-import { toFinding, type Finding } from '../finding.ts';
+import { toFindings, type Finding } from '../finding.ts';
 import { readDocuments } from '../yaml/read-documents.ts';
 import { MESH_CONFIG_SUPPORT } from './support.ts';
 import { meshConfigValueFaults } from './values.ts';
@@ -28,9 +29,12 @@ export function decodeMeshConfig(text: string, source: string): DecodedMeshConfi
     return { config: null, findings: [{ ...finding, origin: second.origin }] };
   }
   const decoded = decodeMessage(MeshConfigSchema, document.value);
-  const faults = [...decoded.faults, ...(decoded.ok ? MESH_CONFIG_SUPPORT.check(document.value, []) : [])];
-  if (decoded.ok) faults.push(...meshConfigValueFaults(decoded.value));
-  const all = faults.map((fault) => toFinding(fault, null, document));
-  const isUsable = decoded.ok && all.every((finding) => finding.severity !== 'error');
-  return { config: isUsable ? decoded.value : null, findings: all };
+  const faults = new FaultList();
+  faults.addAll(decoded);
+  if (decoded.ok) {
+    for (const fault of MESH_CONFIG_SUPPORT.check(document.value, [])) faults.add(fault);
+    for (const fault of meshConfigValueFaults(decoded.value)) faults.add(fault);
+  }
+  const isUsable = decoded.ok && !faults.hasErrors;
+  return { config: isUsable ? decoded.value : null, findings: toFindings(faults, null, document) };
 }

@@ -7,12 +7,7 @@ import { isMergeKey, keyText } from './to-value.ts';
  * Offset of a field in its text. Scalars are found at their value, lists and maps at their key, so that the position
  * names the line a reader looks for; what does not exist is found at its nearest ancestor.
  */
-export function locateIn(
-  root: Node | null,
-  aliases: ReadonlyMap<Alias, Node>,
-  path: FieldPath,
-  subject: Fault['subject'],
-): number {
+export function locateIn(root: Node | null, aliases: Aliases, path: FieldPath, subject: Fault['subject']): number {
   let node: unknown = root;
   let offset = root?.range?.[0] ?? 0;
   for (const [index, step] of path.entries()) {
@@ -25,7 +20,7 @@ export function locateIn(
       offset = item.range?.[0] ?? offset;
       continue;
     }
-    const pair = isMap(container) ? findPair(container, String(step), aliases, 0) : null;
+    const pair = isMap(container) ? findPair(container, String(step), aliases) : null;
     if (pair === null) return offset;
     const keyOffset = isNode(pair.key) ? (pair.key.range?.[0] ?? offset) : offset;
     node = pair.value;
@@ -41,20 +36,33 @@ function isEmpty(node: Node): boolean {
   return node.range !== undefined && node.range !== null && node.range[0] === node.range[1];
 }
 
-// A merge within a merge within a merge is as far as positions follow.
-const MAX_MERGES = 3;
+type Aliases = ReadonlyMap<Alias, Node>;
 
-function findPair(map: YAMLMap, key: string, aliases: ReadonlyMap<Alias, Node>, merges: number): Pair | null {
-  const own = map.items.find((pair) => !isMergeKey(pair.key) && keyText(pair.key) === key);
-  if (own !== undefined) return own;
-  if (merges >= MAX_MERGES) return null;
+/** What each map has, merged keys included: made when a place in the map is asked for, so that the next costs nothing. */
+const indexes = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+
+function findPair(map: YAMLMap, key: string, aliases: Aliases): Pair | null {
+  return indexOf(map, aliases).get(key) ?? null;
+}
+
+/** A map's own keys win, then the first of those that it merges. Of a key that is written twice, the first counts. */
+function indexOf(map: YAMLMap, aliases: Aliases): ReadonlyMap<string, Pair> {
+  const known = indexes.get(map);
+  if (known !== undefined) return known;
+  const index = new Map<string, Pair>();
+  // Set before the merges are followed: one that leads back here finds what there is, and ends.
+  indexes.set(map, index);
+  for (const pair of map.items) {
+    const key = isMergeKey(pair.key) ? null : keyText(pair.key);
+    if (key !== null && !index.has(key)) index.set(key, pair);
+  }
   for (const pair of map.items) {
     if (!isMergeKey(pair.key)) continue;
     for (const source of isSeq(pair.value) ? pair.value.items : [pair.value]) {
       const target = isAlias(source) ? aliases.get(source) : source;
-      const found = isMap(target) ? findPair(target, key, aliases, merges + 1) : null;
-      if (found !== null) return found;
+      if (!isMap(target)) continue;
+      for (const [key, merged] of indexOf(target, aliases)) if (!index.has(key)) index.set(key, merged);
     }
   }
-  return null;
+  return index;
 }

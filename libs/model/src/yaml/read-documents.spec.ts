@@ -85,7 +85,7 @@ describe('readDocuments', () => {
   });
 
   it('bounds size and depth', () => {
-    const limits = { maxBytes: 10, maxDepth: 3, maxNodes: 100 };
+    const limits = { maxBytes: 10, maxDepth: 3, maxNodes: 100, maxDocuments: 10 };
     expect(read('a: 0123456789', limits).findings[0]?.message).toBe('the text has 13 bytes, more than the 10 allowed');
     expect(read('[[[[1]]]]', limits).findings[0]?.message).toBe('lists and maps are nested too deeply (limit 3)');
   });

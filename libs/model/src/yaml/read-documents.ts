@@ -3,6 +3,7 @@ import type { CST, Document, YAMLError } from 'yaml';
 import type { JsonValue } from '@bufbuild/protobuf';
 import { limit } from '@flotilla/runtime';
 import { FAULT_CODES } from '../decode/fault.ts';
+import { shorten } from '../finding.ts';
 import type { Finding, Locator } from '../finding.ts';
 import type { Origin } from '../resource-key.ts';
 import { locateIn } from './locate.ts';
@@ -16,6 +17,8 @@ export interface YamlLimits {
   readonly maxDepth: number;
   /** Maps, lists and scalars of one document after its aliases are expanded. */
   readonly maxNodes: number;
+  /** Documents of one text. */
+  readonly maxDocuments: number;
 }
 
 export const DEFAULT_YAML_LIMITS: YamlLimits = {
@@ -35,8 +38,15 @@ export const DEFAULT_YAML_LIMITS: YamlLimits = {
   }),
   maxNodes: limit({
     name: 'files.nodes',
-    what: 'values of one text, with what aliases repeat',
+    what: 'values of one document, with what aliases repeat',
     default: 200_000,
+    unit: 'count',
+    past: 'the document is refused',
+  }),
+  maxDocuments: limit({
+    name: 'files.documents',
+    what: 'documents of one text',
+    default: 50_000,
     unit: 'count',
     past: 'refused whole',
   }),
@@ -75,12 +85,20 @@ export function readDocuments(text: string, source: string, limits: YamlLimits =
   const documents: SourceDocument[] = [];
   const findings: Finding[] = [];
   const parsed = parse(text, lines, limits);
+  if (parsed.documents.length > limits.maxDocuments) {
+    const message = `the text has ${parsed.documents.length} documents, more than the ${limits.maxDocuments} allowed`;
+    return { documents: [], findings: [syntaxFault({ source, line: 1, column: 1 }, message, 'Split it.')] };
+  }
   for (const document of parsed.documents) {
-    const faults = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_FAULTS);
+    const faults = [
+      ...document.errors.slice(0, MAX_SYNTAX_FAULTS),
+      ...document.warnings.slice(0, MAX_SYNTAX_FAULTS),
+    ].slice(0, MAX_SYNTAX_FAULTS);
     findings.push(...faults.map((fault) => syntaxFault(originOf(fault.pos[0]), sentence(fault), hintFor(fault))));
     if (faults.length > 0 || document.contents === null) continue;
     const read = toValue(document.contents, limits);
-    findings.push(...read.faults.map(({ offset, message }) => syntaxFault(originOf(offset), message)));
+    const told = read.faults.slice(0, MAX_SYNTAX_FAULTS);
+    findings.push(...told.map(({ offset, message }) => syntaxFault(originOf(offset), shorten(message))));
     if (read.faults.length > 0 || read.value === null) continue;
     documents.push({
       value: read.value,
@@ -95,10 +113,10 @@ export function readDocuments(text: string, source: string, limits: YamlLimits =
 // The first few faults explain the others.
 const MAX_SYNTAX_FAULTS = limit({
   name: 'files.syntax-faults',
-  what: 'syntax faults told of one text',
+  what: 'syntax faults told of one document',
   default: 10,
   unit: 'count',
-  past: 'the rest is not told: the first few explain the others',
+  past: 'not told: the first few explain the others',
 });
 
 interface ParsedText {
@@ -137,8 +155,8 @@ function syntaxFault(origin: Origin, message: string, hint = ''): Finding {
 }
 
 function sentence(fault: YAMLError): string {
-  const message = fault.message.replaceAll(/\s+/g, ' ').replace(/[.:]?\s*$/, '');
-  return `this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+  const message = shorten(fault.message).replaceAll(/\s+/g, ' ').trim().replace(/[.:]$/, '');
+  return shorten(`this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`);
 }
 
 function hintFor(fault: YAMLError): string {

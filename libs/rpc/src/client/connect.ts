@@ -5,6 +5,7 @@ import { closeFollows } from '@flotilla/sockets/errors';
 import { connectTcp } from '@flotilla/sockets/tcp';
 import { connectTls } from '@flotilla/sockets/tls';
 import type { IdentitySource } from '@flotilla/spiffe';
+import { DEFAULT_CIPHERS } from '../ciphers.ts';
 import { compileServerCheck, type ExpectedServer } from './server-identity.ts';
 
 export interface ClientTls extends ExpectedServer {
@@ -29,6 +30,7 @@ export function compileConnect(url: URL, tls: ClientTls | undefined): () => Sock
       port,
       ALPNProtocols: ['h2'],
       minVersion: 'TLSv1.2',
+      ciphers: DEFAULT_CIPHERS,
       checkServerIdentity,
       ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
       ...credentialsOf(tls),

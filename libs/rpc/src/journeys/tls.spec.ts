@@ -2,7 +2,7 @@ import { connect } from 'node:tls';
 import { createClient } from '@connectrpc/connect';
 import { silentLogger } from '@flotilla/observe';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
-import { createTestAuthority, createTestIdentity } from '@flotilla/spiffe/testing';
+import { createTestAuthority, createTestIdentity, FAULTY_LEAVES } from '@flotilla/spiffe/testing';
 import { CitadelService } from '@flotilla/wire/flotilla/citadel/v1/citadel_pb.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRpcTransport, type ClientTls } from '../client.ts';
@@ -53,6 +53,39 @@ describe('client certificates', () => {
       isLoopback: true,
       inProcess: false,
     });
+  });
+
+  it.each(FAULTY_LEAVES)('a certificate of a client that %s is refused', async (_what, options) => {
+    const server = await serve('optional');
+    const good = await authority.issue(id('client'));
+    const identity = fixed({ ...good, ...(await authority.issueFaulty(id('client'), options)) });
+    await expect(whoAmI(client(server.url, { identity, serverSpiffeId }))).rejects.toThrow(
+      /cannot reach https:|closed/,
+    );
+  });
+
+  it.each(FAULTY_LEAVES)('a certificate of a server that %s is refused', async (_what, options) => {
+    const faulty = { ...serverCertificate, ...(await authority.issueFaulty(id('server'), options)) };
+    const server = await serve('none', createTestIdentity(faulty));
+    const call = whoAmI(client(server.url, { rootsPem: authority.rootPem, serverSpiffeId }));
+    await expect(call).rejects.toThrow(/nobody of the mesh/);
+  });
+
+  it.each([
+    ['ECDHE-ECDSA-AES128-SHA', 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE'],
+    ['ECDHE-ECDSA-AES128-SHA256', 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE'],
+    ['ECDHE-ECDSA-AES128-GCM-SHA256', 'secureConnect'],
+  ])('TLS 1.2 with %s: %s', async (ciphers, outcome) => {
+    const { url } = await serve('none');
+    const port = Number(new URL(url).port);
+    const options = { port, host: '127.0.0.1', ciphers, maxVersion: 'TLSv1.2', rejectUnauthorized: false } as const;
+    const socket = connect(options);
+    opened.push({ close: () => void socket.destroy() });
+    const seen = await new Promise<string>((resolve) => {
+      socket.on('secureConnect', () => resolve('secureConnect'));
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    });
+    expect(seen).toBe(outcome);
   });
 
   it('none: a certificate is not asked for', async () => {

@@ -6,7 +6,8 @@ import { HTTP1_OPTIONS, type NodeHandler } from '@flotilla/http-port';
 import { FlotillaError, limit } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { createSecureHttp2Server } from '@flotilla/sockets/http2';
-import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
+import { type IdentitySource, svidFault, type WorkloadCertificate } from '@flotilla/spiffe';
+import { DEFAULT_CIPHERS } from '../ciphers.ts';
 import { http2Options } from './limits.ts';
 import type { ServerOwner } from './owner.ts';
 
@@ -66,8 +67,10 @@ export function createTlsServer(
   });
   server.removeAllListeners('secureConnection');
   server.on('secureConnection', (socket: TLSSocket) => {
-    if (!socket.authorized && socket.getPeerX509Certificate() !== undefined) {
-      logger.warn('refused a client certificate', { peer: socket.remoteAddress, why: socket.authorizationError });
+    const shown = socket.getPeerX509Certificate();
+    const why = shown === undefined ? null : socket.authorized ? svidFault(shown) : socket.authorizationError;
+    if (why !== null) {
+      logger.warn('refused a client certificate', { peer: socket.remoteAddress, why });
       socket.destroy();
       return;
     }
@@ -84,6 +87,7 @@ function secureContextOf(certificate: WorkloadCertificate): SecureContextOptions
     key: certificate.privateKeyPem,
     ca: certificate.rootsPem,
     minVersion: 'TLSv1.2',
+    ciphers: DEFAULT_CIPHERS,
     // A resumed session would carry a client certificate past a change of the roots.
     secureOptions: constants.SSL_OP_NO_TICKET,
   };

@@ -7,6 +7,7 @@ import { describeKey } from '@flotilla/model';
 import { silentLogger } from '@flotilla/observe';
 import { FakeClock, systemClock } from '@flotilla/runtime';
 import { openSqliteStore } from '../../store/sqlite.ts';
+import { openChecker } from '../../check/checker.ts';
 import { applyDocuments } from '../../write/apply.ts';
 import { ConfigWriter } from '../../write/config-writer.ts';
 import { deleteResources } from '../../write/delete.ts';
@@ -78,9 +79,13 @@ async function world(files: Readonly<Record<string, string>>): Promise<World> {
         force: false,
         expectedVersion: null,
         scope: 'anything',
+        checker,
+        right: 'own',
       }),
   };
 }
+
+const checker = openChecker({ clock: new FakeClock(), logger: silentLogger });
 
 const labelOf = (w: World, name: string): string | undefined =>
   w.writer.set.get({ group: '', kind: 'ServiceAccount', namespace: 'default', name })?.resource.labels['l'];
@@ -230,6 +235,8 @@ describe('a directory source', () => {
       ifAnnotations: {},
       scope: 'anything',
       watchedAt: (each) => w.source.originOf(each),
+      checker,
+      right: 'own',
     });
     expect(report.findings).toMatchObject([
       {

@@ -1,5 +1,6 @@
 import { describeKey, FAULT_CODES, formatKey } from '@flotilla/model';
-import type { Finding } from '@flotilla/model';
+import type { Finding, ResourceKey } from '@flotilla/model';
+import { limit } from '@flotilla/runtime';
 import type { Candidate, ResourceContent } from '../../decode/candidate.ts';
 import type { MeshEntry, MeshSet, SetChange } from '../../set/mesh-set.ts';
 import { judge } from '../../write/judge.ts';
@@ -13,6 +14,14 @@ export interface SyncPlan {
   /** Keys of the candidates that are not held back. */
   readonly accepted: ReadonlySet<string>;
 }
+
+const MAX_ROUNDS = limit({
+  name: 'galley.directory-rounds',
+  what: 'changes of a directory of which each is wrong only because another one is held back, in a row',
+  default: 16,
+  unit: 'count',
+  past: 'all changes of that moment are held back; what there was before stays',
+});
 
 /**
  * Decides what has to change so that the set has what a directory asks for.
@@ -36,20 +45,29 @@ export function planSync(
   const findings: Finding[] = [...emptied(desired, set, facts.owner)];
   const held = new Set<string>();
   const locators = new Map([...desired.candidates].map(([key, { locator }]) => [key, locator]));
+  let rounds = 0;
   // Every round holds back at least one change, or is the last.
   for (;;) {
     const { own, others } = judge(changes, set, { isWholeMesh: true, locators });
     const errors = [...own, ...others].filter(({ finding }) => finding.severity === 'error');
     const puts = new Set(changes.flatMap((c) => (c.type === 'put' ? [formatKey(c.entry.resource.key)] : [])));
     const culprits = new Set<string>();
+    // Of a list of causes, which other errors may share, what is put here.
+    const blamed = new Map<readonly ResourceKey[], readonly string[]>();
+    const blame = (keys: readonly ResourceKey[]): boolean => {
+      const known = blamed.get(keys) ?? keys.map(formatKey).filter((key) => puts.has(key));
+      if (!blamed.has(keys)) known.forEach((key) => culprits.add(key));
+      blamed.set(keys, known);
+      return known.length > 0;
+    };
     for (const { finding, causes } of errors) {
-      const subject = finding.resource === null ? '' : formatKey(finding.resource);
-      const blamed = puts.has(subject) ? [subject] : causes.map(formatKey).filter((key) => puts.has(key));
+      const isOwn = finding.resource !== null && puts.has(formatKey(finding.resource));
+      if (isOwn && finding.resource !== null) culprits.add(formatKey(finding.resource));
       // What a deletion leaves dangling is said by the analysis of the whole set; it does not hold anything back.
-      if (blamed.length > 0) findings.push(finding);
-      blamed.forEach((key) => culprits.add(key));
+      if (isOwn || causes.map(blame).includes(true)) findings.push(finding);
     }
     if (culprits.size === 0) break;
+    if (++rounds >= MAX_ROUNDS) puts.forEach((key) => culprits.add(key));
     culprits.forEach((key) => held.add(key));
     changes = changes.filter((c) => c.type === 'delete' || !culprits.has(formatKey(c.entry.resource.key)));
   }

@@ -1,6 +1,6 @@
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
-import { createTestAuthority, type TestAuthority } from '@flotilla/spiffe/testing';
+import { createTestAuthority, FAULTY_LEAVES, type TestAuthority } from '@flotilla/spiffe/testing';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually, openUpstream, RawClient, request, type Upstream } from '../../http/journeys/peers.ts';
 import { httpManager, type JsonObject, openWorld, route, type World } from '../../http/journeys/world.ts';
@@ -163,6 +163,14 @@ describe('mutual TLS', () => {
         return { cert: foreign.chainPem, key: foreign.privateKeyPem };
       },
     ],
+    ...FAULTY_LEAVES.map(([what, options]): [string, string, () => Promise<ConnectionOptions>] => [
+      `shows a certificate that ${what}`,
+      'ssl.fail_verify_error',
+      async () => {
+        const leaf = await authority.issueFaulty(id('client'), options);
+        return { cert: leaf.chainPem, key: leaf.privateKeyPem };
+      },
+    ]),
     [
       'is of another trust domain',
       'ssl.fail_verify_san',

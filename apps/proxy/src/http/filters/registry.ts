@@ -2,7 +2,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ExtensionConfigSource } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
 import type { HttpFilter as HttpFilterConfig } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { FilterConfigSchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { unpackValid } from '../../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import type { ProxyContext } from '../../config/context.ts';
 import { StatsRegistry } from '../../observe/stats.ts';
 import { DISABLED, ENABLED, type FilterFactory } from '../filter.ts';

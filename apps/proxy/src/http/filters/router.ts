@@ -1,5 +1,5 @@
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
-import { unpackValid } from '../../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { refuse, refuseWhen } from '../route/field.ts';
 import { compileStrictCheck, type StrictCheck } from '../strict-headers.ts';
 import type { FilterConfig } from './filter-config.ts';

@@ -7,6 +7,7 @@ import http2, {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fieldSection, frame, PREFACE } from '@flotilla/http-codec/testing';
 import { formatResponseFlags } from '../../observe/response-flags.ts';
 import { eventually, ok, openUpstream, RawClient, request, type Script, type Upstream } from './peers.ts';
 import { httpListener, type JsonObject, openWorld, route, type World } from './world.ts';
@@ -321,6 +322,40 @@ describe('an HTTP/2 client', () => {
 });
 
 describe('an HTTP/2 upstream', () => {
+  it('that ends its side first has its status and trailers delivered, thirty of thirty', async () => {
+    const upstream = await openH2Upstream((stream) => {
+      stream.respond({ ':status': 200 }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '7' }));
+      stream.end('part');
+    });
+    world.cluster('up', [upstream.port], HTTP2_OPTIONS);
+    const client = connect(await world.listen(httpListener(toUp)));
+    for (let call = 0; call < 30; call++) {
+      const stream = client.request({ ':path': '/', ':authority': 'a.test', ':method': 'POST' }, { endStream: false });
+      stream.on('error', () => undefined);
+      const answer = await answerOf(stream);
+      expect(answer).toMatchObject({ status: 200, body: 'part', trailers: { 'grpc-status': '7' }, rstCode: 0 });
+    }
+  });
+
+  it('whose client sends a malformed field never sees the request', async () => {
+    const upstream = await openH2Upstream((stream) => stream.respond({ ':status': 204 }, { endStream: true }));
+    world.cluster('up', [upstream.port], HTTP2_OPTIONS);
+    const client = await RawClient.connect(await world.listen(httpListener(toUp)));
+    const fields = [
+      [':method', 'GET'],
+      [':path', '/'],
+      [':scheme', 'http'],
+      [':authority', 'a'],
+      ['x-a', 'b\nc'],
+    ] as const;
+    const bytes = Buffer.concat([PREFACE, frame(4, 0, 0), frame(1, 5, 1, fieldSection(fields))]);
+    await client.send(bytes.toString('latin1')).ended();
+    expect(upstream.sessions.size).toBe(0);
+    expect(world.records[0]).toMatchObject({ responseCodeDetails: 'http2.invalid.header.field' });
+    expect(formatResponseFlags(world.records[0]?.responseFlags ?? 0)).toBe('DPE');
+  });
+
   it('serves HTTP/1.1 clients, several on one connection', async () => {
     const upstream = await openH2Upstream((stream, headers) => {
       stream.respond({ ':status': 200, 'x-saw': `${headers[':method']} ${headers[':authority']} ${headers[':path']}` });

@@ -8,7 +8,7 @@ import {
   type RetryPolicy_RetryHostPredicate as HostPredicate,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
-import { unpackValid } from '../../config/constraints.ts';
+import { unpackValid } from '@flotilla/envoy';
 import { inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf } from './matcher-specs.ts';
 import { headerValues } from './request-match.ts';

@@ -5,7 +5,7 @@ import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { FakeClock } from '@flotilla/runtime';
 import type { WorkloadCertificate } from '@flotilla/spiffe';
-import { createTestAuthority, type TestAuthority } from '@flotilla/spiffe/testing';
+import { createTestAuthority, FAULTY_LEAVES, type TestAuthority } from '@flotilla/spiffe/testing';
 import { HttpProtocolOptionsSchema } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { ProxyProtocolConfig_Version as ProxyVersion } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
@@ -174,6 +174,17 @@ describe('mutual TLS with secrets', () => {
     expect([answer.failure, answer.detail]).toEqual([
       'connect-failure',
       expect.stringMatching(/^TLS_error: certificate verify failed: .*UNABLE_TO/),
+    ]);
+  });
+
+  it.each(FAULTY_LEAVES)('refuses a server whose certificate %s', async (_what, options) => {
+    const server = await startServer({ ...serverCertificate, ...(await authority.issueFaulty(SERVER, options)) });
+    const world = open(server.port, sdsContext(SERVER_URI));
+    setSecrets(world);
+    const answer = await send(world.cluster());
+    expect([answer.failure, answer.detail]).toEqual([
+      'connect-failure',
+      expect.stringMatching(/is no SPIFFE identity: it/),
     ]);
   });
 

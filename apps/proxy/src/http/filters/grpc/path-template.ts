@@ -38,11 +38,12 @@ export function compilePathTemplate(template: string): { readonly match: PathTem
 function parse(template: string): ParsedTemplate {
   const segments: Segment[] = [];
   const variables: Variable[] = [];
-  const verb = /:([^/{}]+)$/.exec(template)?.[1] ?? '';
+  const last = template.slice(Math.max(...['/', '{', '}'].map((mark) => template.lastIndexOf(mark))) + 1);
+  const verb = last.includes(':') ? last.slice(last.indexOf(':') + 1) : '';
   const path = verb === '' ? template : template.slice(0, -verb.length - 1);
   if (!path.startsWith('/')) return malformed(template, 'does not begin with "/"');
   // A variable may hold slashes: `{name=shelves/*}`.
-  for (const piece of path.slice(1).match(/(?:\{[^{}]*\}|[^/{}]+)(?=\/|$)/g) ?? []) {
+  for (const piece of path.slice(1).match(/(?:\{[^{}]*\}|(?<![^/{}])[^/{}]+)(?=\/|$)/g) ?? []) {
     const variable = /^\{([\w.]+)(?:=([^{}]+))?\}$/.exec(piece);
     if (variable === null && piece.startsWith('{')) return malformed(template, `"${piece}" is no variable`);
     const start = segments.length;

@@ -175,6 +175,13 @@ export declare type ListProxiesResponse = Message<"flotilla.pilot.v1.ListProxies
    * @generated from field: string pilot_id = 3;
    */
   pilotId: string;
+
+  /**
+   * Resources that proxies of some kind refused, and do not get as they are written.
+   *
+   * @generated from field: repeated flotilla.pilot.v1.WithheldResource withheld = 4;
+   */
+  withheld: WithheldResource[];
 };
 
 /**
@@ -182,6 +189,86 @@ export declare type ListProxiesResponse = Message<"flotilla.pilot.v1.ListProxies
  * Use `create(ListProxiesResponseSchema)` to create a new message.
  */
 export declare const ListProxiesResponseSchema: GenMessage<ListProxiesResponse>;
+
+/**
+ * A resource that proxies of one kind refused. Everything else goes on; it comes back when it is written anew.
+ *
+ * @generated from message flotilla.pilot.v1.WithheldResource
+ */
+export declare type WithheldResource = Message<"flotilla.pilot.v1.WithheldResource"> & {
+  /**
+   * The kind of proxy, such as "envoy/1.40.0".
+   *
+   * @generated from field: string agent = 1;
+   */
+  agent: string;
+
+  /**
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string namespace = 3;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * Where it was written, such as "mesh.yaml:12:3".
+   *
+   * @generated from field: string origin = 5;
+   */
+  origin: string;
+
+  /**
+   * Version of the mesh configuration in which it was written.
+   *
+   * @generated from field: uint64 version = 6;
+   */
+  version: bigint;
+
+  /**
+   * Version of it that these proxies keep; 0 when it is left out.
+   *
+   * @generated from field: uint64 kept_version = 7;
+   */
+  keptVersion: bigint;
+
+  /**
+   * The type of the response that was refused, and the proxy's words.
+   *
+   * @generated from field: string type_url = 8;
+   */
+  typeUrl: string;
+
+  /**
+   * @generated from field: string reason = 9;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 10;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * It is held back while it is being found out which of several is to blame.
+   *
+   * @generated from field: bool suspected = 11;
+   */
+  suspected: boolean;
+};
+
+/**
+ * Describes the message flotilla.pilot.v1.WithheldResource.
+ * Use `create(WithheldResourceSchema)` to create a new message.
+ */
+export declare const WithheldResourceSchema: GenMessage<WithheldResource>;
 
 /**
  * @generated from message flotilla.pilot.v1.ListServicesRequest

@@ -1,0 +1,31 @@
+import { formatPath, typedResource } from '@flotilla/model';
+import type { Candidate } from '../decode/candidate.ts';
+import { decodeKeys } from '../decode/decode-documents.ts';
+import { MeshSet } from '../set/mesh-set.ts';
+import { analysedPaths } from '../set/positions.ts';
+import { decodeWritten, reportOf } from '../write/apply.ts';
+import type { CheckAnswers, CheckRequest, PlainCandidate } from './messages.ts';
+
+/** Does what is asked. Never throws for what is in the documents. */
+export function perform<R extends CheckRequest>(request: R): CheckAnswers[R['kind']];
+export function perform(request: CheckRequest): CheckAnswers[CheckRequest['kind']] {
+  const { documents, defaultNamespace } = request;
+  switch (request.kind) {
+    case 'decode': {
+      const decoded = decodeWritten(documents, defaultNamespace);
+      return { ...decoded, candidates: decoded.candidates.map(plainOf) };
+    }
+    case 'keys':
+      return decodeKeys(documents, defaultNamespace);
+    case 'validate':
+      return reportOf(decodeWritten(documents, defaultNamespace), new MeshSet(), false);
+  }
+}
+
+const NAME = ['metadata', 'name'];
+
+function plainOf({ content, entry, spec, locator }: Candidate): PlainCandidate {
+  const typed = typedResource({ ...content, resourceVersion: 0, createdAtMs: 0 }, entry, spec);
+  const paths = [NAME, ...analysedPaths(typed)];
+  return { content, positions: new Map(paths.map((path) => [formatPath(path), locator.locate(path, 'value')])) };
+}

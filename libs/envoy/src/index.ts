@@ -1,0 +1,2 @@
+export { decodeBytes, requireValid, unpackValid, violationsOf, type Violation } from './constraints.ts';
+export { formatPath, type FieldPath } from './field-path.ts';

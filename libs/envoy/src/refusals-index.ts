@@ -1,0 +1,4 @@
+export { checkFormat, COMMAND_OPERATORS } from './command-operators.ts';
+export { PACKED_TYPES } from './packed.ts';
+export { refusalsOf } from './refusals.ts';
+export { isEditable, isPrime } from './rules.ts';

@@ -1,0 +1,12 @@
+export { type DataPlaneRefusal, refusalsOfResource } from './check/check-resource.ts';
+export { byAge, type Config, configPath } from './mesh/config.ts';
+export { loadMeshConfig } from './mesh/load-mesh-config.ts';
+export { applyUpdate, emptyMesh, type Mesh, type MeshChange, type MeshUpdate } from './mesh/mesh.ts';
+export { parseProxyNode, type ProxyNode } from './mesh/proxy-node.ts';
+export { DEFAULT_ROOT_NAMESPACE, meshDefaults, type MeshSettings } from './mesh/settings.ts';
+export { type ProxyView, viewOf } from './mesh/view.ts';
+export { formatTargetPorts, TARGET_PORTS_ANNOTATION, TLS_MODE_LABEL } from './registry/workloads.ts';
+export { ResourceCache } from './translate/cache.ts';
+export { contentOf, type EncodedResource, field } from './translate/encoded.ts';
+export { generate, omissions } from './translate/generate.ts';
+export type { Init } from './translate/protobuf.ts';

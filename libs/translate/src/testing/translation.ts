@@ -1,0 +1,91 @@
+import { create, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { PACKED_TYPES } from '@flotilla/envoy/refusals';
+import { formatKey, keyFromWire, toMeshResource } from '@flotilla/model';
+import { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
+import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
+import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
+import type { XdsShortName } from '@flotilla/xds';
+import { applyUpdate, emptyMesh, type Mesh } from '../mesh/mesh.ts';
+import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
+import { meshDefaults } from '../mesh/settings.ts';
+import { viewOf } from '../mesh/view.ts';
+import { ResourceCache } from '../translate/cache.ts';
+import { contentOf } from '../translate/encoded.ts';
+import { generate, omissions } from '../translate/generate.ts';
+import { readResources } from './documents.ts';
+import { meshConfig, type NodeInit } from './nodes.ts';
+
+export const SCHEMAS = {
+  CDS: ClusterSchema,
+  EDS: ClusterLoadAssignmentSchema,
+  LDS: ListenerSchema,
+  RDS: RouteConfigurationSchema,
+} as const;
+
+export type GeneratedType = keyof typeof SCHEMAS & XdsShortName;
+
+/** The mesh of a YAML text. */
+export function meshOf(yaml: string, config: MeshConfig = meshConfig({})): Mesh {
+  const empty = emptyMesh({
+    config: meshDefaults(config),
+    trustDomain: 'cluster.local',
+    domainSuffix: 'cluster.local',
+    rootNamespace: 'istio-system',
+  });
+  return applyUpdate(empty, {
+    version: 1,
+    isSnapshot: true,
+    changes: readResources(yaml, 1, 1_700_000_000_000).map((resource) => ({
+      key: keyFromWire(resource.key),
+      resource: toMeshResource(resource) ?? fail(`${formatKey(keyFromWire(resource.key))} means nothing`),
+    })),
+  });
+}
+
+export function proxyOf(node: NodeInit): ProxyNode {
+  return parseProxyNode(create(NodeSchema, node));
+}
+
+export interface Translation {
+  /** Names of the resources of a type; of EDS and RDS those that clusters and listeners refer to. */
+  names(type: GeneratedType): string[];
+  /** A resource as JSON, with its extensions unpacked. */
+  json(type: GeneratedType, name: string): JsonValue;
+  readonly omissions: readonly string[];
+}
+
+/** What a proxy is sent of a mesh. */
+export function translate(mesh: Mesh, node: ProxyNode): Translation {
+  const generation = { view: viewOf(mesh, node, null), node, cache: new ResourceCache() };
+  const resources = (type: GeneratedType, names: ReadonlySet<string>) =>
+    generate(type, generation, { names, unanswered: new Set() });
+  const all = (type: GeneratedType) => resources(type, new Set());
+  const json = (type: GeneratedType, name: string): JsonValue => {
+    const resource = resources(type, new Set([name])).get(name) ?? fail(`no ${type} ${name}`);
+    const schema = SCHEMAS[type];
+    return toJson(schema, fromBinary(schema, contentOf(resource)), { registry: PACKED_TYPES });
+  };
+  return {
+    json,
+    names(type) {
+      switch (type) {
+        case 'EDS':
+          return [...all('CDS').keys()].filter((name) => /"edsConfig"/.test(JSON.stringify(json('CDS', name))));
+        case 'RDS': {
+          const listeners = [...all('LDS').keys()].map((name) => JSON.stringify(json('LDS', name))).join();
+          return [...new Set([...listeners.matchAll(/"routeConfigName":"([^"]+)"/g)].map(([, name = '']) => name))];
+        }
+        default:
+          return [...all(type).keys()];
+      }
+    },
+    omissions: omissions(generation),
+  };
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
