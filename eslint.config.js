@@ -3,6 +3,7 @@ import importX from 'eslint-plugin-import-x';
 import regexp from 'eslint-plugin-regexp';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
+import { openers } from './tools/lint/openers.js';
 
 const lib = (...names) => names.map((name) => `lib:${name}`);
 
@@ -93,5 +94,6 @@ export default tseslint.config(
       'regexp/no-super-linear-move': 'off',
     },
   },
+  ...openers,
   prettier,
 );

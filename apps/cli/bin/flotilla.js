@@ -26,4 +26,8 @@ if (Number(process.versions.node.split('.')[0]) >= PINNED_MAJOR) {
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.once('exit', (code) => process.exit(code ?? 1));
+  child.once('error', (error) => {
+    console.error(`flotilla: cannot start ${node}: ${error.message}`);
+    process.exit(1);
+  });
 }

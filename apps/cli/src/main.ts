@@ -1,11 +1,13 @@
 import { Command, CommanderError, Option } from 'commander';
 import { FlotillaError, holdYoungGeneration } from '@flotilla/runtime';
 import { ExitCode, exitCodeOf } from '@flotilla/service/process';
+import { ownStandardStreams } from '@flotilla/sockets/standard-streams';
 
 /*
  * The command line. Every command lives in a file of its own under commands/ and is loaded when it is called:
  * a sidecar must not load what only `flotilla get` needs.
  */
+ownStandardStreams();
 const program = new Command('flotilla')
   .description("A service mesh: Istio's configuration in, Envoy's xDS on the wire")
   .version('0.1.0')

@@ -1,6 +1,7 @@
 import { FlotillaError, holdYoungGeneration } from '@flotilla/runtime';
 import { exitCodeOf, untilSignal } from '@flotilla/service/process';
 import { readSettings } from '@flotilla/service/settings';
+import { ownStandardStreams } from '@flotilla/sockets/standard-streams';
 import { staticSettings } from './static-settings.ts';
 
 /*
@@ -17,6 +18,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return (await import('./run-proxy.ts')).runProxy({ ...values, drainMs: drainTime, until: untilSignal() });
 }
 
+ownStandardStreams();
 try {
   holdYoungGeneration();
   process.exit(await main(process.argv.slice(2)));

@@ -1,5 +1,6 @@
 import { createLogger, type LogLevel } from '@flotilla/observe';
 import { systemClock } from '@flotilla/runtime';
+import { standardError, standardOutput } from '@flotilla/sockets/standard-streams';
 import { formatFault } from './bootstrap/decode.ts';
 import { leveledLogger } from './observe/leveled-logger.ts';
 import { validateBootstrap } from './validate.ts';
@@ -29,8 +30,8 @@ const STOP_DRAIN_MS = 5_000;
  * message`. Rejects with `system` when the file cannot be read or a port cannot be bound.
  */
 export async function runProxy(options: RunProxyOptions): Promise<number> {
-  const output = options.standardOutput ?? process.stdout;
-  const errors = options.standardError ?? process.stderr;
+  const output = options.standardOutput ?? standardOutput();
+  const errors = options.standardError ?? standardError();
   const { bootstrap, faults } = await validateBootstrap(options.configPath);
   if (bootstrap === null) {
     for (const fault of faults) errors.write(`${formatFault(fault)}\n`);

@@ -1,5 +1,6 @@
-import { createServer } from 'node:net';
 import { FlotillaError, type SocketAddress } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { createTcpServer, listen } from '@flotilla/sockets/tcp';
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { bindFailure } from './downstream/bind-failure.ts';
 
@@ -26,10 +27,12 @@ export async function requireSharablePorts({ dynamicResources, staticResources }
   }
 }
 
-function requireFree(name: string, address: SocketAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (error) => reject(bindFailure(name, address, error)));
-    probe.listen({ ...address, exclusive: true }, () => probe.close(() => resolve()));
-  });
+async function requireFree(name: string, address: SocketAddress): Promise<void> {
+  const probe = createTcpServer({}, { onError: closeFollows, onSocketError: closeFollows }, null);
+  try {
+    await listen(probe, { ...address, exclusive: true });
+  } catch (error) {
+    throw bindFailure(name, address, error);
+  }
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
 }

@@ -2,15 +2,18 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { createLogger } from '@flotilla/observe';
 import { FlotillaError, systemClock } from '@flotilla/runtime';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { ownStandardStreams } from '@flotilla/sockets/standard-streams';
 import { type RunningProxy, startProxy } from './stack.ts';
 import { type FromWorker, packMetric, type ToWorker } from './worker-messages.ts';
 
 // One of several processes that share the ports. The first process tells it what to do, and it ends with that one.
 
+ownStandardStreams();
 let proxy: RunningProxy | null = null;
 
 function send(message: FromWorker): void {
-  process.send?.(message);
+  // When the first process is gone, `disconnect` follows.
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 async function start(message: Extract<ToWorker, { kind: 'start' }>): Promise<void> {

@@ -1,7 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { toBinary } from '@bufbuild/protobuf';
-import { Backoff, FlotillaError, type Timer } from '@flotilla/runtime';
+import { Backoff, FlotillaError, openWatchdog, type Timer, type Watchdog } from '@flotilla/runtime';
+import { forkChild } from '@flotilla/sockets/child-process';
+import { logged } from '@flotilla/sockets/errors';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { RegisteredMetric } from './observe/stats.ts';
 import { requireSharablePorts } from './shared-ports.ts';
@@ -23,6 +25,8 @@ export interface ProxyWithWorkers extends RunningProxy {
 }
 
 const STATS_WITHIN_MS = 1_000;
+/** For the watchdog: until its next try. */
+const ANSWER_WITHIN_MS = 3_000;
 const HEALTHY_AFTER_MS = 10_000;
 
 /**
@@ -43,8 +47,10 @@ export async function startProxyWithWorkers(options: WorkersOptions): Promise<Pr
     otherStats: () => Promise.all(workers.map((worker) => worker.stats())),
     onDrain: () => send({ kind: 'drain' }),
   });
-  for (let index = 1; index < concurrency; index++) workers.push(startWorker(options, concurrency, index));
+  const watchdog = openWatchdog(options.clock, () => undefined);
+  for (let index = 1; index < concurrency; index++) workers.push(startWorker(options, concurrency, index, watchdog));
   const end = async (drainMs: number): Promise<void> => {
+    watchdog.close();
     await Promise.all(workers.map((worker) => worker.stop(drainMs)));
   };
   return {
@@ -68,7 +74,7 @@ interface Worker {
   stop(drainMs: number): Promise<void>;
 }
 
-function startWorker(options: WorkersOptions, concurrency: number, index: number): Worker {
+function startWorker(options: WorkersOptions, concurrency: number, index: number, watchdog: Watchdog): Worker {
   const { clock, logger } = options;
   const program = options.workerProgram ?? WORKER_PROGRAM;
   const bootstrap = Buffer.from(toBinary(BootstrapSchema, options.bootstrap)).toString('base64');
@@ -76,7 +82,7 @@ function startWorker(options: WorkersOptions, concurrency: number, index: number
   const first = Promise.withResolvers<void>();
   // A worker that never gets ready is in the log; nobody need be waiting for it.
   first.promise.catch(() => undefined);
-  const asked = new Map<number, (metrics: readonly RegisteredMetric[]) => void>();
+  const asked = new Map<number, (metrics: readonly RegisteredMetric[] | null) => void>();
   let nextId = 0;
   let child: ChildProcess | null = null;
   let timer: Timer | null = null;
@@ -85,7 +91,27 @@ function startWorker(options: WorkersOptions, concurrency: number, index: number
 
   function run(): void {
     const startedMs = clock.monotonicMs();
-    const started = fork(program, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const ending = Promise.withResolvers<void>();
+    ended = ending.promise;
+    const started = forkChild(
+      program,
+      [],
+      { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+      {
+        onEnd({ code, signal, error }) {
+          child = null;
+          for (const answer of asked.values()) answer(null);
+          asked.clear();
+          ending.resolve();
+          if (isStopping) return;
+          if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) backoff.reset();
+          const delayMs = backoff.nextMs();
+          logger.error('a worker ended and is started again', { worker: index, code, signal, reason: error?.message });
+          timer = clock.after(delayMs, run);
+        },
+        onError: logged(logger, `telling worker ${index}`),
+      },
+    );
     child = started;
     send({
       kind: 'start',
@@ -95,20 +121,6 @@ function startWorker(options: WorkersOptions, concurrency: number, index: number
     });
     // The channel carries what worker-main sends, which is FromWorker.
     started.on('message', (message) => receive(message as FromWorker));
-    started.on('error', (error) => logger.error('a worker cannot be reached', { worker: index, error }));
-    ended = new Promise((resolve) => {
-      started.once('exit', (code, signal) => {
-        child = null;
-        for (const answer of asked.values()) answer([]);
-        asked.clear();
-        resolve();
-        if (isStopping) return;
-        if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) backoff.reset();
-        const delayMs = backoff.nextMs();
-        logger.error('a worker ended and is started again', { worker: index, code, signal });
-        timer = clock.after(delayMs, run);
-      });
-    });
   }
 
   function receive(message: FromWorker): void {
@@ -129,26 +141,44 @@ function startWorker(options: WorkersOptions, concurrency: number, index: number
     if (child?.connected === true) child.send(message);
   }
 
+  /** Null when no answer comes in time. */
+  function askStats(withinMs: number): Promise<readonly RegisteredMetric[] | null> {
+    if (child === null) return Promise.resolve(null);
+    const id = nextId++;
+    return new Promise((resolve) => {
+      const limit = clock.after(withinMs, () => {
+        asked.delete(id);
+        resolve(null);
+      });
+      asked.set(id, (metrics) => {
+        limit.cancel();
+        resolve(metrics);
+      });
+      send({ kind: 'stats', id });
+    });
+  }
+
   run();
+  const watch = (): void => {
+    if (isStopping) return;
+    watchdog.watch({
+      name: `worker ${index}`,
+      run: () => child?.pid ?? null,
+      hasStarted: true,
+      answers: async () => (await askStats(ANSWER_WITHIN_MS)) !== null,
+      onSilent(silentMs) {
+        logger.error('a worker lives but does not answer, and is killed', { worker: index, silentMs });
+        child?.kill('SIGKILL');
+      },
+    });
+  };
+  // One that failed once may serve after it was started again.
+  first.promise.then(watch, watch);
   return {
     pid: () => child?.pid ?? null,
     ready: first.promise,
     send,
-    stats() {
-      if (child === null) return Promise.resolve([]);
-      const id = nextId++;
-      return new Promise((resolve) => {
-        const limit = clock.after(STATS_WITHIN_MS, () => {
-          asked.delete(id);
-          resolve([]);
-        });
-        asked.set(id, (metrics) => {
-          limit.cancel();
-          resolve(metrics);
-        });
-        send({ kind: 'stats', id });
-      });
-    },
+    stats: async () => (await askStats(STATS_WITHIN_MS)) ?? [],
     async stop(drainMs) {
       isStopping = true;
       timer?.cancel();

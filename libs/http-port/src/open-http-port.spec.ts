@@ -71,7 +71,8 @@ test('every phase of a connection is bounded unless somebody says otherwise', ()
 });
 
 test('a server knows how many connections it takes', () => {
-  expect(createHttp1Server(() => undefined).maxConnections).toBe(4096);
+  const owner = { onError: () => undefined, onMessageError: () => undefined };
+  expect(createHttp1Server(() => undefined, owner).maxConnections).toBe(4096);
 });
 
 test('plaintext stays on loopback unless the user says so, and then it is said at every start', () => {

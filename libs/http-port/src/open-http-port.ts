@@ -1,6 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Logger } from '@flotilla/observe';
 import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
+import { closeFollows, logged } from '@flotilla/sockets/errors';
+import { createHttpServer, type HttpServerOwner } from '@flotilla/sockets/http';
+import { listen } from '@flotilla/sockets/tcp';
 import { compileGuard } from './guard.ts';
 import { guardHandler, type NodeHandler } from './guard-handler.ts';
 import { HTTP_PORT_LIMITS as LIMITS } from './limits.ts';
@@ -44,9 +47,15 @@ export interface HttpPort {
 export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> {
   const { name, address, logger } = options;
   const guard = compileGuard(options.hosts);
-  const server = createHttp1Server(guardHandler(options.handler, { guard, logger }), options.bounds);
+  // Whoever asked has the answer or the end of the connection; there is nobody else to tell.
+  const owner = { onError: logged(logger, `accepting on ${name}`), onMessageError: closeFollows };
+  const server = createHttp1Server(guardHandler(options.handler, { guard, logger }), owner, options.bounds);
   server.setTimeout(LIMITS.idleMs);
-  await listening(server, name, address);
+  try {
+    await listen(server, { host: address.host, port: address.port });
+  } catch (error) {
+    throw FlotillaError.from(error, 'system').within(`${name} cannot listen on ${formatAddress(address)}`);
+  }
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new FlotillaError('internal', `${name} has no TCP address`);
   return {
@@ -61,18 +70,11 @@ export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> 
 /** An HTTP/1.1 server with the bounds of a port of ours. Not listening yet; `handler` must be guarded. */
 export function createHttp1Server(
   handler: NodeHandler<IncomingMessage, ServerResponse>,
+  owner: HttpServerOwner,
   bounds: ServerOptions = {},
 ): Server {
-  const server = createServer({ ...HTTP1_OPTIONS, ...bounds }, handler);
+  // Calls that stream may be silent for long: a port of pages has a bound of its own.
+  const server = createHttpServer({ ...HTTP1_OPTIONS, ...bounds, silenceTimeoutMs: 0 }, owner, handler);
   server.maxConnections = LIMITS.connections;
   return server;
-}
-
-function listening(server: Server, name: string, address: SocketAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(FlotillaError.from(error, 'system').within(`${name} cannot listen on ${formatAddress(address)}`)),
-    );
-    server.listen({ host: address.host, port: address.port }, resolve);
-  });
 }

@@ -1,5 +1,6 @@
 import { type LogBounds, type LogLoss, openRotatingFile, type RotatingFile } from '@flotilla/runtime/disk';
 import { type Clock, systemClock } from '@flotilla/runtime';
+import { standardError } from '@flotilla/sockets/standard-streams';
 import { Writable } from 'node:stream';
 import type { Level, Logger as PinoLogger } from 'pino';
 import { lossyStream } from './lossy-stream.ts';
@@ -80,7 +81,7 @@ function lossFields({ lines, sinceMs, why }: LogLoss): object {
 function openDestination(options: LoggerOptions, onBack: (loss: LogLoss) => void): Writable {
   const { file, clock = systemClock, onLost = () => undefined } = options;
   if (file === undefined) {
-    const target = options.destination ?? process.stderr;
+    const target = options.destination ?? standardError();
     return lossyStream({ target, onLost, onBack, now: () => clock.now() });
   }
   const notice = (loss: LogLoss): string =>

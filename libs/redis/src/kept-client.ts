@@ -16,6 +16,10 @@ export interface KeptClientOptions<C extends Redis | Cluster> {
 const RETRY = { baseMs: 20, maxMs: 1_000 };
 // Keeps the silence timeout of the connection at work while nobody asks for anything.
 const PING_EVERY_MS = 5_000;
+// However many bytes come meanwhile: a peer that sends one a second is no use either.
+const PONG_WITHIN_MS = 10_000;
+// To connect, to authenticate and to be ready, in all.
+const READY_WITHIN_MS = 20_000;
 // What breaks sooner than that was no success.
 const STEADY_MS = 100;
 
@@ -88,6 +92,11 @@ export class KeptClient<C extends Redis | Cluster> {
     // Of one node of a Cluster: others may serve.
     client.on('node error', (error: unknown) => void (reason = error));
     const ended = new Promise<void>((resolve) => client.once('end', resolve));
+    const giveUp = (why: string): void => {
+      reason = new Error(why);
+      client.disconnect();
+    };
+    const limit = clock.after(READY_WITHIN_MS, () => giveUp(`it was not ready within ${READY_WITHIN_MS / 1000} s`));
     try {
       // An attempt may end without `connect` ever saying so.
       const isOver = await Promise.race([client.connect().then(() => false), ended.then(() => true)]);
@@ -99,9 +108,11 @@ export class KeptClient<C extends Redis | Cluster> {
       client.disconnect();
       // What the connection said itself is more than "closed".
       return isVague(error) ? reason : error;
+    } finally {
+      limit.cancel();
     }
     this.#connected = client;
-    const ping = this.#keepPinging(client);
+    const ping = this.#keepPinging(client, giveUp);
     const sinceMs = clock.monotonicMs();
     onConnected(client);
     await ended;
@@ -111,11 +122,16 @@ export class KeptClient<C extends Redis | Cluster> {
     return reason;
   }
 
-  #keepPinging(client: C): Timer {
+  #keepPinging(client: C, giveUp: (why: string) => void): Timer {
+    const { clock } = this.#options;
     let timer: Timer;
     const plan = (): Timer =>
-      this.#options.clock.after(PING_EVERY_MS, () => {
-        client.ping().catch(() => undefined);
+      clock.after(PING_EVERY_MS, () => {
+        const limit = clock.after(PONG_WITHIN_MS, () => giveUp(`no answer to PING within ${PONG_WITHIN_MS / 1000} s`));
+        client
+          .ping()
+          .catch(() => undefined)
+          .finally(() => limit.cancel());
         timer = plan();
       });
     timer = plan();

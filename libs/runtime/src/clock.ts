@@ -63,10 +63,15 @@ export class FakeClock implements Clock {
       if (due === undefined) break;
       const [id, timer] = due;
       this.#timers.delete(id);
-      this.#nowMs = timer.atMs;
+      this.#nowMs = Math.max(this.#nowMs, timer.atMs);
       timer.fire();
     }
     this.#nowMs = untilMs;
+  }
+
+  /** Lets time pass without a timer firing, as for a process that is stopped: they fire late, with the next `advance`. */
+  sleep(forMs: number): void {
+    this.#nowMs += forMs;
   }
 
   /** How many timers are waiting. */

@@ -6,4 +6,5 @@ export { StopStack } from './stop.ts';
 export { parseDurationMs } from './duration.ts';
 export { parseAddress, formatAddress, type SocketAddress } from './address.ts';
 export { holdYoungGeneration, releaseYoungGeneration } from './young-generation.ts';
+export { openWatchdog, type WatchedProcess, type Watchdog } from './watchdog.ts';
 export { declaredLimits, limit, type Limit, type LimitUnit } from './limit.ts';

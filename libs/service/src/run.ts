@@ -2,6 +2,7 @@ import { createLogger, type Logger, traceFields } from '@flotilla/observe';
 import { openTelemetry, type Telemetry } from '@flotilla/observe/telemetry';
 import { serveRpc } from '@flotilla/rpc/server';
 import { type Clock, FlotillaError, type Random, StopStack, systemClock } from '@flotilla/runtime';
+import { ownStandardStreams, standardOutput } from '@flotilla/sockets/standard-streams';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { operationsPages } from './operations.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -77,9 +78,10 @@ export async function runService<Table extends SettingsTable>(
   argv: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<number> {
+  ownStandardStreams();
   const table = { ...service.settings, ...serviceSettings(service.statusAddress) };
   if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(settingsHelp(service.name, service.summary, table));
+    standardOutput().write(settingsHelp(service.name, service.summary, table));
     return ExitCode.done;
   }
   let values: SettingsOf<Table> & Common;

@@ -75,4 +75,17 @@ describe('no process stays behind', () => {
       .toBe(200);
     await mesh.stop();
   }, 60_000);
+
+  it('a sidecar and a control plane that live but do not answer are killed and started again', async () => {
+    const mesh = await TestMesh.start(join(repository, 'examples/bookinfo/mesh.yaml'));
+    const sidecar = mesh.proxy('reviews-v1');
+    const frozen = [sidecar.pid, mesh.summary.controlPlanePid];
+    for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    await expect.poll(() => running(frozen), { timeout: 90_000 }).toEqual([]);
+    for (const address of [`${sidecar.admin}/ready`, `${mesh.summary.api}/healthz`]) {
+      const status = async () => (await fetch(address).catch(() => null))?.status;
+      await expect.poll(status, { timeout: 30_000 }).toBe(200);
+    }
+    await mesh.stop();
+  }, 180_000);
 });

@@ -1,5 +1,6 @@
-import { createServer } from 'node:net';
 import { FlotillaError, type Random } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { createTcpServer, listen } from '@flotilla/sockets/tcp';
 
 // Below the range from which systems take ports for outgoing connections (32768 on Linux, 49152 on macOS),
 // so that a port found free is not handed to a client a moment later.
@@ -52,10 +53,13 @@ function portError(port: number, purpose: string, code: string): FlotillaError {
 }
 
 /** Null when the port can be bound now, otherwise the errno. */
-function bindError(port: number, host: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'EADDRINUSE'));
-    probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(null)));
-  });
+async function bindError(port: number, host: string): Promise<string | null> {
+  const probe = createTcpServer({}, { onError: closeFollows, onSocketError: closeFollows }, null);
+  try {
+    await listen(probe, { port, host, exclusive: true });
+  } catch (error) {
+    // What a server says when it cannot listen.
+    return (error as NodeJS.ErrnoException).code ?? 'EADDRINUSE';
+  }
+  return new Promise((resolve) => probe.close(() => resolve(null)));
 }

@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { startChild } from '@flotilla/sockets/child-process';
+import { closeFollows } from '@flotilla/sockets/errors';
 
 /**
  * The last one to leave: a shell that holds a pipe to this process and the list of its process groups. When
@@ -46,9 +47,14 @@ export interface Reaper {
 
 /** Starts the reaper. One per supervisor. */
 export function openReaper(): Reaper {
-  const shell: ChildProcess = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-  const ended = new Promise<void>((resolve) => shell.once('exit', () => resolve()));
-  shell.stdin?.on('error', () => undefined); // The shell is gone; there is nothing left to tell it.
+  const ended = Promise.withResolvers<void>();
+  const shell = startChild(
+    '/bin/sh',
+    ['-c', SCRIPT],
+    { stdio: ['pipe', 'ignore', 'ignore'], detached: true },
+    // Once the shell is gone, there is nothing left to tell it.
+    { onEnd: () => ended.resolve(), onError: closeFollows },
+  );
   return {
     pid: shell.pid ?? -1,
     watch: (pgid) => void shell.stdin?.write(`+${pgid}\n`),
@@ -56,7 +62,7 @@ export function openReaper(): Reaper {
     removeAtEnd: (directory) => void shell.stdin?.write(`=${directory}\n`),
     close() {
       shell.stdin?.end();
-      return ended;
+      return ended.promise;
     },
   };
 }

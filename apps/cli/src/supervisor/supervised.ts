@@ -1,7 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
 import type { RotatingFile } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
+import { type ChildEnd, startChild } from '@flotilla/sockets/child-process';
+import { logged } from '@flotilla/sockets/errors';
 import type { Reaper } from './reaper.ts';
 
 export type ProcessEnvironment = Readonly<Record<string, string | undefined>>;
@@ -73,34 +75,41 @@ export class SupervisedProcess {
   #spawn(env: ProcessEnvironment): Promise<void> {
     const { program, args, directory, output, onLine, onErrorLine, name } = this.#spec;
     const startedMs = this.#options.clock.monotonicMs();
-    const child = spawn(program, [...args], {
-      cwd: directory,
-      env: { ...env },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const ended = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    const child = startChild(
+      program,
+      args,
+      { cwd: directory, env: { ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+      {
+        onEnd: (end) => {
+          ended.resolve();
+          if (end.error === null) return this.#ended(child, startedMs, end);
+          this.#child = null;
+          started.reject(
+            new FlotillaError('system', `cannot start ${name}: ${end.error.message}`, { cause: end.error }),
+          );
+        },
+        onError: logged(this.#options.logger, `telling ${name}`),
+      },
+    );
     this.#child = child;
+    this.#exit = ended.promise;
     if (onLine === undefined) child.stdout?.on('data', (chunk: Buffer) => output.write(chunk));
     else if (child.stdout !== null) readLines(child.stdout, onLine);
     child.stderr?.on('data', (chunk: Buffer) => output.write(chunk));
     if (onErrorLine !== undefined && child.stderr !== null) readLines(child.stderr, onErrorLine);
-    this.#exit = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        this.#ended(child, startedMs, code, signal);
-        resolve();
-      });
-      child.once('error', () => resolve());
+    child.once('spawn', () => {
+      if (child.pid !== undefined) this.#options.reaper.watch(child.pid);
+      started.resolve();
     });
-    return new Promise((resolve, reject) => {
-      child.once('spawn', () => {
-        if (child.pid !== undefined) this.#options.reaper.watch(child.pid);
-        resolve();
-      });
-      child.once('error', (error) => {
-        this.#child = null;
-        reject(new FlotillaError('system', `cannot start ${name}: ${error.message}`, { cause: error }));
-      });
-    });
+    return started.promise;
+  }
+
+  /** Ends the present run by force; it is started again. For one that hears no other signal. */
+  kill(): void {
+    const pid = this.#child?.pid;
+    if (pid !== undefined) signalGroup(pid, 'SIGKILL');
   }
 
   /** SIGTERM to the whole group, SIGKILL after `graceMs`; resolves when the process is gone. */
@@ -117,7 +126,7 @@ export class SupervisedProcess {
     signalGroup(pid, 'SIGKILL');
   }
 
-  #ended(child: ChildProcess, startedMs: number, code: number | null, signal: NodeJS.Signals | null): void {
+  #ended(child: ChildProcess, startedMs: number, { code, signal }: ChildEnd): void {
     const { reaper, clock, logger } = this.#options;
     if (child.pid !== undefined) {
       if (!this.#isStopping) signalGroup(child.pid, 'SIGKILL');

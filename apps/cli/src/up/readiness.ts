@@ -1,10 +1,11 @@
-import { get } from 'node:http';
-import { connect } from 'node:net';
 import { FlotillaError } from '@flotilla/runtime';
+import { askHttp } from '@flotilla/sockets/http';
+import { connectTcp } from '@flotilla/sockets/tcp';
 import { lastWords, type MeshProcesses } from './processes.ts';
 
 const POLL_MS = 15;
 const DEADLINE_MS = 30_000;
+const ANSWER_WITHIN_MS = 2_000;
 const LOOPBACK = '127.0.0.1';
 
 /** Polls Envoy's `/ready` until it says 200. Works for our proxy and for stock Envoy alike. */
@@ -38,23 +39,16 @@ async function poll(
   }
 }
 
-function answersReady(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const request = get({ host: LOOPBACK, port, path: '/ready', agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
-    request.once('error', () => resolve(false));
-  });
+async function answersReady(port: number): Promise<boolean> {
+  return (await askHttp({ host: LOOPBACK, port }, '/ready', ANSWER_WITHIN_MS)) === 200;
 }
 
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, LOOPBACK);
+    const socket = connectTcp({ port, host: LOOPBACK }, () => resolve(false));
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
     });
-    socket.once('error', () => resolve(false));
   });
 }

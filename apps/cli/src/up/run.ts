@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { connectMesh, type MeshClient } from '@flotilla/client';
 import type { Logger } from '@flotilla/observe';
-import { type Clock, FlotillaError, StopStack } from '@flotilla/runtime';
+import { type Clock, FlotillaError, openWatchdog, StopStack } from '@flotilla/runtime';
 import { type LogBounds, replaceDurably } from '@flotilla/runtime/disk';
 import { createAdminToken } from '../control-plane/admin-token.ts';
 import { type MeshContext, publishContext } from '../context/context.ts';
@@ -23,6 +23,7 @@ import { openProcessLog } from './process-log.ts';
 import { checkEnvoy, type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
 import { waitUntilListening, waitUntilReady } from './readiness.ts';
 import { serviceDocuments } from './services.ts';
+import { watchProcesses } from './watch.ts';
 import { createWorkloadToken } from './tokens.ts';
 import { workloadDocuments } from './workloads.ts';
 
@@ -93,6 +94,12 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   stop.push('reaper', () => reaper.close());
   const processes = createProcesses(options, plan, directories, reaper, stop);
 
+  const watchdog = openWatchdog(clock, (lateMs) =>
+    options.logger.warn('this process stood still; what did not answer meanwhile is not held against it', {
+      lateMs: Math.round(lateMs),
+    }),
+  );
+  stop.push('watchdog', () => watchdog.close());
   const adminToken = createAdminToken();
   const ready = await startControlPlaneProcess(processes, adminToken, options.beginAnew);
   if (ready.faults.length > 0) {
@@ -106,6 +113,7 @@ async function startMesh(options: UpOptions, stop: StopStack): Promise<RunningMe
   stop.push('connection to the API', () => mesh.close());
   await Promise.all(plan.proxies.map((proxy) => startWorkload(processes, mesh, proxy, progress)));
   await mesh.waitForSync(1n);
+  watchProcesses(processes, watchdog, ready.api, options.logger);
   return {
     plan,
     context,

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
+import { startWorker } from '@flotilla/sockets/worker';
 import type { CheckAnswers, CheckRequest, FromWorker } from './messages.ts';
 
 /** Beside this file; beside the bundle when this is one. */
@@ -122,30 +123,33 @@ export class CheckLane {
   }
 
   #start(): Worker {
-    const { workerProgram = WORKER_PROGRAM, maxMemoryMib, logger } = this.#options;
+    const { workerProgram = WORKER_PROGRAM, maxMemoryMib } = this.#options;
     this.#isReady = false;
-    const worker = new Worker(workerProgram, {
+    const options = {
       resourceLimits: { maxOldGenerationSizeMb: maxMemoryMib },
       // Options of this process, such as a loader of a test runner, are not the worker's.
       execArgv: [],
-    });
+    };
+    const worker = startWorker(workerProgram, options, (error) => this.#failed(worker, error));
     worker.unref();
     worker.on('message', (message: FromWorker) => {
       if (worker === this.#worker) this.#receive(message);
     });
-    worker.on('error', (error) => {
-      if (worker !== this.#worker) return;
-      const isMemory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
-      if (!isMemory) logger.error('a worker that checks documents failed', { error });
-      this.#end(
-        isMemory
-          ? new FlotillaError('exhausted', `checking the ${this.#options.subject} took more than ${maxMemoryMib} MiB`, {
-              hint: 'Send fewer or smaller documents at a time.',
-            })
-          : new FlotillaError('internal', 'the worker that checks documents failed', { cause: error }),
-      );
-    });
     return worker;
+  }
+
+  #failed(worker: Worker, error: NodeJS.ErrnoException): void {
+    if (worker !== this.#worker) return;
+    const { maxMemoryMib, subject, logger } = this.#options;
+    const isMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+    if (!isMemory) logger.error('a worker that checks documents failed', { error });
+    this.#end(
+      isMemory
+        ? new FlotillaError('exhausted', `checking the ${subject} took more than ${maxMemoryMib} MiB`, {
+            hint: 'Send fewer or smaller documents at a time.',
+          })
+        : new FlotillaError('internal', 'the worker that checks documents failed', { cause: error }),
+    );
   }
 
   #receive(message: FromWorker): void {

@@ -123,7 +123,9 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
   const plain = options.plaintext === null ? null : open(false);
   const secure = options.tls === null ? null : open(true);
   const plaintext =
-    plain === null || options.plaintext === null ? null : await openPlaintextPort(plain, options.plaintext);
+    plain === null || options.plaintext === null
+      ? null
+      : await openPlaintextPort(plain, options.plaintext, options.logger);
   const close = () => {
     plaintext?.close();
     plain?.forceShutdown();

@@ -1,7 +1,9 @@
-import { once } from 'node:events';
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import type { Server as NetServer, Socket } from 'node:net';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Logger } from '@flotilla/observe';
 import { FlotillaError, formatAddress, type SocketAddress } from '@flotilla/runtime';
+import { closeFollows, logged } from '@flotilla/sockets/errors';
+import { createTcpServer, listen } from '@flotilla/sockets/tcp';
 
 export interface Port {
   readonly address: SocketAddress;
@@ -33,8 +35,7 @@ export async function openPort(
     injector.injectConnection(socket);
   });
   try {
-    server.listen(address.port, address.host);
-    await once(server, 'listening');
+    await listen(server, { host: address.host, port: address.port });
   } catch (error) {
     throw FlotillaError.from(error, 'system').within(`xDS port ${formatAddress(address)}`);
   }
@@ -49,8 +50,14 @@ export async function openPort(
 }
 
 /** A port without TLS, for loopback. */
-export function openPlaintextPort(grpc: Server, address: SocketAddress): Promise<Port> {
-  return openPort(grpc, createServer(), 'connection', address);
+export function openPlaintextPort(grpc: Server, address: SocketAddress, logger: Logger): Promise<Port> {
+  const server = createTcpServer({}, portOwner(address, logger), null);
+  return openPort(grpc, server, 'connection', address);
+}
+
+/** What a client breaks is an end of its connection; what the port itself cannot do is logged. */
+export function portOwner(address: SocketAddress, logger: Logger) {
+  return { onError: logged(logger, `accepting on xDS port ${formatAddress(address)}`), onSocketError: closeFollows };
 }
 
 function portOf(server: NetServer): number {

@@ -1,10 +1,10 @@
-import { createServer } from 'node:tls';
 import type { Server } from '@grpc/grpc-js';
 import { DEFAULT_CIPHERS } from '@flotilla/rpc/ciphers';
 import type { SocketAddress } from '@flotilla/runtime';
 import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
 import type { Logger } from '@flotilla/observe';
-import { openPort, type Port } from './port.ts';
+import { createTlsServer } from '@flotilla/sockets/tls';
+import { openPort, type Port, portOwner } from './port.ts';
 
 // A peer that connects and then says nothing does not hold a socket for long.
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -19,16 +19,20 @@ export async function openTlsPort(
   identity: IdentitySource,
   logger: Logger,
 ): Promise<Port> {
-  const server = createServer({
-    requestCert: true,
-    rejectUnauthorized: true,
-    ALPNProtocols: ['h2'],
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-    ...contextOf(identity.current()),
-  });
-  server.on('tlsClientError', (error, socket) => {
-    logger.warn('a client was refused at the mTLS port', { peer: socket.remoteAddress, reason: error.message });
-  });
+  const server = createTlsServer(
+    {
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: ['h2'],
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      ...contextOf(identity.current()),
+    },
+    {
+      ...portOwner(address, logger),
+      onHandshakeError: (error, { remoteAddress: peer }) =>
+        logger.warn('a client was refused at the mTLS port', { peer, reason: error.message }),
+    },
+  );
   const unsubscribe = identity.subscribe((certificate) => server.setSecureContext(contextOf(certificate)));
   try {
     const port = await openPort(grpc, server, 'secureConnection', address);

@@ -104,14 +104,19 @@ describe('secrets over a Unix socket', () => {
     const first = await authority.issue(id);
     const second = await authority.issue(id);
     const identity = createTestIdentity(first);
-    const server = await serveSds({ path: join(folder, 'sds.sock'), identity, logger: silentLogger });
+    const server = await serveSds({
+      path: join(folder, 'sds.sock'),
+      identity,
+      clock: systemClock,
+      logger: silentLogger,
+    });
     const secrets = createSecretTable();
     const bootstrap = buildBootstrap(OPTIONS, create(NodeSchema, { id: 'x' }), { ...SOCKETS, sdsPath: server.path });
     const cluster = bootstrap.staticResources?.clusters.find(({ name }) => name === 'sds-grpc');
     if (cluster === undefined) throw new Error('the bootstrap has an SDS cluster');
     const clients = ['default', 'ROOTCA'].map((name) =>
       openSdsClient({
-        cluster: compileGrpcCluster(cluster, secrets),
+        cluster: compileGrpcCluster(cluster, secrets, systemClock),
         node: create(NodeSchema, { id: 'x' }),
         secret: secrets.holder(name),
         clock: systemClock,

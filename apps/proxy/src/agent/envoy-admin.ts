@@ -1,7 +1,8 @@
-import { get, request as ask } from 'node:http';
+import { pipeline } from 'node:stream';
 import { type HttpPort, openHttpPort } from '@flotilla/http-port';
 import type { Logger } from '@flotilla/observe';
 import { type Clock, FlotillaError, type SocketAddress } from '@flotilla/runtime';
+import { askHttp, requestHttp } from '@flotilla/sockets/http';
 
 const ANSWER_WITHIN_MS = 30_000;
 
@@ -24,22 +25,29 @@ export function serveEnvoyAdmin(options: {
     logger,
     handler(request, response) {
       const { url: path, method, headers } = request;
-      const asked = ask({ socketPath, path, method, headers, timeout: ANSWER_WITHIN_MS }, (reply) => {
-        response.writeHead(reply.statusCode ?? 502, reply.headers);
-        reply.pipe(response);
-      });
-      asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
-      asked.on('error', (error) => {
-        if (response.headersSent) response.destroy();
-        else response.writeHead(502, { 'content-type': 'text/plain' }).end(`Envoy does not answer: ${error.message}\n`);
-      });
+      const asked = requestHttp(
+        { socketPath, path, method, headers, timeoutMs: ANSWER_WITHIN_MS },
+        (error) => {
+          if (response.headersSent) response.destroy();
+          else
+            response.writeHead(502, { 'content-type': 'text/plain' }).end(`Envoy does not answer: ${error.message}\n`);
+        },
+        (reply) => {
+          response.writeHead(reply.statusCode ?? 502, reply.headers);
+          pipeline(reply, response, closePiped);
+        },
+      );
       response.on('close', () => asked.destroy());
       request.pipe(asked);
     },
   });
 }
 
+/** Both ends are closed then, whichever broke. */
+function closePiped(): void {}
+
 const POLL_MS = 100;
+const READY_TIMEOUT_MS = 1_000;
 
 /** Asks Envoy's `/ready` until it says yes. Rejects with `unavailable` when it is given up. */
 export function untilReady(socketPath: string, clock: Clock, signal: AbortSignal): Promise<void> {
@@ -49,11 +57,7 @@ export function untilReady(socketPath: string, clock: Clock, signal: AbortSignal
       else clock.after(POLL_MS, poll, { keepAlive: true });
     };
     const poll = (): void => {
-      get({ socketPath, path: '/ready', agent: false, timeout: 1_000 }, (response) => {
-        response.resume();
-        if (response.statusCode === 200) resolve();
-        else again();
-      }).once('error', again);
+      void askHttp({ socketPath }, '/ready', READY_TIMEOUT_MS).then((status) => (status === 200 ? resolve() : again()));
     };
     poll();
   });

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@flotilla/observe';
-import { systemClock } from '@flotilla/runtime';
+import { FakeClock, systemClock } from '@flotilla/runtime';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startEnvoyProcess } from './envoy-process.ts';
 
@@ -39,7 +39,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const tools = { clock: systemClock, random: () => 0, logger: silentLogger };
+/** Where nobody answers. */
+const adminPath = '/nowhere/admin.sock';
+const tools = { adminPath, clock: systemClock, random: () => 0, logger: silentLogger };
 
 it('says clearly that there is no such program', async () => {
   await expect(
@@ -72,6 +74,27 @@ it('starts it again when it ends by itself, in the same directory', async () => 
   expect(existsSync(program)).toBe(true);
 });
 
+it('kills one that lives but does not answer, also when it is stopped', async () => {
+  await fakeEnvoy('exec sleep 60');
+  const clock = new FakeClock();
+  const running = await startEnvoyProcess({ program, args: [], directory: folder, ...tools, clock });
+  await vi.waitFor(async () => expect(await pids()).toHaveLength(1));
+  const [pid = 0] = await pids();
+  process.kill(pid, 'SIGSTOP');
+  await vi.waitFor(
+    async () => {
+      clock.advance(3_000);
+      expect((await pids()).length).toBeGreaterThan(1);
+    },
+    { timeout: 10_000 },
+  );
+  expect(isAlive(pid)).toBe(false);
+  expect(existsSync(program)).toBe(true);
+  const ending = running.close();
+  clock.advance(60_000);
+  await ending;
+});
+
 it('ends it, and leaves no directory, when its supervisor is killed', async () => {
   await fakeEnvoy('exec sleep 60');
   const directory = await mkdtemp(join(tmpdir(), 'flotilla-test-'));
@@ -84,7 +107,7 @@ it('ends it, and leaves no directory, when its supervisor is killed', async () =
      import { systemClock } from '@flotilla/runtime';
      import { silentLogger } from '@flotilla/observe';
      await startEnvoyProcess({ program: ${JSON.stringify(program)}, args: [], directory: ${JSON.stringify(directory)},
-       clock: systemClock, random: Math.random, logger: silentLogger });`,
+       adminPath: ${JSON.stringify(adminPath)}, clock: systemClock, random: Math.random, logger: silentLogger });`,
     ],
     { cwd: import.meta.dirname },
   );

@@ -7,6 +7,7 @@ import { ExitCode, exitCodeOf, untilSignal } from '@flotilla/service/process';
 import { logBoundsOf, logFileOf, readSettings, settingsHelp } from '@flotilla/service/settings';
 import type { AgentOptions, AgentPort } from './agent-options.ts';
 import { hostAddresses } from './host-addresses.ts';
+import { standardOutput } from '@flotilla/sockets/standard-streams';
 import { type AgentSettings, agentSettings, type PortSetting } from './settings.ts';
 import { type Agent, startAgent } from './start-agent.ts';
 import { serveStatus } from './status-server.ts';
@@ -17,7 +18,7 @@ import { serveStatus } from './status-server.ts';
  */
 export async function runAgent(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(settingsHelp('proxy', 'data plane of a workload or a gateway', agentSettings));
+    standardOutput().write(settingsHelp('proxy', 'data plane of a workload or a gateway', agentSettings));
     return ExitCode.done;
   }
   let values: AgentSettings;

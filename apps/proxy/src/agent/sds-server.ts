@@ -1,10 +1,12 @@
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import { once } from 'node:events';
+import type { ServerHttp2Session } from 'node:http2';
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { FlotillaError } from '@flotilla/runtime';
+import { type Clock, FlotillaError } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
+import { closeFollows, logged } from '@flotilla/sockets/errors';
+import { createHttp2Server } from '@flotilla/sockets/http2';
+import { listen } from '@flotilla/sockets/tcp';
 import type { IdentitySource, WorkloadCertificate } from '@flotilla/spiffe';
 import { type Secret, SecretSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 import {
@@ -22,6 +24,9 @@ export interface SdsServer {
   close(): Promise<void>;
 }
 
+// An Envoy that stands still lets go of its streams.
+const KEEP_ALIVE = { intervalMs: 30_000, timeoutMs: 10_000 };
+
 /**
  * Serves the identity of this process as the secrets `default` and `ROOTCA` on a Unix socket, to a stock Envoy.
  * Whoever may open the socket gets the key: the caller puts it into a directory of its own (0700).
@@ -29,11 +34,21 @@ export interface SdsServer {
 export async function serveSds(options: {
   readonly path: string;
   readonly identity: IdentitySource;
+  readonly clock: Clock;
   readonly logger: Logger;
 }): Promise<SdsServer> {
-  const { path, identity, logger } = options;
+  const { path, identity, clock, logger } = options;
   const sessions = new Set<ServerHttp2Session>();
-  const server: Http2Server = createServer(
+  const server = createHttp2Server(
+    {},
+    {
+      onError: logged(logger, 'accepting on the SDS socket'),
+      onSessionError: closeFollows,
+      keepAlive: { ...KEEP_ALIVE, clock },
+    },
+  );
+  server.on(
+    'request',
     connectNodeAdapter({
       routes: (router) =>
         router.service(SecretDiscoveryService, {
@@ -45,8 +60,7 @@ export async function serveSds(options: {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
   });
-  server.listen(path);
-  await once(server, 'listening');
+  await listen(server, { path });
   return {
     path,
     async close() {

@@ -149,7 +149,7 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
   // mkdtemp makes it 0700: the sockets in it give away the key, and command Envoy.
   const directory = await mkdtemp(join(tmpdir(), 'flotilla-envoy-'));
   stop.push('directory', () => rm(directory, { recursive: true, force: true }));
-  const sds = await serveSds({ path: join(directory, 'sds.sock'), identity, logger });
+  const sds = await serveSds({ path: join(directory, 'sds.sock'), identity, clock, logger });
   stop.push('SDS', () => sds.close());
   const adminPath = join(directory, 'admin.sock');
   const bootstrap = buildBootstrap(options, buildNode(options, []), { sdsPath: sds.path, adminPath });
@@ -159,6 +159,7 @@ async function startStockEnvoy(options: AgentOptions, identity: IdentitySource, 
   const envoy = await startEnvoyProcess({
     program: options.envoy ?? '',
     directory,
+    adminPath,
     args: [
       ...['--config-path', file, '--disable-hot-restart', '--drain-time-s', '45', '--drain-strategy', 'immediate'],
       // Its access log would lag by 10 s.

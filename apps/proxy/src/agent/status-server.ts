@@ -1,7 +1,9 @@
-import { get, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
 import { type HttpPort, type NodeHandler, openHttpPort } from '@flotilla/http-port';
 import type { Logger } from '@flotilla/observe';
 import type { SocketAddress } from '@flotilla/runtime';
+import { requestHttp } from '@flotilla/sockets/http';
 
 export interface StatusServerOptions {
   readonly address: SocketAddress;
@@ -54,18 +56,7 @@ function statusPages(
           answer(503, 'the proxy has not started\n');
           return;
         }
-        const from = { host: admin.host, port: admin.port, path: '/stats/prometheus', timeout: METRICS_TIMEOUT_MS };
-        const asked = get(from, (reply) => {
-          response.writeHead(reply.statusCode ?? 502, {
-            'content-type': reply.headers['content-type'] ?? 'text/plain',
-          });
-          reply.pipe(response);
-        });
-        asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
-        asked.on('error', (error) => {
-          if (response.headersSent) response.destroy();
-          else answer(502, `the proxy's statistics cannot be had: ${error.message}\n`);
-        });
+        passOn(admin, response, (error) => answer(502, `the proxy's statistics cannot be had: ${error.message}\n`));
         return;
       }
       default:
@@ -73,3 +64,24 @@ function statusPages(
     }
   };
 }
+
+/** The proxy's statistics, as they come. */
+function passOn(admin: SocketAddress, response: ServerResponse, onFailure: (error: Error) => void): void {
+  const { host, port } = admin;
+  const from = { host, port, path: '/stats/prometheus', timeoutMs: METRICS_TIMEOUT_MS };
+  requestHttp(
+    from,
+    (error) => {
+      if (response.headersSent) response.destroy();
+      else onFailure(error);
+    },
+    (reply) => {
+      const type = reply.headers['content-type'] ?? 'text/plain';
+      response.writeHead(reply.statusCode ?? 502, { 'content-type': type });
+      pipeline(reply, response, closePiped);
+    },
+  ).end();
+}
+
+/** Both ends are closed then, whichever broke. */
+function closePiped(): void {}

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { startChild } from '@flotilla/sockets/child-process';
+import { closeFollows } from '@flotilla/sockets/errors';
 
 export interface ProgramResult {
   readonly code: number;
@@ -16,17 +17,24 @@ const SYSTEM_FOLDERS = '/usr/local/sbin:/usr/sbin:/sbin';
 
 export const runProgram: RunProgram = ([program = '', ...args], input = '') =>
   new Promise((resolve) => {
-    const child = spawn(program, args, {
-      env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:${SYSTEM_FOLDERS}`, LC_ALL: 'C' },
-    });
     let stdout = '';
     let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.stdin.on('error', () => undefined); // It ended without reading; its exit code says why.
-    child.once('error', (error: NodeJS.ErrnoException) =>
-      resolve({ code: -1, stdout, stderr: error.message, isMissing: error.code === 'ENOENT' }),
+    const child = startChild(
+      program,
+      args,
+      { env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:${SYSTEM_FOLDERS}`, LC_ALL: 'C' } },
+      {
+        onEnd({ error }) {
+          if (error === null) return;
+          const isMissing = 'code' in error && error.code === 'ENOENT';
+          resolve({ code: -1, stdout, stderr: error.message, isMissing });
+        },
+        onError: closeFollows,
+      },
     );
+    child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    // Its output is whole only now.
     child.once('close', (code) => resolve({ code: code ?? -1, stdout, stderr, isMissing: false }));
-    child.stdin.end(input);
+    child.stdin?.end(input);
   });

@@ -1,6 +1,7 @@
 import { FlotillaError } from '@flotilla/runtime';
 import { ExitCode, exitCodeOf } from '@flotilla/service/process';
 import { settingsHelp } from '@flotilla/service/settings';
+import { standardOutput } from '@flotilla/sockets/standard-streams';
 import { describePlan, openHost, planCapture, runPlan } from './capture.ts';
 import { runProgram } from './program.ts';
 import { captureSettings, readCaptureSettings } from './settings.ts';
@@ -12,7 +13,7 @@ import { captureSettings, readCaptureSettings } from './settings.ts';
 export async function runCapture(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
   if (argv.includes('--help') || argv.includes('-h')) {
     const summary = "turns this network namespace's TCP connections to the proxy in it";
-    process.stdout.write(settingsHelp('capture', summary, captureSettings));
+    standardOutput().write(settingsHelp('capture', summary, captureSettings));
     return ExitCode.done;
   }
   try {
@@ -20,7 +21,7 @@ export async function runCapture(argv: readonly string[], env: NodeJS.ProcessEnv
     const { print, clean } = settings;
     const plan = await planCapture(clean ? null : settings, openHost(runProgram));
     if (print) {
-      process.stdout.write(describePlan(plan));
+      standardOutput().write(describePlan(plan));
       return ExitCode.done;
     }
     await runPlan(plan, runProgram);

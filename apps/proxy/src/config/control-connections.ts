@@ -36,7 +36,7 @@ export function controlConnections(options: ControlConnectionsOptions): ControlC
     if (config === undefined) throw new FlotillaError('invalid', `unknown static cluster "${name}"`);
     const { compileGrpcCluster, secretsOfCluster } = await import('./control-plane.ts');
     for (const reference of secretsOfCluster(config)) options.requireSecret(reference);
-    return compileGrpcCluster(config, secrets);
+    return compileGrpcCluster(config, secrets, clock);
   }
 
   return {

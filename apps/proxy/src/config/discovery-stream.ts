@@ -103,7 +103,7 @@ export const FAREWELL = { typeUrl: HEALTH_TYPE_URL, errorDetail: { code: 14, mes
 
 const LEAVE_WITHIN_MS = 500;
 const BACKOFF = { baseMs: 250, maxMs: 5_000 };
-/** A stream that lived this long was a success: the next one starts without back-off steps. */
+/** A stream that lived this long after its first answer was a success: the next one starts without back-off steps. */
 const HEALTHY_AFTER_MS = 5_000;
 
 export function openDiscoveryStream<Q extends DiscoveryRequestMessage, R extends { readonly typeUrl: string }>(
@@ -129,7 +129,7 @@ export function openDiscoveryStream<Q extends DiscoveryRequestMessage, R extends
 
   async function run(): Promise<void> {
     let connection: GrpcConnection | null = null;
-    const startedMs = clock.monotonicMs();
+    let answeredMs = Number.POSITIVE_INFINITY;
     try {
       connection = await options.cluster.connect(stop.signal);
       const outgoing = new PushableIterable<Q>();
@@ -139,13 +139,14 @@ export function openDiscoveryStream<Q extends DiscoveryRequestMessage, R extends
       connected.value = 1;
       logger.info('connected to the control plane');
       for await (const response of dialect.call(connection.transport, outgoing, stop.signal)) {
+        answeredMs = Math.min(answeredMs, clock.monotonicMs());
         await prepareCel(dialect.contents(response));
         receive(response, outgoing);
       }
       throw new FlotillaError('unavailable', 'the control plane ended the stream');
     } catch (error) {
       if (stop.signal.aborted || isLeaving) return;
-      if (clock.monotonicMs() - startedMs > HEALTHY_AFTER_MS) backoff.reset();
+      if (clock.monotonicMs() - answeredMs > HEALTHY_AFTER_MS) backoff.reset();
       const delayMs = backoff.nextMs();
       logger.warn('no stream to the control plane; the configuration in force stays', {
         reason: FlotillaError.from(error).message,

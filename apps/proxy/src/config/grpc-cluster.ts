@@ -1,12 +1,14 @@
 import { X509Certificate } from 'node:crypto';
-import { connect as connectTcp, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import { checkServerIdentity, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { durationMs } from '@bufbuild/protobuf/wkt';
-import type { Transport } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { compileStringMatcher, type StringPredicate } from '@flotilla/match';
-import { FlotillaError } from '@flotilla/runtime';
 import { DEFAULT_CIPHERS } from '@flotilla/rpc/ciphers';
+import { type GrpcConnection, openGrpcConnection } from '@flotilla/rpc/client';
+import { type Clock, FlotillaError } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { connectTcp } from '@flotilla/sockets/tcp';
+import { connectTls } from '@flotilla/sockets/tls';
 import { svidFault, uriSanOf } from '@flotilla/spiffe';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
@@ -22,26 +24,27 @@ export interface GrpcCluster {
   connect(signal: AbortSignal): Promise<GrpcConnection>;
 }
 
-export interface GrpcConnection {
-  readonly transport: Transport;
-  close(): void;
-}
+export type { GrpcConnection };
 
 type Target = { readonly host: string; readonly port: number } | { readonly path: string };
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
-const KEEPALIVE = { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 };
+/** A control plane that stands still or is cut off is noticed after the sum of both; Istio's allows a PING in 15 s. */
+const PING_INTERVAL_MS = 20_000;
+const PING_TIMEOUT_MS = 10_000;
+const MAX_PING_INTERVAL_MS = 300_000;
 
 /**
  * Compiles a cluster for use as a gRPC target: its endpoints (addresses, host names or Unix sockets) and its TLS
  * context. Each connection uses the certificate in force at that time. Throws `invalid`.
  */
-export function compileGrpcCluster(cluster: Cluster, secrets: SecretStore): GrpcCluster {
+export function compileGrpcCluster(cluster: Cluster, secrets: SecretStore, clock: Clock): GrpcCluster {
   const targets = targetsOf(cluster);
   const security = cluster.transportSocket === undefined ? null : compileTls(cluster.transportSocket, secrets);
   const timeoutMs =
     cluster.connectTimeout === undefined ? DEFAULT_CONNECT_TIMEOUT_MS : durationMs(cluster.connectTimeout);
   let next = 0;
+  let pingIntervalMs = PING_INTERVAL_MS;
   return {
     async connect(signal) {
       const target = targets[next++ % targets.length];
@@ -49,23 +52,18 @@ export function compileGrpcCluster(cluster: Cluster, secrets: SecretStore): Grpc
       const where = 'path' in target ? target.path : `${target.host}:${target.port}`;
       if (security !== null) await security.ready(signal);
       const authority = `${security === null ? 'http' : 'https'}://${'path' in target ? 'localhost' : hostPort(target)}`;
-      const sessions = new Http2SessionManager(authority, KEEPALIVE, {
-        createConnection: () => openSocket(target, security, timeoutMs),
-      });
-      const abort = (): void => sessions.abort();
-      signal.addEventListener('abort', abort);
-      const state = await sessions.connect();
-      if (state === 'error') {
-        signal.removeEventListener('abort', abort);
-        throw FlotillaError.from(sessions.error(), 'unavailable').within(`cluster "${cluster.name}" at ${where}`);
+      try {
+        return await openGrpcConnection({
+          authority,
+          connect: () => openSocket(target, security, timeoutMs, clock),
+          keepAlive: { intervalMs: pingIntervalMs, timeoutMs: PING_TIMEOUT_MS },
+          clock,
+          onTooManyPings: () => (pingIntervalMs = Math.min(2 * pingIntervalMs, MAX_PING_INTERVAL_MS)),
+          signal,
+        });
+      } catch (error) {
+        throw FlotillaError.from(error, 'unavailable').within(`cluster "${cluster.name}" at ${where}`);
       }
-      return {
-        transport: createGrpcTransport({ baseUrl: authority, sessionManager: sessions }),
-        close() {
-          signal.removeEventListener('abort', abort);
-          sessions.abort();
-        },
-      };
     },
   };
 }
@@ -90,12 +88,12 @@ function targetsOf(cluster: Cluster): Target[] {
   return targets;
 }
 
-function openSocket(target: Target, security: TlsClient | null, timeoutMs: number): Socket {
-  const socket = security === null ? connectTcp(target) : security.connect(target);
-  const timer = setTimeout(() => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
-  timer.unref();
-  socket.once(security === null ? 'connect' : 'secureConnect', () => clearTimeout(timer));
-  socket.once('close', () => clearTimeout(timer));
+/** The time is for all of it, so that a peer that sends a byte now and then is late as well. */
+function openSocket(target: Target, security: TlsClient | null, timeoutMs: number, clock: Clock): Socket {
+  const socket = security === null ? connectTcp(target, closeFollows) : security.connect(target);
+  const timer = clock.after(timeoutMs, () => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)));
+  socket.once(security === null ? 'connect' : 'secureConnect', () => timer.cancel());
+  socket.once('close', () => timer.cancel());
   return socket;
 }
 
@@ -142,7 +140,7 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
     connect(target) {
       const pair = own?.current();
       const anchors = trust?.current();
-      return connectTls({
+      const options: ConnectionOptions = {
         ...target,
         ALPNProtocols: ['h2'],
         minVersion: 'TLSv1.2',
@@ -151,7 +149,8 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
         ca: anchors?.kind === 'validation' ? anchors.trustedCaPem : (fixedCa ?? []),
         ...(pair?.kind === 'certificate' ? { cert: pair.chainPem, key: pair.privateKeyPem } : (fixedPair ?? {})),
         checkServerIdentity: (host, certificate) => checkPeer(host, certificate, sans),
-      });
+      };
+      return connectTls(options, closeFollows);
     },
   };
 }

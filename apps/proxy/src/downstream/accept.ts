@@ -73,8 +73,6 @@ class Acceptance {
       stats.destroyed.value += 1;
       this.#tracker.early.delete(this.#socket);
     });
-    // From here on a reset is an ordinary end: 'close' follows.
-    this.#socket.on('error', ignore);
     const { proxyProtocol } = this.#listener;
     if (proxyProtocol === null) this.#sniff(null);
     else readProxyHeader(this.#socket, proxyProtocol, this.#ctx.clock, (start) => this.#onProxyHeader(start));
@@ -151,7 +149,6 @@ class Acceptance {
     const alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
     // Only what `tls_inspector` saw, as in Envoy.
     const info = this.#infoOf(chain, sniffed.serverName, { tls, alpn, clientCertificate });
-    socket.on('error', ignore);
     this.#open(chain, socket, null, info);
   }
 
@@ -228,8 +225,6 @@ class Acceptance {
     for (const log of this.#listener.accessLogs) log(record);
   }
 }
-
-function ignore(): void {}
 
 /** `address:port`, IPv6 in brackets, IPv4 that came through an IPv6 socket as IPv4. */
 function addressText(host: string | undefined, port: number | undefined): string {

@@ -7,7 +7,9 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Says which listener cannot be bound, where, and why. */
-export function bindFailure(name: string, address: SocketAddress, error: NodeJS.ErrnoException): FlotillaError {
+export function bindFailure(name: string, address: SocketAddress, thrown: unknown): FlotillaError {
+  // What a server says when it cannot listen.
+  const error = thrown as NodeJS.ErrnoException;
   const reason = REASONS[error.code ?? ''] ?? error.message;
   return new FlotillaError('system', `listener "${name}" cannot listen on ${formatAddress(address)}: ${reason}`, {
     cause: error,

@@ -1,5 +1,6 @@
-import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { limit, type Timer } from '@flotilla/runtime';
+import { acceptHttp2, KeepAlivePing } from '@flotilla/sockets/http2';
 import type { ManagerSettings } from '../http/manager-settings.ts';
 import { Deadline, StreamDeadlines } from '../http/timeout.ts';
 import { PLAIN_PICK, type PickContext } from '../upstream/upstream.ts';
@@ -8,10 +9,9 @@ import { recordMalformed } from '../http/request-record.ts';
 import { EarlyResets } from '../http2/early-resets.ts';
 import type { Fault, GuardHandler } from '../http2/frame-guard.ts';
 import { GuardedSocket } from '../http2/guarded-socket.ts';
-import { KeepAlivePing } from '../http/keep-alive-ping.ts';
 import { StreamH2, type StreamOwner } from './stream-h2.ts';
 
-const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
+const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 /** In a GOAWAY: the connection ends soon, streams may still begin (RFC 9113, section 6.8). */
 const ANY_STREAM = 0x7fff_ffff;
 /** Mebibytes of the whole connection's streams, above which nghttp2 refuses new ones. */
@@ -67,24 +67,27 @@ export class ConnectionH2 implements OpenConnection, StreamOwner, GuardHandler {
     stats.activeConnections.value += 1;
     if (accepted.initial !== null) socket.unshift(accepted.initial);
     this.#guarded = new GuardedSocket(socket, null, 'server', options.floods, this);
-    this.#session = http2.performServerHandshake(this.#guarded, {
-      settings: options.settings,
-      maxSessionMemory: MAX_SESSION_MEMORY_MIB,
-      // What an HTTP/1.1 upstream says twice is passed on twice.
-      strictSingleValueFields: false,
-      // Taken off by `headerListOf`, as of HTTP/1.1.
-      strictFieldWhitespaceValidation: false,
-      // More than is let through, so that the refusal has an answer (431) and no reset.
-      maxHeaderListPairs: settings.limits.maxFields + 32,
-    });
+    this.#session = acceptHttp2(
+      this.#guarded,
+      {
+        settings: options.settings,
+        maxSessionMemory: MAX_SESSION_MEMORY_MIB,
+        // What an HTTP/1.1 upstream says twice is passed on twice.
+        strictSingleValueFields: false,
+        // Taken off by `headerListOf`, as of HTTP/1.1.
+        strictFieldWhitespaceValidation: false,
+        // More than is let through, so that the refusal has an answer (431) and no reset.
+        maxHeaderListPairs: settings.limits.maxFields + 32,
+      },
+      (error) => this.#onError(error),
+    );
     this.#keepAlive = KeepAlivePing.start(this.#session, options.keepAlive, ctx.clock);
     this.#session.on('stream', (stream, headers, flags, ...rest: unknown[]) => {
       // Node passes the fields in their order, too; its types do not say so yet.
       this.#onStream(stream, headers, flags, rest[0] as string[]);
     });
-    this.#session.on('error', (error) => this.#onError(error));
     this.#session.on('close', () => this.#onSessionClose());
-    this.#session.setLocalWindowSize(options.connectionWindowBytes);
+    if (!this.#session.destroyed) this.#session.setLocalWindowSize(options.connectionWindowBytes);
     this.#watchIdle();
     if (settings.maxConnectionDurationMs > 0) {
       this.#durationTimer = ctx.clock.after(settings.maxConnectionDurationMs, () => this.drain());
@@ -106,6 +109,8 @@ export class ConnectionH2 implements OpenConnection, StreamOwner, GuardHandler {
   }
 
   #warn(): void {
+    // Broken, and its end not told yet: Node would throw.
+    if (this.#session.destroyed) return;
     this.#session.goaway(NGHTTP2_NO_ERROR, ANY_STREAM);
   }
 

@@ -1,5 +1,7 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { FlotillaError } from '@flotilla/runtime';
+import { closeFollows, logged } from '@flotilla/sockets/errors';
+import { createTcpServer, listen } from '@flotilla/sockets/tcp';
 import type { ProxyContext } from '../config/context.ts';
 import { acceptConnection } from './accept.ts';
 import { bindFailure } from './bind-failure.ts';
@@ -197,22 +199,26 @@ class Manager implements ListenerManager {
     return bound;
   }
 
-  #bind(entry: Entry, listener: CompiledListener, address: ListenerAddress): Promise<BoundPort> {
-    const server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true }, (socket) =>
-      this.#accept(entry, socket),
+  async #bind(entry: Entry, listener: CompiledListener, address: ListenerAddress): Promise<BoundPort> {
+    const server = createTcpServer(
+      { pauseOnConnect: true, noDelay: true, allowHalfOpen: true },
+      {
+        onError: logged(this.#ctx.logger, `accepting on listener "${listener.name}"`),
+        // An ordinary end.
+        onSocketError: closeFollows,
+      },
+      (socket) => this.#accept(entry, socket),
     );
-    return new Promise((resolve, reject) => {
-      server.once('error', (error) => reject(bindFailure(listener.name, address, error)));
-      const { host, port, isIpv4Too } = address;
-      const { reusePort = false } = this.#options;
-      const backlog = listener.backlog === null ? {} : { backlog: listener.backlog };
-      server.listen({ host, port, reusePort, ipv6Only: host === '::' && isIpv4Too !== true, ...backlog }, () => {
-        server.removeAllListeners('error');
-        server.on('error', (error) => this.#ctx.logger.warn('accepting failed', { listener: listener.name, error }));
-        this.#own.add(address);
-        resolve({ address, server });
-      });
-    });
+    const { host, port, isIpv4Too } = address;
+    const { reusePort = false } = this.#options;
+    const backlog = listener.backlog === null ? {} : { backlog: listener.backlog };
+    try {
+      await listen(server, { host, port, reusePort, ipv6Only: host === '::' && isIpv4Too !== true, ...backlog });
+    } catch (error) {
+      throw bindFailure(listener.name, address, error);
+    }
+    this.#own.add(address);
+    return { address, server };
   }
 
   #unbind({ address, server }: BoundPort): void {

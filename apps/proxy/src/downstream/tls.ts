@@ -1,9 +1,11 @@
 import { unpackValid } from '@flotilla/envoy';
 import type { ConnectionInfo, TlsFacts } from '../observe/stream-info.ts';
 import type { Socket } from 'node:net';
-import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Logger } from '@flotilla/observe';
 import { limit, type Clock } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { createTlsServer } from '@flotilla/sockets/tls';
 import { svidFault } from '@flotilla/spiffe';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
@@ -201,19 +203,24 @@ export class TlsAcceptor {
   }
 
   #createServer(options: SecureContextOptions, alpn: readonly string[]): Server {
-    const server = createServer({
-      ...options,
-      requestCert: this.#validation !== null,
-      // Decided below, where the reason is known.
-      rejectUnauthorized: false,
-      handshakeTimeout: this.#handshakeTimeoutMs,
-      noDelay: true,
-      ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
-    });
+    const server = createTlsServer(
+      {
+        ...options,
+        requestCert: this.#validation !== null,
+        // Decided below, where the reason is known.
+        rejectUnauthorized: false,
+        handshakeTimeout: this.#handshakeTimeoutMs,
+        noDelay: true,
+        ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
+      },
+      {
+        // It never listens itself.
+        onError: closeFollows,
+        onSocketError: closeFollows,
+        onHandshakeError: (error, socket) => this.#pending.get(keyOf(socket))?.({ failure: error.message }),
+      },
+    );
     server.on('secureConnection', (socket: TLSSocket) => this.#onSecure(socket));
-    server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-      this.#pending.get(keyOf(socket))?.({ failure: error.message });
-    });
     return server;
   }
 

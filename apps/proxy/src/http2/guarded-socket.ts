@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { closeFollows } from '@flotilla/sockets/errors';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import { type FloodLimits, FrameGuard, type GuardHandler } from './frame-guard.ts';
 
@@ -27,6 +28,8 @@ export class GuardedSocket extends Duplex {
   ) {
     // HTTP/2 has no half-closed connections.
     super({ allowHalfOpen: false });
+    // Heard by the session while there is one.
+    this.on('error', closeFollows);
     this.#socket = socket;
     this.#handler = handler;
     // Not from inside nghttp2, which is sending.

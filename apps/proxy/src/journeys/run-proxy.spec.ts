@@ -170,6 +170,21 @@ describe('several processes', () => {
     await expect(fetchPage(port, '/')).rejects.toThrow('ECONNREFUSED');
   });
 
+  it('are started again when they live but do not answer', { timeout: 90_000 }, async () => {
+    const { bootstrap } = await readBootstrap(await write(yaml(await freePort(), 0)));
+    if (bootstrap === null) throw new Error('the bootstrap is valid');
+    const options = { bootstrap, logger: silentLogger, clock: systemClock, random: () => 0, concurrency: 2 };
+    const proxy = await startProxyWithWorkers(options);
+    try {
+      await proxy.ready;
+      const [worker = 0] = proxy.workerPids();
+      process.kill(worker, 'SIGSTOP');
+      await vi.waitFor(() => expect(proxy.workerPids()).not.toContain(worker), { timeout: 60_000, interval: 200 });
+    } finally {
+      await proxy.close();
+    }
+  });
+
   it('finish what they do when they are asked to stop', { timeout: 60_000 }, async () => {
     const waiting: Socket[] = [];
     const upstream = createServer((socket) => socket.once('data', () => waiting.push(socket)));

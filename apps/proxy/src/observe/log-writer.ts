@@ -1,6 +1,7 @@
 import { FlotillaError, type Clock } from '@flotilla/runtime';
 import { countLines, DEFAULT_LOG_BOUNDS, type LogBounds, openRotatingFile, reasonOf } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
+import { standardError, standardOutput } from '@flotilla/sockets/standard-streams';
 import type { Counter, Gauge, StatsRegistry } from './stats.ts';
 
 /** Takes whole lines; never blocks and never throws. */
@@ -162,8 +163,8 @@ class BufferedWriter implements LogWriter {
 }
 
 function openSink(path: string, options: LogWritersOptions): Sink {
-  if (path === '/dev/stdout') return streamSink(options.standardOutput ?? process.stdout);
-  if (path === '/dev/stderr') return streamSink(options.standardError ?? process.stderr);
+  if (path === '/dev/stdout') return streamSink(options.standardOutput ?? standardOutput());
+  if (path === '/dev/stderr') return streamSink(options.standardError ?? standardError());
   return fileSink(path, options);
 }
 

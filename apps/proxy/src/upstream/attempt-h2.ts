@@ -148,7 +148,6 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
 
   #listen(stream: ClientHttp2Stream): void {
     const { handler } = this;
-    stream.on('error', ignore);
     stream.on('headers', (headers) => {
       if (!this.#isOver)
         handler.onInformational(headers[':status'] ?? 100, headerListOf(headers, undefined) ?? new HeaderList());
@@ -304,5 +303,3 @@ function fieldsOf({ method, path, authority, scheme, headers, body, upgrade }: U
   if (typeof body === 'number') fields['content-length'] = body;
   return addFields(fields, headers);
 }
-
-function ignore(): void {}

@@ -1,16 +1,12 @@
-import http2, {
-  type ClientHttp2Session,
-  type ClientSessionOptions,
-  type ClientHttp2Stream,
-  type OutgoingHttpHeaders,
-} from 'node:http2';
+import type { ClientHttp2Stream, ClientSessionOptions, OutgoingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import { limit } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { type ClientSession, connectHttp2, KeepAlivePing, openHttp2Stream } from '@flotilla/sockets/http2';
 import type { Http2Settings } from '../http/http2-settings.ts';
 import type { GuardHandler } from '../http2/frame-guard.ts';
 import { GuardedSocket } from '../http2/guarded-socket.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
-import { KeepAlivePing } from '../http/keep-alive-ping.ts';
 import type { PooledConnection } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
 import type { ConnectionFacts } from './dial.ts';
@@ -40,7 +36,7 @@ export class ConnectionH2 implements PooledConnection, GuardHandler {
   /** The host broke the rules of HTTP/2, and the connection is closed for it. */
   isFaulty = false;
   readonly #pool: PoolH2;
-  readonly #session: ClientHttp2Session;
+  readonly #session: ClientSession;
   readonly #guarded: GuardedSocket;
   readonly #maxStreams: number;
   readonly #keepAlive: KeepAlivePing | null;
@@ -73,10 +69,9 @@ export class ConnectionH2 implements PooledConnection, GuardHandler {
       strictFieldWhitespaceValidation: false,
       maxSessionMemory: MAX_SESSION_MEMORY_MIB,
     };
-    const session = http2.connect('http://upstream', sessionOptions);
+    const session = connectHttp2('http://upstream', sessionOptions, closeFollows);
     this.#session = session;
-    session.setLocalWindowSize(options.connectionWindowBytes);
-    session.on('error', ignore);
+    if (!session.destroyed) session.setLocalWindowSize(options.connectionWindowBytes);
     session.on('goaway', () => (this.#isEnding = true));
     session.on('close', () => this.#onClosed());
     this.#keepAlive = KeepAlivePing.start(session, options.keepAlive, pool.clock);
@@ -105,7 +100,8 @@ export class ConnectionH2 implements PooledConnection, GuardHandler {
   start(fields: OutgoingHttpHeaders, isWhole: boolean): ClientHttp2Stream | null {
     this.requests += 1;
     try {
-      const stream = this.#session.request(fields, { endStream: isWhole, waitForTrailers: !isWhole });
+      const options = { endStream: isWhole, waitForTrailers: !isWhole };
+      const stream = openHttp2Stream(this.#session, fields, options, closeFollows);
       this.#active += 1;
       stream.once('close', () => {
         this.#active -= 1;
@@ -141,5 +137,3 @@ export class ConnectionH2 implements PooledConnection, GuardHandler {
     this.#pool.closed(this, this.#active > 0);
   }
 }
-
-function ignore(): void {}

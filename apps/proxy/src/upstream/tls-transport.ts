@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
-import { connect as connectRaw, isIP, type Socket } from 'node:net';
-import { connect, createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { isIP, type Socket } from 'node:net';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { connectTcp } from '@flotilla/sockets/tcp';
+import { connectTls } from '@flotilla/sockets/tls';
 import { svidFault } from '@flotilla/spiffe';
 import { Certificate } from '../tls/certificate.ts';
 import type { CertificateSecret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
@@ -64,7 +67,7 @@ interface SavedSession {
 
 /** A connection whose first bytes are these; TLS follows them. */
 function begunWith(before: Buffer, target: DialTarget, settings: SocketSettings): Socket {
-  const socket = connectRaw(connectOptions(target, settings, null));
+  const socket = connectTcp(connectOptions(target, settings, null), closeFollows);
   socket.write(before);
   return socket;
 }
@@ -124,7 +127,7 @@ class TlsTransport implements Transport {
     const protocols = this.#settings.alpn.length > 0 ? this.#settings.alpn : alpn;
     const sessionKey = `${addressKey(target)} ${serverName ?? ''} ${protocols.join()}`;
     const saved = this.#takeSession(sessionKey);
-    const socket = connect({
+    const options = {
       ...(before === null
         ? connectOptions(target, socketSettings, reader)
         : { socket: begunWith(before, target, socketSettings) }),
@@ -135,7 +138,8 @@ class TlsTransport implements Transport {
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       ...(saved === null ? {} : { session: saved.session }),
-    });
+    };
+    const socket = connectTls(options, closeFollows);
     // TLS over a socket that is there already knows no `onread`.
     if (before !== null && reader !== null) socket.on('data', (bytes: Buffer) => reader.onBytes(bytes));
     if (saved !== null) this.#offered.set(socket, saved);

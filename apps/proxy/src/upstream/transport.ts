@@ -1,5 +1,7 @@
-import { connect, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { formatAddress } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { connectTcp } from '@flotilla/sockets/tcp';
 import type { TlsFacts } from '../observe/stream-info.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 
@@ -69,7 +71,7 @@ export function openRawTransport(proxyVersion: Transport['proxyVersion'] = 0): T
     readyEvent: 'connect',
     version: () => 0,
     connect(target, settings, { before, reader }) {
-      const socket = connect(connectOptions(target, settings, reader));
+      const socket = connectTcp(connectOptions(target, settings, reader), closeFollows);
       if (before !== null) socket.write(before);
       return socket;
     },

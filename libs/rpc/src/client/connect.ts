@@ -1,6 +1,9 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { FlotillaError } from '@flotilla/runtime';
+import { isIP, type Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import { FlotillaError, systemClock } from '@flotilla/runtime';
+import { closeFollows } from '@flotilla/sockets/errors';
+import { connectTcp } from '@flotilla/sockets/tcp';
+import { connectTls } from '@flotilla/sockets/tls';
 import type { IdentitySource } from '@flotilla/spiffe';
 import { DEFAULT_CIPHERS } from '../ciphers.ts';
 import { compileServerCheck, type ExpectedServer } from './server-identity.ts';
@@ -18,11 +21,11 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export function compileConnect(url: URL, tls: ClientTls | undefined): () => Socket {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-  if (url.protocol === 'http:') return () => withTimeout(connectTcp({ host, port }), 'connect', url);
+  if (url.protocol === 'http:') return () => withTimeout(connectTcp({ host, port }, closeFollows), 'connect', url);
   const checkServerIdentity = compileServerCheck(tls ?? {});
   const serverName = tls?.serverName ?? host;
   return () => {
-    const socket = connectTls({
+    const options: ConnectionOptions = {
       host,
       port,
       ALPNProtocols: ['h2'],
@@ -31,7 +34,8 @@ export function compileConnect(url: URL, tls: ClientTls | undefined): () => Sock
       checkServerIdentity,
       ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
       ...credentialsOf(tls),
-    });
+    };
+    const socket = connectTls(options, closeFollows);
     socket.once('secureConnect', () => {
       if (socket.alpnProtocol !== 'h2') {
         socket.destroy(new FlotillaError('unavailable', `${url.origin} does not speak HTTP/2`));
@@ -49,14 +53,10 @@ function credentialsOf(tls: ClientTls | undefined): ConnectionOptions {
   return { cert: certificate.chainPem, key: certificate.privateKeyPem, ca: roots ?? certificate.rootsPem };
 }
 
+/** In all: a peer that sends a byte now and then is late too. */
 function withTimeout<S extends Socket>(socket: S, connected: 'connect' | 'secureConnect', url: URL): S {
-  const onTimeout = () => {
+  const timer = systemClock.after(CONNECT_TIMEOUT_MS, () => {
     socket.destroy(new FlotillaError('unavailable', `${url.origin} did not answer in ${CONNECT_TIMEOUT_MS} ms`));
-  };
-  socket.setTimeout(CONNECT_TIMEOUT_MS, onTimeout);
-  socket.once(connected, () => {
-    socket.setTimeout(0);
-    socket.off('timeout', onTimeout);
   });
-  return socket;
+  return socket.once(connected, () => timer.cancel()).once('close', () => timer.cancel());
 }

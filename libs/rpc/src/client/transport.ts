@@ -1,6 +1,6 @@
 import type { Interceptor, Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node';
-import { FlotillaError } from '@flotilla/runtime';
+import { type Clock, FlotillaError, systemClock } from '@flotilla/runtime';
 import { compileConnect, type ClientTls } from './connect.ts';
 import { nameConnectionFailures } from './failures.ts';
 import { createSessions } from './sessions.ts';
@@ -15,7 +15,12 @@ export interface RpcTransportOptions {
   readonly protocol?: 'grpc' | 'connect';
   /** Limit of one message, either way. Default 64 MiB. */
   readonly maxMessageBytes?: number;
+  readonly clock?: Clock;
 }
+
+// A peer that stands still or is cut off is noticed after the sum of both.
+const KEEP_ALIVE = { intervalMs: 10_000, timeoutMs: 10_000 };
+const IDLE_TIMEOUT_MS = 60_000;
 
 /** A transport that owns connections. */
 export interface RpcTransport extends Transport {
@@ -30,7 +35,11 @@ export interface RpcTransport extends Transport {
  */
 export function createRpcTransport(options: RpcTransportOptions): RpcTransport {
   const url = parseUrl(options.url, options.tls !== undefined);
-  const sessions = createSessions(url, compileConnect(url, options.tls));
+  const sessions = createSessions(url.origin, compileConnect(url, options.tls), {
+    keepAlive: KEEP_ALIVE,
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    clock: options.clock ?? systemClock,
+  });
   const unsubscribe = options.tls?.identity?.subscribe(() => sessions.renew());
   const maxMessageBytes = options.maxMessageBytes ?? 64 * 1024 * 1024;
   const createTransport = options.protocol === 'connect' ? createConnectTransport : createGrpcTransport;

@@ -1,7 +1,9 @@
-import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { createHttp1Server, type NodeHandler } from '@flotilla/http-port';
+import { createHttp2Server } from '@flotilla/sockets/http2';
 import { http2Options } from './limits.ts';
+import type { ServerOwner } from './owner.ts';
 
 // RFC 9113, section 3.4. Three bytes tell it from every HTTP/1.1 method.
 const PREFACE = Buffer.from('PRI');
@@ -14,16 +16,18 @@ export function createPlaintextServer(
   handler: NodeHandler,
   onSession: (session: ServerHttp2Session) => void,
   maxConcurrentStreams: number,
+  owner: ServerOwner,
 ): Server {
-  const h2 = createHttp2Server(http2Options(maxConcurrentStreams), handler);
+  const h2 = createHttp2Server(http2Options(maxConcurrentStreams), owner).on('request', handler);
   h2.on('session', onSession);
   // node:http does the listening, so that it times slow requests out and knows its idle connections.
-  const server = createHttp1Server(handler);
+  const server = createHttp1Server(handler, owner);
   const serveHttp1 = server.listeners('connection').map((listener) => (socket: Socket) => {
     listener.call(server, socket);
   });
   server.removeAllListeners('connection');
   server.on('connection', (socket: Socket) => {
+    socket.on('error', owner.onSocketError);
     sniff(socket, server.headersTimeout, (isHttp2) => {
       if (isHttp2) h2.emit('connection', socket);
       else for (const serve of serveHttp1) serve(socket);

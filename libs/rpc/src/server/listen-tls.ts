@@ -1,13 +1,15 @@
 import { constants } from 'node:crypto';
-import { createSecureServer, type ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session } from 'node:http2';
 import type { Server } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { HTTP1_OPTIONS, type NodeHandler } from '@flotilla/http-port';
 import { FlotillaError, limit } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
+import { createSecureHttp2Server } from '@flotilla/sockets/http2';
 import { type IdentitySource, svidFault, type WorkloadCertificate } from '@flotilla/spiffe';
 import { DEFAULT_CIPHERS } from '../ciphers.ts';
 import { http2Options } from './limits.ts';
+import type { ServerOwner } from './owner.ts';
 
 const HANDSHAKE_TIMEOUT_MS = limit({
   name: 'rpc.handshake',
@@ -37,10 +39,11 @@ export function createTlsServer(
   onSession: (session: ServerHttp2Session) => void,
   maxConcurrentStreams: number,
   logger: Logger,
+  owner: ServerOwner,
 ): Server {
   const certificate = tls.identity.current();
   if (certificate === null) throw new FlotillaError('unavailable', 'the server has no certificate yet');
-  const server = createSecureServer(
+  const server = createSecureHttp2Server(
     {
       ...http2Options(maxConcurrentStreams),
       ...secureContextOf(certificate),
@@ -51,13 +54,14 @@ export function createTlsServer(
       // An optional certificate is judged below: OpenSSL cannot tell "none" from "bad" for us.
       rejectUnauthorized: tls.clientCertificates === 'require',
     },
-    handler,
+    {
+      ...owner,
+      onHandshakeError: (error, socket) =>
+        logger.debug('a TLS handshake failed', { peer: socket.remoteAddress, error }),
+    },
   );
+  server.on('request', handler);
   server.on('session', onSession);
-  server.on('tlsClientError', (error, socket) => {
-    logger.debug('a TLS handshake failed', { peer: socket.remoteAddress, error });
-    socket.destroy();
-  });
   const serve = server.listeners('secureConnection').map((listener) => (socket: TLSSocket) => {
     listener.call(server, socket);
   });

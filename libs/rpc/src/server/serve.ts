@@ -5,11 +5,13 @@ import type { Meter, Tracer } from '@opentelemetry/api';
 import { compileGuard, guardHandler, HTTP_PORT_LIMITS, type NodeHandler } from '@flotilla/http-port';
 import { FlotillaError, formatAddress, systemClock, type Clock, type SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
+import { listen } from '@flotilla/sockets/tcp';
 import { createNodeHandler, replyForbidden } from './handler.ts';
 import { createHealthStatus, routeHealth, type HealthStatus } from './health.ts';
 import { DEFAULT_MAX_CONCURRENT_STREAMS, DEFAULT_MAX_MESSAGE_BYTES } from './limits.ts';
 import { createPlaintextServer } from './listen-plaintext.ts';
 import { createTlsServer, type ServerTls } from './listen-tls.ts';
+import { ownerOf } from './owner.ts';
 import { routeReflection } from './reflection.ts';
 import { createRouter, type Routes } from './router.ts';
 
@@ -100,17 +102,18 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     handle(request, response);
   };
   const maxConcurrentStreams = options.maxConcurrentStreams ?? DEFAULT_MAX_CONCURRENT_STREAMS;
+  const owner = ownerOf(options.address, logger, options.clock ?? systemClock);
   const server =
     options.tls === undefined
-      ? createPlaintextServer(handler, onSession, maxConcurrentStreams)
-      : createTlsServer(options.tls, handler, onSession, maxConcurrentStreams, logger);
+      ? createPlaintextServer(handler, onSession, maxConcurrentStreams, owner)
+      : createTlsServer(options.tls, handler, onSession, maxConcurrentStreams, logger, owner);
   server.maxConnections = HTTP_PORT_LIMITS.connections;
   server.prependListener('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.setKeepAlive(true, 30_000);
   });
-  const address = await listen(server, options.address);
+  const address = await listenOn(server, options.address);
 
   const close = async () => {
     health.set(false);
@@ -138,22 +141,18 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
   };
 }
 
-function listen(server: Server, address: SocketAddress): Promise<SocketAddress> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'the port is in use' : error.message;
-      reject(
-        new FlotillaError('system', `cannot listen on ${formatAddress(address)}: ${why}`, {
-          cause: error,
-          hint: 'Stop what listens there, or choose another address; port 0 takes any free port.',
-        }),
-      );
-    };
-    server.once('error', onError);
-    server.listen({ host: address.host, port: address.port }, () => {
-      server.off('error', onError);
-      const bound = server.address();
-      resolve({ host: address.host, port: typeof bound === 'object' && bound !== null ? bound.port : address.port });
+async function listenOn(server: Server, address: SocketAddress): Promise<SocketAddress> {
+  try {
+    await listen(server, { host: address.host, port: address.port });
+  } catch (thrown) {
+    // What a server says when it cannot listen.
+    const error = thrown as NodeJS.ErrnoException;
+    const why = error.code === 'EADDRINUSE' ? 'the port is in use' : error.message;
+    throw new FlotillaError('system', `cannot listen on ${formatAddress(address)}: ${why}`, {
+      cause: error,
+      hint: 'Stop what listens there, or choose another address; port 0 takes any free port.',
     });
-  });
+  }
+  const bound = server.address();
+  return { host: address.host, port: typeof bound === 'object' && bound !== null ? bound.port : address.port };
 }

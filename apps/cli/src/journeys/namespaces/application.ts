@@ -21,13 +21,17 @@ export const GREETING = '220 welcome\r\n';
 
 function serve(kind: string, port: number): void {
   switch (kind) {
-    case 'http':
-      createServer((request, response) => {
+    case 'http': {
+      const server = createServer((request, response) => {
         const { url = '', headers, socket } = request;
         const echo: Echo = { path: url, from: socket.remoteAddress ?? '', headers };
         response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(echo)}\n`);
-      }).listen(port, '::');
+      });
+      // Proxies keep connections for longer than Node's five seconds.
+      server.keepAliveTimeout = 0;
+      server.listen(port, '::');
       break;
+    }
     case 'greet':
       createTcpServer((socket) => {
         socket.on('error', () => undefined);

@@ -22,6 +22,8 @@ export interface WorkloadPlan {
 export interface GatewayPlan {
   readonly name: string;
   readonly port: number;
+  /** More settings of the agent. */
+  readonly agentSettings?: readonly string[];
 }
 
 export interface MeshPlan {
@@ -35,4 +37,6 @@ export interface MeshPlan {
   readonly meshConfig?: Readonly<Record<string, unknown>>;
   readonly workloads: readonly WorkloadPlan[];
   readonly gateway?: GatewayPlan;
+  /** What proxies dial in the place of an address of the control plane (`host:port`). */
+  readonly dialledBy?: (address: string, network: Network) => Promise<string>;
 }

@@ -34,6 +34,7 @@ export class NamespacedMesh {
   readonly #home: string;
   readonly #plan: MeshPlan;
   readonly #children: ChildProcess[] = [];
+  #controlPlane: ChildProcess | null = null;
   readonly #startedMs = performance.now();
   seconds = 0;
 
@@ -68,6 +69,18 @@ export class NamespacedMesh {
     return proxy;
   }
 
+  get controlPlane(): ChildProcess {
+    if (this.#controlPlane === null) throw new Error('there is no control plane');
+    return this.#controlPlane;
+  }
+
+  /** Those of its processes that have ended, with how. */
+  ended(): readonly string[] {
+    return this.#children
+      .filter(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
+      .map(({ spawnargs, exitCode, signalCode }) => `${spawnargs.join(' ')}: ${exitCode ?? signalCode}`);
+  }
+
   /** Runs a command in a workload's namespace, as its application would. */
   run(name: string, command: readonly string[], uid = APPLICATION_UID): Promise<CommandResult> {
     return this.network.run(this.host(name), command, { uid });
@@ -81,6 +94,12 @@ export class NamespacedMesh {
   async apply(...files: string[]): Promise<void> {
     const result = await this.flotilla('apply', '--wait', ...files.flatMap((file) => ['-f', file]));
     if (result.code !== 0) throw new Error(`apply ${files.join(' ')} failed:\n${result.stderr}${result.stdout}`);
+  }
+
+  async applyText(yaml: string): Promise<void> {
+    const file = join(this.directory, 'change.yaml');
+    writeFileSync(file, yaml);
+    await this.apply(file);
   }
 
   /** Prometheus text of a workload's proxy, asked for from outside. */
@@ -140,7 +159,7 @@ export class NamespacedMesh {
     const directory = join(this.directory, 'config');
     mkdirSync(directory);
     writeFileSync(join(directory, 'mesh.yaml'), config(network));
-    const controlPlane = await this.#startControlPlane(directory);
+    const controlPlane = await this.#dialled(await this.#startControlPlane(directory));
     const proxied = workloads.filter(({ proxy }) => proxy !== 'none');
     await Promise.all([
       ...proxied.map(async (workload) => {
@@ -161,6 +180,18 @@ export class NamespacedMesh {
     for (const workload of workloads) this.#startApplication(workload);
     await Promise.all([...this.#proxies.keys()].map((name) => this.#untilReady(name)));
     this.seconds = (performance.now() - this.#startedMs) / 1_000;
+  }
+
+  /** The control plane as proxies reach it. */
+  async #dialled(line: ControlPlaneLine): Promise<ControlPlaneLine> {
+    const { dialledBy } = this.#plan;
+    if (dialledBy === undefined) return line;
+    const ca = new URL(line.ca);
+    return {
+      ...line,
+      xdsTls: await dialledBy(line.xdsTls, this.network),
+      ca: `https://${await dialledBy(ca.host, this.network)}`,
+    };
   }
 
   async #startControlPlane(directory: string): Promise<ControlPlaneLine> {
@@ -189,6 +220,7 @@ export class NamespacedMesh {
       },
     );
     this.#children.push(child);
+    this.#controlPlane = child;
     const exited = once(child, 'exit').then(() => {
       throw new Error(`the control plane ended:\n${readFileSync(this.logFile('control-plane', 'err'), 'utf8')}`);
     });
@@ -216,11 +248,11 @@ export class NamespacedMesh {
     ]);
   }
 
-  #startGateway({ name, port }: GatewayPlan, controlPlane: ControlPlaneLine, token: string): void {
+  #startGateway({ name, port, agentSettings = [] }: GatewayPlan, controlPlane: ControlPlaneLine, token: string): void {
     this.#startAgent(name, controlPlane, token, [
       ...['--type', 'router', '--namespace', 'istio-system', '--service-account', 'istio-ingressgateway'],
       ...labelArguments(GATEWAY_LABELS),
-      ...['--port', `name=http,port=${port},bind=${port}`, '--interception', 'none'],
+      ...['--port', `name=http,port=${port},bind=${port}`, '--interception', 'none', ...agentSettings],
     ]);
   }
 

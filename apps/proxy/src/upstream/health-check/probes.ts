@@ -1,7 +1,7 @@
-import { request as httpRequest } from 'node:http';
-import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { requestHttp } from '@flotilla/sockets/http';
+import { type ClientSession, connectHttp2, openHttp2Stream } from '@flotilla/sockets/http2';
 import {
   HealthCheckRequestSchema,
   HealthCheckResponse_ServingStatus as Serving,
@@ -34,7 +34,7 @@ export function probe(
       const authority = names.host || settings.host || names.cluster;
       return settings.isHttp2
         ? probeHttp2(socket, settings, authority, done)
-        : probeHttp1(socket, settings, authority, done);
+        : probeHttp1(socket, settings, authority, timeoutMs, done);
     }
   }
 }
@@ -72,18 +72,20 @@ function probeHttp1(
   socket: Socket,
   settings: HttpProbeSettings,
   authority: string,
+  timeoutMs: number,
   done: (result: ProbeResult) => void,
 ): void {
   const { method, path } = settings;
   const headers = Object.fromEntries([['host', authority], ...fieldsOf(settings)]);
-  const outgoing = httpRequest({ createConnection: () => socket, setHost: false, method, path, headers });
-  outgoing.on('response', (response) => {
-    const body = new BodyStart(settings.maxBodyBytes);
-    response.on('data', (chunk: Buffer) => body.push(chunk));
-    response.on('end', () => done(judge(response.statusCode ?? 0, body.bytes, settings)));
-    response.on('error', () => done('network'));
-  });
-  outgoing.on('error', () => done('network'));
+  const outgoing = requestHttp(
+    { createConnection: () => socket, setHost: false, method, path, headers, timeoutMs },
+    () => done('network'),
+    (response) => {
+      const body = new BodyStart(settings.maxBodyBytes);
+      response.on('data', (chunk: Buffer) => body.push(chunk));
+      response.on('end', () => done(judge(response.statusCode ?? 0, body.bytes, settings)));
+    },
+  );
   // Envoy says nothing of what becomes of the connection.
   outgoing.removeHeader('connection');
   outgoing.end(settings.body ?? undefined);
@@ -98,25 +100,24 @@ function probeHttp2(
   done: (result: ProbeResult) => void,
 ): void {
   const session = openSession(socket, done);
-  const stream = session.request({
+  const fields = {
     ':method': settings.method,
     ':authority': authority,
     ':path': settings.path,
     ':scheme': 'http',
     ...Object.fromEntries(fieldsOf(settings)),
-  });
+  };
+  const stream = openHttp2Stream(session, fields, {}, () => done('network'));
   let status = 0;
   const body = new BodyStart(settings.maxBodyBytes);
   stream.on('response', (headers) => (status = headers[':status'] ?? 0));
   stream.on('data', (chunk: Buffer) => body.push(chunk));
-  stream.on('error', () => done('network'));
   stream.on('end', () => done(judge(status, body.bytes, settings)));
   stream.end(settings.body ?? undefined);
 }
 
-function openSession(socket: Socket, done: (result: ProbeResult) => void): ClientHttp2Session {
-  const session = connectHttp2('http://check', { createConnection: () => socket });
-  session.on('error', () => done('network'));
+function openSession(socket: Socket, done: (result: ProbeResult) => void): ClientSession {
+  const session = connectHttp2('http://check', { createConnection: () => socket }, () => done('network'));
   // The session takes the socket's bytes below the stream; a paused socket has to be woken for it.
   socket.read(0);
   return session;
@@ -130,7 +131,7 @@ function probeGrpc(
   done: (result: ProbeResult) => void,
 ): void {
   const session = openSession(socket, done);
-  const stream = session.request({
+  const fields = {
     ':method': 'POST',
     ':path': '/grpc.health.v1.Health/Check',
     ':authority': authority,
@@ -140,7 +141,8 @@ function probeGrpc(
     'user-agent': USER_AGENT,
     ...Object.fromEntries([...metadata]),
     'grpc-timeout': `${timeoutMs}m`,
-  });
+  };
+  const stream = openHttp2Stream(session, fields, {}, () => done('network'));
   const reader = new FrameReader();
   let isServing = false;
   let status: unknown;
@@ -155,7 +157,6 @@ function probeGrpc(
       isServing = false;
     }
   });
-  stream.on('error', () => done('network'));
   stream.on('end', () => done(isServing && Number(status) === 0 ? 'passed' : 'failed'));
   stream.end(frameOf(toBinary(HealthCheckRequestSchema, create(HealthCheckRequestSchema, { service }))));
 }
