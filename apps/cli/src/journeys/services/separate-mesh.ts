@@ -5,15 +5,27 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectMesh, isSynced, type MeshClient } from '@flotilla/client';
-import { type RedisServer, startRedisServer } from '@flotilla/testing';
 import { PortAllocator } from '../../supervisor/ports.ts';
 import { runFlotilla } from '../mesh.ts';
 import { isReady, until } from './poll.ts';
 import { ServiceProcess } from './process.ts';
 
+/** A Redis that runs. */
+export interface MeshRedis {
+  readonly url: string;
+  /** How galley and pilots log in, as options; default: as the default user. */
+  readonly credentials?: readonly string[];
+  /** `kill -9`; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on its port and its data. */
+  restart(): Promise<void>;
+  /** Kills it, for good. */
+  close(): Promise<void>;
+}
+
 export interface SeparateMeshOptions {
-  /** Path of `redis-server`. */
-  readonly redis: string;
+  /** Starts Redis; `scratch` is removed with the mesh, and `secrets` in it is what `flotilla secrets` made. */
+  readonly redis: (scratch: string) => Promise<MeshRedis>;
   readonly pilots: number;
   /** Workloads, spread evenly over the services, each with an application in this process. */
   readonly workloads: number;
@@ -27,6 +39,8 @@ export interface MeshWorkload {
   readonly service: string;
   readonly proxy: ServiceProcess;
   readonly httpProxyPort: number;
+  /** Where its sidecar takes what others send to the application. */
+  readonly inboundPort: number;
   readonly admin: string;
 }
 
@@ -38,7 +52,7 @@ export const SERVICE_PORT = 8000;
  * each workload. Everything may be killed and started again at its place.
  */
 export class SeparateMesh {
-  readonly redis: RedisServer;
+  readonly redis: MeshRedis;
   readonly citadel: ServiceProcess;
   readonly galley: ServiceProcess;
   readonly pilots: readonly ServiceProcess[];
@@ -49,7 +63,7 @@ export class SeparateMesh {
   readonly #scratch: string;
 
   private constructor(parts: {
-    redis: RedisServer;
+    redis: MeshRedis;
     citadel: ServiceProcess;
     galley: ServiceProcess;
     pilots: readonly ServiceProcess[];
@@ -81,7 +95,8 @@ export class SeparateMesh {
     ]);
     mkdirSync(join(scratch, 'config'));
     writeFileSync(join(scratch, 'config/services.yaml'), serviceNames.map(serviceDocument).join('---\n'));
-    const redis = await startRedisServer({ program: options.redis, durable: true });
+    const redis = await options.redis(scratch);
+    const store = ['--redis-url', redis.url, ...(redis.credentials ?? [])];
 
     const statusUrls = new Map<ServiceProcess, string>();
     const free = async () => `127.0.0.1:${await ports.free()}`;
@@ -108,7 +123,7 @@ export class SeparateMesh {
     const galley = await control('galley', 'galley', [
       ...identity,
       ...token('istio-system.galley'),
-      ...['--listen', api, '--redis-url', redis.url, '--config', join(scratch, 'config')],
+      ...['--listen', api, ...store, '--config', join(scratch, 'config')],
       ...['--inventory', join(scratch, 'inventory')],
     ]);
     const pilots: ServiceProcess[] = [];
@@ -122,7 +137,7 @@ export class SeparateMesh {
         await control(`pilot-${at}`, 'pilot', [
           ...identity,
           ...token('istio-system.pilot'),
-          ...['--xds-tls', xds, '--listen', listen, '--galley', `https://${api}`, '--redis-url', redis.url],
+          ...['--xds-tls', xds, '--listen', listen, '--galley', `https://${api}`, ...store],
           ...['--debounce-quiet', '10ms', '--debounce-max', '200ms'],
         ]),
       );
@@ -148,7 +163,7 @@ export class SeparateMesh {
         ...token(`default.${service}`),
         ...['--log-level', 'warn'],
       ]).start();
-      workloads.push({ name, service, proxy, httpProxyPort, admin: `http://${admin}` });
+      workloads.push({ name, service, proxy, httpProxyPort, inboundPort: bind, admin: `http://${admin}` });
     }
     const client = connectMesh({
       api: `https://${api}`,
