@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,11 +27,23 @@ export interface SeparateMeshOptions {
   /** Starts Redis; `scratch` is removed with the mesh, and `secrets` in it is what `flotilla secrets` made. */
   readonly redis: (scratch: string) => Promise<MeshRedis>;
   readonly pilots: number;
-  /** Workloads, spread evenly over the services, each with an application in this process. */
+  /** Workloads, spread evenly over the services, each with an application. */
   readonly workloads: number;
   readonly services: number;
+  /** Starts the application of a workload. Default: in this process. */
+  readonly startApplication?: (workload: string) => Promise<MeshApplication>;
+  /** File that what a process says is added to; default: it is kept, for when the mesh does not start. */
+  readonly outputFile?: (process: string) => string;
+  /** More settings of every pilot. */
+  readonly pilotSettings?: readonly string[];
   /** Of workloads and services; renewed at half of it. */
   readonly certificateTtl: string;
+}
+
+/** What answers behind a sidecar, with the name of its workload. */
+export interface MeshApplication {
+  readonly port: number;
+  close(): void;
 }
 
 export interface MeshWorkload {
@@ -58,8 +70,10 @@ export class SeparateMesh {
   readonly pilots: readonly ServiceProcess[];
   readonly workloads: readonly MeshWorkload[];
   readonly client: MeshClient;
+  /** Where each part listens for others, `host:port`, by the name of its process. */
+  readonly addresses: ReadonlyMap<string, readonly string[]>;
   readonly #statusUrls: ReadonlyMap<ServiceProcess, string>;
-  readonly #applications: readonly Server[];
+  readonly #applications: readonly MeshApplication[];
   readonly #scratch: string;
 
   private constructor(parts: {
@@ -69,8 +83,9 @@ export class SeparateMesh {
     pilots: readonly ServiceProcess[];
     workloads: readonly MeshWorkload[];
     client: MeshClient;
+    addresses: ReadonlyMap<string, readonly string[]>;
     statusUrls: ReadonlyMap<ServiceProcess, string>;
-    applications: readonly Server[];
+    applications: readonly MeshApplication[];
     scratch: string;
   }) {
     this.redis = parts.redis;
@@ -79,6 +94,7 @@ export class SeparateMesh {
     this.pilots = parts.pilots;
     this.workloads = parts.workloads;
     this.client = parts.client;
+    this.addresses = parts.addresses;
     this.#statusUrls = parts.statusUrls;
     this.#applications = parts.applications;
     this.#scratch = parts.scratch;
@@ -98,18 +114,25 @@ export class SeparateMesh {
     const redis = await options.redis(scratch);
     const store = ['--redis-url', redis.url, ...(redis.credentials ?? [])];
 
+    const output = (name: string) => (options.outputFile === undefined ? {} : { outputFile: options.outputFile(name) });
     const statusUrls = new Map<ServiceProcess, string>();
     const free = async () => `127.0.0.1:${await ports.free()}`;
     const control = async (name: string, program: 'citadel' | 'galley' | 'pilot', args: readonly string[]) => {
       const status = await free();
-      const service = new ServiceProcess(name, program, [
-        ...['--status-address', status, '--admin-token-file', join(secrets, 'admin-token')],
-        ...args,
-      ]).start();
+      const service = new ServiceProcess(
+        name,
+        program,
+        [...['--status-address', status, '--admin-token-file', join(secrets, 'admin-token')], ...args],
+        output(name),
+      ).start();
       statusUrls.set(service, `http://${status}`);
       return service;
     };
     const [ca, api] = [await free(), await free()];
+    const addresses = new Map([
+      ['citadel', [ca]],
+      ['galley', [api]],
+    ]);
     const identity = [
       ...['--ca', `https://${ca}`, '--ca-roots', join(secrets, 'root-cert.pem')],
       ...['--certificate-ttl', options.certificateTtl],
@@ -132,6 +155,7 @@ export class SeparateMesh {
     for (let at = 0; at < options.pilots; at++) {
       const [xds, listen] = [await free(), await free()];
       discovery.push(xds);
+      addresses.set(`pilot-${at}`, [xds, listen]);
       pilotApis.push(`https://${listen}`);
       pilots.push(
         await control(`pilot-${at}`, 'pilot', [
@@ -139,30 +163,34 @@ export class SeparateMesh {
           ...token('istio-system.pilot'),
           ...['--xds-tls', xds, '--listen', listen, '--galley', `https://${api}`, ...store],
           ...['--debounce-quiet', '10ms', '--debounce-max', '200ms'],
+          ...(options.pilotSettings ?? []),
         ]),
       );
     }
 
-    const applications: Server[] = [];
+    const applications: MeshApplication[] = [];
     const workloads: MeshWorkload[] = [];
     for (let at = 0; at < options.workloads; at++) {
       const service = serviceNames[at % serviceNames.length] ?? '';
       const name = `${service}-${at}`;
-      const application = await startApplication(name);
+      const application = await (options.startApplication ?? startApplication)(name);
       applications.push(application);
       const [bind, httpProxyPort, admin] = [await ports.free(), await ports.free(), await free()];
-      // A listening TCP server always has one.
-      const { port } = application.address() as AddressInfo;
       const first = at % discovery.length;
-      const proxy = new ServiceProcess(name, 'proxy', [
-        ...['--workload', name, '--service-account', service, '--label', `app=${service}`, '--ip', '127.0.0.1'],
-        ...['--port', `name=http,port=${SERVICE_PORT},bind=${bind},app=${port}`],
-        ...['--http-proxy-port', String(httpProxyPort), '--admin', admin, '--status-address', ''],
-        ...[...discovery.slice(first), ...discovery.slice(0, first)].flatMap((address) => ['--discovery', address]),
-        ...identity,
-        ...token(`default.${service}`),
-        ...['--log-level', 'warn'],
-      ]).start();
+      const proxy = new ServiceProcess(
+        name,
+        'proxy',
+        [
+          ...['--workload', name, '--service-account', service, '--label', `app=${service}`, '--ip', '127.0.0.1'],
+          ...['--port', `name=http,port=${SERVICE_PORT},bind=${bind},app=${application.port}`],
+          ...['--http-proxy-port', String(httpProxyPort), '--admin', admin, '--status-address', ''],
+          ...[...discovery.slice(first), ...discovery.slice(0, first)].flatMap((address) => ['--discovery', address]),
+          ...identity,
+          ...token(`default.${service}`),
+          ...['--log-level', 'warn'],
+        ],
+        output(name),
+      ).start();
       workloads.push({ name, service, proxy, httpProxyPort, inboundPort: bind, admin: `http://${admin}` });
     }
     const client = connectMesh({
@@ -180,6 +208,7 @@ export class SeparateMesh {
       pilots,
       workloads,
       client,
+      addresses,
       statusUrls,
       applications,
       scratch,
@@ -233,10 +262,7 @@ export class SeparateMesh {
     await Promise.all(this.workloads.map(({ proxy }) => proxy.end('SIGTERM')));
     await Promise.all([...this.pilots, this.galley, this.citadel].map((service) => service.end('SIGTERM')));
     await this.redis.close();
-    for (const application of this.#applications) {
-      application.closeAllConnections();
-      application.close();
-    }
+    for (const application of this.#applications) application.close();
     rmSync(this.#scratch, { recursive: true, force: true });
   }
 
@@ -247,12 +273,20 @@ export class SeparateMesh {
   }
 }
 
-async function startApplication(name: string): Promise<Server> {
+async function startApplication(name: string): Promise<MeshApplication> {
   const server = createServer((_, response) => response.end(name));
   // Proxies keep connections for longer than Node's five seconds.
   server.keepAliveTimeout = 0;
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  return server;
+  // A listening TCP server always has one.
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 function serviceDocument(name: string): string {

@@ -75,13 +75,21 @@ export class ShippedRedis implements MeshRedis {
     });
   }
 
+  /** Sends it a signal, such as SIGSTOP, without waiting for what comes of it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
   /** Ends it; resolves when it is gone. */
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    this.signal(signal);
+    return this.exited();
+  }
+
+  /** Resolves when it has ended by itself. */
+  async exited(): Promise<void> {
     const child = this.#child;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill(signal);
-    await exited;
+    if (child !== null && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   }
 
   kill(): Promise<void> {
