@@ -2,12 +2,13 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { freePort, withPeer } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AcknowledgedWrites } from './acknowledged-writes.ts';
+import { AcknowledgedWrites, type WrittenResource } from './acknowledged-writes.ts';
 import { until } from './poll.ts';
 import { SeparateMesh, SERVICE_PORT } from './separate-mesh.ts';
 import { SHIPPED_IN, ShippedRedis } from './shipped-redis.ts';
 
 const RESTARTS = 100;
+const ACCOUNTS = 40;
 const STRICT = `apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: { name: default, namespace: istio-system }
@@ -74,7 +75,7 @@ withPeer('redis-server', (program) => {
       await until('plaintext is refused', async () => (await askInPlaintext()) === 0);
       const { epoch } = await mesh.client.galley.listChanges({});
 
-      const writes = new AcknowledgedWrites(mesh.client, 'written');
+      const writes = new AcknowledgedWrites(mesh.client, account);
       const moreWrites = async () => {
         const before = writes.count;
         await until('a write is acknowledged', async () => writes.count > before, 30_000);
@@ -111,6 +112,12 @@ withPeer('redis-server', (program) => {
     /** The same, asked by a workload of the mesh. */
     const askThroughTheMesh = () => ask(mesh.workloads[0]?.httpProxyPort ?? 0, `http://svc-1:${SERVICE_PORT}/`);
   });
+});
+
+const account = (number: number): WrittenResource => ({
+  apiVersion: 'v1',
+  kind: 'ServiceAccount',
+  metadata: { name: `account-${number % ACCOUNTS}`, namespace: 'written' },
 });
 
 function ask(port: number, path: string): Promise<number> {
