@@ -3,7 +3,7 @@ import { explanationOf } from './explain.ts';
 import type { Failure } from './load.ts';
 import type { Outage } from './part.ts';
 
-const outage: Outage = { part: 'svc-1-5', startMs: 1_000, goneMs: 1_010, endMs: 4_000 };
+const outage: Outage = { part: 'svc-1-5', startMs: 1_000, goneMs: 1_010 };
 const failure = (service: string, sentMs: number, endedMs: number): Failure => {
   return { number: 1, sentMs, endedMs, client: 'svc-3-3', service, status: 503, error: '' };
 };

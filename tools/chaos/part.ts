@@ -9,13 +9,11 @@ export interface Program {
   exited(): Promise<unknown>;
 }
 
-/** From the moment before a part was ended or stopped until it was started again; `endMs` null while it is down. */
+/** That a part was ended: from the moment before, until it was gone for certain. In milliseconds since the epoch. */
 export interface Outage {
   readonly part: string;
   readonly startMs: number;
-  /** When it was gone for certain. */
   goneMs: number;
-  endMs: number | null;
 }
 
 const RESTART_AFTER_MS = 500;
@@ -45,7 +43,7 @@ export class Part {
   /** Ends it, and keeps it down until `up`. */
   async down(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     this.#life = 0;
-    const outage: Outage = { part: this.name, startMs: Date.now(), goneMs: Number.POSITIVE_INFINITY, endMs: null };
+    const outage: Outage = { part: this.name, startMs: Date.now(), goneMs: Number.POSITIVE_INFINITY };
     this.outages.push(outage);
     const grace = setTimeout(() => {
       this.killedAfterGrace += 1;
@@ -60,8 +58,6 @@ export class Part {
   async up(): Promise<void> {
     await this.#start();
     this.#watch();
-    const outage = this.outages.at(-1);
-    if (outage !== undefined) outage.endMs = Date.now();
   }
 
   /** `SIGSTOP`: it keeps its connections and answers nobody, until `resume`. */
