@@ -1,3 +1,4 @@
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { freePort, withPeer } from '@flotilla/testing';
@@ -51,13 +52,15 @@ const WAYS: readonly Restart[] = [
 withPeer('redis-server', (program) => {
   describe('Redis as deploy/ ships it', () => {
     let redis: ShippedRedis;
+    let data: string;
     let mesh: SeparateMesh;
 
     beforeAll(async () => {
       mesh = await SeparateMesh.start({
         redis: async (scratch) => {
-          const [directory, secrets] = [join(scratch, 'redis'), join(scratch, 'secrets')];
-          redis = new ShippedRedis({ program, port: await freePort(), directory, secrets });
+          data = join(scratch, 'redis');
+          const secrets = join(scratch, 'secrets');
+          redis = new ShippedRedis({ program, port: await freePort(), directory: data, secrets });
           await redis.start('compose');
           return redis;
         },
@@ -70,7 +73,8 @@ withPeer('redis-server', (program) => {
     afterAll(() => mesh?.stop(), 60_000);
 
     it(`loses no acknowledged write and opens no door while it, galley and both are restarted ${RESTARTS} times`, async () => {
-      expect(await askInPlaintext()).toBe(200);
+      await until('plaintext is answered', async () => (await askInPlaintext()) === 200);
+      await until('workloads reach each other', async () => (await askThroughTheMesh()) === 200);
       await mesh.client.galley.apply({ documents: [{ source: 'strict', yaml: STRICT }] });
       await until('plaintext is refused', async () => (await askInPlaintext()) === 0);
       const { epoch } = await mesh.client.galley.listChanges({});
@@ -105,6 +109,26 @@ withPeer('redis-server', (program) => {
       const found = await mesh.client.galley.list({ kind: 'PeerAuthentication' });
       expect(found.resources.map(({ key }) => key?.name)).toEqual(['default']);
     }, 400_000);
+
+    it('is not begun anew when its data is gone, and goes on when that is put back', async () => {
+      const found = await mesh.client.galley.list({});
+      await mesh.galley.end('SIGTERM');
+      await redis.end('SIGTERM');
+      renameSync(data, `${data}.backup`);
+      mkdirSync(data);
+      await redis.start('compose');
+      expect(await mesh.galley.start().exited()).toBe(1);
+      expect(mesh.galley.output).toMatch(/Put it back from a backup\. To begin anew .*--begin-anew store:/);
+      expect([await askInPlaintext(), await askThroughTheMesh()]).toEqual([0, 200]);
+
+      await redis.end('SIGTERM');
+      rmSync(data, { recursive: true });
+      renameSync(`${data}.backup`, data);
+      await redis.start('compose');
+      mesh.galley.start();
+      await mesh.ready(mesh.galley);
+      expect((await mesh.client.galley.list({})).resources).toEqual(found.resources);
+    }, 60_000);
 
     /** Status of an answer from a sidecar's inbound listener to somebody outside the mesh; 0 for none. */
     const askInPlaintext = () => ask(mesh.workloads[1]?.inboundPort ?? 0, '/');
