@@ -19,6 +19,10 @@ export interface ComposeService {
   readonly cap_drop?: readonly string[];
   readonly cap_add?: readonly string[];
   readonly security_opt?: readonly string[];
+  readonly mem_limit?: string;
+  readonly cpus?: number;
+  readonly pids_limit?: number;
+  readonly healthcheck?: { readonly test?: string | readonly string[]; readonly disable?: boolean };
   readonly logging?: { readonly options?: Readonly<Record<string, string>> };
 }
 

@@ -28,7 +28,17 @@ interface PeerFacts {
 }
 
 /** What meshes of containers, and looking at their traffic, take beside the daemon. */
-const DOCKER_PROGRAMS = ['docker', 'docker-compose', 'tcpdump', 'redis-server', 'iptables', 'ip', 'nsenter', 'setpriv'];
+const DOCKER_PROGRAMS = [
+  'docker',
+  'docker-compose',
+  'tcpdump',
+  'redis-server',
+  'redis-cli',
+  'iptables',
+  'ip',
+  'nsenter',
+  'setpriv',
+];
 
 const repositoryRoot = resolve(import.meta.dirname, '../../..');
 

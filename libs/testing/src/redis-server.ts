@@ -13,7 +13,7 @@ export interface RedisServerOptions {
   readonly durable?: boolean;
   /** Password of the default user. */
   readonly password?: string;
-  /** Lines of an ACL file, such as `user default off` and `user flotilla on >secret ~{flotilla}:* +@all`. */
+  /** Lines of an ACL file, such as `user default off +@all ~* &*` and `user flotilla on >secret ~{flotilla}:* +@all`. */
   readonly acl?: readonly string[];
   /** PEM texts; the only port speaks TLS. Client certificates are asked for when `clients` says so. */
   readonly tls?: { readonly ca: string; readonly certificate: string; readonly key: string; readonly clients: boolean };

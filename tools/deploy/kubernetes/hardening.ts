@@ -6,7 +6,7 @@ export function excessRights({ name, template, containers }: Workload): string[]
   const pod = template.spec;
   if (pod?.automountServiceAccountToken !== false) faults.push(`${name}: has a token of the API server`);
   if (pod?.hostNetwork || pod?.hostPID || pod?.hostIPC) faults.push(`${name}: shares namespaces of its host`);
-  for (const { name: container, securityContext: own = {}, resources } of containers) {
+  for (const { name: container, securityContext: own = {} } of containers) {
     const say = (what: string) => faults.push(`${name}/${container}: ${what}`);
     const isCapture = container === 'capture';
     if ((own.runAsNonRoot ?? pod?.securityContext?.runAsNonRoot) !== !isCapture) say('runs as root');
@@ -19,9 +19,28 @@ export function excessRights({ name, template, containers }: Workload): string[]
     if (added !== (isCapture ? 'NET_ADMIN,NET_RAW' : '')) say(`adds the capabilities ${added}`);
     if ((own.seccompProfile ?? pod?.securityContext?.seccompProfile)?.type !== 'RuntimeDefault')
       say('has no seccomp profile');
-    if (resources?.limits?.['memory'] === undefined || resources.requests?.['cpu'] === undefined) {
-      say('says nothing of its memory or CPU');
-    }
   }
   return faults;
+}
+
+/**
+ * What a container lacks of probes, requests and limits, as one line each. Those that end are not probed. No limit of CPU is
+ * asked for, which would slow a proxy down on a node that is idle; limits of processes are the kubelet's.
+ */
+export function uncheckedContainers({ name, containers, template }: Workload): string[] {
+  const ending = (template.spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy !== 'Always');
+  return containers.flatMap((container) => {
+    const probes = (['readinessProbe', 'livenessProbe'] as const)
+      .filter((probe) => container[probe] === undefined && !ending.includes(container))
+      .map((probe) => `has no ${probe}`);
+    const amounts = [
+      ['requests', 'cpu'],
+      ['requests', 'memory'],
+      ['limits', 'memory'],
+    ] as const;
+    const unsaid = amounts
+      .filter(([kind, what]) => container.resources?.[kind]?.[what] === undefined)
+      .map(([kind, what]) => `says nothing of its ${kind} of ${what}`);
+    return [...probes, ...unsaid].map((fault) => `${name}/${container.name}: ${fault}`);
+  });
 }

@@ -162,14 +162,21 @@ withPeer('redis-server', (program) => {
       'resetkeys ~{flotilla}:* resetchannels &{flotilla}:* -@all +ping +info +select +eval +evalsha +publish +subscribe ' +
       '+type +exists +get +set +del +hget +hset +hmget +hdel +hlen +hscan +hgetall +zadd +zcard +zrange +zrangebyscore +zremrangebyscore';
 
-    it('needs no rights but those that are documented', async () => {
-      const server = await serve({ acl: ['user default off', `user flotilla on >secret ${RIGHTS}`] });
-      const { client, connection } = await start(server, { settings: { username: 'flotilla', password: 'secret' } });
+    it('needs no rights but those that are documented, and finds everything again when Redis was restarted', async () => {
+      const server = await serve({ acl: ['user default off +@all ~* &*', `user flotilla on >secret ${RIGHTS}`] });
+      const settings = { username: 'flotilla', password: 'secret' };
+      const { client, connection } = await start(server, { settings });
       await client.apply(docs('a'));
       await client.apply(docs('b'));
       await client.delete({ keys: [{ group: '', kind: 'ServiceAccount', namespace: 'default', name: 'a' }] });
       expect((await client.listChanges({ sinceVersion: 1n })).changes).toHaveLength(2);
       await expect(connection.call('FLUSHALL')).rejects.toThrow(/its ACL does not let this user/);
+      const { epoch } = await client.listChanges({});
+      await server.restart();
+      // One that has nothing of its own to give back.
+      const second = await start(server, { settings });
+      expect(await namesIn(second.client)).toEqual(['b']);
+      expect(await second.client.listChanges({})).toMatchObject({ epoch, version: 3n });
     });
 
     it('runs on a Cluster', async () => {

@@ -24,6 +24,7 @@ export async function makeImages(daemon: DockerDaemon): Promise<void> {
     tag: REDIS_IMAGE,
     programs: {
       '/usr/local/bin/redis-server': '/usr/bin/redis-server',
+      '/usr/local/bin/redis-cli': '/usr/bin/redis-cli',
       '/bin/sh': '/bin/sh',
       '/bin/cat': '/bin/cat',
     },

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { withoutSettings } from '@flotilla/service/settings';
@@ -30,29 +31,33 @@ export interface LogRecord {
   readonly [field: string]: unknown;
 }
 
-/** A service as a process of its own, which may be killed and started again with the same settings. */
-export class ServiceProcess {
+export interface ProcessOptions {
+  /** File that what it writes is added to, in place of `output`. */
+  readonly outputFile?: string;
+}
+
+/** A process that may be ended and started again with the same command. */
+export class OwnProcess {
   readonly name: string;
-  readonly #program: ServiceName;
-  readonly #args: readonly string[];
-  readonly #env: Readonly<Record<string, string>>;
+  readonly #command: readonly string[];
+  readonly #outputFile: string | null;
   #child: ChildProcess | null = null;
   readonly #output: string[] = [];
 
-  constructor(name: string, program: ServiceName, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(name: string, command: readonly string[], { outputFile }: ProcessOptions = {}) {
     this.name = name;
-    this.#program = program;
-    this.#args = args;
-    this.#env = env;
+    this.#command = command;
+    this.#outputFile = outputFile ?? null;
   }
 
   start(): this {
-    const child = spawn(process.execPath, [serviceProgram(this.#program), ...this.#args], {
-      env: { ...withoutSettings(process.env), ...this.#env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const [program = '', ...args] = this.#command;
+    const file = this.#outputFile === null ? null : openSync(this.#outputFile, 'a');
+    const output = file ?? 'pipe';
+    const child = spawn(program, args, { env: withoutSettings(process.env), stdio: ['ignore', output, output] });
+    if (file !== null) closeSync(file);
     for (const stream of [child.stdout, child.stderr]) {
-      createInterface(stream).on('line', (line) => this.#output.push(line));
+      if (stream !== null) createInterface(stream).on('line', (line) => this.#output.push(line));
     }
     running.add(child);
     child.once('exit', () => running.delete(child));
@@ -71,9 +76,14 @@ export class ServiceProcess {
     return this.#output.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogRecord);
   }
 
+  /** Sends it a signal, such as SIGSTOP, without waiting for what comes of it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
   /** Ends it with a signal, and resolves with its exit code; null when the signal itself ended it. */
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    this.#child?.kill(signal);
+    this.signal(signal);
     return this.exited();
   }
 
@@ -83,5 +93,12 @@ export class ServiceProcess {
     if (child === null) return null;
     if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
     return child.exitCode;
+  }
+}
+
+/** A service of Flotilla as images run it. */
+export class ServiceProcess extends OwnProcess {
+  constructor(name: string, program: ServiceName, args: readonly string[], options: ProcessOptions = {}) {
+    super(name, [process.execPath, serviceProgram(program), ...args], options);
   }
 }

@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { withPeer } from '@flotilla/testing';
+import { startRedisServer, withPeer } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Load } from '../load.ts';
 import { until } from './poll.ts';
@@ -10,7 +10,7 @@ const SERVICES = 5;
 const REQUESTS_PER_SECOND = 300;
 const WARM_UP_ROUNDS = 50;
 
-withPeer('redis-server', (redis) => {
+withPeer('redis-server', (program) => {
   describe('two pilots and twenty proxies at 300 requests/s', () => {
     let mesh: SeparateMesh;
     let change = 0;
@@ -18,7 +18,7 @@ withPeer('redis-server', (redis) => {
 
     beforeAll(async () => {
       mesh = await SeparateMesh.start({
-        redis,
+        redis: () => startRedisServer({ program, durable: true }),
         pilots: 2,
         workloads: PROXIES,
         services: SERVICES,

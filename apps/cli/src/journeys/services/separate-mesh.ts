@@ -1,25 +1,49 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectMesh, isSynced, type MeshClient } from '@flotilla/client';
-import { type RedisServer, startRedisServer } from '@flotilla/testing';
 import { PortAllocator } from '../../supervisor/ports.ts';
 import { runFlotilla } from '../mesh.ts';
 import { isReady, until } from './poll.ts';
 import { ServiceProcess } from './process.ts';
 
+/** A Redis that runs. */
+export interface MeshRedis {
+  readonly url: string;
+  /** How galley and pilots log in, as options; default: as the default user. */
+  readonly credentials?: readonly string[];
+  /** `kill -9`; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on its port and its data. */
+  restart(): Promise<void>;
+  /** Kills it, for good. */
+  close(): Promise<void>;
+}
+
 export interface SeparateMeshOptions {
-  /** Path of `redis-server`. */
-  readonly redis: string;
+  /** Starts Redis; `scratch` is removed with the mesh, and `secrets` in it is what `flotilla secrets` made. */
+  readonly redis: (scratch: string) => Promise<MeshRedis>;
   readonly pilots: number;
-  /** Workloads, spread evenly over the services, each with an application in this process. */
+  /** Workloads, spread evenly over the services, each with an application. */
   readonly workloads: number;
   readonly services: number;
+  /** Starts the application of a workload. Default: in this process. */
+  readonly startApplication?: (workload: string) => Promise<MeshApplication>;
+  /** File that what a process says is added to; default: it is kept, for when the mesh does not start. */
+  readonly outputFile?: (process: string) => string;
+  /** More settings of every pilot. */
+  readonly pilotSettings?: readonly string[];
   /** Of workloads and services; renewed at half of it. */
   readonly certificateTtl: string;
+}
+
+/** What answers behind a sidecar, with the name of its workload. */
+export interface MeshApplication {
+  readonly port: number;
+  close(): void;
 }
 
 export interface MeshWorkload {
@@ -27,6 +51,8 @@ export interface MeshWorkload {
   readonly service: string;
   readonly proxy: ServiceProcess;
   readonly httpProxyPort: number;
+  /** Where its sidecar takes what others send to the application. */
+  readonly inboundPort: number;
   readonly admin: string;
 }
 
@@ -38,25 +64,28 @@ export const SERVICE_PORT = 8000;
  * each workload. Everything may be killed and started again at its place.
  */
 export class SeparateMesh {
-  readonly redis: RedisServer;
+  readonly redis: MeshRedis;
   readonly citadel: ServiceProcess;
   readonly galley: ServiceProcess;
   readonly pilots: readonly ServiceProcess[];
   readonly workloads: readonly MeshWorkload[];
   readonly client: MeshClient;
+  /** Where each part listens for others, `host:port`, by the name of its process. */
+  readonly addresses: ReadonlyMap<string, readonly string[]>;
   readonly #statusUrls: ReadonlyMap<ServiceProcess, string>;
-  readonly #applications: readonly Server[];
+  readonly #applications: readonly MeshApplication[];
   readonly #scratch: string;
 
   private constructor(parts: {
-    redis: RedisServer;
+    redis: MeshRedis;
     citadel: ServiceProcess;
     galley: ServiceProcess;
     pilots: readonly ServiceProcess[];
     workloads: readonly MeshWorkload[];
     client: MeshClient;
+    addresses: ReadonlyMap<string, readonly string[]>;
     statusUrls: ReadonlyMap<ServiceProcess, string>;
-    applications: readonly Server[];
+    applications: readonly MeshApplication[];
     scratch: string;
   }) {
     this.redis = parts.redis;
@@ -65,6 +94,7 @@ export class SeparateMesh {
     this.pilots = parts.pilots;
     this.workloads = parts.workloads;
     this.client = parts.client;
+    this.addresses = parts.addresses;
     this.#statusUrls = parts.statusUrls;
     this.#applications = parts.applications;
     this.#scratch = parts.scratch;
@@ -83,20 +113,28 @@ export class SeparateMesh {
     writeFileSync(join(scratch, 'config/services.yaml'), serviceNames.map(serviceDocument).join('---\n'));
     const names = Array.from({ length: options.workloads }, (_, at) => `svc-${at % options.services}-${at}`);
     writeFileSync(join(scratch, 'config/workloads.yaml'), names.map(workloadDocument).join('---\n'));
-    const redis = await startRedisServer({ program: options.redis, durable: true });
+    const redis = await options.redis(scratch);
+    const store = ['--redis-url', redis.url, ...(redis.credentials ?? [])];
 
+    const output = (name: string) => (options.outputFile === undefined ? {} : { outputFile: options.outputFile(name) });
     const statusUrls = new Map<ServiceProcess, string>();
     const free = async () => `127.0.0.1:${await ports.free()}`;
     const control = async (name: string, program: 'citadel' | 'galley' | 'pilot', args: readonly string[]) => {
       const status = await free();
-      const service = new ServiceProcess(name, program, [
-        ...['--status-address', status, '--admin-token-file', join(secrets, 'admin-token')],
-        ...args,
-      ]).start();
+      const service = new ServiceProcess(
+        name,
+        program,
+        [...['--status-address', status, '--admin-token-file', join(secrets, 'admin-token')], ...args],
+        output(name),
+      ).start();
       statusUrls.set(service, `http://${status}`);
       return service;
     };
     const [ca, api] = [await free(), await free()];
+    const addresses = new Map([
+      ['citadel', [ca]],
+      ['galley', [api]],
+    ]);
     const identity = [
       ...['--ca', `https://${ca}`, '--ca-roots', join(secrets, 'root-cert.pem')],
       ...['--certificate-ttl', options.certificateTtl],
@@ -105,12 +143,12 @@ export class SeparateMesh {
     const citadel = await control('citadel', 'citadel', [
       ...['--listen', ca, '--max-certificate-ttl', options.certificateTtl],
       ...['--root-certificate-file', join(secrets, 'root-cert.pem'), '--root-key-file', join(secrets, 'root-key.pem')],
-      ...['--token-key-file', join(secrets, 'token-key.pem'), '--redis-url', redis.url],
+      ...['--token-key-file', join(secrets, 'token-key.pem'), ...store],
     ]);
     const galley = await control('galley', 'galley', [
       ...identity,
       ...token('istio-system.galley'),
-      ...['--listen', api, '--redis-url', redis.url, '--config', join(scratch, 'config')],
+      ...['--listen', api, ...store, '--config', join(scratch, 'config')],
       ...['--inventory', join(scratch, 'inventory')],
     ]);
     const pilots: ServiceProcess[] = [];
@@ -119,38 +157,43 @@ export class SeparateMesh {
     for (let at = 0; at < options.pilots; at++) {
       const [xds, listen] = [await free(), await free()];
       discovery.push(xds);
+      addresses.set(`pilot-${at}`, [xds, listen]);
       pilotApis.push(`https://${listen}`);
       pilots.push(
         await control(`pilot-${at}`, 'pilot', [
           ...identity,
           ...token('istio-system.pilot'),
-          ...['--xds-tls', xds, '--listen', listen, '--galley', `https://${api}`, '--redis-url', redis.url],
+          ...['--xds-tls', xds, '--listen', listen, '--galley', `https://${api}`, ...store],
           ...['--debounce-quiet', '10ms', '--debounce-max', '200ms'],
+          ...(options.pilotSettings ?? []),
         ]),
       );
     }
 
-    const applications: Server[] = [];
+    const applications: MeshApplication[] = [];
     const workloads: MeshWorkload[] = [];
     for (let at = 0; at < options.workloads; at++) {
       const service = serviceNames[at % serviceNames.length] ?? '';
       const name = `${service}-${at}`;
-      const application = await startApplication(name);
+      const application = await (options.startApplication ?? startApplication)(name);
       applications.push(application);
       const [bind, httpProxyPort, admin] = [await ports.free(), await ports.free(), await free()];
-      // A listening TCP server always has one.
-      const { port } = application.address() as AddressInfo;
       const first = at % discovery.length;
-      const proxy = new ServiceProcess(name, 'proxy', [
-        ...['--workload', name, '--service-account', service, '--label', `app=${service}`, '--ip', '127.0.0.1'],
-        ...['--port', `name=http,port=${SERVICE_PORT},bind=${bind},app=${port}`],
-        ...['--http-proxy-port', String(httpProxyPort), '--admin', admin, '--status-address', ''],
-        ...[...discovery.slice(first), ...discovery.slice(0, first)].flatMap((address) => ['--discovery', address]),
-        ...identity,
-        ...token(`default.${service}`),
-        ...['--log-level', 'warn'],
-      ]).start();
-      workloads.push({ name, service, proxy, httpProxyPort, admin: `http://${admin}` });
+      const proxy = new ServiceProcess(
+        name,
+        'proxy',
+        [
+          ...['--workload', name, '--service-account', service, '--label', `app=${service}`, '--ip', '127.0.0.1'],
+          ...['--port', `name=http,port=${SERVICE_PORT},bind=${bind},app=${application.port}`],
+          ...['--http-proxy-port', String(httpProxyPort), '--admin', admin, '--status-address', ''],
+          ...[...discovery.slice(first), ...discovery.slice(0, first)].flatMap((address) => ['--discovery', address]),
+          ...identity,
+          ...token(`default.${service}`),
+          ...['--log-level', 'warn'],
+        ],
+        output(name),
+      ).start();
+      workloads.push({ name, service, proxy, httpProxyPort, inboundPort: bind, admin: `http://${admin}` });
     }
     const client = connectMesh({
       api: `https://${api}`,
@@ -167,6 +210,7 @@ export class SeparateMesh {
       pilots,
       workloads,
       client,
+      addresses,
       statusUrls,
       applications,
       scratch,
@@ -220,10 +264,7 @@ export class SeparateMesh {
     await Promise.all(this.workloads.map(({ proxy }) => proxy.end('SIGTERM')));
     await Promise.all([...this.pilots, this.galley, this.citadel].map((service) => service.end('SIGTERM')));
     await this.redis.close();
-    for (const application of this.#applications) {
-      application.closeAllConnections();
-      application.close();
-    }
+    for (const application of this.#applications) application.close();
     rmSync(this.#scratch, { recursive: true, force: true });
   }
 
@@ -234,12 +275,20 @@ export class SeparateMesh {
   }
 }
 
-async function startApplication(name: string): Promise<Server> {
+async function startApplication(name: string): Promise<MeshApplication> {
   const server = createServer((_, response) => response.end(name));
   // Proxies keep connections for longer than Node's five seconds.
   server.keepAliveTimeout = 0;
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  return server;
+  // A listening TCP server always has one.
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 function serviceDocument(name: string): string {
