@@ -9,6 +9,7 @@ const lib = (...names) => names.map((name) => `lib:${name}`);
 
 /** The only makers of HTTP servers: the door itself, calls behind it, and secrets on a Unix socket for stock Envoy. */
 const HTTP_SERVERS = [
+  'libs/sockets/src/http*.ts',
   'libs/http-port/src/open-http-port.ts',
   'libs/rpc/src/server/listen-*.ts',
   'apps/proxy/src/agent/sds-server.ts',
@@ -75,12 +76,14 @@ export default tseslint.config(
       '@typescript-eslint/no-restricted-imports': [
         'error',
         {
-          paths: ['node:http', 'node:http2', 'node:https'].map((name) => ({
-            name,
-            importNames: ['createServer', 'createSecureServer', 'Server'],
-            allowTypeImports: true,
-            message: 'Open it with openHttpPort of @flotilla/http-port, or serve calls with serveRpc.',
-          })),
+          paths: ['node:http', 'node:http2', 'node:https', '@flotilla/sockets/http', '@flotilla/sockets/http2'].map(
+            (name) => ({
+              name,
+              importNames: ['createServer', 'createSecureServer', 'Server', 'createHttpServer', 'createHttp2Server'],
+              allowTypeImports: true,
+              message: 'Open it with openHttpPort of @flotilla/http-port, or serve calls with serveRpc.',
+            }),
+          ),
         },
       ],
     },
