@@ -53,7 +53,7 @@ withPeer('curl', () =>
     });
 
     it('copies the store, and puts it back after it was lost', async () => {
-      await next('cp -a secrets store token-state backup/');
+      await next('cp -a secrets store inventory token-state backup/');
       const output = await next('cp -a backup/store .');
       expect(output).toMatch(/Put it back from a backup\. To begin anew .*--begin-anew store:/);
       expect(output).toMatch(/Service +default +shop +1 /);

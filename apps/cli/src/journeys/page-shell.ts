@@ -21,15 +21,17 @@ export class PageShell {
   #onDone: () => void = () => {};
 
   constructor({ directory, env }: PageShellOptions) {
-    const child = spawn('bash', [], { cwd: directory, env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = spawn('bash', [], { cwd: directory, env, stdio: ['pipe', 'pipe', 'ignore'], detached: true });
     this.#child = child;
     this.#closed = once(child, 'exit');
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line === DONE) this.#onDone();
       else this.#output.push(line);
     });
-    createInterface({ input: child.stderr }).on('line', (line) => this.#output.push(line));
-    child.stdin.write('set -euo pipefail\n');
+    // It has ended at a command that failed, which `run` tells.
+    child.stdin.on('error', () => {});
+    // In one pipe, what was written before a mark is read before it.
+    child.stdin.write('exec 2>&1; set -euo pipefail\n');
   }
 
   /** Runs a script; resolves with what it wrote. Rejects, with the same, when a command of it fails. */
