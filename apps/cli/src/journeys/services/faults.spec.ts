@@ -199,6 +199,7 @@ withPeer('redis-server', (redisProgram) => {
     const onRedis = (url: string, status: string): readonly string[] => [
       ...['--ca', ca, '--ca-roots', secret('root-cert.pem'), '--token-file', secret('tokens/istio-system.galley')],
       ...['--redis-url', url, '--listen', '127.0.0.1:0', '--status-address', status],
+      ...['--inventory', mkdtempSync(join(scratch, 'inventory-'))],
     ];
 
     it('waits for it at the start, says where it looks, and stays ready for readers when it goes', async () => {

@@ -368,21 +368,21 @@ describe('tunnels', () => {
 });
 
 describe('broken connections', () => {
-  it('says reset-before-request when a reused connection dies under an idempotent request', async () => {
+  it('says reset-before-request when a connection dies under an idempotent request', async () => {
     const world = await open(answeringThen(1, (socket) => socket.destroy()));
     await send(world.cluster());
     expect((await send(world.cluster())).failure).toBe('reset-before-request');
   });
 
-  it('says reset when a reused connection dies under a request that must not be repeated', async () => {
+  it('says reset when a connection dies under a request that must not be repeated', async () => {
     const world = await open(answeringThen(1, (socket) => socket.destroy()));
     await send(world.cluster());
     expect((await send(world.cluster(), post(1), ['x'])).failure).toBe('reset');
   });
 
   it.each([
-    ['a new connection ends without an answer', (socket: Socket) => socket.end(), 'reset'],
-    ['a new connection is reset', (socket: Socket) => socket.resetAndDestroy(), 'reset'],
+    ['a new connection ends without an answer', (socket: Socket) => socket.end(), 'reset-before-request'],
+    ['a new connection is reset', (socket: Socket) => socket.resetAndDestroy(), 'reset-before-request'],
     ['the head is cut off', (socket: Socket) => socket.end('HTTP/1.1 200'), 'protocol-error'],
     [
       'the body is cut off',
