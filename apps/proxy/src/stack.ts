@@ -245,7 +245,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       async stop({ drainMs: lastMs, noticeMs = 0 }) {
         isDraining = true;
         await config.leave();
-        if (listeners.hasConnections()) {
+        if (noticeMs > 0 && listeners.hasConnections()) {
           listeners.drain();
           await passed(clock, noticeMs);
         }
