@@ -9,7 +9,8 @@ import type { MeshPlan } from './mesh-plan.ts';
 import { NamespacedMesh, PROXY_UID } from './namespaced-mesh.ts';
 import { Relay, type RelayMode } from './relay.ts';
 
-const FAULT_MS = 60_000;
+/** Longer than any peer waits for a sign of life. `FLOTILLA_STALL_SECONDS=60` for the long run. */
+const FAULT_MS = Number(process.env['FLOTILLA_STALL_SECONDS'] ?? 35) * 1_000;
 const REQUESTS_PER_SECOND = 100;
 const RECOVERY_MS = 90_000;
 /** Renewed at half of it: in the midst of faults. */

@@ -8,7 +8,8 @@ import { until } from './poll.ts';
 import { SeparateMesh, SERVICE_PORT } from './separate-mesh.ts';
 import { SHIPPED_IN, ShippedRedis } from './shipped-redis.ts';
 
-const RESTARTS = 100;
+/** `FLOTILLA_RESTARTS=100` for the long run. */
+const RESTARTS = Number(process.env['FLOTILLA_RESTARTS'] ?? 30);
 const ACCOUNTS = 40;
 const STRICT = `apiVersion: security.istio.io/v1
 kind: PeerAuthentication
