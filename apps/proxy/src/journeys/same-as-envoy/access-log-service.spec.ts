@@ -194,7 +194,8 @@ static_resources:
                         - { match: { path: /direct }, direct_response: { status: 418, body: { inline_string: tea } } }
                 http_filters:
                   - name: envoy.filters.http.router
-                    typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }${log(
+                    # The header of the upstream's time would be of one digit or two.
+                    typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router, suppress_envoy_headers: true }${log(
                       'Http',
                       `
                     additional_request_headers_to_log: [X-User, x-none]
