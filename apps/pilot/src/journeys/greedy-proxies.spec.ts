@@ -6,7 +6,7 @@ import type { StreamLimits } from '../serve/stream-limits.ts';
 import { DeltaTestClient } from '../testing/delta-client.ts';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { channelOf, connectProxy, type SecureWorld, startSecureWorld } from '../testing/secure-world.ts';
-import { sidecarNode } from '@flotilla/translate/testing';
+import { sidecarNode, type SidecarOptions, workloadGroup } from '@flotilla/translate/testing';
 
 const MODEST: SpiffeId = { trustDomain: 'cluster.local', namespace: 'default', serviceAccount: 'modest' };
 const GREEDY: SpiffeId = { ...MODEST, serviceAccount: 'greedy' };
@@ -28,13 +28,24 @@ beforeAll(async () => {
 async function start(limits: Partial<StreamLimits> = {}): Promise<SecureWorld> {
   const galley = new FakeGalley();
   galley.write(service('first', 9080));
+  // Pilot serves whom configuration describes.
+  const greedy = ['greedy', 'asking', ...Array.from({ length: STREAMS }, (_, at) => `greedy-${at}`)];
+  galley.write(
+    [sidecarOf(MODEST, 'modest'), ...greedy.map((workload) => sidecarOf(GREEDY, workload))]
+      .map(workloadGroup)
+      .join('\n---\n'),
+  );
   const world = await startSecureWorld(authority, galley, { limits });
   opened.push(world.pilot);
   return world;
 }
 
+function sidecarOf(id: SpiffeId, workload: string): SidecarOptions {
+  return { workload, serviceAccount: id.serviceAccount, labels: { app: workload } };
+}
+
 async function connect(world: SecureWorld, id: SpiffeId, workload: string): Promise<DeltaTestClient> {
-  const sidecar = { workload, serviceAccount: id.serviceAccount, labels: { app: workload } };
+  const sidecar = sidecarOf(id, workload);
   const client = connectProxy(world, await authority.issue(id), sidecar, authority.rootPem);
   opened.push(client);
   return client;
