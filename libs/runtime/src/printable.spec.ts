@@ -14,8 +14,8 @@ describe('a text that others chose', () => {
     expect(printable(text)).toBe(shown);
   });
 
-  it('keeps the ends of lines where there may be several', () => {
-    expect(printableLines('a\n\u001bb\r\n')).toBe('a\n\\u001bb\\r\n');
+  it('keeps tabs and the ends of lines where there may be several', () => {
+    expect(printableLines('a\n\t\u001bb\r\n')).toBe('a\n\t\\u001bb\\r\n');
   });
 
   it('leaves JSON the same value', () => {
