@@ -89,6 +89,21 @@ export default tseslint.config(
     },
   },
   {
+    // What others chose is printed by what knows that it may steer a terminal.
+    files: ['apps/*/src/**/*.ts', 'libs/*/src/**/*.ts'],
+    ignores: ['**/*.spec.ts', '**/journeys/**', 'libs/testing/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        ...['log', 'error', 'warn', 'info'].map((property) => ({
+          object: 'console',
+          property,
+          message: 'Print by @flotilla/sockets/standard-streams.',
+        })),
+      ],
+    },
+  },
+  {
     // These read texts of our own.
     files: ['**/*.spec.ts', '**/conformance/**', 'tools/**', 'libs/testing/**'],
     rules: {

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { FlotillaError, holdYoungGeneration } from '@flotilla/runtime';
 import { ExitCode, exitCodeOf } from '@flotilla/service/process';
-import { ownStandardStreams } from '@flotilla/sockets/standard-streams';
+import { ownStandardStreams, printMessage } from '@flotilla/sockets/standard-streams';
 
 /*
  * The command line. Every command lives in a file of its own under commands/ and is loaded when it is called:
@@ -230,8 +230,8 @@ try {
     process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
   } else {
     const failure = FlotillaError.from(error);
-    console.error(`flotilla: ${failure.describe()}`);
-    if (failure.code === 'internal' && failure.stack !== undefined) console.error(failure.stack);
+    printMessage(`flotilla: ${failure.describe()}`);
+    if (failure.code === 'internal' && failure.stack !== undefined) printMessage(failure.stack);
     // A command that failed is over, whatever it still had open.
     process.exit(exitCodeOf(failure));
   }

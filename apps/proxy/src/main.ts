@@ -1,7 +1,7 @@
 import { FlotillaError, holdYoungGeneration } from '@flotilla/runtime';
 import { exitCodeOf, untilSignal } from '@flotilla/service/process';
 import { readSettings } from '@flotilla/service/settings';
-import { ownStandardStreams } from '@flotilla/sockets/standard-streams';
+import { ownStandardStreams, printMessage } from '@flotilla/sockets/standard-streams';
 import { staticSettings } from './static-settings.ts';
 
 /*
@@ -23,6 +23,6 @@ try {
   holdYoungGeneration();
   process.exit(await main(process.argv.slice(2)));
 } catch (thrown) {
-  console.error(`proxy: ${FlotillaError.from(thrown).describe()}`);
+  printMessage(`proxy: ${FlotillaError.from(thrown).describe()}`);
   process.exit(exitCodeOf(thrown));
 }

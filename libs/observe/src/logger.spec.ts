@@ -48,6 +48,17 @@ describe('logger', () => {
     expect(text()).toContain('15010');
   });
 
+  it('lets nothing that others chose steer the terminal of a person', async () => {
+    const { stream, text } = sink();
+    const logger = await createLogger({ name: 'pilot', format: 'pretty', level: 'info', destination: stream });
+    const chosen = 'a\u001b[2Jb\u009b2J\u007f\nERROR forged naïve';
+    logger.warn(chosen, { proxy: chosen, more: { labels: [chosen] }, error: new Error(chosen) });
+    const lines = text().replace(/^\s+at .*$/gm, '');
+    expect(lines.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect(lines).not.toMatch(/\u009b/);
+    expect(lines.split('\n')[0]).toContain('a\\u001b[2Jb\\u009b2J\\u007f\\nERROR forged naïve');
+  });
+
   it('loses lines that its destination does not take, counts them, and says so when it takes them again', async () => {
     let text = '';
     let fault: Error | null = Object.assign(new Error('write'), { code: 'ENOSPC' });

@@ -1,5 +1,5 @@
 import { type LogBounds, type LogLoss, openRotatingFile, type RotatingFile } from '@flotilla/runtime/disk';
-import { type Clock, systemClock } from '@flotilla/runtime';
+import { type Clock, printable, printableLines, systemClock } from '@flotilla/runtime';
 import { standardError } from '@flotilla/sockets/standard-streams';
 import { Writable } from 'node:stream';
 import type { Level, Logger as PinoLogger } from 'pino';
@@ -55,6 +55,7 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
       singleLine: true,
       sync: true,
     });
+    stream = printableStream(stream);
   }
   const logger = wrap(
     pino(
@@ -70,6 +71,22 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
     ),
   );
   return logger;
+}
+
+/** What others chose steers no terminal and ends no line: only traces have lines. */
+function printableStream(target: NodeJS.WritableStream): Writable {
+  const replacer = (key: string, value: unknown): unknown => {
+    if (typeof value !== 'string') return value;
+    return key === 'stack' ? printableLines(value) : printable(value);
+  };
+  return new Writable({
+    decodeStrings: false,
+    write(record: string, _, done) {
+      // A record is an object of pino's making.
+      target.write(`${JSON.stringify(JSON.parse(record), replacer)}\n`);
+      done();
+    },
+  });
 }
 
 const LOST = 'lines of this log were lost';

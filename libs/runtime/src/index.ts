@@ -8,3 +8,4 @@ export { parseAddress, formatAddress, type SocketAddress } from './address.ts';
 export { holdYoungGeneration, releaseYoungGeneration } from './young-generation.ts';
 export { openWatchdog, type WatchedProcess, type Watchdog } from './watchdog.ts';
 export { declaredLimits, limit, type Limit, type LimitUnit } from './limit.ts';
+export { printable, printableLines } from './printable.ts';

@@ -2,7 +2,7 @@ import { createLogger, type Logger, traceFields } from '@flotilla/observe';
 import { openTelemetry, type Telemetry } from '@flotilla/observe/telemetry';
 import { serveRpc } from '@flotilla/rpc/server';
 import { type Clock, FlotillaError, type Random, StopStack, systemClock } from '@flotilla/runtime';
-import { ownStandardStreams, standardOutput } from '@flotilla/sockets/standard-streams';
+import { ownStandardStreams, printMessage, standardOutput } from '@flotilla/sockets/standard-streams';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { operationsPages } from './operations.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
@@ -88,8 +88,8 @@ export async function runService<Table extends SettingsTable>(
   try {
     values = readSettings(table, argv, env) as SettingsOf<Table> & Common; // what `table` was put together from
   } catch (thrown) {
-    console.error(`${service.name}: ${FlotillaError.from(thrown).describe()}`);
-    console.error(`Run "${service.name} --help" for all settings.`);
+    printMessage(`${service.name}: ${FlotillaError.from(thrown).describe()}`);
+    printMessage(`Run "${service.name} --help" for all settings.`);
     return ExitCode.usage;
   }
   const lost = { lines: 0 };

@@ -4,6 +4,8 @@ import {
   type AppliedResource,
   type ValidationReport,
 } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
+import { printable } from '@flotilla/runtime';
+import { printLine, printMessage } from '@flotilla/sockets/standard-streams';
 import { type ApiOptions, openMesh } from './client.ts';
 import { readDocuments } from './documents.ts';
 
@@ -62,8 +64,8 @@ export async function deleteResources(options: DeleteOptions): Promise<void> {
 }
 
 function printReport(report: ValidationReport | undefined): void {
-  for (const finding of report?.findings ?? []) console.error(formatFinding(finding));
-  for (const name of report?.ignored ?? []) console.error(`ignored: ${name}`);
+  for (const finding of report?.findings ?? []) printMessage(formatFinding(finding));
+  for (const name of report?.ignored ?? []) printMessage(printable(`ignored: ${name}`));
 }
 
 function printOutcomes(version: bigint, resources: readonly AppliedResource[], output: string | undefined): void {
@@ -74,12 +76,14 @@ function printOutcomes(version: bigint, resources: readonly AppliedResource[], o
     outcome: OUTCOME_WORDS[outcome],
   }));
   if (output === 'json') {
-    console.log(JSON.stringify({ version: Number(version), resources: rows }));
+    printLine(JSON.stringify({ version: Number(version), resources: rows }));
     return;
   }
   for (const { kind, namespace, name, outcome } of rows) {
-    console.log(
-      `${kind.toLowerCase()}/${name}${namespace === 'default' || namespace === '' ? '' : ` (${namespace})`} ${outcome}`,
+    printLine(
+      printable(
+        `${kind.toLowerCase()}/${name}${namespace === 'default' || namespace === '' ? '' : ` (${namespace})`} ${outcome}`,
+      ),
     );
   }
 }

@@ -11,6 +11,7 @@ import { PortAllocator } from '../supervisor/ports.ts';
 import { type LogOptions, loggerOptions } from './log-options.ts';
 import { addressOption, allowsPlaintext, durationOption } from './option-values.ts';
 import { untilSignal } from '@flotilla/service/process';
+import { printLine } from '@flotilla/sockets/standard-streams';
 
 export interface ControlPlaneCommandOptions extends LogOptions {
   readonly file?: readonly string[];
@@ -69,7 +70,7 @@ export async function controlPlane(options: ControlPlaneCommandOptions): Promise
       stop.push('context', publishContext({ ...context, startedAtMs: systemClock.now() }));
     }
     const { xds, xdsTls, ca, api, faults } = started;
-    console.log(JSON.stringify({ ready: true, xds, xdsTls, ca, api, rootsFile, faults }));
+    printLine(JSON.stringify({ ready: true, xds, xdsTls, ca, api, rootsFile, faults }));
     await stopped;
   } finally {
     await stop.close();

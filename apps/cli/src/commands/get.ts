@@ -1,7 +1,8 @@
 import type { Resource } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { didYouMean, KINDS } from '@flotilla/model';
-import { FlotillaError } from '@flotilla/runtime';
+import { FlotillaError, printable, printableLines } from '@flotilla/runtime';
 import { stringify } from 'yaml';
+import { printLine, printMessage } from '@flotilla/sockets/standard-streams';
 import { formatTable } from '../terminal/table.ts';
 import { type ApiOptions, openMesh } from './client.ts';
 
@@ -22,8 +23,8 @@ export async function get(kind: string | undefined, name: string | undefined, op
       hint: 'List what there is with "flotilla get".',
     });
   }
-  if (found.length === 0) console.error('there is nothing of that');
-  else console.log(print(found, options.output));
+  if (found.length === 0) printMessage('there is nothing of that');
+  else printLine(print(found, options.output));
 }
 
 function print(resources: readonly Resource[], output: string | undefined): string {
@@ -47,7 +48,13 @@ function print(resources: readonly Resource[], output: string | undefined): stri
 }
 
 function toYaml(resource: Resource): string {
-  return `# from ${originOf(resource)}\n${stringify(toDocument(resource)).trimEnd()}`;
+  return `# from ${printable(originOf(resource))}\n${yamlOf(toDocument(resource)).trimEnd()}`;
+}
+
+/** In quotes where something is to be escaped: the same document, on a terminal and in a file. */
+function yamlOf(document: object): string {
+  const plain = stringify(document);
+  return printableLines(plain) === plain ? plain : stringify(document, { defaultStringType: 'QUOTE_DOUBLE' });
 }
 
 function originOf({ origin }: Resource): string {

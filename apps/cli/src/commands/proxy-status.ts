@@ -9,6 +9,7 @@ import {
 } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { ExitCode } from '@flotilla/service/process';
+import { printLine, printMessage } from '@flotilla/sockets/standard-streams';
 import { formatTable } from '../terminal/table.ts';
 import { type ApiOptions, openMesh } from './client.ts';
 
@@ -52,13 +53,13 @@ export async function proxyStatus(options: ProxyStatusOptions): Promise<void> {
   const withheld = pilots.flatMap((pilot) => pilot.withheld);
   if (!proxies.every(isSynced) || withheld.length > 0) process.exitCode = ExitCode.no;
   if (away.length > 0) process.exitCode = ExitCode.unreachable;
-  for (const error of away) console.error(`flotilla: ${error.message}: its proxies are not shown`);
+  for (const error of away) printMessage(`flotilla: ${error.message}: its proxies are not shown`);
   if (options.output === 'json') {
-    console.log(JSON.stringify(toPlain(pilots), null, 2));
+    printLine(JSON.stringify(toPlain(pilots), null, 2));
     return;
   }
   const isOnePilot = pilots.length === 1;
-  console.log(
+  printLine(
     formatTable(
       ['PROXY', ...COLUMNS.map(([short]) => short), 'VERSION', 'PROTOCOL', 'AGENT', ...(isOnePilot ? [] : ['PILOT'])],
       rows.map(({ pilot, proxy }) => [
@@ -84,7 +85,7 @@ function nameOf({ url, pilotId }: PilotReport): string {
 function printRefusals(proxies: readonly ProxyStatus[]): void {
   for (const proxy of proxies) {
     for (const type of proxy.types) {
-      if (type.errorDetail !== '') console.log(`${workloadOf(proxy)} refused ${type.typeUrl}: ${type.errorDetail}`);
+      if (type.errorDetail !== '') printLine(`${workloadOf(proxy)} refused ${type.typeUrl}: ${type.errorDetail}`);
     }
   }
 }
@@ -96,7 +97,7 @@ function printWithheld(withheld: readonly WithheldResource[]): void {
     const verb = suspected ? 'may be refused' : 'is refused';
     return `${origin}: ${kind} ${namespace}/${name} (version ${version}) ${verb} by ${agent}, and ${stands}: ${reason}`;
   });
-  for (const line of new Set(lines)) console.log(line);
+  for (const line of new Set(lines)) printLine(line);
 }
 
 /** What pilot left out, each once, with the proxies that it concerns. */
@@ -109,7 +110,7 @@ function printOmissions(proxies: readonly ProxyStatus[]): void {
   }
   for (const [omission, names] of concerned) {
     const who = names.length === proxies.length ? 'all proxies' : names.join(', ');
-    console.log(`left out for ${who}: ${omission}`);
+    printLine(`left out for ${who}: ${omission}`);
   }
 }
 
@@ -117,7 +118,7 @@ function printOmissions(proxies: readonly ProxyStatus[]): void {
 function printClaimAlarms(alarms: readonly ClaimAlarm[]): void {
   for (const { kind, nodeId, identity, reason, count, lastAt } of alarms) {
     const last = lastAt === undefined ? '' : `, last at ${new Date(timestampMs(lastAt)).toISOString()}`;
-    console.log(`ALARM ${ALARM_WORDS[kind]}: ${nodeId} with ${identity}: ${reason} (${count} times${last})`);
+    printLine(`ALARM ${ALARM_WORDS[kind]}: ${nodeId} with ${identity}: ${reason} (${count} times${last})`);
   }
 }
 

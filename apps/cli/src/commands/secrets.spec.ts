@@ -7,7 +7,7 @@ import { secrets } from './secrets.ts';
 let out: string;
 beforeEach(() => {
   out = join(mkdtempSync(join(tmpdir(), 'flotilla-secrets-')), 'made');
-  vi.spyOn(console, 'log').mockImplementation(() => undefined);
+  vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -11,6 +11,7 @@ import {
   writeDurably,
 } from '@flotilla/runtime/disk';
 import { formatSpiffeId, isTrustDomain, parseSpiffeId, type SpiffeId } from '@flotilla/spiffe';
+import { printLine } from '@flotilla/sockets/standard-streams';
 import { durationOption } from './option-values.ts';
 
 export interface SecretsOptions {
@@ -51,7 +52,7 @@ export async function secrets(options: SecretsOptions): Promise<void> {
     const name = join('tokens', [namespace, serviceAccount, each.workload].filter((part) => part !== '').join('.'));
     if (!directory.has(name)) directory.write(name, `${createReusableToken(tokenKeyPem, each, ttlMs, systemClock)}\n`);
   }
-  for (const line of directory.report) console.log(line);
+  for (const line of directory.report) printLine(line);
 }
 
 function modeOf(text: string): number {

@@ -1,6 +1,7 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Token } from '@flotilla/wire/flotilla/citadel/v1/citadel_pb.js';
+import { printLine, printMessage } from '@flotilla/sockets/standard-streams';
 import { formatTable } from '../terminal/table.ts';
 import { type ApiOptions, openMesh } from './client.ts';
 import { durationOption } from './option-values.ts';
@@ -25,12 +26,12 @@ export async function createToken(options: CreateTokenOptions): Promise<void> {
   const uses = usesOption(options);
   const mesh = openMesh(options);
   const written = await describeWorkload(mesh, { ...options, workload });
-  if (written !== null) console.error(written);
+  if (written !== null) printMessage(written);
   const response = await mesh.citadel.createToken({
     ...{ namespace, serviceAccount, workload, uses, reusable },
     ttl: { seconds: BigInt(Math.ceil(ttlMs / 1000)), nanos: 0 },
   });
-  console.log(response.token);
+  printLine(response.token);
 }
 
 function usesOption({ uses, reusable = false }: CreateTokenOptions): number {
@@ -49,10 +50,10 @@ export interface ListTokensOptions extends ApiOptions {
 export async function listTokens(options: ListTokensOptions): Promise<void> {
   const { tokens } = await openMesh(options).citadel.listTokens({});
   if (options.output === 'json') {
-    console.log(JSON.stringify(tokens.map(plainToken), null, 2));
+    printLine(JSON.stringify(tokens.map(plainToken), null, 2));
     return;
   }
-  console.log(
+  printLine(
     formatTable(
       ['ID', 'IDENTITY', 'WORKLOAD', 'USED', 'EXPIRES', 'STATE'],
       tokens.map((token) => [
@@ -72,7 +73,7 @@ export async function revokeTokens(ids: readonly string[], options: ApiOptions):
   const { citadel } = openMesh(options);
   for (const id of ids) {
     const { token } = await citadel.revokeToken({ id });
-    console.log(`revoked ${token?.id ?? id}: certificates that go back to it are renewed no more`);
+    printLine(`revoked ${token?.id ?? id}: certificates that go back to it are renewed no more`);
   }
 }
 

@@ -8,6 +8,7 @@ import { type RunningMesh, runMesh } from '../up/run.ts';
 import { type LogOptions, loggerOptions } from './log-options.ts';
 import { durationOption, integerOption } from './option-values.ts';
 import { untilSignal } from '@flotilla/service/process';
+import { printLine, printMessage } from '@flotilla/sockets/standard-streams';
 
 export interface UpCommandOptions extends LogOptions {
   readonly file: string;
@@ -38,13 +39,13 @@ export async function up(options: UpCommandOptions): Promise<void> {
     },
     logger: await createLogger({ name: 'flotilla', ...loggerOptions(options) }),
     clock: systemClock,
-    progress: (line) => console.error(line),
+    progress: (line) => printMessage(line),
     stopped,
   });
-  if (options.output === 'json') console.log(JSON.stringify(summary(mesh)));
-  else console.log(describe(mesh));
+  if (options.output === 'json') printLine(JSON.stringify(summary(mesh)));
+  else printLine(describe(mesh));
   await stopped;
-  console.error('stopping');
+  printMessage('stopping');
   await mesh.close();
 }
 

@@ -2,6 +2,7 @@ import { formatFinding, isError, severityOf } from '@flotilla/client';
 import { validateDocuments } from '@flotilla/galley';
 import type { ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { ExitCode } from '@flotilla/service/process';
+import { printLine, printMessage } from '@flotilla/sockets/standard-streams';
 import { type ApiOptions, openMesh } from './client.ts';
 import { readDocuments, type YamlDocument } from './documents.ts';
 
@@ -22,14 +23,12 @@ export async function validate(options: ValidateOptions): Promise<void> {
   const errors = report.findings.filter(isError).length;
   if (errors > 0) process.exitCode = ExitCode.no;
   if (options.output === 'json') {
-    console.log(
-      JSON.stringify({ valid: errors === 0, findings: report.findings.map(toPlain), ignored: report.ignored }),
-    );
+    printLine(JSON.stringify({ valid: errors === 0, findings: report.findings.map(toPlain), ignored: report.ignored }));
     return;
   }
-  for (const finding of report.findings) console.error(formatFinding(finding));
-  for (const name of report.ignored) console.error(`ignored: ${name}`);
-  console.log(errors === 0 ? 'valid' : `${errors} error${errors === 1 ? '' : 's'}`);
+  for (const finding of report.findings) printMessage(formatFinding(finding));
+  for (const name of report.ignored) printMessage(`ignored: ${name}`);
+  printLine(errors === 0 ? 'valid' : `${errors} error${errors === 1 ? '' : 's'}`);
 }
 
 async function validateWithMesh(

@@ -7,7 +7,7 @@ import { ExitCode, exitCodeOf, untilSignal } from '@flotilla/service/process';
 import { logBoundsOf, logFileOf, readSettings, settingsHelp } from '@flotilla/service/settings';
 import type { AgentOptions, AgentPort } from './agent-options.ts';
 import { hostAddresses } from './host-addresses.ts';
-import { standardOutput } from '@flotilla/sockets/standard-streams';
+import { printMessage, standardOutput } from '@flotilla/sockets/standard-streams';
 import { type AgentSettings, agentSettings, type PortSetting } from './settings.ts';
 import { type Agent, startAgent } from './start-agent.ts';
 import { serveStatus } from './status-server.ts';
@@ -25,7 +25,7 @@ export async function runAgent(argv: readonly string[], env: NodeJS.ProcessEnv =
   try {
     values = readSettings(agentSettings, argv, env);
   } catch (thrown) {
-    console.error(`proxy: ${FlotillaError.from(thrown).describe()}`);
+    printMessage(`proxy: ${FlotillaError.from(thrown).describe()}`);
     return ExitCode.usage;
   }
   const logger = await createLogger({

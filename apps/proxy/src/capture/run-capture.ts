@@ -1,7 +1,7 @@
 import { FlotillaError } from '@flotilla/runtime';
 import { ExitCode, exitCodeOf } from '@flotilla/service/process';
 import { settingsHelp } from '@flotilla/service/settings';
-import { standardOutput } from '@flotilla/sockets/standard-streams';
+import { printLine, printMessage, standardOutput } from '@flotilla/sockets/standard-streams';
 import { describePlan, openHost, planCapture, runPlan } from './capture.ts';
 import { runProgram } from './program.ts';
 import { captureSettings, readCaptureSettings } from './settings.ts';
@@ -25,11 +25,11 @@ export async function runCapture(argv: readonly string[], env: NodeJS.ProcessEnv
       return ExitCode.done;
     }
     await runPlan(plan, runProgram);
-    for (const note of plan.notes) console.log(note);
-    console.log(clean ? 'capture is off' : 'capture is on');
+    for (const note of plan.notes) printLine(note);
+    printLine(clean ? 'capture is off' : 'capture is on');
     return ExitCode.done;
   } catch (thrown) {
-    console.error(`capture: ${FlotillaError.from(thrown).describe()}`);
+    printMessage(`capture: ${FlotillaError.from(thrown).describe()}`);
     return exitCodeOf(thrown);
   }
 }

@@ -31,6 +31,10 @@ export interface OrderTimeouts {
   /** 0: no limit. */
   readonly routeMs: number;
   readonly perTryMs: number;
+  /** Of one try's stream, 0: no limit; null: the cluster's. */
+  readonly upstreamDurationMs: number | null;
+  /** What a request whose time is up is answered with. */
+  readonly timeoutStatus: 504 | 204;
 }
 
 /**

@@ -78,6 +78,8 @@ describe('at the edge (use_remote_address)', () => {
       'x-envoy-internal': 'true',
       'x-envoy-decorator-operation': 'x',
       'x-envoy-original-path': '/lie',
+      'x-envoy-original-host': 'lie',
+      'x-envoy-upstream-stream-duration-ms': '1',
     };
     const result = prepare(fields, edge);
     expect(Object.keys(result).filter((name) => name.startsWith('x-envoy-'))).toEqual(['x-envoy-external-address']);
@@ -104,6 +106,11 @@ describe('at the edge (use_remote_address)', () => {
 });
 
 describe('inside', () => {
+  it('what the proxy before it says of the path and host that were asked for stays', () => {
+    const said = { 'x-envoy-original-path': '/a', 'x-envoy-original-host': 'h' };
+    expect(prepare(said, {})).toMatchObject(said);
+  });
+
   it('headers about the client stay as they are', () => {
     const fields = { 'x-forwarded-for': '8.8.8.8', 'x-forwarded-proto': 'https', 'x-request-id': 'a' };
     expect(prepare(fields, { generateRequestId: true })).toEqual({ ...fields, scheme: 'https' });

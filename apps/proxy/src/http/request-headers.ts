@@ -20,11 +20,11 @@ const INTERNAL_ONLY = new Set([
   'x-envoy-upstream-rq-timeout-ms',
   'x-envoy-upstream-rq-per-try-timeout-ms',
   'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-stream-duration-ms',
   'x-envoy-expected-rq-timeout-ms',
   'x-envoy-force-trace',
   'x-envoy-ip-tags',
   'x-envoy-original-url',
-  'x-envoy-original-path',
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-internal',
 ]);
@@ -33,6 +33,8 @@ const EDGE_ONLY = [
   'x-envoy-decorator-operation',
   'x-envoy-downstream-service-cluster',
   'x-envoy-downstream-service-node',
+  'x-envoy-original-path',
+  'x-envoy-original-host',
 ];
 
 /**

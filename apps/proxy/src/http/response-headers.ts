@@ -12,7 +12,8 @@ export function prepareResponseHeaders(
   if (!headers.has('date')) headers.append('date', dateText(settings.ctx.clock));
   if (server.mode === 'overwrite') headers.set('server', server.name);
   else if (server.mode === 'append-if-absent' && !headers.has('server')) headers.append('server', server.name);
-  if (edge.alwaysSetRequestIdInResponse) {
+  // Only internal callers still have the header here.
+  if (edge.alwaysSetRequestIdInResponse || requestHeaders.has('x-envoy-force-trace')) {
     const id = requestHeaders.get('x-request-id');
     if (id !== undefined) headers.set('x-request-id', id);
   }

@@ -14,6 +14,10 @@ const RETRY_ON = 'x-envoy-retry-on';
 const RETRY_GRPC_ON = 'x-envoy-retry-grpc-on';
 const RETRIABLE_STATUS_CODES = 'x-envoy-retriable-status-codes';
 const RETRIABLE_HEADERS = 'x-envoy-retriable-header-names';
+const UPSTREAM_DURATION = 'x-envoy-upstream-stream-duration-ms';
+const TIMEOUT_REPLY = 'x-envoy-upstream-rq-timeout-alt-response';
+/** Statistics under a name of the caller's are not kept; the router takes the name off all the same. */
+const STATISTICS_NAME = 'x-envoy-upstream-alt-stat-name';
 const HEDGE = 'x-envoy-hedge-on-per-try-timeout';
 
 const ORDERS: ReadonlySet<string> = new Set([
@@ -26,6 +30,9 @@ const ORDERS: ReadonlySet<string> = new Set([
   RETRIABLE_STATUS_CODES,
   RETRIABLE_HEADERS,
   HEDGE,
+  UPSTREAM_DURATION,
+  TIMEOUT_REPLY,
+  STATISTICS_NAME,
 ]);
 
 /** What a router is to do about time and retries. */
@@ -69,7 +76,13 @@ function orderTimeouts(
   const routeMs = expected ?? ofRoute ?? grpc ?? action.timeoutMs;
   const perTryMs = ofTry ?? action.retry?.perTryTimeoutMs ?? 0;
   // A try may not take longer than the whole.
-  const timeouts = { routeMs, perTryMs: routeMs !== 0 && perTryMs >= routeMs ? 0 : perTryMs };
+  const timeouts: OrderTimeouts = {
+    routeMs,
+    perTryMs: routeMs !== 0 && perTryMs >= routeMs ? 0 : perTryMs,
+    upstreamDurationMs: hasOrders ? takeNumber(headers, UPSTREAM_DURATION) : null,
+    timeoutStatus: hasOrders && headers.has(TIMEOUT_REPLY) ? 204 : 504,
+  };
+  if (hasOrders) for (const name of [TIMEOUT_REPLY, STATISTICS_NAME]) headers.remove(name);
   if (grpc !== null && routeMs > 0) headers.set(GRPC_TIMEOUT, grpcTimeoutText(timeouts.perTryMs || routeMs));
   return timeouts;
 }

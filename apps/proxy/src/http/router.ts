@@ -130,20 +130,27 @@ export class Router implements AttemptOwner {
   }
 
   onRouteTimeout(): void {
+    const reply = this.#replyToTimeout(responseTimeout);
     const tries = this.#late.size + (this.#attempt === null ? 0 : 1);
     for (let count = 0; count < tries; count++) {
       this.#cluster.countEvent('timeout');
-      if (!this.#isResponding) this.#cluster.countResponse(responseTimeout.status, false);
+      if (!this.#isResponding) this.#cluster.countResponse(reply.status, false);
     }
     this.#reportUnanswered();
-    if (this.#isResponding) this.#host.respondBroken(ResponseFlag.UpstreamRequestTimeout, responseTimeout.details);
-    else this.#host.sendLocalReply(responseTimeout);
+    if (this.#isResponding) this.#host.respondBroken(ResponseFlag.UpstreamRequestTimeout, reply.details);
+    else this.#host.sendLocalReply(reply);
   }
 
   onPerTryTimeout(): void {
     if (this.#isResponding) return;
     if (this.#order.hedges) this.#hedge();
-    else this.#giveUpAttempt('per-try-timeout', perTryTimeout);
+    else this.#giveUpAttempt('per-try-timeout', this.#replyToTimeout(perTryTimeout));
+  }
+
+  /** The caller may want another status than 504, one without a body. */
+  #replyToTimeout(reply: LocalReply): LocalReply {
+    const { timeoutStatus } = this.#order.timeouts;
+    return timeoutStatus === reply.status ? reply : { ...reply, status: timeoutStatus, body: '' };
   }
 
   /** The present try is slow: another one joins it, as long as there are retries. */
@@ -187,7 +194,7 @@ export class Router implements AttemptOwner {
 
   /** Nothing went to or came from the upstream for too long. */
   onPerTryIdleTimeout(): void {
-    this.#giveUpAttempt('per-try-idle-timeout', perTryIdleTimeout);
+    this.#giveUpAttempt('per-try-idle-timeout', this.#replyToTimeout(perTryIdleTimeout));
   }
 
   /** The stream to the upstream took longer than its cluster lets it. */
@@ -261,7 +268,7 @@ export class Router implements AttemptOwner {
   }
 
   onAttemptConnected(): void {
-    const { maxStreamDurationMs } = this.#cluster;
+    const maxStreamDurationMs = this.#order.timeouts.upstreamDurationMs ?? this.#cluster.maxStreamDurationMs;
     if (maxStreamDurationMs === 0) return;
     this.#host.deadlines.set('upstream-duration', maxStreamDurationMs, this.#host.settings.ctx.clock.monotonicMs());
   }

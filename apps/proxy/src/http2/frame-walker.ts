@@ -27,7 +27,10 @@ export type Verdict = 'pass' | 'whole' | 'apart' | 'refuse';
 export interface FrameVisitor {
   /** A frame begins. It is asked again for one that is `apart`. */
   onHead(type: number, flags: number, stream: number, length: number): Verdict;
-  /** The payload that was wanted; valid until it returns. False: refuse. */
+  /**
+   * The payload that was wanted; valid until it returns. False: refuse. What it writes into the payload passes in the
+   * place of what came, but for octets of earlier pieces, which have passed.
+   */
   onPayload(payload: Buffer): boolean;
 }
 
@@ -69,7 +72,7 @@ export class FrameWalker {
       this.#left -= taken;
       this.#pieces?.push(piece.subarray(at, at + taken));
       at += taken;
-      if (this.#left === 0 && !this.#finish()) return start;
+      if (this.#left === 0 && !this.#finish(piece, at, taken)) return start;
     }
     this.#keepPieces();
     return end;
@@ -97,12 +100,17 @@ export class FrameWalker {
     return at + missing;
   }
 
-  #finish(): boolean {
+  /** A frame ends, with the octets of `piece` before `end`. */
+  #finish(piece: Buffer, end: number, count: number): boolean {
     const pieces = this.#pieces;
     this.#left = -1;
     this.#pieces = null;
     if (pieces === null) return true;
-    return this.#visitor.onPayload(pieces.length === 1 ? (pieces[0] ?? NOTHING) : Buffer.concat(pieces));
+    if (pieces.length === 1) return this.#visitor.onPayload(pieces[0] ?? NOTHING);
+    const payload = Buffer.concat(pieces);
+    const mayPass = this.#visitor.onPayload(payload);
+    payload.copy(piece, end - count, payload.length - count);
+    return mayPass;
   }
 
   /** The piece's memory is another's after the walk. */

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import { FlotillaError, type Random } from '@flotilla/runtime';
+import { FlotillaError, printable, type Random } from '@flotilla/runtime';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { SubstitutionFormatString } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
@@ -10,7 +10,7 @@ import {
 import { unpackValid } from '@flotilla/envoy';
 import { compileLogFilter } from './access-log-filter.ts';
 import type { AccessLog } from './access-log.ts';
-import { compileFormat, compileTypedFormat } from './header-formatter.ts';
+import { compileFormat, compileTypedFormat, type FormatOptions } from './header-formatter.ts';
 import type { LogWriters } from './log-writer.ts';
 import type { LogServices } from './service-log/compile.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -20,6 +20,8 @@ export const DEFAULT_FORMAT =
   '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% ' +
   '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" ' +
   '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
+
+const LINE: FormatOptions = { isLine: true };
 
 /** Where logs go. */
 export interface LogSinks {
@@ -59,14 +61,14 @@ function compileLogger(config: AccessLogConfig, { writers, services }: LogSinks)
     const { accessLogFormat } = file;
     switch (accessLogFormat.case) {
       case 'logFormat':
-        return logger(compileFormatString(accessLogFormat.value), writer.write.bind(writer));
+        return logger(compileFormatString(accessLogFormat.value, LINE), writer.write.bind(writer));
       case 'format':
-        return logger(compileFormat(accessLogFormat.value), writer.write.bind(writer));
+        return logger(compileFormat(accessLogFormat.value, LINE), writer.write.bind(writer));
       case 'jsonFormat':
       case 'typedJsonFormat':
         return logger(compileJson(accessLogFormat.value, false), writer.write.bind(writer));
       default:
-        return logger(compileFormat(DEFAULT_FORMAT), writer.write.bind(writer));
+        return logger(compileFormat(DEFAULT_FORMAT, LINE), writer.write.bind(writer));
     }
   }
   const standard = unpackValid(any, StdoutAccessLogSchema) ?? unpackValid(any, StderrAccessLogSchema);
@@ -78,7 +80,7 @@ function compileLogger(config: AccessLogConfig, { writers, services }: LogSinks)
   const writer = writers.open(standard.$typeName.endsWith('StdoutAccessLog') ? '/dev/stdout' : '/dev/stderr');
   const format = standard.accessLogFormat.value;
   return logger(
-    format === undefined ? compileFormat(DEFAULT_FORMAT) : compileFormatString(format),
+    format === undefined ? compileFormat(DEFAULT_FORMAT, LINE) : compileFormatString(format, LINE),
     writer.write.bind(writer),
   );
 }
@@ -88,14 +90,17 @@ function logger(format: (info: StreamInfo) => string, write: (line: string) => v
 }
 
 /** Compiles a format of text or JSON; an empty text is the default access log's. Throws `invalid`. */
-export function compileFormatString(config: SubstitutionFormatString): (info: StreamInfo) => string {
+export function compileFormatString(
+  config: SubstitutionFormatString,
+  { isLine = false }: Pick<FormatOptions, 'isLine'> = {},
+): (info: StreamInfo) => string {
   for (const { name, typedConfig } of config.formatters) {
     const type = typedConfig?.typeUrl.slice(typedConfig.typeUrl.lastIndexOf('/') + 1) ?? '';
     if (!BUILT_IN_FORMATTERS.has(type)) {
       throw new FlotillaError('invalid', `formatters: "${name}" (${type || 'no typed_config'}) is not supported`);
     }
   }
-  const options = { absent: config.omitEmptyValues ? '' : '-' };
+  const options = { absent: config.omitEmptyValues ? '' : '-', isLine };
   switch (config.format.case) {
     case 'textFormat':
       return compileFormat(config.format.value || DEFAULT_FORMAT, options);
@@ -123,7 +128,7 @@ type JsonPrinter = (info: StreamInfo) => JsonValue;
 
 function compileJson(template: JsonObject, omitEmpty: boolean): (info: StreamInfo) => string {
   const print = compileJsonValue(template, omitEmpty);
-  return (info) => `${JSON.stringify(print(info))}\n`;
+  return (info) => `${printable(JSON.stringify(print(info)))}\n`;
 }
 
 function compileJsonValue(template: JsonValue, omitEmpty: boolean): JsonPrinter {

@@ -9,6 +9,7 @@ import { valueAt } from '../http/route/value-match.ts';
 import { type CelProgram, compileCel } from './cel/index.ts';
 import { certificateOperators } from './certificate-operators.ts';
 import { addressOf, portOf } from './host-port.ts';
+import { Structure, type ValueOrigin } from './log-text.ts';
 import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
 import {
   bytesOf,
@@ -23,8 +24,8 @@ import {
 import type { FilterMetadata, StreamInfo, TriedHost } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
 
-/** The value of one command operator for one stream; null prints as `-`. Numbers and truth values stay so in JSON logs. */
-export type OperatorValue = (info: StreamInfo) => string | number | boolean | null;
+/** The value of one command operator for one stream; null prints as `-`. What is no text stays what it is in JSON logs. */
+export type OperatorValue = (info: StreamInfo) => string | number | boolean | Structure<JsonValue> | null;
 
 /** Builds an operator from the text between its parentheses; null when it has none. */
 export type OperatorFactory = (argument: string | null) => OperatorValue;
@@ -133,6 +134,27 @@ const OPERATORS: ReadonlyMap<string, OperatorFactory> = new Map<string, Operator
   ...NEVER_THERE.map((name) => [name, plain(() => null)] as const),
   ...ALWAYS_EMPTY.map((name) => [name, plain(() => '')] as const),
 ]);
+
+/** Operators whose text is a message's. */
+const OF_WIRE: ReadonlySet<string> = new Set([
+  'REQ',
+  'RESP',
+  'TRAILER',
+  'REQ_WITHOUT_QUERY',
+  'PATH',
+  'QUERY_PARAM',
+  'STREAM_ID',
+  'REQUESTED_SERVER_NAME',
+]);
+
+/** Operators whose text is the configuration's: what is written between numbers, and what the operator set. */
+const OF_CONFIGURATION: ReadonlySet<string> = new Set(['START_TIME', 'EMIT_TIME', 'ENVIRONMENT']);
+
+/** Whose words the texts of an operator are. */
+export function originOf(name: string): ValueOrigin {
+  if (OF_WIRE.has(name)) return 'wire';
+  return OF_CONFIGURATION.has(name) ? 'configuration' : 'mixed';
+}
 
 /** The operator `%NAME(argument)%`. Throws `invalid` for a name or an argument that Envoy has and we lack, or nobody knows. */
 export function compileOperator(name: string, argument: string | null): OperatorValue {
@@ -303,11 +325,14 @@ function attempted(info: StreamInfo, textOf: (host: TriedHost) => string): strin
   return info.triedHosts === null ? null : info.triedHosts.map(textOf).join();
 }
 
-/** A text or number as it is, everything else as JSON. */
-function metadataText(value: JsonObject | undefined, keys: readonly string[]): string | number | null {
+/** A text or number as it is, everything else as a structure. */
+function metadataText(
+  value: JsonObject | undefined,
+  keys: readonly string[],
+): string | number | Structure<JsonValue> | null {
   const found = valueAt(value, keys);
   if (found === undefined || found === null) return null;
-  return typeof found === 'string' || typeof found === 'number' ? found : JSON.stringify(sorted(found));
+  return typeof found === 'string' || typeof found === 'number' ? found : new Structure(sorted(found));
 }
 
 /** Names in order, as Envoy prints them. */
@@ -326,7 +351,7 @@ function filterState(argument: string | null): OperatorValue {
   }
   return (info) => {
     const value = (info.filterState ?? info.connection.filterState)?.get(key) ?? null;
-    return value === null || form === 'PLAIN' ? value : JSON.stringify(value);
+    return value === null || form === 'PLAIN' ? value : new Structure(value);
   };
 }
 

@@ -1,16 +1,23 @@
-import { FlotillaError } from '@flotilla/runtime';
-import { compileOperator, type OperatorValue } from './format-operators.ts';
+import type { JsonValue } from '@bufbuild/protobuf';
+import { FlotillaError, printable } from '@flotilla/runtime';
+import { compileOperator, type OperatorValue, originOf } from './format-operators.ts';
+import { lineText, Structure, textOf, type ValueOrigin } from './log-text.ts';
 import type { StreamInfo } from './stream-info.ts';
 
 export interface FormatOptions {
   /** What an operator without a value prints. Access logs: `-` (the default); header values: the empty text. */
-  readonly absent: string;
+  readonly absent?: string;
+  /** For a line of a log, which nobody's values may end or steer. Otherwise they are octets as they came. */
+  readonly isLine?: boolean;
 }
 
-const ACCESS_LOG_OPTIONS: FormatOptions = { absent: '-' };
-
 /** A piece of a compiled format: literal text, or an operator. */
-export type FormatPart = string | OperatorValue;
+type FormatPart = string | { readonly value: OperatorValue; readonly origin: ValueOrigin };
+
+/** What an operator's text becomes. */
+type Show = (text: string, origin: ValueOrigin) => string;
+
+const asItCame: Show = (text) => text;
 
 /**
  * Compiles a text with Envoy's command operators (`%REQ(X?Y):N%`, `%RESPONSE_CODE%`, …; `%%` is a per cent sign).
@@ -18,30 +25,45 @@ export type FormatPart = string | OperatorValue;
  */
 export function compileFormat(
   format: string,
-  options: FormatOptions = ACCESS_LOG_OPTIONS,
+  { absent = '-', isLine = false }: FormatOptions = {},
 ): (info: StreamInfo) => string {
-  const parts = compileFormatParts(format);
-  const { absent } = options;
+  return join(compileFormatParts(format), absent, isLine ? lineText : asItCame);
+}
+
+function join(parts: readonly FormatPart[], absent: string, show: Show): (info: StreamInfo) => string {
   if (parts.every((part) => typeof part === 'string')) {
     const text = parts.join('');
     return () => text;
   }
+  const isLine = show === lineText;
   return (info) => {
     let text = '';
-    for (const part of parts) text += typeof part === 'string' ? part : (part(info) ?? absent);
+    for (const part of parts) {
+      if (typeof part === 'string') text += part;
+      else {
+        const value = part.value(info);
+        if (typeof value === 'string') text += show(value, part.origin);
+        else if (value instanceof Structure && isLine) text += printable(value.toString());
+        else text += value ?? absent;
+      }
+    }
     return text;
   };
 }
 
 /**
- * Like `compileFormat`, but a format that is one operator alone keeps its type: numbers stay numbers and an
- * absent value is null (Envoy's JSON access logs).
+ * Like `compileFormat`, but texts are in UTF-8, and a format that is one operator alone keeps its type: numbers stay
+ * numbers, structures structures, and an absent value is null (Envoy's JSON access logs).
  */
-export function compileTypedFormat(format: string): OperatorValue {
+export function compileTypedFormat(format: string): (info: StreamInfo) => JsonValue {
   const parts = compileFormatParts(format);
   const [only] = parts;
-  if (parts.length === 1 && typeof only === 'function') return only;
-  return compileFormat(format);
+  if (parts.length !== 1 || typeof only !== 'object') return join(parts, '-', textOf);
+  return (info) => {
+    const value = only.value(info);
+    if (typeof value === 'string') return textOf(value);
+    return value instanceof Structure ? value.value : value;
+  };
 }
 
 function compileFormatParts(format: string): FormatPart[] {
@@ -54,7 +76,7 @@ function compileFormatParts(format: string): FormatPart[] {
     const [text, name, argument, maxLength] = match;
     if (text === '%%') pushLiteral(parts, '%');
     else if (name === undefined) pushLiteral(parts, text);
-    else parts.push(truncated(compileOperator(name, argument ?? null), maxLength));
+    else parts.push({ value: truncated(compileOperator(name, argument ?? null), maxLength), origin: originOf(name) });
   }
   if (end !== format.length) {
     throw new FlotillaError('invalid', `"${format.slice(end, end + 30)}" at offset ${end} is not a command operator`, {
