@@ -1,4 +1,4 @@
-import { formatFinding, isError, severityOf } from '@flotilla/client';
+import { formatReport, isError, severityOf } from '@flotilla/client';
 import { validateDocuments } from '@flotilla/galley';
 import type { ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { ExitCode } from '@flotilla/service/process';
@@ -27,8 +27,7 @@ export async function validate(options: ValidateOptions): Promise<void> {
     );
     return;
   }
-  for (const finding of report.findings) console.error(formatFinding(finding));
-  for (const name of report.ignored) console.error(`ignored: ${name}`);
+  for (const line of formatReport(report)) console.error(line);
   console.log(errors === 0 ? 'valid' : `${errors} error${errors === 1 ? '' : 's'}`);
 }
 
