@@ -4,6 +4,7 @@ import { serveRpc } from '@flotilla/rpc/server';
 import { FlotillaError } from '@flotilla/runtime';
 import {
   compileAdminPolicy,
+  passes,
   CONTROL_PLANE_NAMESPACE,
   type Service,
   type ServiceContext,
@@ -24,12 +25,13 @@ export const citadelService: Service<typeof citadelSettings> = {
   async start(context) {
     const { settings, logger, telemetry, stop, drainMs, clock, random } = context;
     const { trustDomain, maxCertificateTtl, adminTokenFile, admins } = settings;
+    const authoriseAdmin = compileAdminPolicy({ adminToken: adminTokenFile, admins });
     const citadel = await startCitadel({
       keys: keySourceOf(settings, tokenStoreOf(context)),
       trustDomain,
       defaultTtlMs: maxCertificateTtl,
       maxTtlMs: maxCertificateTtl,
-      authoriseAdmin: compileAdminPolicy({ adminToken: adminTokenFile, admins }),
+      authoriseAdmin,
       telemetry,
       logger,
       clock,
@@ -43,6 +45,7 @@ export const citadelService: Service<typeof citadelSettings> = {
       hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: citadel.routes,
+      isKnown: passes(authoriseAdmin),
       tracer: telemetry.tracer,
       meter: telemetry.meter,
       logger,

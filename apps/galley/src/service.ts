@@ -6,6 +6,7 @@ import { FlotillaError } from '@flotilla/runtime';
 import { openInventory } from '@flotilla/runtime/disk';
 import {
   compileAdminPolicy,
+  passes,
   controlPlaneIdentity,
   openServiceIdentity,
   type Service,
@@ -29,12 +30,13 @@ export const galleyService: Service<typeof galleySettings> = {
     const storage = openStorage(context);
     const identity = await openServiceIdentity(settings, context);
     stop.push('identity', () => identity.close());
+    const assertAdmin = compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins });
     const galley = await startGalley({
       ...storage,
       directories: settings.config,
       changeLogLimit: settings.changeLogLimit,
       access: compileAccess({
-        assertAdmin: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }),
+        assertAdmin,
         registrars:
           settings.registrars.length > 0 ? settings.registrars : [controlPlaneIdentity(settings.trustDomain, 'pilot')],
       }),
@@ -49,6 +51,7 @@ export const galleyService: Service<typeof galleySettings> = {
       hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: galley.routes,
+      isKnown: passes(assertAdmin),
       tracer: telemetry.tracer,
       meter: telemetry.meter,
       logger,

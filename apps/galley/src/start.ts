@@ -84,9 +84,18 @@ async function startOnce(options: GalleyOptions): Promise<Galley> {
     const writer = await ConfigWriter.open({ store, bus, logger, onCommit });
     stop.push('writer', () => writer.close());
     stop.push('following', await followStore({ writer, bus, store: options.store, clock, logger }));
+    const checker = openChecker({ clock, logger });
+    stop.push('checking', () => checker.close());
     const sources: DirectorySource[] = [];
     for (const directory of options.directories) {
-      const source = await openDirectorySource({ directory, defaultNamespace: 'default', writer, clock, logger });
+      const source = await openDirectorySource({
+        directory,
+        defaultNamespace: 'default',
+        writer,
+        checker,
+        clock,
+        logger,
+      });
       stop.push(`directory ${directory}`, () => source.close());
       sources.push(source);
     }
@@ -105,8 +114,6 @@ async function startOnce(options: GalleyOptions): Promise<Galley> {
         errors: () => allFindings(writer, sources).filter(({ severity }) => severity === 'error').length,
       });
     }
-    const checker = openChecker({ clock, logger });
-    stop.push('checking', () => checker.close());
     const service = createGalleyService({
       checker,
       writer,

@@ -11,6 +11,7 @@ import { openRedis, redisSettingsOf } from '@flotilla/redis';
 import type { Transport } from '@connectrpc/connect';
 import {
   compileAdminPolicy,
+  passes,
   controlPlaneIdentity,
   openServiceIdentity,
   type Service,
@@ -46,6 +47,7 @@ export const pilotService: Service<typeof pilotSettings> = {
     stop.push('connection to galley', () => galley.close());
     const { bus, membership } = openCompany(context, galley);
     const configured = readiness.gate(`waiting for the configuration from ${settings.galley.join(', ')}`);
+    const assertAdmin = compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins });
     const pilot = await startPilot({
       galley,
       bus,
@@ -57,7 +59,7 @@ export const pilotService: Service<typeof pilotSettings> = {
       meshConfig,
       domainSuffix: settings.domainSuffix,
       debounce: { quietMs: settings.debounceQuiet, maxMs: settings.debounceMax },
-      access: { read: compileAdminPolicy({ adminToken: settings.adminTokenFile, admins: settings.admins }) },
+      access: { read: assertAdmin },
       limits: { names: settings.maxStreamNames, identityStreams: settings.maxIdentityStreams },
       telemetry,
       logger,
@@ -71,6 +73,7 @@ export const pilotService: Service<typeof pilotSettings> = {
       hosts: settings.httpHosts,
       tls: { identity, clientCertificates: 'optional' },
       routes: pilot.routes,
+      isKnown: passes(assertAdmin),
       tracer: telemetry.tracer,
       meter: telemetry.meter,
       logger,

@@ -2,15 +2,17 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { fromConnectError } from '@flotilla/rpc/client';
 import { FlotillaError } from '@flotilla/runtime';
 import { type Finding, ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import { formatFinding } from './findings.ts';
+import { formatReport } from './findings.ts';
 import type { Server } from './servers.ts';
 
-/** A change that galley refused, with everything that it found. Nothing was changed. */
+/** A change that galley refused, with everything that it found; the message has the first of it. Nothing was changed. */
 export class RefusedChangeError extends FlotillaError {
   readonly findings: readonly Finding[];
 
   constructor(findings: readonly Finding[], cause: unknown) {
-    super('invalid', `refused, and nothing was changed:\n${findings.map(formatFinding).join('\n')}`, { cause });
+    super('invalid', `refused, and nothing was changed:\n${formatReport({ findings, ignored: [] }).join('\n')}`, {
+      cause,
+    });
     this.findings = findings;
   }
 }
@@ -101,4 +103,19 @@ function codesOf(thrown: Error): string[] {
     if ('code' in error && typeof error.code === 'string') codes.push(error.code);
   }
   return codes;
+}
+
+// By the `code` of the error because of which there was no connection to send anything over.
+const NEVER_SENT =
+  /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|unauthenticated|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/;
+
+/**
+ * Of a write that failed with this: whether it may have been committed all the same. That is so when the answer was lost,
+ * late, or "I do not know".
+ */
+export function mayStand(error: FlotillaError): boolean {
+  // Every other code is galley's refusal, before the commit.
+  if (!['unavailable', 'system', 'internal'].includes(error.code)) return false;
+  if (error.message.includes('nothing was changed')) return false;
+  return !codesOf(error).some((code) => NEVER_SENT.test(code));
 }

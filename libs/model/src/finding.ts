@@ -28,7 +28,7 @@ export interface Locator {
 
 const MAX_TEXT = limit({
   name: 'files.finding-text',
-  what: 'message, hint, or field path of one finding, in characters',
+  what: 'message, hint, field path, name or namespace of one finding, in characters',
   default: 1_000,
   unit: 'count',
   past: 'cut off, with …',
@@ -40,10 +40,11 @@ export function toFindings(
   resource: ResourceKey | null,
   locator: Locator,
 ): Finding[] {
-  const findings = faults.map((fault) => toFinding(fault, resource, locator));
+  const told = resource === null ? null : shortenKey(resource);
+  const findings = faults.map((fault) => toFinding(fault, told, locator));
   const { errors, warnings } = omitted;
   if (errors + warnings > 0) {
-    findings.push(moreFinding(omitted, resource, locator.locate([], 'value'), 'of this document'));
+    findings.push(moreFinding(omitted, told, locator.locate([], 'value'), 'of this document'));
   }
   return findings;
 }
@@ -70,6 +71,13 @@ export function moreFinding(
 /** A text as a finding may say it: what somebody else wrote can be long. */
 export function shorten(text: string): string {
   return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT).toWellFormed()}…`;
+}
+
+/** Only a key that is refused is so long. */
+function shortenKey(key: ResourceKey): ResourceKey {
+  const { namespace, name } = key;
+  if (namespace.length <= MAX_TEXT && name.length <= MAX_TEXT) return key;
+  return { ...key, namespace: shorten(namespace), name: shorten(name) };
 }
 
 export function toFinding(fault: Fault, resource: ResourceKey | null, locator: Locator): Finding {

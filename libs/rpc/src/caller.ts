@@ -29,7 +29,12 @@ export const peerKey = createContextKey<Peer>(stranger, { description: 'flotilla
 
 /** Who makes this call. Facts only; whether they suffice is the handler's decision. */
 export function callerOf(context: HandlerContext): Caller {
-  return { ...context.values.get(peerKey), bearerToken: bearerTokenOf(context.requestHeader.get('authorization')) };
+  return callerFrom(context.values.get(peerKey), context.requestHeader.get('authorization'));
+}
+
+/** Who makes a call of this `authorization` header over the connection of this peer. */
+export function callerFrom(peer: Peer, authorization: string | null): Caller {
+  return { ...peer, bearerToken: bearerTokenOf(authorization) };
 }
 
 function bearerTokenOf(header: string | null): string | null {

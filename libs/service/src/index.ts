@@ -1,6 +1,6 @@
 export { runService, type Service, type ServiceContext, settingsOf } from './run.ts';
 export { createReadiness, type Gate, type Readiness } from './readiness.ts';
-export { compileAdminPolicy, type AdminPolicyOptions } from './access.ts';
+export { compileAdminPolicy, passes, type AdminPolicyOptions } from './access.ts';
 export { beginAnewSetting } from './begin-anew.ts';
 export { operationsPages } from './operations.ts';
 export {

@@ -1,4 +1,4 @@
-import { formatFinding } from '@flotilla/client';
+import { formatReport } from '@flotilla/client';
 import {
   AppliedResource_Outcome,
   type AppliedResource,
@@ -8,6 +8,7 @@ import { printable } from '@flotilla/runtime';
 import { printLine, printMessage } from '@flotilla/sockets/standard-streams';
 import { type ApiOptions, openMesh } from './client.ts';
 import { readDocuments } from './documents.ts';
+import { written } from './written.ts';
 
 export interface ApplyOptions extends ApiOptions {
   readonly file: readonly string[];
@@ -29,11 +30,16 @@ const OUTCOME_WORDS: Readonly<Record<AppliedResource_Outcome, string>> = {
 export async function apply(options: ApplyOptions): Promise<void> {
   const documents = await readDocuments(options.file);
   const mesh = openMesh(options);
-  const response = await mesh.galley.apply({
-    documents,
-    defaultNamespace: options.namespace ?? '',
-    force: options.force === true,
-  });
+  const response = await written((call) =>
+    mesh.galley.apply(
+      {
+        documents,
+        defaultNamespace: options.namespace ?? '',
+        force: options.force === true,
+      },
+      call,
+    ),
+  );
   printReport(response.report);
   if (options.wait === true) await mesh.waitForSync(response.version);
   printOutcomes(response.version, response.resources, options.output);
@@ -52,20 +58,24 @@ export interface DeleteOptions extends ApiOptions {
 export async function deleteResources(options: DeleteOptions): Promise<void> {
   const documents = await readDocuments(options.file);
   const mesh = openMesh(options);
-  const response = await mesh.galley.delete({
-    documents,
-    defaultNamespace: options.namespace ?? '',
-    ignoreMissing: options.ignoreNotFound === true,
-    force: options.force === true,
-  });
+  const response = await written((call) =>
+    mesh.galley.delete(
+      {
+        documents,
+        defaultNamespace: options.namespace ?? '',
+        ignoreMissing: options.ignoreNotFound === true,
+        force: options.force === true,
+      },
+      call,
+    ),
+  );
   printReport(response.report);
   if (options.wait === true) await mesh.waitForSync(response.version);
   printOutcomes(response.version, response.resources, options.output);
 }
 
 function printReport(report: ValidationReport | undefined): void {
-  for (const finding of report?.findings ?? []) printMessage(formatFinding(finding));
-  for (const name of report?.ignored ?? []) printMessage(printable(`ignored: ${name}`));
+  for (const line of report === undefined ? [] : formatReport(report)) printMessage(line);
 }
 
 function printOutcomes(version: bigint, resources: readonly AppliedResource[], output: string | undefined): void {

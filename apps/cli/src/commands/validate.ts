@@ -1,4 +1,4 @@
-import { formatFinding, isError, severityOf } from '@flotilla/client';
+import { formatReport, isError, severityOf } from '@flotilla/client';
 import { validateDocuments } from '@flotilla/galley';
 import type { ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { ExitCode } from '@flotilla/service/process';
@@ -26,8 +26,7 @@ export async function validate(options: ValidateOptions): Promise<void> {
     printLine(JSON.stringify({ valid: errors === 0, findings: report.findings.map(toPlain), ignored: report.ignored }));
     return;
   }
-  for (const finding of report.findings) printMessage(formatFinding(finding));
-  for (const name of report.ignored) printMessage(`ignored: ${name}`);
+  for (const line of formatReport(report)) printMessage(line);
   printLine(errors === 0 ? 'valid' : `${errors} error${errors === 1 ? '' : 's'}`);
 }
 

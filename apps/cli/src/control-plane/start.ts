@@ -9,7 +9,7 @@ import { DEFAULT_REGISTRATION, loadMeshConfig, startPilot } from '@flotilla/pilo
 import { checkPlaintext } from '@flotilla/http-port';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
-import { compileAdminPolicy, createReadiness, operationsPages } from '@flotilla/service';
+import { compileAdminPolicy, passes, createReadiness, operationsPages } from '@flotilla/service';
 import { CONTROL_PLANE_IDENTITY } from './control-plane-identity.ts';
 import { openDataDirectory } from './data-directory.ts';
 
@@ -141,6 +141,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       address: addresses.ca,
       tls: { identity, clientCertificates: 'optional' },
       routes: citadel.routes,
+      isKnown: passes(assertAdmin),
       tracer: telemetry.tracer,
       meter: telemetry.meter,
       logger,
@@ -154,6 +155,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         citadel.routes(router);
         pilot.routes(router);
       },
+      isKnown: passes(assertAdmin),
       tracer: telemetry.tracer,
       meter: telemetry.meter,
       // The port answers only once everything runs: nothing is left to wait for.

@@ -126,6 +126,25 @@ describe('flotilla control-plane', () => {
     expect(await list({})).toMatchObject({ code: 'unauthenticated' });
   });
 
+  it.each([
+    'flotilla.galley.v1.GalleyService/Get',
+    'flotilla.citadel.v1.CitadelService/CreateToken',
+    'flotilla.pilot.v1.PilotService/ListProxies',
+  ])('reads 3 MiB of its owner, and not of a stranger: %s', async (method) => {
+    const send = async (headers: Record<string, string>): Promise<unknown> => {
+      const response = await fetch(`${ready.api}/${method}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: `{${' '.repeat(3 << 20)}"unknown": 1}`,
+      });
+      return response.json();
+    };
+    const token = /FLOTILLA_ADMIN_TOKEN=(.*)/.exec((await run('env')).stdout)?.[1] ?? '';
+    expect(await send({ authorization: `Bearer ${token}` })).not.toMatchObject({ code: 'resource_exhausted' });
+    expect(await send({ authorization: 'Bearer guessed' })).toMatchObject({ code: 'resource_exhausted' });
+    expect(await send({})).toMatchObject({ code: 'resource_exhausted' });
+  });
+
   it.each(['--api', '--xds'])('does not open %s to the network without being told to', async (port) => {
     const { code, stderr } = await run('control-plane', port, '0.0.0.0:0');
     expect(code).toBe(2);

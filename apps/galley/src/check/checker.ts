@@ -18,6 +18,8 @@ export interface Documents {
 /** Reads and judges documents off the serving thread. What it throws is for the caller: see `CheckLane.run`. */
 export interface Checker {
   decode(documents: Documents, right: CheckRight, signal?: AbortSignal): Promise<DecodedDocuments>;
+  /** Reads a file of a watched directory. Those who call wait for none of it. `exhausted`: it is the file's own fault. */
+  decodeFile(file: TextDocument, defaultNamespace: string, signal: AbortSignal): Promise<DecodedDocuments>;
   keys(documents: Documents, right: CheckRight, signal?: AbortSignal): Promise<NamedKeys>;
   /** Judges documents alone, without a mesh. */
   validate(documents: Documents, right: CheckRight, signal?: AbortSignal): Promise<Report>;
@@ -58,6 +60,20 @@ const WRITERS_MEMORY_MIB = limit({
   default: 1_024,
   unit: 'count',
   past: 'ended, refused (resource_exhausted); nothing is changed',
+});
+const FILE_BUDGET_MS = limit({
+  name: 'galley.file-check-time',
+  what: 'time for checking one file of a watched directory',
+  default: 60_000,
+  unit: 'ms',
+  past: 'ended; the file is left out with a finding, its last good version stays',
+});
+const FILE_MEMORY_MIB = limit({
+  name: 'galley.file-check-memory',
+  what: 'heap of the worker that checks files of watched directories, in MiB',
+  default: 512,
+  unit: 'count',
+  past: 'ended; the file is left out with a finding, its last good version stays',
 });
 const STRANGERS_BYTES = limit({
   name: 'galley.strangers-bytes',
@@ -118,6 +134,16 @@ export function openChecker({ clock, logger }: CheckerOptions): Checker {
     clock,
     logger,
   });
+  const files = new CheckLane({
+    subject: 'file',
+    // Each directory asks for one file after another.
+    maxWaiting: Number.POSITIVE_INFINITY,
+    budgetMs: FILE_BUDGET_MS,
+    maxMemoryMib: FILE_MEMORY_MIB,
+    idleMs: IDLE_MS,
+    clock,
+    logger,
+  });
   const share = new TimeShare(clock);
   const strangers = new CheckLane({
     subject: 'documents of callers without credentials',
@@ -134,6 +160,9 @@ export function openChecker({ clock, logger }: CheckerOptions): Checker {
       const request = { kind: 'decode', ...documents } as const;
       return restoreDocuments(await (isInline(documents, right) ? perform(request) : writers.run(request, signal)));
     },
+    async decodeFile(file, defaultNamespace, signal) {
+      return restoreDocuments(await files.run({ kind: 'file', documents: [file], defaultNamespace }, signal));
+    },
     async keys(documents, right, signal) {
       const request = { kind: 'keys', ...documents } as const;
       return isInline(documents, right) ? perform(request) : writers.run(request, signal);
@@ -147,7 +176,7 @@ export function openChecker({ clock, logger }: CheckerOptions): Checker {
       return strangers.run(request, signal);
     },
     async close() {
-      await Promise.all([writers.close(), strangers.close()]);
+      await Promise.all([writers, files, strangers].map((lane) => lane.close()));
     },
   };
 }

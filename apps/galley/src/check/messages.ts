@@ -7,6 +7,8 @@ import type { Report } from '../write/apply.ts';
 export type CheckRequest =
   /** Read the documents into resources. */
   | { readonly kind: 'decode'; readonly documents: readonly TextDocument[]; readonly defaultNamespace: string }
+  /** Read a file, which may have no documents, into resources. */
+  | { readonly kind: 'file'; readonly documents: readonly TextDocument[]; readonly defaultNamespace: string }
   /** Read only which resources the documents name. */
   | { readonly kind: 'keys'; readonly documents: readonly TextDocument[]; readonly defaultNamespace: string }
   /** Judge the documents alone, without a mesh. */
@@ -35,6 +37,7 @@ export interface NamedKeys {
 
 export interface CheckAnswers {
   readonly decode: PlainDocuments;
+  readonly file: PlainDocuments;
   readonly keys: NamedKeys;
   readonly validate: Report;
 }

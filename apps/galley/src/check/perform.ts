@@ -1,25 +1,30 @@
 import { formatPath, typedResource } from '@flotilla/model';
 import type { Candidate } from '../decode/candidate.ts';
-import { decodeKeys } from '../decode/decode-documents.ts';
+import { decodeDocuments, decodeKeys } from '../decode/decode-documents.ts';
+import type { DecodedDocuments } from '../decode/decode-documents.ts';
 import { MeshSet } from '../set/mesh-set.ts';
 import { analysedPaths } from '../set/positions.ts';
 import { decodeWritten, reportOf } from '../write/apply.ts';
-import type { CheckAnswers, CheckRequest, PlainCandidate } from './messages.ts';
+import type { CheckAnswers, CheckRequest, PlainCandidate, PlainDocuments } from './messages.ts';
 
 /** Does what is asked. Never throws for what is in the documents. */
 export function perform<R extends CheckRequest>(request: R): CheckAnswers[R['kind']];
 export function perform(request: CheckRequest): CheckAnswers[CheckRequest['kind']] {
   const { documents, defaultNamespace } = request;
   switch (request.kind) {
-    case 'decode': {
-      const decoded = decodeWritten(documents, defaultNamespace);
-      return { ...decoded, candidates: decoded.candidates.map(plainOf) };
-    }
+    case 'decode':
+      return plainDocuments(decodeWritten(documents, defaultNamespace));
+    case 'file':
+      return plainDocuments(decodeDocuments(documents, defaultNamespace));
     case 'keys':
       return decodeKeys(documents, defaultNamespace);
     case 'validate':
       return reportOf(decodeWritten(documents, defaultNamespace), new MeshSet(), false);
   }
+}
+
+function plainDocuments(decoded: DecodedDocuments): PlainDocuments {
+  return { ...decoded, candidates: decoded.candidates.map(plainOf) };
 }
 
 const NAME = ['metadata', 'name'];

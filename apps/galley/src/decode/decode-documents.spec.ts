@@ -299,6 +299,20 @@ describe('decodeDocuments', () => {
   });
 });
 
+describe('what is told of a name that is too long', () => {
+  const faults = Array.from({ length: 200 }, (_, at) => `  field${at}: 1\n`).join('');
+
+  it.each([
+    ['name', `name: ${'a'.repeat(200_000)}`],
+    ['namespace', `name: a, namespace: ${'a'.repeat(200_000)}`],
+  ])('%s: is no longer than other texts', (_what, metadata) => {
+    const text = `apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {${metadata}}\nspec:\n${faults}`;
+    const { findings } = decode(text);
+    expect(findings.length).toBeGreaterThan(100);
+    expect(findings.map(formatFinding).join('').length).toBeLessThan(1.5 * text.length);
+  });
+});
+
 describe('decodeKeys', () => {
   it('reads the keys whatever the specs are', () => {
     const text = `${virtualService('  nonsense: 1')}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n`;

@@ -20,6 +20,9 @@ export interface ConnectionSettings {
   readonly onTooManyPings?: () => void;
 }
 
+// In megabytes. What is still to be sent counts, and past it node:http2 resets a stream instead of taking in the answer
+// (its default of 10 is less than a message): that a server refuses the message would not be heard.
+const MAX_SESSION_MEMORY_MB = 128;
 const TOO_MANY_PINGS = Buffer.from('too_many_pings');
 
 /**
@@ -50,7 +53,8 @@ export class Connection {
     this.ready = this.#ready.promise;
     // Heard by those who ask for a stream.
     this.ready.catch(() => undefined);
-    this.#session = connectHttp2(authority, { createConnection: connect }, (error) => (this.#reason ??= error));
+    const options = { createConnection: connect, maxSessionMemory: MAX_SESSION_MEMORY_MB };
+    this.#session = connectHttp2(authority, options, (error) => (this.#reason ??= error));
     this.#ping = KeepAlivePing.start(this.#session, settings.keepAlive, settings.clock, () => this.#giveUp());
     this.#session.once('connect', () => {
       this.#session.unref();

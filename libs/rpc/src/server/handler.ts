@@ -3,21 +3,34 @@ import { createContextValues, type ConnectRouter } from '@connectrpc/connect';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { NodeHandler, NodeResponse } from '@flotilla/http-port';
 import type { Logger } from '@flotilla/observe';
-import { peerKey } from '../caller.ts';
+import { type Caller, callerFrom, peerKey } from '../caller.ts';
 import { peerOf } from './peer.ts';
 
+/** The same services twice. */
+export interface Routers {
+  readonly ofKnown: ConnectRouter;
+  /** With what strangers may send. */
+  readonly ofStrangers: ConnectRouter;
+  /** By which of them a call is served. Asked before anything of its messages is read. */
+  isKnown(caller: Caller): boolean;
+}
+
 /**
- * A node:http and node:http2 listener for the calls of this router. A request for another path goes to `fallback`.
+ * A node:http and node:http2 listener for the calls of these routers. A request for another path goes to `fallback`.
  */
-export function createNodeHandler(router: ConnectRouter, fallback: NodeHandler | null, logger: Logger): NodeHandler {
-  const byPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+export function createNodeHandler(routers: Routers, fallback: NodeHandler | null, logger: Logger): NodeHandler {
+  const ofKnown = byPath(routers.ofKnown);
+  const ofStrangers = byPath(routers.ofStrangers);
   return (request, response) => {
-    const handler = byPath.get(request.url?.split('?', 1)[0] ?? '');
+    const path = request.url?.split('?', 1)[0] ?? '';
+    const peer = peerOf(request);
+    const isKnown = ofKnown.has(path) && routers.isKnown(callerFrom(peer, request.headers.authorization ?? null));
+    const handler = (isKnown ? ofKnown : ofStrangers).get(path);
     if (handler === undefined) {
       (fallback ?? replyNotFound)(request, response);
       return;
     }
-    const values = createContextValues().set(peerKey, peerOf(request));
+    const values = createContextValues().set(peerKey, peer);
     let universal;
     try {
       universal = universalRequestFromNodeRequest(request, response, undefined, values);
@@ -34,6 +47,10 @@ export function createNodeHandler(router: ConnectRouter, fallback: NodeHandler |
         response.destroy();
       });
   };
+}
+
+function byPath(router: ConnectRouter): ReadonlyMap<string, ConnectRouter['handlers'][number]> {
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 }
 
 const replyNotFound: NodeHandler = (request, response) =>

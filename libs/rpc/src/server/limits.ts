@@ -9,6 +9,14 @@ export const DEFAULT_MAX_MESSAGE_BYTES = limit({
   unit: 'bytes',
   past: 'the call ends with resource_exhausted',
 });
+/** What is parsed before it is known whether anybody may ask: room for galley's documents of a stranger, in JSON too. */
+export const STRANGERS_MAX_MESSAGE_BYTES = limit({
+  name: 'rpc.strangers-message-bytes',
+  what: 'one message of a caller without a client certificate and without the token of an administrator',
+  default: 2 * 1024 * 1024,
+  unit: 'bytes',
+  past: 'the call ends with resource_exhausted, before the message is parsed',
+});
 export const DEFAULT_MAX_CONCURRENT_STREAMS = limit({
   name: 'rpc.streams',
   what: 'calls at a time on one connection',

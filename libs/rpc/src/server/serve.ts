@@ -1,14 +1,16 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';
+import type { ConnectRouter } from '@connectrpc/connect';
 import { compressionGzip } from '@connectrpc/connect-node';
 import type { Meter, Tracer } from '@opentelemetry/api';
 import { compileGuard, guardHandler, HTTP_PORT_LIMITS, type NodeHandler } from '@flotilla/http-port';
 import { FlotillaError, formatAddress, systemClock, type Clock, type SocketAddress } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { listen } from '@flotilla/sockets/tcp';
-import { createNodeHandler, replyForbidden } from './handler.ts';
+import type { Caller } from '../caller.ts';
+import { createNodeHandler, replyForbidden, type Routers } from './handler.ts';
 import { createHealthStatus, routeHealth, type HealthStatus } from './health.ts';
-import { DEFAULT_MAX_CONCURRENT_STREAMS, DEFAULT_MAX_MESSAGE_BYTES } from './limits.ts';
+import { DEFAULT_MAX_CONCURRENT_STREAMS, DEFAULT_MAX_MESSAGE_BYTES, STRANGERS_MAX_MESSAGE_BYTES } from './limits.ts';
 import { createPlaintextServer } from './listen-plaintext.ts';
 import { createTlsServer, type ServerTls } from './listen-tls.ts';
 import { ownerOf } from './owner.ts';
@@ -18,6 +20,7 @@ import { createRouter, type Routes } from './router.ts';
 export interface ServeRpcOptions {
   /** Where to listen; port 0 takes any free one. */
   readonly address: SocketAddress;
+  /** Called twice: for the callers that are known, and for strangers. */
   readonly routes: Routes;
   /** Without it the server is plaintext. */
   readonly tls?: ServerTls;
@@ -33,8 +36,10 @@ export interface ServeRpcOptions {
   readonly fallback?: NodeHandler;
   /** Names of this port beside those that are known by themselves (`libs/http-port`, `known-host`). Default: none. */
   readonly hosts?: readonly string[];
-  /** Limit of one message, either way. Default 16 MiB. */
+  /** Limit of one message, either way. Default 16 MiB; strangers may send no more than 2 MiB. */
   readonly maxMessageBytes?: number;
+  /** Who is no stranger, beside whoever has a client certificate that was verified. Default: nobody. */
+  readonly isKnown?: (caller: Caller) => boolean;
   /** Per HTTP/2 connection. Default 1000. */
   readonly maxConcurrentStreams?: number;
   /** How long `close` lets calls finish before it cuts them off. Default 5 s. */
@@ -65,20 +70,28 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
   const cutOff = new AbortController();
   const health = options.health ?? createHealthStatus();
   const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-  const router = createRouter(options.routes, {
-    logger,
-    closing: closing.signal,
-    tracer: options.tracer ?? null,
-    meter: options.meter ?? null,
-    options: {
-      acceptCompression: [compressionGzip],
-      readMaxBytes: maxMessageBytes,
-      writeMaxBytes: maxMessageBytes,
-      shutdownSignal: cutOff.signal,
-    },
-  });
-  routeHealth(router, health);
-  routeReflection(router);
+  const routerReading = (readMaxBytes: number): ConnectRouter => {
+    const router = createRouter(options.routes, {
+      logger,
+      closing: closing.signal,
+      tracer: options.tracer ?? null,
+      meter: options.meter ?? null,
+      options: {
+        acceptCompression: [compressionGzip],
+        readMaxBytes,
+        writeMaxBytes: maxMessageBytes,
+        shutdownSignal: cutOff.signal,
+      },
+    });
+    routeHealth(router, health);
+    routeReflection(router);
+    return router;
+  };
+  const routers: Routers = {
+    ofKnown: routerReading(maxMessageBytes),
+    ofStrangers: routerReading(Math.min(maxMessageBytes, STRANGERS_MAX_MESSAGE_BYTES)),
+    isKnown: (caller) => caller.certificate !== null || options.isKnown?.(caller) === true,
+  };
 
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
@@ -89,7 +102,7 @@ export async function serveRpc(options: ServeRpcOptions): Promise<RpcServer> {
     session.setTimeout(HTTP_PORT_LIMITS.idleMs, () => session.close());
     if (closing.signal.aborted) session.close();
   };
-  const handle = guardHandler(createNodeHandler(router, options.fallback ?? null, logger), {
+  const handle = guardHandler(createNodeHandler(routers, options.fallback ?? null, logger), {
     guard: compileGuard(options.hosts ?? []),
     refuse: replyForbidden,
     logger,

@@ -1,7 +1,8 @@
 import { FAULT_CODES, formatKey, formatOrigin } from '@flotilla/model';
 import type { Finding } from '@flotilla/model';
+import { FlotillaError } from '@flotilla/runtime';
+import type { Checker } from '../../check/checker.ts';
 import type { Candidate } from '../../decode/candidate.ts';
-import { decodeDocuments } from '../../decode/decode-documents.ts';
 import type { DecodedDocuments } from '../../decode/decode-documents.ts';
 import type { ScannedFile } from './scan.ts';
 
@@ -21,19 +22,23 @@ export interface DesiredState {
 
 interface DecodedFile {
   readonly text: string;
-  readonly decoded: DecodedDocuments;
+  /** Or why it is not to be tried again: it took more than a file may take. */
+  readonly decoded: DecodedDocuments | FlotillaError;
 }
 
-/** Decodes the files of a directory, and only those whose text changed since the last time. */
+/** Has the files of a directory decoded off the serving thread, and only those whose text changed since the last time. */
 export class DecodedFiles {
   readonly #defaultNamespace: string;
+  readonly #checker: Pick<Checker, 'decodeFile'>;
   #files: ReadonlyMap<string, DecodedFile> = new Map();
 
-  constructor(defaultNamespace: string) {
+  constructor(defaultNamespace: string, checker: Pick<Checker, 'decodeFile'>) {
     this.#defaultNamespace = defaultNamespace;
+    this.#checker = checker;
   }
 
-  update(scanned: ReadonlyMap<string, ScannedFile>): DesiredState {
+  /** Not to be called again before it is done. Fails with `unavailable` when the signal fires, and has then learnt nothing. */
+  async update(scanned: ReadonlyMap<string, ScannedFile>, signal: AbortSignal): Promise<DesiredState> {
     const state = {
       candidates: new Map<string, Candidate>(),
       refused: new Set<string>(),
@@ -50,7 +55,14 @@ export class DecodedFiles {
         continue;
       }
       if (file.text.trim() === '') state.empty.add(path);
-      const decoded = this.#decode(path, file.text);
+      const decoded = await this.#decode(path, file.text, signal);
+      if (decoded instanceof FlotillaError) {
+        // Any other failure is not the file's own: it is tried again.
+        if (decoded.code === 'exhausted') next.set(path, { text: file.text, decoded });
+        state.unclear.add(path);
+        state.findings.push(unreadable(path, decoded.message));
+        continue;
+      }
       next.set(path, { text: file.text, decoded });
       if (!decoded.isComplete) state.unclear.add(path);
       state.findings.push(...decoded.findings);
@@ -62,10 +74,16 @@ export class DecodedFiles {
     return state;
   }
 
-  #decode(path: string, text: string): DecodedDocuments {
+  async #decode(path: string, text: string, signal: AbortSignal): Promise<DecodedFile['decoded']> {
     const known = this.#files.get(path);
     if (known?.text === text) return known.decoded;
-    return decodeDocuments([{ source: path, yaml: text }], this.#defaultNamespace);
+    try {
+      return await this.#checker.decodeFile({ source: path, yaml: text }, this.#defaultNamespace, signal);
+    } catch (thrown) {
+      const error = FlotillaError.from(thrown);
+      if (error.code === 'unavailable') throw error;
+      return error;
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import { describeKey } from '@flotilla/model';
 import { silentLogger } from '@flotilla/observe';
 import { FakeClock, systemClock } from '@flotilla/runtime';
 import { openSqliteStore } from '../../store/sqlite.ts';
-import { openChecker } from '../../check/checker.ts';
+import { type Checker, openChecker } from '../../check/checker.ts';
 import { applyDocuments } from '../../write/apply.ts';
 import { ConfigWriter } from '../../write/config-writer.ts';
 import { deleteResources } from '../../write/delete.ts';
@@ -38,7 +38,10 @@ interface World {
   apply(yaml: string): Promise<unknown>;
 }
 
-async function world(files: Readonly<Record<string, string>>): Promise<World> {
+async function world(
+  files: Readonly<Record<string, string>>,
+  reading: Pick<Checker, 'decodeFile'> = checker,
+): Promise<World> {
   const directory = mkdtempSync(join(tmpdir(), 'galley-directory-'));
   cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
   const write = (file: string, text: string): void => {
@@ -54,6 +57,7 @@ async function world(files: Readonly<Record<string, string>>): Promise<World> {
     directory,
     defaultNamespace: 'default',
     writer,
+    checker: reading,
     clock,
     logger: silentLogger,
   });
@@ -260,11 +264,59 @@ describe('a directory source', () => {
 
   it('refuses to start without the directory', async () => {
     const w = await world({});
-    const options = { directory: join(w.directory, 'missing'), defaultNamespace: 'default', writer: w.writer };
+    const options = { directory: join(w.directory, 'missing'), defaultNamespace: 'default', writer: w.writer, checker };
     await expect(openDirectorySource({ ...options, clock: systemClock, logger: silentLogger })).rejects.toMatchObject({
       code: 'invalid',
       message: expect.stringContaining('cannot read the configuration directory'),
     });
+  });
+});
+
+describe('a directory with a file that takes long to read', () => {
+  const changed = account('a', 'y');
+  async function held() {
+    const gate = Promise.withResolvers<void>();
+    const asked: string[] = [];
+    const decodeFile: typeof checker.decodeFile = async (file, namespace, signal) => {
+      asked.push(file.yaml);
+      if (file.yaml === changed) {
+        await Promise.race([gate.promise, new Promise((resolve) => signal.addEventListener('abort', resolve))]);
+      }
+      return checker.decodeFile(file, namespace, signal);
+    };
+    const w = await world({ 'a.yaml': account('a') }, { decodeFile });
+    w.write('a.yaml', changed);
+    const scanning = w.scan();
+    await expect.poll(() => asked).toContain(changed);
+    return { w, gate, asked, scanning };
+  }
+
+  it('holds up no other write, and keeps what there was until then', async () => {
+    const { w, gate, scanning } = await held();
+    await w.apply(account('b'));
+    expect([labelOf(w, 'a'), labelOf(w, 'b')]).toEqual(['x', 'x']);
+    gate.resolve();
+    await scanning;
+    expect(labelOf(w, 'a')).toBe('y');
+  });
+
+  it('is read once more for all that changes meanwhile, and what is last counts', async () => {
+    const { w, gate, asked, scanning } = await held();
+    w.write('a.yaml', account('a', 'z'));
+    const later = [w.scan(), w.scan(), w.scan()];
+    gate.resolve();
+    await Promise.all([scanning, ...later]);
+    expect(labelOf(w, 'a')).toBe('z');
+    expect(asked).toEqual([account('a'), changed, account('a', 'z')]);
+    expect(w.writer.version).toBe(3);
+  });
+
+  it('is closed at once', async () => {
+    const { w, scanning } = await held();
+    await w.source.close();
+    await scanning;
+    expect(labelOf(w, 'a')).toBe('x');
+    expect(w.source.findings()).toEqual([]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Finding, Origin, ResourceKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
+import type { Checker } from '../../check/checker.ts';
 import type { ResourceContent } from '../../decode/candidate.ts';
 import type { ConfigWriter } from '../../write/config-writer.ts';
 import { DecodedFiles } from './decoded-files.ts';
@@ -16,6 +17,8 @@ export interface DirectorySourceOptions {
   readonly directory: string;
   readonly defaultNamespace: string;
   readonly writer: ConfigWriter;
+  /** Not closed by the source. */
+  readonly checker: Pick<Checker, 'decodeFile'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -29,7 +32,7 @@ export interface DirectorySource {
   originOf(key: ResourceKey): Origin | null;
   /** Reads the directory now and resolves when what it asks for is committed. Also done whenever a file changes. */
   rescan(): Promise<void>;
-  /** Ends watching and waits for a scan under way. Idempotent. */
+  /** Ends watching, and a scan under way unless it commits already; waits for it. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -66,14 +69,16 @@ class WatchedDirectory implements DirectorySource {
   #findings: readonly Finding[] = [];
   #ignored: readonly string[] = [];
   #scanning: Promise<void> = Promise.resolve();
+  /** The scan that has not begun yet. */
+  #next: Promise<void> | null = null;
   #stopWatching: () => void = () => undefined;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: DirectorySourceOptions) {
     const { directory } = options;
     this.#options = options;
     this.#owner = `directory:${isAbsolute(directory) ? directory : resolve(directory)}`;
-    this.#files = new DecodedFiles(options.defaultNamespace);
+    this.#files = new DecodedFiles(options.defaultNamespace, options.checker);
   }
 
   findings(): readonly Finding[] {
@@ -88,9 +93,17 @@ class WatchedDirectory implements DirectorySource {
     return this.#seen.get(formatKey(key))?.origin ?? null;
   }
 
-  /** One scan after another: a later one must not be overtaken by the outcome of an earlier one. */
+  /**
+   * One scan after another: a later one must not be overtaken by the outcome of an earlier one. Whoever asks while one
+   * waits for its turn has that one, which will read what there is then.
+   */
   scan(): Promise<void> {
-    const next = this.#scanning.then(() => (this.#isClosed ? undefined : this.#scan()));
+    if (this.#next !== null) return this.#next;
+    const next = this.#scanning.then(() => {
+      this.#next = null;
+      return this.#closing.signal.aborted ? undefined : this.#scan();
+    });
+    this.#next = next;
     this.#scanning = next.catch(() => undefined);
     return next;
   }
@@ -99,6 +112,7 @@ class WatchedDirectory implements DirectorySource {
     try {
       await this.scan();
     } catch (error) {
+      if (this.#closing.signal.aborted) return;
       // The directory went away, or the store refuses: all stays as it was.
       const { message } = FlotillaError.from(error);
       const origin = { source: this.#options.directory, line: 0, column: 0 };
@@ -115,8 +129,8 @@ class WatchedDirectory implements DirectorySource {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
     this.#stopWatching();
+    this.#closing.abort();
     await this.#scanning;
   }
 
@@ -135,7 +149,7 @@ class WatchedDirectory implements DirectorySource {
 
   async #scan(): Promise<void> {
     const { directory, writer, clock, logger } = this.#options;
-    const desired = this.#files.update(await scanDirectory(directory));
+    const desired = await this.#files.update(await scanDirectory(directory), this.#closing.signal);
     const outcome = await writer.write((set, version) => {
       const plan = planSync(desired, this.#seen, set, { owner: this.#owner, version, nowMs: clock.now() });
       return { changes: plan.changes, result: (written) => ({ ...plan, written }) };
