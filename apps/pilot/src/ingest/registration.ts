@@ -25,7 +25,11 @@ export interface RegistrationSettings {
   readonly orphanGraceMs: number;
 }
 
-export const DEFAULT_REGISTRATION: RegistrationSettings = { graceMs: 1_000, orphanGraceMs: 15_000 };
+/**
+ * The grace is longer than the longest pause of a proxy between two tries: where the control plane was away, proxies come
+ * back one by one, and none may find the others' endpoints gone. A proxy that goes for good says so.
+ */
+export const DEFAULT_REGISTRATION: RegistrationSettings = { graceMs: 10_000, orphanGraceMs: 15_000 };
 
 export interface RegistrationOptions {
   /** Unique to this process among all pilots. */

@@ -81,8 +81,8 @@ withPeer('network-namespaces', () => {
     async function configure(): Promise<void> {
       changes += 1;
       const seen = async (): Promise<boolean> => {
-        const { headers } = await fetch(`http://${ingress}:8080/`);
-        return headers.get('x-change') === String(changes);
+        const { status, headers } = await fetch(`http://${ingress}:8080/`);
+        return status === 200 && headers.get('x-change') === String(changes);
       };
       await mesh.applyText(change(changes));
       await until(`change ${changes} is in force`, seen, RECOVERY_MS);
