@@ -44,7 +44,8 @@ withPeer('envoy', (path) => {
       const from = new Map<string, Edit>();
       let accepted = 0;
       let edits = 0;
-      const seed = Number(process.env['FLOTILLA_SEED'] ?? Date.now() % 100_000);
+      // One that stays: a finding is for whoever looks for it with another, not for whoever changes something else.
+      const seed = Number(process.env['FLOTILLA_SEED'] ?? 5);
       const random = seededRandom(seed);
       for (const document of documents) {
         for (const edit of editsOf(document)) {
