@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestMesh } from './mesh.ts';
 import { callH1, isRefused, Rate } from './rolling/load.ts';
@@ -11,6 +12,7 @@ const DURATION_MS = Number(process.env['FLOTILLA_ROLLING_SECONDS'] ?? 45) * 1_00
 const GATEWAYS = ['gateway-a', 'gateway-b'];
 const INSTANCES = ['echo-a', 'echo-b'];
 const CALLERS = ['client', ...GATEWAYS];
+const PROBE_EVERY_MS = 100;
 const READY_WITHIN_MS = 40_000;
 
 describe('a rolling restart under 500 requests/s', () => {
@@ -18,10 +20,7 @@ describe('a rolling restart under 500 requests/s', () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 128 });
 
   beforeAll(async () => {
-    mesh = await TestMesh.start(
-      join(import.meta.dirname, 'rolling/mesh.yaml'),
-      process.env['KEEP'] ? ['--data', process.env['KEEP']] : [],
-    );
+    mesh = await TestMesh.start(join(import.meta.dirname, 'rolling/mesh.yaml'));
   }, 90_000);
   afterAll(async () => {
     agent.destroy();
@@ -139,7 +138,8 @@ describe('a rolling restart under 500 requests/s', () => {
           if (isReady) ready.add(name);
           else ready.delete(name);
         }
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        // A load balancer's probe has a period.
+        await delay(PROBE_EVERY_MS);
       }
     })();
     let turn = 0;
