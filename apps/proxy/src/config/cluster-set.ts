@@ -8,8 +8,8 @@ import {
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type SecretReference, secretsOfCluster } from '../identity/secret-references.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
-import { fetchTimeoutMs, requireAds } from './config-source.ts';
+import type { StatsRegistry } from '../base/stats.ts';
+import { fetchTimeoutMs, requireAds } from '../base/config-source.ts';
 import { decodeCluster, decodeEndpoints } from './decode-resource.ts';
 import type { ApplyUpdate, DiscoveryUpdate, Refusal } from './discovery-stream.ts';
 import { untilHostsKnown } from './hosts-known.ts';

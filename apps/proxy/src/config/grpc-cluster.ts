@@ -16,7 +16,7 @@ import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transp
 import { unpackValid } from '@flotilla/envoy';
 import { stringMatchOf } from '../http/route/matcher-specs.ts';
 import { readDataSource } from '../identity/decode-secret.ts';
-import type { Secret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
+import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
 
 /** A control-plane cluster of the bootstrap, reached over HTTP/2. */
 export interface GrpcCluster {

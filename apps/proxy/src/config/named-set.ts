@@ -1,6 +1,6 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
-import type { Counter, StatsRegistry } from '../observe/stats.ts';
+import type { Counter, StatsRegistry } from '../base/stats.ts';
 import { openUpdateCounts, type UpdateCounts } from './count-updates.ts';
 import type { ApplyUpdate } from './discovery-stream.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';

@@ -3,7 +3,7 @@ import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import { limit } from '@flotilla/runtime';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
+import type { StatsRegistry } from '../base/stats.ts';
 import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
 import { compileProxyProtocol, type ProxyProtocolSettings } from './proxy-header.ts';
 import type { SniffSettings } from './sniff.ts';

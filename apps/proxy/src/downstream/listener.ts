@@ -8,7 +8,7 @@ import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js
 import type { FilterChain as FilterChainConfig } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import { FilterChainSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
-import type { ProxyContext } from '../config/context.ts';
+import type { ProxyContext } from '../ports/context.ts';
 import type { NeededExtension } from '../config/extension-set.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { RouteTable } from '../http/route/route.ts';
@@ -17,7 +17,7 @@ import type { IstioMetrics } from '../observe/istio-metrics.ts';
 import type { CompiledListener, FilterChain, ListenerAddress, ListenerStats } from './compiled-listener.ts';
 import { compileFilterChainMatch } from './filter-chain.ts';
 import { compileListenerFilters } from './listener-filters.ts';
-import { compileNetworkFilters, type NetworkFilterScope } from './network-filters.ts';
+import { compileNetworkFilters, type NetworkFilterScope } from '../network/network-filters.ts';
 import { compileDownstreamTls } from './tls.ts';
 
 const DEFAULT_BUFFER_LIMIT_BYTES = limit({

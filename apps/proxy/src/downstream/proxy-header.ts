@@ -5,8 +5,8 @@ import { ProxyProtocolConfig_Version as Version } from '@flotilla/wire/envoy/con
 import { ProxyProtocolSchema } from '@flotilla/wire/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import { unpackValid } from '@flotilla/envoy';
 import { refuse, refuseWhen } from '../http/route/field.ts';
-import type { Counter, StatsRegistry } from '../observe/stats.ts';
-import { parseProxyHeader, type ProxyHeader } from './proxy-protocol.ts';
+import type { Counter, StatsRegistry } from '../base/stats.ts';
+import { parseProxyHeader, type ProxyHeader } from '../protocol/proxy-protocol.ts';
 
 /** The listener filter `proxy_protocol`, compiled. */
 export interface ProxyProtocolSettings {

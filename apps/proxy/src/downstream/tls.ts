@@ -10,14 +10,14 @@ import { svidFault } from '@flotilla/spiffe';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { ProxyContext } from '../config/context.ts';
+import type { ProxyContext } from '../ports/context.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { Counter } from '../observe/stats.ts';
+import type { Counter } from '../base/stats.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { sniff } from './sniff.ts';
 import { compileTlsParameters, type TlsParameterOptions } from '../tls/tls-parameters.ts';
 import { certificateSource, type SecretSource, validationSource, type ValidationSource } from './tls-secrets.ts';
-import type { CertificateSecret } from '../identity/secret-store.ts';
+import type { CertificateSecret } from '../ports/secret-store.ts';
 
 /** A finished handshake, or why there is none. */
 export type HandshakeOutcome =

@@ -7,9 +7,9 @@ import type {
   UpstreamHandler,
   UpstreamHost,
   UpstreamStream,
-} from '../upstream/upstream.ts';
-import { isGrpcType } from '../grpc/frames.ts';
-import { httpStatusOf } from '../grpc/status.ts';
+} from '../ports/cluster-manager.ts';
+import { isGrpcType } from '../protocol/grpc/frames.ts';
+import { httpStatusOf } from '../protocol/grpc/status.ts';
 import { RawStream } from '../upstream/raw-stream.ts';
 import { type Order, requestFor } from './order.ts';
 

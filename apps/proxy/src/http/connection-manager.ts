@@ -2,7 +2,7 @@ import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { limit } from '@flotilla/runtime';
 import { unpackValid } from '@flotilla/envoy';
 import { compileLocalReplies } from './local-reply-mapping.ts';
-import { compileHeaderCase } from './header-case.ts';
+import { compileHeaderCase } from '../protocol/header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
 import { compileCidrListMatcher } from '@flotilla/match';
 import {
@@ -13,13 +13,13 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpConnectionManagerSchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { fetchTimeoutMs, requireAds } from '../config/config-source.ts';
+import { fetchTimeoutMs, requireAds } from '../base/config-source.ts';
 import type { NeededResource } from '../config/named-set.ts';
-import type { NetworkFilter } from '../downstream/accepted-connection.ts';
-import { openHttpConnection } from '../downstream/http-connection.ts';
-import type { NetworkFilterScope } from '../downstream/network-filters.ts';
+import type { NetworkFilter } from '../ports/accepted-connection.ts';
+import { openHttpConnection } from './sessions/http-connection.ts';
+import type { NetworkFilterScope } from '../network/network-filters.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
-import { compileHttp2Settings } from './http2-settings.ts';
+import { compileHttp2Settings } from '../protocol/http2/settings.ts';
 import { FilterChainPlans } from './filter-plan.ts';
 import { compileHttpFilters, perFilterCompiler } from './filters/registry.ts';
 import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';

@@ -1,13 +1,13 @@
 import type { HeaderList, RequestHead } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
-import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import type { AcceptedConnection } from '../ports/accepted-connection.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
-import type { PickContext } from '../upstream/upstream.ts';
-import type { DownstreamStream } from './downstream-stream.ts';
+import type { PickContext } from '../ports/cluster-manager.ts';
+import type { DownstreamStream } from '../ports/downstream-stream.ts';
 import type { BodySink } from './body-lane.ts';
 import { Brake } from './brake.ts';
-import type { FilterStream, ResponseHead } from './filter.ts';
+import type { FilterStream, ResponseHead } from '../ports/http-filter.ts';
 import { FilterRun } from './filter-run.ts';
 import * as replies from './local-reply.ts';
 import type { ComposedReply, LocalReply } from './local-reply.ts';
@@ -21,8 +21,8 @@ import { takeOrders } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
 import type { ClientCertificate, ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
 import { replyToTimeout, startStreamTimeouts } from './stream-timeouts.ts';
-import { acceptsTunnel, wantsTunnel } from './tunnel.ts';
-import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from './timeout.ts';
+import { acceptsTunnel, wantsTunnel } from '../protocol/tunnel.ts';
+import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from '../base/deadlines.ts';
 
 /**
  *   filtering -> forwarding -> responding -> done

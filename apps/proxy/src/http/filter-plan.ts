@@ -1,4 +1,4 @@
-import type { FilterFactory, HttpFilter } from './filter.ts';
+import type { FilterFactory, HttpFilter } from '../ports/http-filter.ts';
 import type { ClusterChoice, Route } from './route/route.ts';
 
 /** The filters that do something on one route, in order. Empty on most routes of a plain proxy. */

@@ -1,8 +1,8 @@
 import { HeaderList } from '@flotilla/http-codec';
-import { isGrpcType } from '../grpc/frames.ts';
+import { isGrpcType } from '../protocol/grpc/frames.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { ReplyText } from './local-reply-mapping.ts';
-import type { UpstreamFailure } from '../upstream/upstream.ts';
+import type { UpstreamFailure } from '../ports/cluster-manager.ts';
 import type { DirectAction, RedirectAction, RoutableRequest } from './route/route.ts';
 
 /** An answer that the proxy makes itself. Texts, flags and details are Envoy's. */

@@ -1,10 +1,10 @@
 import type { HeaderCase, ParserLimits } from '@flotilla/http-codec';
 import type { LocalReplyMapping } from './local-reply-mapping.ts';
-import type { ProxyContext } from '../config/context.ts';
+import type { ProxyContext } from '../ports/context.ts';
 import type { AccessLog } from '../observe/access-log.ts';
-import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
+import type { Counter, Gauge, Histogram } from '../base/stats.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
-import type { Http2Settings } from './http2-settings.ts';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
 import type { FilterChainPlans } from './filter-plan.ts';
 import type { RouterSettings } from './filters/router.ts';
 import type { RouteTable } from './route/route.ts';

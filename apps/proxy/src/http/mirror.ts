@@ -1,12 +1,12 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { ProxyContext } from '../config/context.ts';
+import type { ProxyContext } from '../ports/context.ts';
 import type {
   PickContext,
   UpstreamCluster,
   UpstreamFailure,
   UpstreamHandler,
   UpstreamStream,
-} from '../upstream/upstream.ts';
+} from '../ports/cluster-manager.ts';
 import type { Order } from './order.ts';
 import { localAddress } from './request-headers.ts';
 import type { MirrorPolicy } from './route/route.ts';

@@ -1,5 +1,5 @@
 import { HeaderList, type RequestHead } from '@flotilla/http-codec';
-import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import type { AcceptedConnection } from '../ports/accepted-connection.ts';
 import * as replies from './local-reply.ts';
 import type { LocalReply } from './local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';

@@ -6,7 +6,7 @@ import type {
   UpstreamCluster,
   UpstreamFailure,
   UpstreamHost,
-} from '../upstream/upstream.ts';
+} from '../ports/cluster-manager.ts';
 import type { RetryOn, RetryPolicy } from './route/route.ts';
 
 /** What became of the wish to try again. */

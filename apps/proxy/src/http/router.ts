@@ -1,9 +1,9 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Timer } from '@flotilla/runtime';
-import { acceptsTunnel, wantsTunnel } from './tunnel.ts';
+import { acceptsTunnel, wantsTunnel } from '../protocol/tunnel.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
-import type { PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
+import type { PickContext, UpstreamCluster, UpstreamFailure } from '../ports/cluster-manager.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import {
@@ -21,7 +21,7 @@ import type { ManagerSettings } from './manager-settings.ts';
 import { Mirrors } from './mirror.ts';
 import type { Order } from './order.ts';
 import { RetryState, type RetryVerdict } from './retry.ts';
-import type { StreamDeadlines } from './timeout.ts';
+import type { StreamDeadlines } from '../base/deadlines.ts';
 
 /** What the router needs of the exchange that it works for. */
 export interface RouterHost {

@@ -11,7 +11,7 @@ import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_logg
 import { describe, expect, it } from 'vitest';
 import { compileAccessLogs } from './compile-access-logs.ts';
 import { type LogWritersOptions, openLogWriters } from './log-writer.ts';
-import { StatsRegistry } from './stats.ts';
+import { StatsRegistry } from '../base/stats.ts';
 import { StreamInfo } from './stream-info.ts';
 import { PLAIN_CONNECTION } from './testing-connection.ts';
 

@@ -10,11 +10,11 @@ import {
   upgradeFields,
 } from '@flotilla/http-codec';
 import { limit } from '@flotilla/runtime';
-import { wantsTunnel } from '../http/tunnel.ts';
+import { wantsTunnel } from '../protocol/tunnel.ts';
 import type { ConnectionH1 } from './connection-h1.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH1 } from './pool-h1.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 import { noteConnection } from './dial.ts';
 import { isIdempotent } from './idempotent.ts';
 

@@ -1,13 +1,13 @@
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { HeaderList } from '@flotilla/http-codec';
 import { limit } from '@flotilla/runtime';
-import { addFields, headerListOf } from '../http/http2-fields.ts';
-import { letGo } from '../http/http2-stream.ts';
-import { wantsTunnel } from '../http/tunnel.ts';
+import { addFields, headerListOf } from '../protocol/http2/fields.ts';
+import { letGo } from '../protocol/http2/let-go.ts';
+import { wantsTunnel } from '../protocol/tunnel.ts';
 import type { ConnectionH2 } from './connection-h2.ts';
 import type { PooledAttempt } from './pool.ts';
 import type { PoolH2 } from './pool-h2.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 import { noteConnection } from './dial.ts';
 import { isIdempotent } from './idempotent.ts';
 

@@ -8,7 +8,7 @@ import {
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { unpackValid } from '@flotilla/envoy';
-import type { Http2Settings } from '../http/http2-settings.ts';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 import type { DestinationService, FilterMetadata } from '../observe/stream-info.ts';
 import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
@@ -23,7 +23,7 @@ import type { DynamicHostSettings } from './dynamic-hosts.ts';
 import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';
 import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
 import type { SocketSettings } from './transport.ts';
-import type { RoutingPriority } from './upstream.ts';
+import type { RoutingPriority } from '../ports/cluster-manager.ts';
 
 /** Where a cluster's hosts come from. */
 export type Discovery =

@@ -1,8 +1,8 @@
 import { isIP, type Socket } from 'node:net';
 import type { Clock, Random } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
-import type { SecretStore } from '../identity/secret-store.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
+import type { SecretStore } from '../ports/secret-store.ts';
+import type { StatsRegistry } from '../base/stats.ts';
 import type { DestinationService, StreamInfo, FilterMetadata } from '../observe/stream-info.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
@@ -36,7 +36,7 @@ import type {
   UpstreamHost,
   UpstreamRequest,
   UpstreamStream,
-} from './upstream.ts';
+} from '../ports/cluster-manager.ts';
 
 /**
  * A retry looks this many times longer than it is told to for a host that was not tried yet. A host that fails at once has

@@ -1,5 +1,5 @@
 import type { Clock, Random, Timer } from '@flotilla/runtime';
-import type { Counter, Gauge, StatsRegistry } from '../observe/stats.ts';
+import type { Counter, Gauge, StatsRegistry } from '../base/stats.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
 import type { Host } from './host.ts';
 import type { ConsecutiveKind, OutlierSettings, RateKind, RateRule } from './outlier-settings.ts';

@@ -4,7 +4,7 @@ import { AttemptH1 } from './attempt-h1.ts';
 import { ConnectionH1 } from './connection-h1.ts';
 import { Pool } from './pool.ts';
 import type { ConnectionFacts } from './dial.ts';
-import type { UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import type { UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 
 /** The HTTP/1.1 connections to one host: each carries one request at a time. */
 export class PoolH1 extends Pool<AttemptH1, ConnectionH1> {

@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
-import type { Http2Settings } from '../http/http2-settings.ts';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import { AttemptH2 } from './attempt-h2.ts';
 import { ConnectionH2 } from './connection-h2.ts';
 import type { Host } from './host.ts';
 import { Pool, type PoolContext } from './pool.ts';
 import type { ConnectionFacts } from './dial.ts';
-import type { UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import type { UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 
 /** The HTTP/2 connections to one host: as few as carry its streams. */
 export class PoolH2 extends Pool<AttemptH2, ConnectionH2> {

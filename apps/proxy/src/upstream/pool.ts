@@ -6,7 +6,7 @@ import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import { type ConnectionFacts, dial, type DialSettings } from './dial.ts';
 import type { Host } from './host.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from '../ports/cluster-manager.ts';
 
 export interface PoolSettings extends DialSettings {
   readonly headerCase: HeaderCase;

@@ -11,8 +11,8 @@ import {
 } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { HeaderCase } from '@flotilla/http-codec';
 import { unpackValid } from '@flotilla/envoy';
-import { compileHeaderCase } from '../http/header-case.ts';
-import { compileHttp2Settings, type Http2Settings } from '../http/http2-settings.ts';
+import { compileHeaderCase } from '../protocol/header-case.ts';
+import { compileHttp2Settings, type Http2Settings } from '../protocol/http2/settings.ts';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 
 /** How a cluster chooses its protocol: one, the client's, or what ALPN settles on. */

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { formatProxyHeader } from '../downstream/proxy-protocol.ts';
+import { formatProxyHeader } from '../protocol/proxy-protocol.ts';
 import { addressOf, portOf } from '../observe/host-port.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { Transport } from './transport.ts';

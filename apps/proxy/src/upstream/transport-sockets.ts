@@ -6,7 +6,7 @@ import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/exten
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { unpackValid } from '@flotilla/envoy';
 import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { SecretStore } from '../identity/secret-store.ts';
+import type { SecretStore } from '../ports/secret-store.ts';
 import type { TransportSelector } from './endpoints.ts';
 import { holdsAll } from './metadata.ts';
 import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';

@@ -4,8 +4,8 @@ import {
   CorsPolicySchema,
   CorsSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js';
-import type { Counter } from '../../observe/stats.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
+import type { Counter } from '../../base/stats.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { fractionOf } from '../route/field.ts';
 import { compileStringMatchers } from '../route/matcher-specs.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';

@@ -1,8 +1,8 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ExtensionConfigSource } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
-import { fetchTimeoutMs, requireAds } from '../../config/config-source.ts';
+import { fetchTimeoutMs, requireAds } from '../../base/config-source.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import type { LocalReply } from '../local-reply.ts';
 import { inField, refuse } from '../route/field.ts';
 import type { HttpFilterScope } from './filter-config.ts';

@@ -1,7 +1,7 @@
 import { type DescMessage, fromJson, type JsonObject, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { ProxyContext } from '../../config/context.ts';
-import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
+import type { ProxyContext } from '../../ports/context.ts';
+import type { NetworkFilterScope } from '../../network/network-filters.ts';
 import { requireValid, unpackValid } from '@flotilla/envoy';
 import { inField, refuse } from '../route/field.ts';
 import { TypedStructSchema as UdpaTypedStruct } from '@flotilla/wire/udpa/type/v1/typed_struct_pb.js';

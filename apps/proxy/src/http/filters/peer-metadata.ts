@@ -1,6 +1,6 @@
-import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
+import type { NetworkFilterScope } from '../../network/network-filters.ts';
 import { PeerDecoder, encodeLocalPeer } from './peer-struct.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { refuse } from '../route/field.ts';
 import type { FilterConfig } from './filter-config.ts';
 

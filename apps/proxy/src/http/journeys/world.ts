@@ -18,12 +18,12 @@ import {
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { TypedStructSchema } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';
-import type { ProxyContext } from '../../config/context.ts';
+import type { ProxyContext } from '../../ports/context.ts';
 import { compileListener } from '../../downstream/listener.ts';
 import { openListenerManager, type ListenerManager } from '../../downstream/listener-manager.ts';
 import { createSecretTable } from '../../identity/secret-table.ts';
 import { openIstioMetrics } from '../../observe/istio-metrics.ts';
-import { StatsRegistry } from '../../observe/stats.ts';
+import { StatsRegistry } from '../../base/stats.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import { type OpenClusterManager, openClusterManager } from '../../upstream/cluster-manager.ts';
 import type { RouteTable } from '../route/route.ts';

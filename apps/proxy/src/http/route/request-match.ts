@@ -10,7 +10,7 @@ import type { HeaderList } from '@flotilla/http-codec';
 import { UriTemplateMatchConfigSchema } from '@flotilla/wire/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js';
 import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { unpackValid } from '@flotilla/envoy';
-import { isGrpcType } from '../../grpc/frames.ts';
+import { isGrpcType } from '../../protocol/grpc/frames.ts';
 import { fractionOf, inField, refuse, refuseWhen } from './field.ts';
 import { headerMatchOf, queryMatchOf } from './matcher-specs.ts';
 import type { RoutableRequest } from './route.ts';

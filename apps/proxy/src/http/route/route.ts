@@ -1,8 +1,8 @@
 import type { MetadataMatch } from '../../upstream/subsets.ts';
-import type { RoutingPriority } from '../../upstream/upstream.ts';
+import type { RoutingPriority } from '../../ports/cluster-manager.ts';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
-import type { RateLimitRule } from '../filters/rate-limit/actions.ts';
+import type { RateLimitRule } from './rate-limit-actions.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 
 /**

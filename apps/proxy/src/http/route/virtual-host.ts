@@ -3,7 +3,7 @@ import {
   type Route as RouteProto,
   type VirtualHost,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { compileRateLimitRules } from '../filters/rate-limit/actions.ts';
+import { compileRateLimitRules } from './rate-limit-actions.ts';
 import { compileForward, compileHedging, type ForwardDefaults } from './forward-action.ts';
 import { readDataSource, refuse, refuseWhen } from './field.ts';
 import { compileHeaderEdits } from './header-edits.ts';
