@@ -8,7 +8,8 @@ import type {
 import { compileLogFilter } from '../observe/access-log-filter.ts';
 import { compileFormatString } from '../observe/compile-access-logs.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
-import { inField, readDataSource, refuse } from './route/field.ts';
+import { readDataSource } from '../base/data-source.ts';
+import { inField, refuse } from './route/field.ts';
 import { compileHeaderEdits } from './route/header-edits.ts';
 
 /** What a reply of the proxy says to the client. */

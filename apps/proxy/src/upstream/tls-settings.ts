@@ -14,7 +14,8 @@ import type {
 import type { SubjectAltNames } from '../tls/certificate.ts';
 import { compileSanMatchers } from '../tls/san-match.ts';
 import { compileTlsParameters, type TlsParameterOptions } from '../tls/tls-parameters.ts';
-import { readDataSource, refuse, refuseWhen } from '../http/route/field.ts';
+import { readDataSource } from '../base/data-source.ts';
+import { refuse, refuseWhen } from '../http/route/field.ts';
 import type { CertificateSecret } from '../ports/secret-store.ts';
 
 /** A value of the configuration, or the name of a secret that brings it. */

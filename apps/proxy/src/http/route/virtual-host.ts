@@ -5,7 +5,8 @@ import {
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { compileRateLimitRules } from './rate-limit-actions.ts';
 import { compileForward, compileHedging, type ForwardDefaults } from './forward-action.ts';
-import { readDataSource, refuse, refuseWhen } from './field.ts';
+import { readDataSource } from '../../base/data-source.ts';
+import { refuse, refuseWhen } from './field.ts';
 import { compileHeaderEdits } from './header-edits.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import { compileRedirect, HTTPS_REDIRECT } from './redirect-action.ts';
