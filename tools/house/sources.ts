@@ -21,7 +21,7 @@ const SOURCES = ['apps/*/src/**/*.ts', 'apps/proxy/conformance/**/*.ts', 'libs/*
 
 /** A file that only tests use: no part of a room, and no part of what a program is made of. */
 export const isTest = (path: string): boolean =>
-  /\.(spec|suite)\.ts$|\/(journeys|testing|conformance)\/|\/testing-[^/]*\.ts$|^libs\/testing\/|^(tools|examples)\//.test(
+  /\.(spec|suite)\.ts$|\/(journeys|testing|conformance)\/|\/testing(-[^/]*)?\.ts$|^libs\/testing\/|^(tools|examples)\//.test(
     path,
   );
 

@@ -1,2 +1,4 @@
 export { decodeBytes, requireValid, unpackValid, violationsOf, type Violation } from './constraints.ts';
 export { formatPath, type FieldPath } from './field-path.ts';
+export { denominatorOf, fractionOf, inField, refuse, refuseWhen } from './field.ts';
+export { compileStringMatchers, headerMatchOf, queryMatchOf, stringMatchOf } from './matcher-specs.ts';

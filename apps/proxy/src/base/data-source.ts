@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { DataSource } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { inField, refuse } from '../http/route/field.ts';
+import { inField, refuse } from '@flotilla/envoy';
 
 /** The bytes of a data source; files and environment variables are read now. Null when it is not set. */
 export function readDataSource(source: DataSource | undefined, path: string): Buffer | null {

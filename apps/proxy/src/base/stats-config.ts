@@ -5,8 +5,7 @@ import type {
   StatsMatcher,
 } from '@flotilla/wire/envoy/config/metrics/v3/stats_pb.js';
 import type { ListStringMatcher } from '@flotilla/wire/envoy/type/matcher/v3/string_pb.js';
-import { refuse } from '../http/route/field.ts';
-import { stringMatchOf } from '../http/route/matcher-specs.ts';
+import { refuse, stringMatchOf } from '@flotilla/envoy';
 import type { StatsOptions } from './stats.ts';
 
 /** Which statistics are kept, and the buckets of histograms, by `stats_config`. Throws `invalid`, naming the field. */

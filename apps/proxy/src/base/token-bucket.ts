@@ -1,7 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import type { TokenBucket as TokenBucketProto } from '@flotilla/wire/envoy/type/v3/token_bucket_pb.js';
-import { refuse } from '../http/route/field.ts';
+import { refuse } from '@flotilla/envoy';
 
 export interface TokenBucketSettings {
   readonly maxTokens: number;

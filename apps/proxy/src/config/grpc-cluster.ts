@@ -13,8 +13,7 @@ import { svidFault, uriSanOf } from '@flotilla/spiffe';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { stringMatchOf } from '../http/route/matcher-specs.ts';
+import { stringMatchOf, unpackValid } from '@flotilla/envoy';
 import { readDataSource } from '../identity/decode-secret.ts';
 import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
 

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ProxyContext } from '../ports/context.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import { type ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
+import { type ConnectionInfo, ResponseFlag, StreamInfo } from '@flotilla/stream';
 import type { Destination, OpenConnection } from '../ports/accepted-connection.ts';
 import type { CompiledListener, FilterChain } from './compiled-listener.ts';
 import { type ProxiedStart, readProxyHeader } from './proxy-header.ts';

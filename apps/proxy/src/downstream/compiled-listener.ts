@@ -1,7 +1,7 @@
 import type { NeededExtension } from '../config/extension-set.ts';
 import type { NeededResource } from '../config/named-set.ts';
 import type { RouteTable } from '../http/route/route.ts';
-import type { AccessLog } from '../observe/access-log.ts';
+import type { AccessLog } from '@flotilla/stream';
 import type { Counter, Gauge } from '../base/stats.ts';
 import type { NetworkFilter } from '../ports/accepted-connection.ts';
 import type { FilterChainFinder } from './filter-chain.ts';

@@ -4,7 +4,7 @@ import {
   type FilterChainMatch,
   FilterChainMatch_ConnectionSourceType as SourceType,
 } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 
 /** What a connection is matched by. */
 export interface ConnectionFacts {

@@ -2,7 +2,7 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import { limit } from '@flotilla/runtime';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import type { StatsRegistry } from '../base/stats.ts';
 import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
 import { compileProxyProtocol, type ProxyProtocolSettings } from './proxy-header.ts';

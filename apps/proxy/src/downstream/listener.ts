@@ -5,14 +5,16 @@ import { FlotillaError, limit } from '@flotilla/runtime';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { Address } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import type { FilterChain as FilterChainConfig } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
-import { FilterChainSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
+import {
+  type FilterChain as FilterChainConfig,
+  FilterChainSchema,
+} from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ProxyContext } from '../ports/context.ts';
 import type { NeededExtension } from '../config/extension-set.ts';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import type { RouteTable } from '../http/route/route.ts';
-import type { AccessLog } from '../observe/access-log.ts';
+import type { AccessLog } from '@flotilla/stream';
 import type { IstioMetrics } from '../observe/istio-metrics.ts';
 import type { CompiledListener, FilterChain, ListenerAddress, ListenerStats } from './compiled-listener.ts';
 import { compileFilterChainMatch } from './filter-chain.ts';

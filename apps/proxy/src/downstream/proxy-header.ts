@@ -3,8 +3,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import { ProxyProtocolConfig_Version as Version } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolSchema } from '@flotilla/wire/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import type { Counter, StatsRegistry } from '../base/stats.ts';
 import { parseProxyHeader, type ProxyHeader } from '../protocol/proxy-protocol.ts';
 

@@ -4,7 +4,7 @@ import type {
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { CommonTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { readDataSource } from '../base/data-source.ts';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import type { CertificateSecret, SecretHolder, SecretStore, ValidationSecret } from '../ports/secret-store.ts';
 import { compileSanMatchers, type SanPredicate } from '../tls/san-match.ts';
 

@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import { isGrpcType, type StreamInfo } from '@flotilla/stream';
 import type {
   PickContext,
   UpstreamCluster,
@@ -8,7 +8,6 @@ import type {
   UpstreamHost,
   UpstreamStream,
 } from '../ports/cluster-manager.ts';
-import { isGrpcType } from '../protocol/grpc/frames.ts';
 import { httpStatusOf } from '../protocol/grpc/status.ts';
 import { RawStream } from '../upstream/raw-stream.ts';
 import { type Order, requestFor } from './order.ts';

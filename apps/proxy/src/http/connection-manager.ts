@@ -1,6 +1,6 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { limit } from '@flotilla/runtime';
-import { unpackValid } from '@flotilla/envoy';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from '../protocol/header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
@@ -24,7 +24,6 @@ import { FilterChainPlans } from './filter-plan.ts';
 import { compileHttpFilters, perFilterCompiler } from './filters/registry.ts';
 import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';
 import { compileRouteTable } from './route/compile.ts';
-import { inField, refuse, refuseWhen } from './route/field.ts';
 import type { RouteTable } from './route/route.ts';
 import { refuseUnsupportedManager } from './unsupported.ts';
 

@@ -1,8 +1,7 @@
 import type { HeaderList, RequestHead } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../ports/accepted-connection.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import { ResponseFlag, type StreamInfo } from '@flotilla/stream';
 import type { PickContext } from '../ports/cluster-manager.ts';
 import type { DownstreamStream } from '../ports/downstream-stream.ts';
 import type { BodySink } from './body-lane.ts';

@@ -7,9 +7,9 @@ import type {
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { compileLogFilter } from '../observe/access-log-filter.ts';
 import { compileFormatString } from '../observe/compile-access-logs.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import { readDataSource } from '../base/data-source.ts';
-import { inField, refuse } from './route/field.ts';
+import { inField, refuse } from '@flotilla/envoy';
 import { compileHeaderEdits } from './route/header-edits.ts';
 
 /** What a reply of the proxy says to the client. */

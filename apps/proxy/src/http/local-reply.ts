@@ -1,6 +1,5 @@
 import { HeaderList } from '@flotilla/http-codec';
-import { isGrpcType } from '../protocol/grpc/frames.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
+import { isGrpcType, ResponseFlag } from '@flotilla/stream';
 import type { ReplyText } from './local-reply-mapping.ts';
 import type { UpstreamFailure } from '../ports/cluster-manager.ts';
 import type { DirectAction, RedirectAction, RoutableRequest } from './route/route.ts';

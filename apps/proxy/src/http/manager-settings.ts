@@ -1,7 +1,7 @@
 import type { HeaderCase, ParserLimits } from '@flotilla/http-codec';
 import type { LocalReplyMapping } from './local-reply-mapping.ts';
 import type { ProxyContext } from '../ports/context.ts';
-import type { AccessLog } from '../observe/access-log.ts';
+import type { AccessLog } from '@flotilla/stream';
 import type { Counter, Gauge, Histogram } from '../base/stats.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
 import type { Http2Settings } from '../protocol/http2/settings.ts';

@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import type { UpstreamHost, UpstreamRequest } from '../ports/cluster-manager.ts';
 import type { RouterOrders } from './router-headers.ts';
 import type { ClusterChoice, ForwardAction, RetryPolicy, RoutableRequest, Route } from './route/route.ts';

@@ -1,5 +1,5 @@
 import { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import type { ManagerSettings } from './manager-settings.ts';
 import { composeDirect, type ComposedReply, composeReply, type LocalReply } from './local-reply.ts';
 import type { ClusterChoice, DirectAction, RedirectAction, RoutableRequest, Route } from './route/route.ts';

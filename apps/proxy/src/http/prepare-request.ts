@@ -5,7 +5,7 @@ import type { LocalReply } from './local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';
 import { canonicalPath, needsWork } from './path.ts';
 import { prepareRequestHeaders } from './request-headers.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import type { RoutableRequest } from './route/route.ts';
 
 /**

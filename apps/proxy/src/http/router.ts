@@ -1,8 +1,7 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Timer } from '@flotilla/runtime';
 import { acceptsTunnel, wantsTunnel } from '../protocol/tunnel.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import { ResponseFlag, type StreamInfo } from '@flotilla/stream';
 import type { PickContext, UpstreamCluster, UpstreamFailure } from '../ports/cluster-manager.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { BodyBuffer } from './body-buffer.ts';

@@ -1,7 +1,7 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import { ResponseFlag } from '../observe/response-flags.ts';
+import { ResponseFlag } from '@flotilla/stream';
 import type { LocalReply } from './local-reply.ts';
-import { refuse } from './route/field.ts';
+import { refuse } from '@flotilla/envoy';
 import { isRetryWord } from './route/retry-policy.ts';
 
 const isNumber = (value: string): boolean => /^\d{1,10}$/.test(value);

@@ -3,13 +3,11 @@ import { ConnectionLimitSchema } from '@flotilla/wire/envoy/extensions/filters/n
 import { ConfigSchema as SetFilterStateSchema } from '@flotilla/wire/envoy/extensions/filters/network/set_filter_state/v3/set_filter_state_pb.js';
 import { FilterConfigSchema as SniForwardProxySchema } from '@flotilla/wire/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.js';
 import { LocalRateLimitSchema } from '@flotilla/wire/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { FilterState } from '../filter-state/filter-state.ts';
-import { compileFilterStateValues } from '../filter-state/set-filter-state.ts';
-import { StreamInfo } from '../observe/stream-info.ts';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
+import { FilterState, StreamInfo } from '@flotilla/stream';
+import { compileFilterStateValues } from '../observe/set-filter-state.ts';
 import { compileDnsCache } from '../upstream/dns-cache.ts';
 import { compileTokenBucket, TokenBucket } from '../base/token-bucket.ts';
-import { inField, refuse } from '../http/route/field.ts';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from '../ports/accepted-connection.ts';
 import type { NetworkFilterScope } from './network-filters.ts';
 

@@ -3,7 +3,7 @@ import type { Filter } from '@flotilla/wire/envoy/config/listener/v3/listener_co
 import type { ProxyContext } from '../ports/context.ts';
 import type { NeededExtension } from '../config/extension-set.ts';
 import { compileConnectionManager } from '../http/connection-manager.ts';
-import { inField, refuse } from '../http/route/field.ts';
+import { inField, refuse } from '@flotilla/envoy';
 import type { RouteTable } from '../http/route/route.ts';
 import { compileDirectResponse, echo } from './simple-filters.ts';
 import { compileTcpProxy } from './tcp-proxy/tcp-proxy.ts';

@@ -1,9 +1,8 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/network/direct_response/v3/config_pb.js';
-import { unpackValid } from '@flotilla/envoy';
+import { refuse, unpackValid } from '@flotilla/envoy';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from '../ports/accepted-connection.ts';
 import { readDataSource } from '../base/data-source.ts';
-import { refuse } from '../http/route/field.ts';
 
 /** `echo`: sends back what it gets. */
 export const echo: NetworkFilter = {

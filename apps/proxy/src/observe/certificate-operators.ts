@@ -1,10 +1,9 @@
 import { compileTimeFormat } from './time-format.ts';
-import type { Certificate } from '../tls/certificate.ts';
-import type { StreamInfo } from './stream-info.ts';
+import type { StreamInfo, CertificateFacts } from '@flotilla/stream';
 import type { OperatorFactory, OperatorValue } from './format-operators.ts';
 
 /** Finds a certificate of one side of a stream; null: there is none. */
-type Finder = (info: StreamInfo) => Certificate | null;
+type Finder = (info: StreamInfo) => CertificateFacts | null;
 
 const peerOfClient: Finder = (info) => info.connection.tls?.peer ?? null;
 const ownToClient: Finder = (info) => info.connection.tls?.own ?? null;
@@ -12,7 +11,7 @@ const peerOfUpstream: Finder = (info) => info.upstreamTls?.peer ?? null;
 const ownToUpstream: Finder = (info) => info.upstreamTls?.own ?? null;
 
 /** What can be told of a certificate, by the end of the operator's name. */
-const TEXTS: Readonly<Record<string, (certificate: Certificate) => string>> = {
+const TEXTS: Readonly<Record<string, (certificate: CertificateFacts) => string>> = {
   URI_SAN: ({ names }) => names.uri.join(),
   DNS_SAN: ({ names }) => names.dns.join(),
   IP_SAN: ({ names }) => names.ip.join(),
@@ -25,7 +24,7 @@ const TEXTS: Readonly<Record<string, (certificate: Certificate) => string>> = {
   CERT: ({ pem }) => encodeURIComponent(pem),
 };
 
-const TIMES: Readonly<Record<string, (certificate: Certificate) => number>> = {
+const TIMES: Readonly<Record<string, (certificate: CertificateFacts) => number>> = {
   CERT_V_START: ({ validFromMs }) => validFromMs,
   CERT_V_END: ({ validToMs }) => validToMs,
 };
@@ -56,7 +55,7 @@ function operatorOf(find: Finder, end: string): OperatorFactory {
   };
 }
 
-function timeOf(find: Finder, time: (certificate: Certificate) => number, format: string | null): OperatorValue {
+function timeOf(find: Finder, time: (certificate: CertificateFacts) => number, format: string | null): OperatorValue {
   const print = compileTimeFormat(format ?? '%Y-%m-%dT%H:%M:%E3SZ');
   return (info) => {
     const certificate = find(info);

@@ -9,11 +9,10 @@ import {
 } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { unpackValid } from '@flotilla/envoy';
 import { compileLogFilter } from './access-log-filter.ts';
-import type { AccessLog } from './access-log.ts';
+import type { AccessLog, StreamInfo } from '@flotilla/stream';
 import { compileFormat, compileTypedFormat, type FormatOptions } from './header-formatter.ts';
 import type { LogWriters } from './log-writer.ts';
 import type { LogServices } from './service-log/compile.ts';
-import type { StreamInfo } from './stream-info.ts';
 
 /** Envoy's format when a log names none. */
 export const DEFAULT_FORMAT =

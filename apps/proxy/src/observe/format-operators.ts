@@ -8,20 +8,24 @@ import { CodeSchema } from '@flotilla/wire/google/rpc/code_pb.js';
 import { valueAt } from '../http/route/value-match.ts';
 import { type CelProgram, compileCel } from './cel/index.ts';
 import { certificateOperators } from './certificate-operators.ts';
-import { addressOf, portOf } from './host-port.ts';
-import { Structure, type ValueOrigin } from './log-text.ts';
-import { formatLongResponseFlags, formatResponseFlags } from './response-flags.ts';
 import {
+  addressOf,
   bytesOf,
   field,
+  type FilterMetadata,
+  formatLongResponseFlags,
+  formatResponseFlags,
   grpcStatusOf,
   logTypeOf,
   nonEmpty,
+  portOf,
   requestHeader,
   requestHeadersBytes,
   responseHeadersBytes,
-} from './stream-fields.ts';
-import type { FilterMetadata, StreamInfo, TriedHost } from './stream-info.ts';
+  type StreamInfo,
+  type TriedHost,
+} from '@flotilla/stream';
+import { Structure, type ValueOrigin } from './log-text.ts';
 import { compileTimeFormat } from './time-format.ts';
 
 /** The value of one command operator for one stream; null prints as `-`. What is no text stays what it is in JSON logs. */

@@ -3,9 +3,8 @@ import { fuzz } from '@flotilla/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileFormat, compileTypedFormat } from './header-formatter.ts';
-import { ResponseFlag } from './response-flags.ts';
-import { type ConnectionInfo, StreamInfo } from './stream-info.ts';
-import { PLAIN_CONNECTION } from './testing-connection.ts';
+import { type ConnectionInfo, ResponseFlag, StreamInfo } from '@flotilla/stream';
+import { PLAIN_CONNECTION } from '@flotilla/stream/testing';
 
 const CONNECTION: ConnectionInfo = {
   ...PLAIN_CONNECTION,

@@ -2,7 +2,7 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import { FlotillaError, printable } from '@flotilla/runtime';
 import { compileOperator, type OperatorValue, originOf } from './format-operators.ts';
 import { lineText, Structure, textOf, type ValueOrigin } from './log-text.ts';
-import type { StreamInfo } from './stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 
 export interface FormatOptions {
   /** What an operator without a value prints. Access logs: `-` (the default); header values: the empty text. */

@@ -1,8 +1,6 @@
 import type { LocalNode } from '../ports/context.ts';
-import type { AccessLog } from './access-log.ts';
-import { formatResponseFlags } from './response-flags.ts';
+import { type AccessLog, formatResponseFlags, type PeerMetadata, type StreamInfo } from '@flotilla/stream';
 import type { Counter, Histogram, Labels, StatsRegistry } from '../base/stats.ts';
-import type { PeerMetadata, StreamInfo } from './stream-info.ts';
 
 /** Which end of a hop speaks: the client's proxy (and gateways) report as `source`, the server's as `destination`. */
 export type Reporter = 'source' | 'destination';

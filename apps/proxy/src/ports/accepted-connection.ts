@@ -1,6 +1,6 @@
 import type { NeededResource } from '../config/named-set.ts';
 import type { Socket } from 'node:net';
-import type { ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
+import type { ConnectionInfo, StreamInfo } from '@flotilla/stream';
 
 export interface Destination {
   readonly host: string;

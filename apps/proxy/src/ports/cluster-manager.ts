@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { HeaderList } from '@flotilla/http-codec';
-import type { DestinationService, FilterMetadata, TriedHost, StreamInfo } from '../observe/stream-info.ts';
+import type { DestinationService, FilterMetadata, TriedHost, StreamInfo } from '@flotilla/stream';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import type { DynamicHosts } from '../upstream/dynamic-hosts.ts';
 import type { HostOutcome } from '../upstream/outlier-detector.ts';

@@ -1,8 +1,7 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from './accepted-connection.ts';
-import type { AccessLog } from '../observe/access-log.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { AccessLog, StreamInfo } from '@flotilla/stream';
 import type { BodySink } from '../http/body-lane.ts';
 import type { LocalReply } from '../http/local-reply.ts';
 import type { RoutableRequest, Route } from '../http/route/route.ts';

@@ -4,8 +4,7 @@ import {
   PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders as OwnHeaders,
   PreserveCaseFormatterConfigSchema,
 } from '@flotilla/wire/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 
 /** Compiles `header_key_format`. Throws `invalid` for a formatter that is not known. */
 export function compileHeaderCase(options: Http1ProtocolOptions | undefined, path: string): HeaderCase {

@@ -7,10 +7,9 @@ import {
   type Cluster_CustomClusterType as CustomType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { unpackValid } from '@flotilla/envoy';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import type { Http2Settings } from '../protocol/http2/settings.ts';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { DestinationService, FilterMetadata } from '../observe/stream-info.ts';
+import type { DestinationService, FilterMetadata } from '@flotilla/stream';
 import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
 import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
 import { type EndpointGroup, readAssignment } from './endpoints.ts';

@@ -3,7 +3,7 @@ import type { Clock, Random } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
 import type { SecretStore } from '../ports/secret-store.ts';
 import type { StatsRegistry } from '../base/stats.ts';
-import type { DestinationService, StreamInfo, FilterMetadata } from '../observe/stream-info.ts';
+import type { DestinationService, StreamInfo, FilterMetadata } from '@flotilla/stream';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { formatAddress, type Clock } from '@flotilla/runtime';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import {
   applyKeepAlive,
   type DialTarget,

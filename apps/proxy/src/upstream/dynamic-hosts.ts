@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Clock, Random, Timer } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
-import { portOf } from '../observe/host-port.ts';
+import { portOf } from '@flotilla/stream';
 import type { DnsSettings } from './dns-settings.ts';
 import { type Lookup, type NameWatch, watchName } from './dns.ts';
 import { Host } from './host.ts';

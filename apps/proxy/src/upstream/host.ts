@@ -1,4 +1,4 @@
-import type { FilterMetadata, PeerMetadata } from '../observe/stream-info.ts';
+import type { FilterMetadata, PeerMetadata } from '@flotilla/stream';
 import type { RequestPool } from './pool.ts';
 import { addressKey, type DialTarget, type Transport } from './transport.ts';
 import type { UpstreamHost } from '../ports/cluster-manager.ts';

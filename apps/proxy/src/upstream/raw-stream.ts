@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import type {
   ConnectHandler,
   UpstreamCluster,

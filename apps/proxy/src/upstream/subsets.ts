@@ -7,7 +7,7 @@ import {
   Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPolicy as SelectorFallback,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { Metadata } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 
 /** What of a host's `envoy.lb` metadata a request goes by (`metadata_match`). */
 export interface MetadataMatch {

@@ -2,7 +2,7 @@ import { isIP, type Socket } from 'node:net';
 import { formatAddress } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { connectTcp } from '@flotilla/sockets/tcp';
-import type { TlsFacts } from '../observe/stream-info.ts';
+import type { TlsFacts } from '@flotilla/stream';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 
 /** Where a connection goes. `path` is a Unix socket's; host and port are then unused. */

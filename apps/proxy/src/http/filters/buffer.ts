@@ -6,7 +6,7 @@ import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import { GatheredBody } from '../gathered-body.ts';
 import { payloadTooLarge } from '../local-reply.ts';
-import { refuse } from '../route/field.ts';
+import { refuse } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 
 /** Null: requests pass unbuffered. */

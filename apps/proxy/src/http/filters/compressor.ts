@@ -8,7 +8,7 @@ import {
 import type { Counter } from '../../base/stats.ts';
 import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { refuse } from '../route/field.ts';
+import { refuse } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { acceptsEncoding } from './compression/accept-encoding.ts';
 import { CodedBody } from './compression/coded-body.ts';

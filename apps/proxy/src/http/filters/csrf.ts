@@ -4,8 +4,7 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/http/csrf/v3/csrf_pb.js';
 import type { Counter } from '../../base/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
-import { fractionOf } from '../route/field.ts';
-import { compileStringMatchers } from '../route/matcher-specs.ts';
+import { compileStringMatchers, fractionOf } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 interface CsrfPolicy {

@@ -8,11 +8,11 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import type { FaultDelay, FaultRateLimit } from '@flotilla/wire/envoy/extensions/filters/common/fault/v3/fault_pb.js';
 import type { FractionalPercent } from '@flotilla/wire/envoy/type/v3/percent_pb.js';
-import { ResponseFlag } from '../../observe/response-flags.ts';
+import { ResponseFlag } from '@flotilla/stream';
 import type { Counter, Gauge, StatsRegistry } from '../../base/stats.ts';
 import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
-import { denominatorOf, fractionOf, refuse, refuseWhen } from '../route/field.ts';
+import { denominatorOf, fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHeaderRules } from '../route/request-match.ts';
 import type { RoutableRequest } from '../route/route.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';

@@ -1,12 +1,12 @@
+import { isGrpcType } from '@flotilla/stream';
 import type { HeaderList } from '@flotilla/http-codec';
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/http/grpc_http1_bridge/v3/config_pb.js';
 import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { GatheredBody } from '../gathered-body.ts';
 import type { LocalReply } from '../local-reply.ts';
-import { refuseWhen } from '../route/field.ts';
+import { refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
-import { isGrpcType } from '../../protocol/grpc/frames.ts';
 
 /** gRPC calls over HTTP/1.1: the status of the call, which comes in trailers, goes into the response's head. */
 export function compileGrpcHttp1BridgeFilter(name: string, typed: FilterConfig): FilterFactory {

@@ -1,3 +1,4 @@
+import { isGrpcType } from '@flotilla/stream';
 import { readFileSync } from 'node:fs';
 import type { HeaderList } from '@flotilla/http-codec';
 import { FlotillaError } from '@flotilla/runtime';
@@ -9,9 +10,9 @@ import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { GatheredBody } from '../gathered-body.ts';
 import { type LocalReply, payloadTooLarge } from '../local-reply.ts';
-import { inField, refuse, refuseWhen } from '../route/field.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
-import { FrameReader, frameOf, isGrpcType } from '../../protocol/grpc/frames.ts';
+import { FrameReader, frameOf } from '../../protocol/grpc/frames.ts';
 import { httpStatusOf } from '../../protocol/grpc/status.ts';
 import { compileTranscoding, type TranscodedCall, type Transcoding } from './json-transcoding/transcoding.ts';
 

@@ -1,3 +1,4 @@
+import { isGrpcType } from '@flotilla/stream';
 import type { HeaderList } from '@flotilla/http-codec';
 import {
   type FilterConfig as StatsProto,
@@ -6,9 +7,9 @@ import {
 import type { StatsRegistry } from '../../base/stats.ts';
 import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { refuseWhen } from '../route/field.ts';
+import { refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
-import { FrameCounter, isGrpcType } from '../../protocol/grpc/frames.ts';
+import { FrameCounter } from '../../protocol/grpc/frames.ts';
 
 interface Settings {
   readonly stats: StatsRegistry;

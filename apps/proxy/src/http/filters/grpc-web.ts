@@ -1,9 +1,9 @@
+import { isGrpcType } from '@flotilla/stream';
 import type { HeaderList } from '@flotilla/http-codec';
 import { GrpcWebSchema } from '@flotilla/wire/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.js';
 import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { type FilterConfig, messageOf } from './filter-config.ts';
-import { isGrpcType } from '../../protocol/grpc/frames.ts';
 
 const BINARY = new Set(['application/grpc-web', 'application/grpc-web+proto']);
 const TEXT = new Set(['application/grpc-web-text', 'application/grpc-web-text+proto']);

@@ -5,7 +5,7 @@ import {
   type Mutations,
 } from '@flotilla/wire/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { refuse, refuseWhen } from '../route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { type HeaderEdit, compileAddition, compileRemoval } from '../route/header-edits.ts';
 import { type FilterConfig, messageOf, type RouteFilterScope } from './filter-config.ts';
 

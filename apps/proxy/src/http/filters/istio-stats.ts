@@ -1,6 +1,6 @@
 import type { NetworkFilterScope } from '../../network/network-filters.ts';
 import type { FilterFactory } from '../../ports/http-filter.ts';
-import { refuse } from '../route/field.ts';
+import { refuse } from '@flotilla/envoy';
 import type { FilterConfig } from './filter-config.ts';
 
 /**

@@ -5,10 +5,10 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js';
 import { XRateLimitHeadersRFCVersion } from '@flotilla/wire/envoy/extensions/common/ratelimit/v3/ratelimit_pb.js';
 import { limit } from '@flotilla/runtime';
-import { ResponseFlag } from '../../observe/response-flags.ts';
+import { ResponseFlag } from '@flotilla/stream';
 import type { Counter } from '../../base/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { fractionOf, refuse, refuseWhen } from '../route/field.ts';
+import { fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
 import { compileAddition, type HeaderEdit } from '../route/header-edits.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf, type RouteFilterScope } from './filter-config.ts';
 import type { Descriptor } from '../route/rate-limit-actions.ts';

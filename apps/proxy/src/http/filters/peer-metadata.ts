@@ -1,7 +1,7 @@
 import type { NetworkFilterScope } from '../../network/network-filters.ts';
 import { PeerDecoder, encodeLocalPeer } from './peer-struct.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { refuse } from '../route/field.ts';
+import { refuse } from '@flotilla/envoy';
 import type { FilterConfig } from './filter-config.ts';
 
 const METADATA = 'x-envoy-peer-metadata';

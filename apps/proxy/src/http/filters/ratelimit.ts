@@ -18,12 +18,12 @@ import {
   RateLimitResponse_RateLimit_Unit as Unit,
   RateLimitResponseSchema,
 } from '@flotilla/wire/envoy/service/ratelimit/v3/rls_pb.js';
-import { ResponseFlag } from '../../observe/response-flags.ts';
+import { ResponseFlag } from '@flotilla/stream';
 import type { StatsRegistry } from '../../base/stats.ts';
 import { callUnary, type GrpcCaller, type GrpcOutcome, type GrpcTarget } from '../../grpc/call.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { compileGrpcTarget } from '../../grpc/target.ts';
-import { inField, refuse, refuseWhen } from '../route/field.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import { compileAddition, type HeaderEdit } from '../route/header-edits.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { mergeMetadata } from './dynamic-metadata.ts';

@@ -1,6 +1,6 @@
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
-import { FilterState } from '../../filter-state/filter-state.ts';
-import { compileFilterStateValues, type SetFilterState } from '../../filter-state/set-filter-state.ts';
+import { FilterState } from '@flotilla/stream';
+import { compileFilterStateValues, type SetFilterState } from '../../observe/set-filter-state.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileRouteTable } from '../route/compile.ts';
-import { formatResponseFlags } from '../../observe/response-flags.ts';
+import { formatResponseFlags } from '@flotilla/stream';
 import { create } from '@bufbuild/protobuf';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { perFilterCompiler } from '../filters/registry.ts';

@@ -24,7 +24,7 @@ import { openListenerManager, type ListenerManager } from '../../downstream/list
 import { createSecretTable } from '../../identity/secret-table.ts';
 import { openIstioMetrics } from '../../observe/istio-metrics.ts';
 import { StatsRegistry } from '../../base/stats.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import { type OpenClusterManager, openClusterManager } from '../../upstream/cluster-manager.ts';
 import type { RouteTable } from '../route/route.ts';
 

@@ -4,7 +4,7 @@ import type {
   WeightedCluster_ClusterWeight as ClusterWeight,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { type MetadataMatch, mergeMatches, metadataMatchOf } from '../../upstream/subsets.ts';
-import { refuse, refuseWhen } from './field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHeaderEdits } from './header-edits.ts';
 import type { Scope } from './scope.ts';
 import type { ClusterChoice, ForwardAction, RoutableRequest } from './route.ts';

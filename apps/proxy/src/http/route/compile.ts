@@ -2,7 +2,7 @@ import { FlotillaError, limit } from '@flotilla/runtime';
 import { compileDomainTable, hostWithoutPort, pathOnly } from '@flotilla/match';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import type { ClusterManager } from '../../ports/cluster-manager.ts';
-import { inField, refuse, refuseWhen } from './field.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHeaderEdits } from './header-edits.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { RouteTable } from './route.ts';

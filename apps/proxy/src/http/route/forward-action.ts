@@ -7,7 +7,7 @@ import {
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { compileClusterChoice, type CompiledChoice } from './cluster-choice.ts';
-import { refuse, refuseWhen } from './field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHashPolicies } from './hash-policy.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { CompiledMatch } from './request-match.ts';

@@ -4,9 +4,8 @@ import type {
   RouteAction_HashPolicy as HashPolicyProto,
   RouteAction_HashPolicy_Cookie as CookieProto,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { addressOf } from '../../observe/host-port.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
-import { refuse, refuseWhen } from './field.ts';
+import { addressOf, type StreamInfo } from '@flotilla/stream';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { compileRegexRewrite } from './rewrite.ts';
 import type { ForwardAction, RoutableRequest } from './route.ts';
 

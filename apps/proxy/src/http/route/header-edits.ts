@@ -4,8 +4,8 @@ import {
   type HeaderValueOption,
 } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { compileFormat } from '../../observe/header-formatter.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
-import { inField, refuse } from './field.ts';
+import type { StreamInfo } from '@flotilla/stream';
+import { inField, refuse } from '@flotilla/envoy';
 import type { HeaderEdits } from './route.ts';
 
 export type HeaderEdit = (headers: HeaderList, info: StreamInfo) => void;

@@ -1,5 +1,5 @@
 import type { RouteAction_RequestMirrorPolicy as MirrorProto } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { fractionOf, refuse } from './field.ts';
+import { fractionOf, refuse } from '@flotilla/envoy';
 import type { MirrorPolicy } from './route.ts';
 
 /** Compiles `request_mirror_policies`; without a fraction every request is mirrored. */

@@ -3,10 +3,8 @@ import type {
   RateLimit as RateLimitProto,
   RateLimit_Action as ActionProto,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { addressOf } from '../../observe/host-port.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
-import { inField, refuse, refuseWhen } from './field.ts';
-import { queryMatchOf } from './matcher-specs.ts';
+import { addressOf, type StreamInfo } from '@flotilla/stream';
+import { inField, queryMatchOf, refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHeaderRules } from './request-match.ts';
 import type { RoutableRequest } from './route.ts';
 

@@ -1,3 +1,4 @@
+import { isGrpcType } from '@flotilla/stream';
 import {
   compileHeaderMatcher,
   compilePathMatcher,
@@ -9,10 +10,7 @@ import {
 import type { HeaderList } from '@flotilla/http-codec';
 import { UriTemplateMatchConfigSchema } from '@flotilla/wire/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js';
 import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { isGrpcType } from '../../protocol/grpc/frames.ts';
-import { fractionOf, inField, refuse, refuseWhen } from './field.ts';
-import { headerMatchOf, queryMatchOf } from './matcher-specs.ts';
+import { fractionOf, headerMatchOf, inField, queryMatchOf, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import type { RoutableRequest } from './route.ts';
 
 /** Decides on everything but the path. */

@@ -8,9 +8,7 @@ import {
   type RetryPolicy_RetryHostPredicate as HostPredicate,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { inField, refuse, refuseWhen } from './field.ts';
-import { headerMatchOf } from './matcher-specs.ts';
+import { headerMatchOf, inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import { headerValues } from './request-match.ts';
 import type { ResetHeader, RetryOn, RetryPolicy } from './route.ts';
 

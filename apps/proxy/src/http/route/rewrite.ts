@@ -8,8 +8,7 @@ import {
 import type { TypedExtensionConfig } from '@flotilla/wire/envoy/config/core/v3/extension_pb.js';
 import { UriTemplateRewriteConfigSchema } from '@flotilla/wire/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.js';
 import type { RegexMatchAndSubstitute } from '@flotilla/wire/envoy/type/matcher/v3/regex_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { inField, refuse } from './field.ts';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import type { CompiledMatch } from './request-match.ts';
 
 /** Gives the path, query included, as it goes on. */

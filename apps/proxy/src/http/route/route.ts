@@ -3,7 +3,7 @@ import type { RoutingPriority } from '../../ports/cluster-manager.ts';
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { RateLimitRule } from './rate-limit-actions.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 
 /**
  * What routing sees of a request, and what a route may rewrite. `headers` holds no pseudo headers; `host` is

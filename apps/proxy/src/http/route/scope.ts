@@ -1,5 +1,5 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { inField } from './field.ts';
+import { inField } from '@flotilla/envoy';
 import { chainHeaderEdits } from './header-edits.ts';
 import type { HeaderEdits } from './route.ts';
 

@@ -6,7 +6,7 @@ import {
 import { compileRateLimitRules } from './rate-limit-actions.ts';
 import { compileForward, compileHedging, type ForwardDefaults } from './forward-action.ts';
 import { readDataSource } from '../../base/data-source.ts';
-import { refuse, refuseWhen } from './field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHeaderEdits } from './header-edits.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import { compileRedirect, HTTPS_REDIRECT } from './redirect-action.ts';

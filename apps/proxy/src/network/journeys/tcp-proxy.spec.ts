@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closedPort, eventually, listening, portOf, RawClient } from '../../http/journeys/peers.ts';
 import { httpListener, type JsonObject, openWorld, type World } from '../../http/journeys/world.ts';
-import { formatResponseFlags } from '../../observe/response-flags.ts';
+import { formatResponseFlags } from '@flotilla/stream';
 
 let world: World;
 let servers: Server[];

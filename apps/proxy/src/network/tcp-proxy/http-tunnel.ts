@@ -1,10 +1,10 @@
 import { Duplex } from 'node:stream';
 import { HeaderList } from '@flotilla/http-codec';
 import type { TcpProxy_TunnelingConfig as TunnelingConfig } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { refuse, refuseWhen } from '../../http/route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHeaderEdits } from '../../http/route/header-edits.ts';
 import { compileFormat } from '../../observe/header-formatter.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import type {
   UpstreamCluster,
   UpstreamFailure,

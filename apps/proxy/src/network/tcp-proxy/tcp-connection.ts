@@ -5,9 +5,7 @@ import type { AcceptedConnection, OpenConnection } from '../../ports/accepted-co
 import { Deadline } from '../../base/deadlines.ts';
 import { SegmentWriter } from '../../sockets/segment-writer.ts';
 import { SharedReader } from '../../sockets/shared-reader.ts';
-import { ResponseFlag } from '../../observe/response-flags.ts';
-import { addressOf } from '../../observe/host-port.ts';
-import { StreamInfo } from '../../observe/stream-info.ts';
+import { addressOf, ResponseFlag, StreamInfo } from '@flotilla/stream';
 import {
   PLAIN_PICK,
   type ConnectHandler,

@@ -3,10 +3,9 @@ import {
   type TcpProxy,
   TcpProxySchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { unpackValid } from '@flotilla/envoy';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import type { NetworkFilter } from '../../ports/accepted-connection.ts';
 import type { NetworkFilterScope } from '../network-filters.ts';
-import { inField, refuse, refuseWhen } from '../../http/route/field.ts';
 import { compileTunnel } from './http-tunnel.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import type { TcpSettings, WeightedName } from './tcp-settings.ts';

@@ -1,5 +1,5 @@
 import type { ProxyContext } from '../../ports/context.ts';
-import type { AccessLog } from '../../observe/access-log.ts';
+import type { AccessLog } from '@flotilla/stream';
 import type { TunnelSettings } from './http-tunnel.ts';
 import type { Counter } from '../../base/stats.ts';
 

@@ -2,10 +2,15 @@ import type { CelInput } from '@bufbuild/cel';
 import type { JsonValue } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { HeaderList } from '@flotilla/http-codec';
-import type { Certificate } from '../../tls/certificate.ts';
-import { durationOf, grpcStatusOf } from '../stream-fields.ts';
-import { portOf } from '../host-port.ts';
-import type { FilterMetadata, StreamInfo, TlsFacts } from '../stream-info.ts';
+import {
+  durationOf,
+  type FilterMetadata,
+  grpcStatusOf,
+  portOf,
+  type StreamInfo,
+  type TlsFacts,
+  type CertificateFacts,
+} from '@flotilla/stream';
 
 /** Undefined and null: there is no such thing, and asking for it is an error of the expression. */
 type Attributes = Readonly<Record<string, CelInput | null | undefined>>;
@@ -130,7 +135,7 @@ function certificates(tls: TlsFacts | null): Attributes {
   };
 }
 
-function certificate(shown: Certificate | null, whose: 'local' | 'peer'): Attributes {
+function certificate(shown: CertificateFacts | null, whose: 'local' | 'peer'): Attributes {
   return {
     [`subject_${whose}_certificate`]: shown?.subject,
     [`dns_san_${whose}_certificate`]: shown?.names.dns[0],

@@ -1,10 +1,10 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Certificate } from '../../tls/certificate.ts';
-import { type ConnectionInfo, StreamInfo } from '../stream-info.ts';
+import { type ConnectionInfo, StreamInfo } from '@flotilla/stream';
 import { createTestAuthority } from '@flotilla/spiffe/testing';
 import { compileCel, prepareCel } from './index.ts';
-import { PLAIN_CONNECTION } from '../testing-connection.ts';
+import { PLAIN_CONNECTION } from '@flotilla/stream/testing';
 
 const CONNECTION: ConnectionInfo = {
   ...PLAIN_CONNECTION,

@@ -1,7 +1,7 @@
 import { celEnv, type CelResult, isCelError, isCelUint, parse, plan } from '@bufbuild/cel';
 import { compileRegexSearch } from '@flotilla/match';
 import { FlotillaError } from '@flotilla/runtime';
-import type { StreamInfo } from '../stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import { attributesOf } from './attributes.ts';
 
 /** A compiled expression of the Common Expression Language over what is known of a stream. */

@@ -69,8 +69,3 @@ export class FrameReader {
     return frames;
   }
 }
-
-/** The request is a gRPC call. */
-export function isGrpcType(contentType: string | undefined): boolean {
-  return contentType !== undefined && /^application\/grpc(?:$|[+;])/.test(contentType);
-}

@@ -3,7 +3,7 @@ import type { Settings } from 'node:http2';
 import type { Http2ProtocolOptions } from '@flotilla/wire/envoy/config/core/v3/protocol_pb.js';
 import { limit } from '@flotilla/runtime';
 import type { FloodLimits } from './frame-guard.ts';
-import { refuse, refuseWhen } from '../../http/route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 
 /** How HTTP/2 is spoken on a connection; for both ends of it. */
 export interface Http2Settings {

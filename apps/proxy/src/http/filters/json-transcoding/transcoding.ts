@@ -18,7 +18,7 @@ import { FlotillaError } from '@flotilla/runtime';
 import { http } from '@flotilla/wire/google/api/annotations_pb.js';
 import type { HttpRule } from '@flotilla/wire/google/api/http_pb.js';
 import { StatusSchema } from '@flotilla/wire/google/rpc/status_pb.js';
-import { inField, refuse } from '../../route/field.ts';
+import { inField, refuse } from '@flotilla/envoy';
 import { compilePathTemplate, type PathTemplate, type PathValues } from './path-template.ts';
 
 export interface PrintOptions {

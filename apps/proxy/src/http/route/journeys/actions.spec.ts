@@ -4,12 +4,12 @@ import { create } from '@bufbuild/protobuf';
 import { HeaderList } from '@flotilla/http-codec';
 import { withPeer } from '@flotilla/testing';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import { StreamInfo } from '../../../observe/stream-info.ts';
+import { StreamInfo } from '@flotilla/stream';
 import { compileRouteTable } from '../compile.ts';
 import type { RoutableRequest } from '../route.ts';
 import { ACTION_CASES, type ActionCase } from './action-cases.ts';
 import { type RunningEnvoy, startEnvoy } from './envoy.ts';
-import { PLAIN_CONNECTION } from '../../../observe/testing-connection.ts';
+import { PLAIN_CONNECTION } from '@flotilla/stream/testing';
 
 interface Outcome {
   readonly status: number;

@@ -1,8 +1,7 @@
 import type { FilterStateValue } from '@flotilla/wire/envoy/extensions/filters/common/set_filter_state/v3/value_pb.js';
-import { inField, refuse } from '../http/route/field.ts';
-import { compileFormatString } from '../observe/compile-access-logs.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
-import type { FilterState } from './filter-state.ts';
+import { inField, refuse } from '@flotilla/envoy';
+import { compileFormatString } from './compile-access-logs.ts';
+import type { FilterState, StreamInfo } from '@flotilla/stream';
 
 /**
  * Kinds of objects that mean something here: any text, and the keys that are read by name. None of them is read by

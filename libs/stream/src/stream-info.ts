@@ -1,7 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { HeaderList } from '@flotilla/http-codec';
-import type { FilterState } from '../filter-state/filter-state.ts';
-import type { Certificate } from '../tls/certificate.ts';
+import type { FilterState } from './filter-state.ts';
+import type { CertificateFacts } from './certificate-facts.ts';
 
 /** What is known of the peer on a mesh connection, from metadata exchange or from the endpoint's metadata. */
 export interface PeerMetadata {
@@ -48,8 +48,8 @@ export interface TlsFacts {
   /** OpenSSL's name of it. */
   readonly cipher: string;
   /** What the peer showed; null: nothing. */
-  readonly peer: Certificate | null;
-  readonly own: Certificate | null;
+  readonly peer: CertificateFacts | null;
+  readonly own: CertificateFacts | null;
 }
 
 /**

@@ -12,8 +12,8 @@ import { describe, expect, it } from 'vitest';
 import { compileAccessLogs } from './compile-access-logs.ts';
 import { type LogWritersOptions, openLogWriters } from './log-writer.ts';
 import { StatsRegistry } from '../base/stats.ts';
-import { StreamInfo } from './stream-info.ts';
-import { PLAIN_CONNECTION } from './testing-connection.ts';
+import { StreamInfo } from '@flotilla/stream';
+import { PLAIN_CONNECTION } from '@flotilla/stream/testing';
 
 const NO_SERVICES = { compile: () => null };
 
