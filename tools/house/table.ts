@@ -40,11 +40,11 @@ export const KNOWN_CIRCLES: readonly string[] = [
   'apps/proxy/src/upstream/circuit-breaker.ts',
   'tools/bench/proxy/envoy-yaml.ts',
   'apps/proxy/conformance/frames.ts',
-  'apps/proxy/src/http/route/rate-limit-actions.ts',
+  'libs/route/src/rate-limit-actions.ts',
   'apps/proxy/src/upstream/attempt-h1.ts',
   'apps/proxy/src/upstream/attempt-h2.ts',
   'libs/model/src/yaml/locate.ts',
   'apps/cli/src/up/agent-arguments.ts',
   'apps/proxy/src/config/cluster-set.ts',
-  'apps/proxy/src/observe/certificate-operators.ts',
+  'libs/format/src/certificate-operators.ts',
 ];

@@ -7,7 +7,7 @@ import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { HEALTH_TYPE_URL, shortNameOf, type XdsShortName } from '@flotilla/xds';
 import { PushableIterable } from '../base/pushable.ts';
 import type { GrpcCluster, GrpcConnection } from './grpc-cluster.ts';
-import { prepareCel } from '../observe/cel/index.ts';
+import { prepareCel } from '../observe/prepare-cel.ts';
 import { createLifetimes } from './lifetimes.ts';
 import type { StatsRegistry } from '../base/stats.ts';
 

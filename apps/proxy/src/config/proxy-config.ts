@@ -3,7 +3,7 @@ import type { Logger } from '@flotilla/observe';
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { ConfigSource } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import type { RouteTable } from '../http/route/route.ts';
+import type { RouteTable } from '@flotilla/route';
 import { decodeSecret } from '../identity/decode-secret.ts';
 import { openSecretSources } from '../identity/secret-sources.ts';
 import type { SecretTable } from '../identity/secret-table.ts';

@@ -13,11 +13,10 @@ import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_
 import type { ProxyContext } from '../ports/context.ts';
 import type { NeededExtension } from '../config/extension-set.ts';
 import { inField, refuse, refuseWhen } from '@flotilla/envoy';
-import type { RouteTable } from '../http/route/route.ts';
+import { compileFilterChainMatch, type RouteTable } from '@flotilla/route';
 import type { AccessLog } from '@flotilla/stream';
 import type { IstioMetrics } from '../observe/istio-metrics.ts';
 import type { CompiledListener, FilterChain, ListenerAddress, ListenerStats } from './compiled-listener.ts';
-import { compileFilterChainMatch } from './filter-chain.ts';
 import { compileListenerFilters } from './listener-filters.ts';
 import { compileNetworkFilters, type NetworkFilterScope } from '../network/network-filters.ts';
 import { compileDownstreamTls } from './tls.ts';

@@ -21,10 +21,10 @@ import type { NetworkFilterScope } from '../network/network-filters.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
 import { compileHttp2Settings } from '../protocol/http2/settings.ts';
 import { FilterChainPlans } from './filter-plan.ts';
-import { compileHttpFilters, perFilterCompiler } from './filters/registry.ts';
+import { compileHttpFilters } from './filters/registry.ts';
+import { routeOptions } from './route-options.ts';
 import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';
-import { compileRouteTable } from './route/compile.ts';
-import type { RouteTable } from './route/route.ts';
+import { compileRouteTable, type RouteTable } from '@flotilla/route';
 import { refuseUnsupportedManager } from './unsupported.ts';
 
 // Envoy has none; an edge without one is held open by half a head.
@@ -105,8 +105,7 @@ function compileRouteSource(
     }
     case 'routeConfig': {
       const config = routeSpecifier.value;
-      const compilePerFilterConfig = perFilterCompiler(ctx);
-      const table = inField('route_config', () => compileRouteTable(config, { ctx, compilePerFilterConfig }));
+      const table = inField('route_config', () => compileRouteTable(config, routeOptions(ctx)));
       scope.noteRouteTable(table);
       return { needed: new Map(), table: () => table };
     }
@@ -152,7 +151,7 @@ function compileSettings(
       maxTargetBytes: headerKb * 1024,
       maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
     },
-    localReplies: compileLocalReplies(proto.localReplyConfig, ctx.random),
+    localReplies: compileLocalReplies(proto.localReplyConfig, ctx),
     headerCase: compileHeaderCase(http1, 'http_protocol_options'),
     acceptHttp10: http1?.acceptHttp10 === true,
     proxiesContinue: proto.proxy100Continue,

@@ -18,7 +18,7 @@ import { requestRecord } from './request-record.ts';
 import { prepareResponseHeaders } from './response-headers.ts';
 import { takeOrders } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
-import type { ClientCertificate, ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
+import type { ClientCertificate, ClusterChoice, ForwardAction, RoutableRequest, Route } from '@flotilla/route';
 import { replyToTimeout, startStreamTimeouts } from './stream-timeouts.ts';
 import { acceptsTunnel, wantsTunnel } from '../protocol/tunnel.ts';
 import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from '../base/deadlines.ts';

@@ -2,7 +2,7 @@ import { HeaderList } from '@flotilla/http-codec';
 import { isGrpcType, ResponseFlag } from '@flotilla/stream';
 import type { ReplyText } from './local-reply-mapping.ts';
 import type { UpstreamFailure } from '../ports/cluster-manager.ts';
-import type { DirectAction, RedirectAction, RoutableRequest } from './route/route.ts';
+import type { DirectAction, RedirectAction, RoutableRequest } from '@flotilla/route';
 
 /** An answer that the proxy makes itself. Texts, flags and details are Envoy's. */
 export interface LocalReply {
@@ -199,7 +199,7 @@ export function composeDirect(
   else if (action.status === 201) {
     headers.append('location', `${request.scheme}://${request.authority}${request.path}`);
   }
-  const given = action.kind === 'redirect' ? null : action.body;
+  const given = action.kind === 'redirect' || action.body === null ? null : bufferOf(action.body);
   const text = word === null ? null : word(action.status, given?.toString() ?? '', headers);
   const status = text?.status ?? action.status;
   if (action.kind !== 'redirect' && isGrpcType(request.headers.get('content-type'))) {
@@ -212,6 +212,11 @@ export function composeDirect(
     headers.append('content-type', text?.contentType ?? 'text/plain');
   }
   return { status, headers, body };
+}
+
+/** The same bytes. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** A response that is headers only, with the status in them ("trailers-only"). */

@@ -7,7 +7,7 @@ import type { ClientCertSettings } from './client-cert-header.ts';
 import type { Http2Settings } from '../protocol/http2/settings.ts';
 import type { FilterChainPlans } from './filter-plan.ts';
 import type { RouterSettings } from './filters/router.ts';
-import type { RouteTable } from './route/route.ts';
+import type { RouteTable } from '@flotilla/route';
 
 /** How a path is put into one form before it is matched. */
 export interface PathSettings {

@@ -9,7 +9,7 @@ import type {
 } from '../ports/cluster-manager.ts';
 import type { Order } from './order.ts';
 import { localAddress } from './request-headers.ts';
-import type { MirrorPolicy } from './route/route.ts';
+import type { MirrorPolicy } from '@flotilla/route';
 
 /**
  * Copies of a request that go to other clusters; what they answer is thrown away. The body is shared, chunk by chunk:

@@ -2,7 +2,7 @@ import type { HeaderList } from '@flotilla/http-codec';
 import type { StreamInfo } from '@flotilla/stream';
 import type { UpstreamHost, UpstreamRequest } from '../ports/cluster-manager.ts';
 import type { RouterOrders } from './router-headers.ts';
-import type { ClusterChoice, ForwardAction, RetryPolicy, RoutableRequest, Route } from './route/route.ts';
+import type { ClusterChoice, ForwardAction, RetryPolicy, RoutableRequest, Route } from '@flotilla/route';
 
 /** What is to be sent upstream, decided once; each attempt sends it to a host. */
 export interface Order {

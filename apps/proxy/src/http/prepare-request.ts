@@ -6,7 +6,7 @@ import type { ManagerSettings } from './manager-settings.ts';
 import { canonicalPath, needsWork } from './path.ts';
 import { prepareRequestHeaders } from './request-headers.ts';
 import type { StreamInfo } from '@flotilla/stream';
-import type { RoutableRequest } from './route/route.ts';
+import type { RoutableRequest } from '@flotilla/route';
 
 /**
  * Checks a request's head and brings it into the form that routing sees: authority, path, headers. Returns the reply

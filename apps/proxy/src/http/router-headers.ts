@@ -2,8 +2,7 @@ import type { HeaderList } from '@flotilla/http-codec';
 import { GRPC_TIMEOUT, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import type { RouterSettings } from './filters/router.ts';
 import type { OrderTimeouts } from './order.ts';
-import { PLAIN_RETRY, retryOn } from './route/retry-policy.ts';
-import type { ForwardAction, RetryOn, RetryPolicy } from './route/route.ts';
+import { type ForwardAction, PLAIN_RETRY, retryOn, type RetryOn, type RetryPolicy } from '@flotilla/route';
 
 // Orders of an internal caller; those of others were removed when the request came in.
 const ROUTE_TIMEOUT = 'x-envoy-upstream-rq-timeout-ms';

@@ -2,7 +2,7 @@ import type { HeaderList } from '@flotilla/http-codec';
 import { ResponseFlag } from '@flotilla/stream';
 import type { LocalReply } from './local-reply.ts';
 import { refuse } from '@flotilla/envoy';
-import { isRetryWord } from './route/retry-policy.ts';
+import { isRetryWord } from '@flotilla/route';
 
 const isNumber = (value: string): boolean => /^\d{1,10}$/.test(value);
 const isWords = (value: string): boolean => value.split(',').every((word) => isRetryWord(word.trim()));

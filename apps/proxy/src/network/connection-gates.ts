@@ -5,7 +5,7 @@ import { FilterConfigSchema as SniForwardProxySchema } from '@flotilla/wire/envo
 import { LocalRateLimitSchema } from '@flotilla/wire/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
 import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import { FilterState, StreamInfo } from '@flotilla/stream';
-import { compileFilterStateValues } from '../observe/set-filter-state.ts';
+import { compileFilterStateValues } from '@flotilla/format';
 import { compileDnsCache } from '../upstream/dns-cache.ts';
 import { compileTokenBucket, TokenBucket } from '../base/token-bucket.ts';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from '../ports/accepted-connection.ts';
@@ -103,7 +103,7 @@ export function compileConnectionRateLimit(any: Any, { ctx }: NetworkFilterScope
 export function compileSetFilterState(any: Any, { ctx }: NetworkFilterScope): ConnectionGate {
   const proto = unpackValid(any, SetFilterStateSchema);
   if (proto === undefined) return refuse('set_filter_state', 'cannot be decoded');
-  const set = compileFilterStateValues(proto.onNewConnection, 'on_new_connection');
+  const set = compileFilterStateValues(proto.onNewConnection, 'on_new_connection', ctx.surroundings);
   return {
     decide(connection) {
       const { info } = connection;

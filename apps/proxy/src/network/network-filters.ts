@@ -4,7 +4,7 @@ import type { ProxyContext } from '../ports/context.ts';
 import type { NeededExtension } from '../config/extension-set.ts';
 import { compileConnectionManager } from '../http/connection-manager.ts';
 import { inField, refuse } from '@flotilla/envoy';
-import type { RouteTable } from '../http/route/route.ts';
+import type { RouteTable } from '@flotilla/route';
 import { compileDirectResponse, echo } from './simple-filters.ts';
 import { compileTcpProxy } from './tcp-proxy/tcp-proxy.ts';
 import type { NetworkFilter } from '../ports/accepted-connection.ts';

@@ -1,3 +1,4 @@
+import { TEST_SURROUNDINGS } from '@flotilla/format/testing';
 import { PassThrough, Writable } from 'node:stream';
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +42,7 @@ async function line(json: JsonObject): Promise<string> {
   const { writers: opened } = writers(output);
   for (const log of compileAccessLogs(
     [fileLog({ path: '/dev/stdout', ...json })],
-    { writers: opened, services: NO_SERVICES },
+    { writers: opened, services: NO_SERVICES, surroundings: TEST_SURROUNDINGS },
     Math.random,
   ))
     log(stream());
@@ -72,14 +73,14 @@ describe('access logs', () => {
     expect(() =>
       compileAccessLogs(
         [{ ...fileLog({ path: 'x' }), filter: create(AccessLogFilterSchema) }],
-        { writers: opened, services: NO_SERVICES },
+        { writers: opened, services: NO_SERVICES, surroundings: TEST_SURROUNDINGS },
         Math.random,
       ),
     ).toThrow('access_log[0]: filter');
     expect(() =>
       compileAccessLogs(
         [fileLog({ path: 'x', log_format: { text_format: '%NOPE%' } })],
-        { writers: opened, services: NO_SERVICES },
+        { writers: opened, services: NO_SERVICES, surroundings: TEST_SURROUNDINGS },
         Math.random,
       ),
     ).toThrow('access_log[0]: unknown command operator %NOPE%');

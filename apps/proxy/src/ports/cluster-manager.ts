@@ -4,7 +4,7 @@ import type { DestinationService, FilterMetadata, TriedHost, StreamInfo } from '
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import type { DynamicHosts } from '../upstream/dynamic-hosts.ts';
 import type { HostOutcome } from '../upstream/outlier-detector.ts';
-import type { MetadataMatch } from '../upstream/subsets.ts';
+import type { MetadataMatch, RoutingPriority } from '@flotilla/route';
 import type { ConnectionFacts } from '../upstream/dial.ts';
 
 /**
@@ -130,9 +130,6 @@ export interface UpstreamRequest {
   /** Filled with upstream addresses, certificate and times. Null for mirrored requests. */
   readonly info: StreamInfo | null;
 }
-
-/** Which limits of a cluster a request falls under, and which connections it may use. */
-export type RoutingPriority = 'default' | 'high';
 
 /** Why an attempt ended without a whole response. */
 export type UpstreamFailure =

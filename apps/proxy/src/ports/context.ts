@@ -1,7 +1,8 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Clock, Random } from '@flotilla/runtime';
+import type { Surroundings } from '@flotilla/format';
 import type { Logger } from '@flotilla/observe';
-import type { RouteTable } from '../http/route/route.ts';
+import type { RouteTable } from '@flotilla/route';
 import type { SecretStore } from './secret-store.ts';
 import type { StatsRegistry } from '../base/stats.ts';
 import type { ClusterManager } from './cluster-manager.ts';
@@ -27,6 +28,8 @@ export interface ProxyContext {
   readonly random: Random;
   readonly logger: Logger;
   readonly node: LocalNode;
+  /** What formats tell of this process. */
+  readonly surroundings: Surroundings;
 }
 
 /** This proxy, as metrics and metadata exchange name it. From the bootstrap's node. */

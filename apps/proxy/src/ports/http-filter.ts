@@ -4,7 +4,7 @@ import type { AcceptedConnection } from './accepted-connection.ts';
 import type { AccessLog, StreamInfo } from '@flotilla/stream';
 import type { BodySink } from '../http/body-lane.ts';
 import type { LocalReply } from '../http/local-reply.ts';
-import type { RoutableRequest, Route } from '../http/route/route.ts';
+import type { RoutableRequest, Route } from '@flotilla/route';
 
 /** `stop`: the filter calls `continueRequest`, `continueResponse` or `sendLocalReply` later itself. */
 export type FilterVerdict = 'continue' | 'stop';

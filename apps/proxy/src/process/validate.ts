@@ -8,7 +8,8 @@ import type { ProxyContext } from '../ports/context.ts';
 import { compileListener } from '../downstream/listener.ts';
 import { createSecretTable } from '../identity/secret-table.ts';
 import { localNodeOf } from '../base/local-node.ts';
-import { prepareCel } from '../observe/cel/index.ts';
+import { processSurroundings } from '../base/surroundings.ts';
+import { prepareCel } from '../observe/prepare-cel.ts';
 import { compileAccessLogs } from '../observe/compile-access-logs.ts';
 import { LogServices } from '../observe/service-log/compile.ts';
 import { openLogWriters } from '../observe/log-writer.ts';
@@ -40,12 +41,20 @@ function compileFaults(bootstrap: Bootstrap): BootstrapFault[] {
   const writers = openLogWriters(tools);
   const services = new LogServices({ ...tools, clusters, node: bootstrap.node });
   const none = { get: () => null };
-  const ctx: ProxyContext = { ...tools, clusters, routes: none, extensions: none, node: localNodeOf(bootstrap.node) };
+  const surroundings = processSurroundings(systemClock);
+  const ctx: ProxyContext = {
+    ...tools,
+    clusters,
+    routes: none,
+    extensions: none,
+    node: localNodeOf(bootstrap.node),
+    surroundings,
+  };
   return checkBootstrap(bootstrap, {
     cluster: (cluster) => clusters.check(cluster),
     listener: (listener) =>
       compileListener(listener, ctx, {
-        compileAccessLogs: (configs) => compileAccessLogs(configs, { writers, services }, Math.random),
+        compileAccessLogs: (configs) => compileAccessLogs(configs, { writers, services, surroundings }, Math.random),
       }),
   });
 }

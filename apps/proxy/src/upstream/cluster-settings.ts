@@ -1,3 +1,4 @@
+import type { RoutingPriority } from '@flotilla/route';
 import { durationMs, type Duration } from '@bufbuild/protobuf/wkt';
 import { ClusterConfigSchema } from '@flotilla/wire/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import { FlotillaError } from '@flotilla/runtime';
@@ -22,7 +23,6 @@ import type { DynamicHostSettings } from './dynamic-hosts.ts';
 import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';
 import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
 import type { SocketSettings } from './transport.ts';
-import type { RoutingPriority } from '../ports/cluster-manager.ts';
 
 /** Where a cluster's hosts come from. */
 export type Discovery =

@@ -1,3 +1,4 @@
+import type { RoutingPriority } from '@flotilla/route';
 import { isIP, type Socket } from 'node:net';
 import type { Clock, Random } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
@@ -29,7 +30,6 @@ import type { Transport } from './transport.ts';
 import type {
   ConnectHandler,
   PickContext,
-  RoutingPriority,
   UpstreamCluster,
   UpstreamEvent,
   UpstreamHandler,

@@ -8,7 +8,7 @@ import { compileDnsCache } from '../../upstream/dns-cache.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import type { LocalReply } from '../local-reply.ts';
 import { inField, refuse, refuseWhen } from '@flotilla/envoy';
-import type { RoutableRequest } from '../route/route.ts';
+import type { RoutableRequest } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 type HostRewrite = (request: RoutableRequest) => string;

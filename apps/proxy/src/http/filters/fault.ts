@@ -13,8 +13,7 @@ import type { Counter, Gauge, StatsRegistry } from '../../base/stats.ts';
 import type { BodySink } from '../body-lane.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import { denominatorOf, fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
-import { compileHeaderRules } from '../route/request-match.ts';
-import type { RoutableRequest } from '../route/route.ts';
+import { compileHeaderRules, type RoutableRequest } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { ThrottledBody } from './throttled-body.ts';
 

@@ -14,7 +14,7 @@ export interface HttpFilterScope extends NetworkFilterScope {
 
 /** What a filter's configuration for a route is compiled with. */
 export interface RouteFilterScope {
-  readonly ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random'>;
+  readonly ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random' | 'surroundings'>;
   /** What the same filter's configuration of the level around it was compiled to; undefined: none. */
   readonly outer: unknown;
 }

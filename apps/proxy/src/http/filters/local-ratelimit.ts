@@ -9,9 +9,9 @@ import { ResponseFlag } from '@flotilla/stream';
 import type { Counter } from '../../base/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
-import { compileAddition, type HeaderEdit } from '../route/header-edits.ts';
+import { compileAddition, type HeaderEdit } from '@flotilla/format';
 import { type FilterConfig, type HttpFilterScope, messageOf, type RouteFilterScope } from './filter-config.ts';
-import type { Descriptor } from '../route/rate-limit-actions.ts';
+import type { Descriptor } from '@flotilla/route';
 import { type HostRules, hostRulesOf, rulesFor } from './rate-limit-rules.ts';
 import { compileTokenBucket, TokenBucket, type TokenBucketSettings } from '../../base/token-bucket.ts';
 
@@ -57,7 +57,7 @@ export function compileLocalRateLimitRoute(typed: FilterConfig, { ctx }: RouteFi
   return compile(messageOf(typed, LocalRateLimitSchema), ctx);
 }
 
-function compile(proto: LocalRateLimitProto, { stats, clock }: RouteFilterScope['ctx']): LocalLimit {
+function compile(proto: LocalRateLimitProto, { stats, clock, surroundings }: RouteFilterScope['ctx']): LocalLimit {
   if (proto.statPrefix === '') refuse('stat_prefix', 'is empty');
   refuseWhen(proto.localClusterRateLimit !== undefined, 'local_cluster_rate_limit');
   const enabled = fractionOf(proto.filterEnabled?.defaultValue);
@@ -79,10 +79,10 @@ function compile(proto: LocalRateLimitProto, { stats, clock }: RouteFilterScope[
     isResourceExhausted: proto.rateLimitedAsResourceExhausted,
     hasHeaders: proto.enableXRatelimitHeaders === XRateLimitHeadersRFCVersion.DRAFT_VERSION_03,
     onLimited: proto.responseHeadersToAdd.map((option, index) =>
-      compileAddition(option, `response_headers_to_add[${index}]`),
+      compileAddition(option, `response_headers_to_add[${index}]`, surroundings),
     ),
     onNotEnforced: proto.requestHeadersToAddWhenNotEnforced.map((option, index) =>
-      compileAddition(option, `request_headers_to_add_when_not_enforced[${index}]`),
+      compileAddition(option, `request_headers_to_add_when_not_enforced[${index}]`, surroundings),
     ),
     stage: proto.stage,
     hostRules: hostRulesOf(proto.vhRateLimits),

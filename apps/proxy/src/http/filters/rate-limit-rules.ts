@@ -1,6 +1,5 @@
 import { VhRateLimitsOptions } from '@flotilla/wire/envoy/extensions/common/ratelimit/v3/ratelimit_pb.js';
-import type { Route } from '../route/route.ts';
-import type { RateLimitRule } from '../route/rate-limit-actions.ts';
+import type { RateLimitRule, Route } from '@flotilla/route';
 
 /** Whether the virtual host's rules count beside the route's own. */
 export type HostRules = 'unless-route-has' | 'always' | 'never';

@@ -24,10 +24,10 @@ import { callUnary, type GrpcCaller, type GrpcOutcome, type GrpcTarget } from '.
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { compileGrpcTarget } from '../../grpc/target.ts';
 import { inField, refuse, refuseWhen } from '@flotilla/envoy';
-import { compileAddition, type HeaderEdit } from '../route/header-edits.ts';
+import { compileAddition, type HeaderEdit } from '@flotilla/format';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { mergeMetadata } from './dynamic-metadata.ts';
-import type { Descriptor } from '../route/rate-limit-actions.ts';
+import type { Descriptor } from '@flotilla/route';
 import { type HostRules, rulesFor } from './rate-limit-rules.ts';
 
 const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit';
@@ -111,7 +111,7 @@ function settingsOf(proto: RateLimitProto, { ctx }: HttpFilterScope): Settings {
     hasHeaders: proto.enableXRatelimitHeaders === HeadersVersion.DRAFT_VERSION_03,
     marksLimited: !proto.disableXEnvoyRatelimitedHeader,
     onLimited: proto.responseHeadersToAdd.map((option, index) =>
-      compileAddition(option, `response_headers_to_add[${index}]`),
+      compileAddition(option, `response_headers_to_add[${index}]`, ctx.surroundings),
     ),
     statPrefix: proto.statPrefix === '' ? 'ratelimit.' : `ratelimit.${proto.statPrefix}.`,
     sourceCluster: ctx.node.cluster,

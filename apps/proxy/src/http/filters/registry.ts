@@ -297,7 +297,7 @@ const KIND_BY_ROUTE_TYPE = new Map(KINDS.map((kind) => [kind.routeTypeName ?? ki
  * has for this filter, undefined for nothing. Throws `invalid`.
  */
 export function perFilterCompiler(
-  ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random'>,
+  ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random' | 'surroundings'>,
 ): (filterName: string, config: Any, outer: unknown) => unknown {
   return function compile(filterName, config, outer): unknown {
     const switched = unpackValid(config, FilterConfigSchema);

@@ -1,3 +1,4 @@
+import { TEST_SURROUNDINGS } from '@flotilla/format/testing';
 import { createRegistry, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { file_google_protobuf_duration, file_google_protobuf_wrappers } from '@bufbuild/protobuf/wkt';
 import { silentLogger } from '@flotilla/observe';
@@ -26,7 +27,7 @@ import { openIstioMetrics } from '../../observe/istio-metrics.ts';
 import { StatsRegistry } from '../../base/stats.ts';
 import type { StreamInfo } from '@flotilla/stream';
 import { type OpenClusterManager, openClusterManager } from '../../upstream/cluster-manager.ts';
-import type { RouteTable } from '../route/route.ts';
+import type { RouteTable } from '@flotilla/route';
 
 const registry = createRegistry(
   HTTPFaultSchema,
@@ -91,6 +92,7 @@ export function openWorld(random = seededRandom(1)): World {
       meshId: 'mesh',
       trustDomain: 'cluster.local',
     },
+    surroundings: TEST_SURROUNDINGS,
   };
   const listeners = openListenerManager(ctx);
   const istioMetrics = openIstioMetrics(stats, ctx.node);

@@ -2,8 +2,7 @@ import { Duplex } from 'node:stream';
 import { HeaderList } from '@flotilla/http-codec';
 import type { TcpProxy_TunnelingConfig as TunnelingConfig } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { refuse, refuseWhen } from '@flotilla/envoy';
-import { compileHeaderEdits } from '../../http/route/header-edits.ts';
-import { compileFormat } from '../../observe/header-formatter.ts';
+import { compileFormat, compileHeaderEdits, type Surroundings } from '@flotilla/format';
 import type { StreamInfo } from '@flotilla/stream';
 import type {
   UpstreamCluster,
@@ -23,7 +22,7 @@ export interface TunnelSettings {
 }
 
 /** Compiles a `TunnelingConfig`. Throws `invalid`. */
-export function compileTunnel(proto: TunnelingConfig): TunnelSettings {
+export function compileTunnel(proto: TunnelingConfig, surroundings: Surroundings): TunnelSettings {
   const path = 'tunneling_config';
   refuseWhen(proto.propagateResponseHeaders, `${path}.propagate_response_headers`);
   refuseWhen(proto.propagateResponseTrailers, `${path}.propagate_response_trailers`);
@@ -31,9 +30,9 @@ export function compileTunnel(proto: TunnelingConfig): TunnelSettings {
   if (proto.postPath !== '' && !proto.usePost) refuse(`${path}.post_path`, 'is for use_post only');
   const none = { requestHeadersToRemove: [], responseHeadersToAdd: [], responseHeadersToRemove: [] };
   return {
-    target: compileFormat(proto.hostname, { absent: '' }),
+    target: compileFormat(proto.hostname, surroundings, { absent: '' }),
     postPath: proto.usePost ? proto.postPath || '/' : null,
-    edit: compileHeaderEdits({ ...none, requestHeadersToAdd: proto.headersToAdd }, `${path}.`).request,
+    edit: compileHeaderEdits({ ...none, requestHeadersToAdd: proto.headersToAdd }, `${path}.`, surroundings).request,
   };
 }
 

@@ -28,7 +28,7 @@ export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFil
     clusters,
     totalWeight: clusters.reduce((sum, { weight }) => sum + weight, 0),
     maxConnectAttempts: proto.maxConnectAttempts ?? 1,
-    tunnel: proto.tunnelingConfig === undefined ? null : compileTunnel(proto.tunnelingConfig),
+    tunnel: proto.tunnelingConfig === undefined ? null : compileTunnel(proto.tunnelingConfig, ctx.surroundings),
     hashesSource: compileHash(proto),
     idleTimeoutMs: proto.idleTimeout === undefined ? DEFAULT_IDLE_TIMEOUT_MS : durationMs(proto.idleTimeout),
     maxDurationMs:
