@@ -2,7 +2,8 @@ import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { compileStringMatcher } from '@flotilla/match';
 import type { DoubleMatcher } from '@flotilla/wire/envoy/type/matcher/v3/number_pb.js';
 import type { ValueMatcher } from '@flotilla/wire/envoy/type/matcher/v3/value_pb.js';
-import { refuse, stringMatchOf } from '@flotilla/envoy';
+import { refuse } from './field.ts';
+import { stringMatchOf } from './matcher-specs.ts';
 
 export type ValuePredicate = (value: JsonValue) => boolean;
 
