@@ -9,8 +9,9 @@ import { decodeListener } from './decode-resource.ts';
 import type { ApplyUpdate, DiscoveryUpdate, Refusal } from './discovery-stream.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
 import { fetchTimeoutMs } from '../base/config-source.ts';
-import type { ExtensionSet, NeededExtension } from './extension-set.ts';
-import type { NamedSet, NeededResource } from './named-set.ts';
+import type { ExtensionSet } from './extension-set.ts';
+import type { NamedSet } from './named-set.ts';
+import type { NeededResource, NeededExtension } from '../ports/needed-resources.ts';
 import { NeededBy } from './needed-by.ts';
 import { createWaitingRoom, startWarming, type Warming } from './warming.ts';
 

@@ -1,5 +1,4 @@
-import type { NeededExtension } from '../config/extension-set.ts';
-import type { NeededResource } from '../config/named-set.ts';
+import type { NeededResource, NeededExtension } from '../ports/needed-resources.ts';
 import type { FilterChainFinder, RouteTable } from '@flotilla/route';
 import type { AccessLog } from '@flotilla/stream';
 import type { Counter, Gauge } from '../base/stats.ts';

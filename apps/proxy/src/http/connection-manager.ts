@@ -14,10 +14,10 @@ import {
   HttpConnectionManagerSchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { fetchTimeoutMs, requireAds } from '../base/config-source.ts';
-import type { NeededResource } from '../config/named-set.ts';
+import type { NeededResource } from '../ports/needed-resources.ts';
 import type { NetworkFilter } from '../ports/accepted-connection.ts';
 import { openHttpConnection } from './sessions/http-connection.ts';
-import type { NetworkFilterScope } from '../network/network-filters.ts';
+import type { NetworkFilterScope } from '../ports/network-filter-scope.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
 import { compileHttp2Settings } from '../protocol/http2/settings.ts';
 import { FilterChainPlans } from './filter-plan.ts';

@@ -1,23 +1,9 @@
+import type { LocalReply } from '../ports/local-reply.ts';
 import { HeaderList } from '@flotilla/http-codec';
 import { isGrpcType, ResponseFlag } from '@flotilla/stream';
 import type { ReplyText } from './local-reply-mapping.ts';
 import type { UpstreamFailure } from '../ports/cluster-manager.ts';
 import type { DirectAction, RedirectAction, RoutableRequest } from '@flotilla/route';
-
-/** An answer that the proxy makes itself. Texts, flags and details are Envoy's. */
-export interface LocalReply {
-  readonly status: number;
-  /** Plain text; empty: no body. */
-  readonly body: string;
-  /** `%RESPONSE_CODE_DETAILS%`. */
-  readonly details: string;
-  /** Bits of `ResponseFlag`. */
-  readonly flags: number;
-  /** Status for gRPC clients when it is not derived from `status`. */
-  readonly grpcStatus?: number | null;
-  /** Further response headers, null for none. Not shared: the reply takes them over. */
-  readonly headers: HeaderList | null;
-}
 
 function reply(status: number, body: string, details: string, flags: number): LocalReply {
   return { status, body, details, flags, headers: null };

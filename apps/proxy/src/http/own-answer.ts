@@ -1,7 +1,8 @@
 import { HeaderList } from '@flotilla/http-codec';
 import type { StreamInfo } from '@flotilla/stream';
 import type { ManagerSettings } from './manager-settings.ts';
-import { composeDirect, type ComposedReply, composeReply, type LocalReply } from './local-reply.ts';
+import { composeDirect, type ComposedReply, composeReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import type { ClusterChoice, DirectAction, RedirectAction, RoutableRequest, Route } from '@flotilla/route';
 
 /** What the proxy's own answers are made from. */

@@ -1,7 +1,7 @@
 import { HeaderList, type RequestHead } from '@flotilla/http-codec';
 import type { AcceptedConnection } from '../ports/accepted-connection.ts';
 import * as replies from './local-reply.ts';
-import type { LocalReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';
 import { canonicalPath, needsWork } from './path.ts';
 import { prepareRequestHeaders } from './request-headers.ts';

@@ -7,7 +7,6 @@ import { Attempt, type AttemptOwner } from './attempt.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import {
   flagOfFailure,
-  type LocalReply,
   noHealthyUpstream,
   perTryIdleTimeout,
   perTryTimeout,
@@ -16,6 +15,7 @@ import {
   upstreamDurationReached,
   upstreamFailed,
 } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';
 import { Mirrors } from './mirror.ts';
 import type { Order } from './order.ts';

@@ -1,7 +1,7 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { GRPC_TIMEOUT, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import * as replies from './local-reply.ts';
-import type { LocalReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import type { ManagerSettings, ManagerStats } from './manager-settings.ts';
 import type { Route } from '@flotilla/route';
 import type { StreamDeadlines, StreamTimeoutKind } from '../base/deadlines.ts';

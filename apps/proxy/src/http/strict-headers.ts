@@ -1,6 +1,6 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { ResponseFlag } from '@flotilla/stream';
-import type { LocalReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import { refuse } from '@flotilla/envoy';
 import { isRetryWord } from '@flotilla/route';
 

@@ -9,7 +9,7 @@ import { compileFilterStateValues } from '@flotilla/format';
 import { compileDnsCache } from '../upstream/dns-cache.ts';
 import { compileTokenBucket, TokenBucket } from '../base/token-bucket.ts';
 import type { AcceptedConnection, NetworkFilter, OpenConnection } from '../ports/accepted-connection.ts';
-import type { NetworkFilterScope } from './network-filters.ts';
+import type { NetworkFilterScope } from '../ports/network-filter-scope.ts';
 
 /** What a gate decided; `closeAfterMs` 0: at once. */
 export type GateVerdict = 'pass' | { readonly closeAfterMs: number };

@@ -1,10 +1,7 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Filter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
-import type { ProxyContext } from '../ports/context.ts';
-import type { NeededExtension } from '../config/extension-set.ts';
 import { compileConnectionManager } from '../http/connection-manager.ts';
 import { inField, refuse } from '@flotilla/envoy';
-import type { RouteTable } from '@flotilla/route';
 import { compileDirectResponse, echo } from './simple-filters.ts';
 import { compileTcpProxy } from './tcp-proxy/tcp-proxy.ts';
 import type { NetworkFilter } from '../ports/accepted-connection.ts';
@@ -17,19 +14,7 @@ import {
   type ConnectionGate,
   sniCluster,
 } from './connection-gates.ts';
-import type { ListenerHooks } from '../downstream/listener.ts';
-
-/** What the listener tells the filters of its chains. */
-export interface NetworkFilterScope {
-  readonly ctx: ProxyContext;
-  readonly hooks: ListenerHooks;
-  readonly bufferLimitBytes: number;
-  /** The listener takes traffic for the local workload. */
-  readonly isInbound: boolean;
-  noteRouteTable(table: RouteTable): void;
-  /** A filter's configuration comes by this name.  */
-  noteExtension(name: string, need: NeededExtension): void;
-}
+import type { NetworkFilterScope } from '../ports/network-filter-scope.ts';
 
 const GATES: Readonly<Record<string, (any: Any, scope: NetworkFilterScope) => ConnectionGate>> = {
   'envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit': compileConnectionLimit,

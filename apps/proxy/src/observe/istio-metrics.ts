@@ -1,22 +1,7 @@
+import type { IstioMetrics, Reporter } from '../ports/istio-metrics.ts';
 import type { LocalNode } from '../ports/context.ts';
-import { type AccessLog, formatResponseFlags, type PeerMetadata, type StreamInfo } from '@flotilla/stream';
+import { formatResponseFlags, type PeerMetadata, type StreamInfo } from '@flotilla/stream';
 import type { Counter, Histogram, Labels, StatsRegistry } from '../base/stats.ts';
-
-/** Which end of a hop speaks: the client's proxy (and gateways) report as `source`, the server's as `destination`. */
-export type Reporter = 'source' | 'destination';
-
-/**
- * Istio's standard metrics (istio.io, "Istio Standard Metrics") of one proxy. The labels of a series are put
- * together once per cluster, peer, principal, code and flags; after that a request costs a few map look-ups. Label
- * values come from configuration, from certificates and from what peers with a verified certificate say of themselves,
- * so the number of series is bounded by the mesh and not by strangers.
- */
-export interface IstioMetrics {
-  /** Records a finished request or TCP connection. */
-  recorder(reporter: Reporter): AccessLog;
-  /** Records that a TCP connection was opened, or that it failed to. */
-  openRecorder(reporter: Reporter): AccessLog;
-}
 
 const UNKNOWN = 'unknown';
 const UNKNOWN_PEER: PeerMetadata = {

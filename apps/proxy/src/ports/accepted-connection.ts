@@ -1,4 +1,4 @@
-import type { NeededResource } from '../config/named-set.ts';
+import type { NeededResource } from './needed-resources.ts';
 import type { Socket } from 'node:net';
 import type { ConnectionInfo, StreamInfo } from '@flotilla/stream';
 

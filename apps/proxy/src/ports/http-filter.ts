@@ -2,8 +2,8 @@ import type { HeaderList } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from './accepted-connection.ts';
 import type { AccessLog, StreamInfo } from '@flotilla/stream';
-import type { BodySink } from '../http/body-lane.ts';
-import type { LocalReply } from '../http/local-reply.ts';
+import type { BodySink } from './body-sink.ts';
+import type { LocalReply } from './local-reply.ts';
 import type { RoutableRequest, Route } from '@flotilla/route';
 
 /** `stop`: the filter calls `continueRequest`, `continueResponse` or `sendLocalReply` later itself. */

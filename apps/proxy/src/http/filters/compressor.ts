@@ -6,7 +6,7 @@ import {
   CompressorSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/compressor/v3/compressor_pb.js';
 import type { Counter } from '../../base/stats.ts';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { refuse } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';

@@ -5,7 +5,7 @@ import {
   DecompressorSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/decompressor/v3/decompressor_pb.js';
 import type { Counter } from '../../base/stats.ts';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { CodedBody } from './compression/coded-body.ts';

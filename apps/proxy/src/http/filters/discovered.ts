@@ -3,7 +3,7 @@ import type { ExtensionConfigSource } from '@flotilla/wire/envoy/config/core/v3/
 import { fetchTimeoutMs, requireAds } from '../../base/config-source.ts';
 import { ResponseFlag } from '@flotilla/stream';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
-import type { LocalReply } from '../local-reply.ts';
+import type { LocalReply } from '../../ports/local-reply.ts';
 import { inField, refuse } from '@flotilla/envoy';
 import type { HttpFilterScope } from './filter-config.ts';
 

@@ -6,7 +6,7 @@ import { ResponseFlag } from '@flotilla/stream';
 import type { ClusterManager } from '../../ports/cluster-manager.ts';
 import { compileDnsCache } from '../../upstream/dns-cache.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
-import type { LocalReply } from '../local-reply.ts';
+import type { LocalReply } from '../../ports/local-reply.ts';
 import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import type { RoutableRequest } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';

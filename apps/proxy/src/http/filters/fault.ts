@@ -10,7 +10,7 @@ import type { FaultDelay, FaultRateLimit } from '@flotilla/wire/envoy/extensions
 import type { FractionalPercent } from '@flotilla/wire/envoy/type/v3/percent_pb.js';
 import { ResponseFlag } from '@flotilla/stream';
 import type { Counter, Gauge, StatsRegistry } from '../../base/stats.ts';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import { denominatorOf, fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
 import { compileHeaderRules, type RoutableRequest } from '@flotilla/route';

@@ -1,7 +1,7 @@
 import { type DescMessage, fromJson, type JsonObject, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
 import type { ProxyContext } from '../../ports/context.ts';
-import type { NetworkFilterScope } from '../../network/network-filters.ts';
+import type { NetworkFilterScope } from '../../ports/network-filter-scope.ts';
 import { inField, refuse, requireValid, unpackValid } from '@flotilla/envoy';
 import { TypedStructSchema as UdpaTypedStruct } from '@flotilla/wire/udpa/type/v1/typed_struct_pb.js';
 import { TypedStructSchema as XdsTypedStruct } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';

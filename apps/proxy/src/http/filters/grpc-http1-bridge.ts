@@ -1,10 +1,10 @@
 import { isGrpcType } from '@flotilla/stream';
 import type { HeaderList } from '@flotilla/http-codec';
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/http/grpc_http1_bridge/v3/config_pb.js';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { GatheredBody } from '../gathered-body.ts';
-import type { LocalReply } from '../local-reply.ts';
+import type { LocalReply } from '../../ports/local-reply.ts';
 import { refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 

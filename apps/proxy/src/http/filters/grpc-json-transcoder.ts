@@ -6,10 +6,11 @@ import {
   type GrpcJsonTranscoder as TranscoderProto,
   GrpcJsonTranscoderSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/grpc_json_transcoder/v3/transcoder_pb.js';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { GatheredBody } from '../gathered-body.ts';
-import { type LocalReply, payloadTooLarge } from '../local-reply.ts';
+import { payloadTooLarge } from '../local-reply.ts';
+import type { LocalReply } from '../../ports/local-reply.ts';
 import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 import { FrameReader, frameOf } from '../../protocol/grpc/frames.ts';

@@ -5,7 +5,7 @@ import {
   FilterConfigSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/grpc_stats/v3/config_pb.js';
 import type { StatsRegistry } from '../../base/stats.ts';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';

@@ -1,7 +1,7 @@
 import { isGrpcType } from '@flotilla/stream';
 import type { HeaderList } from '@flotilla/http-codec';
 import { GrpcWebSchema } from '@flotilla/wire/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.js';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 

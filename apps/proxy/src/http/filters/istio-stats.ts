@@ -1,4 +1,4 @@
-import type { NetworkFilterScope } from '../../network/network-filters.ts';
+import type { NetworkFilterScope } from '../../ports/network-filter-scope.ts';
 import type { FilterFactory } from '../../ports/http-filter.ts';
 import { refuse } from '@flotilla/envoy';
 import type { FilterConfig } from './filter-config.ts';

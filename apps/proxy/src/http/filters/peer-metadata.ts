@@ -1,4 +1,4 @@
-import type { NetworkFilterScope } from '../../network/network-filters.ts';
+import type { NetworkFilterScope } from '../../ports/network-filter-scope.ts';
 import { PeerDecoder, encodeLocalPeer } from './peer-struct.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { refuse } from '@flotilla/envoy';

@@ -5,7 +5,7 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import type { NetworkFilter } from '../../ports/accepted-connection.ts';
-import type { NetworkFilterScope } from '../network-filters.ts';
+import type { NetworkFilterScope } from '../../ports/network-filter-scope.ts';
 import { compileTunnel } from './http-tunnel.ts';
 import { TcpConnection } from './tcp-connection.ts';
 import type { TcpSettings, WeightedName } from './tcp-settings.ts';
