@@ -2,10 +2,8 @@ import type { Socket } from 'node:net';
 import type { HeaderList } from '@flotilla/http-codec';
 import type { DestinationService, FilterMetadata, TriedHost, StreamInfo } from '@flotilla/stream';
 import type { SharedReader } from '../sockets/shared-reader.ts';
-import type { DynamicHosts } from '../upstream/dynamic-hosts.ts';
-import type { HostOutcome } from '../upstream/outlier-detector.ts';
 import type { MetadataMatch, RoutingPriority } from '@flotilla/route';
-import type { ConnectionFacts } from '../upstream/dial.ts';
+import type { UpstreamConnectionFacts } from './upstream-connection-facts.ts';
 
 /**
  * The contract between the HTTP router (and the TCP proxy) and the upstream side. One verb each: `open` for
@@ -23,7 +21,7 @@ export interface UpstreamCluster {
   /** Of one request's stream; 0: no limit. */
   readonly maxStreamDurationMs: number;
   /** Hosts that requests name themselves; null: the cluster has its own. */
-  readonly dynamicHosts: DynamicHosts | null;
+  readonly dynamicHosts: HostResolver | null;
   /** Chooses a host, synchronously; null when there is none that may be used (Envoy: 503 UH). */
   pick(context: PickContext): UpstreamHost | null;
   /**
@@ -52,6 +50,23 @@ export interface UpstreamCluster {
    */
   countResponse(status: number, isRetried: boolean): void;
   countEvent(event: UpstreamEvent): void;
+}
+
+/** What was seen of a host: an answer, or whether it could be reached. */
+export type HostOutcome =
+  { readonly kind: 'answer'; readonly status: number } | { readonly kind: 'connected' | 'unreachable' | 'timeout' };
+
+/** Whether a request may go on: at once, when `done` is called, or not at all. */
+export type Resolution = 'known' | 'pending' | 'overflow';
+
+/** Hosts that requests name themselves. */
+export interface HostResolver {
+  /** `done` is called once, later, when this returns `pending`. */
+  resolve(authority: string, done: () => void): Resolution;
+  /** The host of an authority that was resolved; null when there is none. */
+  hostFor(authority: string | null): UpstreamHost | null;
+  /** Why an authority has no host; empty when nobody knows. */
+  failureOf(authority: string): string;
 }
 
 /** What a router did with requests to a cluster, for its statistics. */
@@ -178,6 +193,6 @@ export interface UpstreamStream {
 
 export interface ConnectHandler {
   /** The socket is ready, TLS done; it belongs to the callee from now on. It is paused. */
-  onConnected(socket: Socket, facts: ConnectionFacts): void;
+  onConnected(socket: Socket, facts: UpstreamConnectionFacts): void;
   onFailure(failure: UpstreamFailure, detail: string): void;
 }

@@ -17,7 +17,7 @@ import { type EndpointGroup, readAssignment } from './endpoints.ts';
 import { compileHealthCheck, type HealthCheckSettings } from './health-check/settings.ts';
 import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
 import { compileOutlierDetection, type OutlierSettings } from './outlier-settings.ts';
-import type { PoolSettings } from './pool.ts';
+import type { PoolSettings } from './pooled.ts';
 import { compileDnsCache } from './dns-cache.ts';
 import type { DynamicHostSettings } from './dynamic-hosts.ts';
 import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';

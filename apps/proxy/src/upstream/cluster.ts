@@ -16,12 +16,12 @@ import { EndpointSet, type HostGroup } from './endpoint-set.ts';
 import type { EndpointGroup } from './endpoints.ts';
 import { HealthChecker } from './health-check/checker.ts';
 import type { Host } from './host.ts';
-import { type HostOutcome, OutlierDetector } from './outlier-detector.ts';
+import { OutlierDetector } from './outlier-detector.ts';
 import { OriginalDestinations } from './original-dst.ts';
 import { PoolAuto } from './pool-auto.ts';
 import { PoolH1 } from './pool-h1.ts';
 import { PoolH2 } from './pool-h2.ts';
-import type { PoolContext, RequestPool } from './pool.ts';
+import type { PoolContext, RequestPool } from './pooled.ts';
 import type { ProtocolChoice } from './protocol-options.ts';
 import { proxyHeaderFor } from './proxy-header.ts';
 import { tlsClientStats } from './tls-transport.ts';
@@ -36,6 +36,7 @@ import type {
   UpstreamHost,
   UpstreamRequest,
   UpstreamStream,
+  HostOutcome,
 } from '../ports/cluster-manager.ts';
 
 /**

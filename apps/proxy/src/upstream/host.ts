@@ -1,5 +1,5 @@
 import type { FilterMetadata, PeerMetadata } from '@flotilla/stream';
-import type { RequestPool } from './pool.ts';
+import type { RequestPool } from './pooled.ts';
 import { addressKey, type DialTarget, type Transport } from './transport.ts';
 import type { UpstreamHost } from '../ports/cluster-manager.ts';
 

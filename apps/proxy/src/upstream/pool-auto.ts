@@ -5,7 +5,7 @@ import { dial } from './dial.ts';
 import type { Host } from './host.ts';
 import { PoolH1 } from './pool-h1.ts';
 import { PoolH2 } from './pool-h2.ts';
-import type { PoolContext, RequestPool } from './pool.ts';
+import type { PoolContext, RequestPool } from './pooled.ts';
 import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from '../ports/cluster-manager.ts';
 
 /** Offers both versions of HTTP by ALPN; what the host settles on with the first connection is spoken from then on. */

@@ -15,10 +15,10 @@ import {
   connectOptions,
   type DialTarget,
   type Opening,
-  type PeerFacts,
   type SocketSettings,
   type Transport,
 } from './transport.ts';
+import type { PeerFacts } from '../ports/upstream-connection-facts.ts';
 
 /**
  * TLS towards upstreams. One secure context for each version of the secrets; when a secret changes, new

@@ -15,7 +15,8 @@ import {
 } from '../../ports/cluster-manager.ts';
 import { HttpTunnel, type TunnelHandler } from './http-tunnel.ts';
 import { pickWeighted, type TcpSettings } from './tcp-settings.ts';
-import { type ConnectionFacts, noteConnection } from '../../upstream/dial.ts';
+import { noteConnection } from '../../upstream/dial.ts';
+import type { UpstreamConnectionFacts } from '../../ports/upstream-connection-facts.ts';
 
 /**
  * One proxied TCP connection: connecting (the client waits, unread) -> piping both ways -> over. Each direction ends
@@ -76,7 +77,7 @@ export class TcpConnection implements OpenConnection, ConnectHandler, TunnelHand
     this.#client.destroy();
   }
 
-  onConnected(socket: Socket, facts: ConnectionFacts): void {
+  onConnected(socket: Socket, facts: UpstreamConnectionFacts): void {
     this.#pending = null;
     if (this.#isOver) {
       socket.destroy();
