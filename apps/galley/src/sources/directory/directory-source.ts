@@ -4,7 +4,7 @@ import type { Finding, Origin, ResourceKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Clock } from '@flotilla/runtime';
-import type { Checker } from '../../check/checker.ts';
+import type { Checker } from '../../check/checking.ts';
 import type { ResourceContent } from '../../decode/candidate.ts';
 import type { ConfigWriter } from '../../write/config-writer.ts';
 import { DecodedFiles } from './decoded-files.ts';
