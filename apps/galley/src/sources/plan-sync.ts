@@ -1,11 +1,11 @@
 import { describeKey, FAULT_CODES, formatKey } from '@flotilla/model';
 import type { Finding, ResourceKey } from '@flotilla/model';
 import { limit } from '@flotilla/runtime';
-import type { Candidate, ResourceContent } from '../../decode/candidate.ts';
-import type { MeshEntry, MeshSet, SetChange } from '../../set/mesh-set.ts';
-import { judge } from '../../write/judge.ts';
-import { isSameContent, planPuts } from '../../write/plan-puts.ts';
-import type { DesiredState } from './decoded-files.ts';
+import type { Candidate, ResourceContent } from '../decode/candidate.ts';
+import type { MeshEntry, MeshSet, SetChange } from '../set/mesh-set.ts';
+import { judge } from '../write/judge.ts';
+import { isSameContent, planPuts } from '../write/plan-puts.ts';
+import type { SourceState } from './source.ts';
 
 export interface SyncPlan {
   readonly changes: readonly SetChange[];
@@ -24,15 +24,15 @@ const MAX_ROUNDS = limit({
 });
 
 /**
- * Decides what has to change so that the set has what a directory asks for.
+ * Decides what has to change so that the set has what a source asks for.
  *
- * - Resources of other owners are left alone, until the directory's own document changes: then the last writer wins.
+ * - Resources of other owners are left alone, until the source's own document changes: then the last writer wins.
  * - A resource that its owner's documents name no more goes, unless a document could not be read that may name it, or
  *   its file is there with nothing in it: to remove what a file has, the file is removed, or its documents are.
  * - A change that would bring about an error between resources is held back; what there was before stays.
  */
 export function planSync(
-  desired: DesiredState,
+  desired: SourceState,
   seen: ReadonlyMap<string, ResourceContent>,
   set: MeshSet,
   facts: { readonly owner: string; readonly version: number; readonly nowMs: number },
@@ -90,7 +90,7 @@ function isWanted(
 }
 
 /** Deletions of what this owner has in the set and does not ask for any more. */
-function surplus(desired: DesiredState, set: MeshSet, owner: string): readonly SetChange[] {
+function surplus(desired: SourceState, set: MeshSet, owner: string): readonly SetChange[] {
   const changes: SetChange[] = [];
   for (const { resource, owner: current } of set.entries()) {
     const key = formatKey(resource.key);
@@ -102,7 +102,7 @@ function surplus(desired: DesiredState, set: MeshSet, owner: string): readonly S
 }
 
 /** One warning for each empty file whose resources stay. */
-function emptied(desired: DesiredState, set: MeshSet, owner: string): readonly Finding[] {
+function emptied(desired: SourceState, set: MeshSet, owner: string): readonly Finding[] {
   const kept = new Map<string, number>();
   for (const { resource, owner: current } of set.entries()) {
     const { source } = resource.origin;
@@ -120,8 +120,8 @@ function emptied(desired: DesiredState, set: MeshSet, owner: string): readonly F
   }));
 }
 
-/** Names what a directory asks for and somebody else has changed, for the log. */
-export function overridden(desired: DesiredState, set: MeshSet, owner: string): readonly string[] {
+/** Names what a source asks for and somebody else has changed, for the log. */
+export function overridden(desired: SourceState, set: MeshSet, owner: string): readonly string[] {
   const isOther = (entry: MeshEntry | undefined): boolean => entry !== undefined && entry.owner !== owner;
   return [...desired.candidates.values()]
     .filter(({ content }) => isOther(set.get(content.key)))
