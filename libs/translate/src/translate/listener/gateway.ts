@@ -1,5 +1,4 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import {
   TlsParameters_TlsProtocol as EnvoyTls,
   type TlsParametersSchema,
@@ -13,7 +12,7 @@ import type { Config } from '../../mesh/config.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { listenerDraft } from '../draft.ts';
 import {
   boundHosts,
   gatewayServerId,
@@ -75,7 +74,7 @@ export function gatewayListenerResource(inputs: GatewayListenerInputs) {
   );
   const servers = group?.servers ?? [];
   const isTls = servers.some(({ server }) => terminatesTls(server));
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     address: socketAddress(bindAddress, bindPort),
     trafficDirection: TrafficDirection.OUTBOUND,

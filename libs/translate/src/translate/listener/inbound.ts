@@ -1,11 +1,10 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { isHttpProtocol } from '@flotilla/model';
 import type { InboundPort } from '../../mesh/inbound.ts';
 import type { MtlsMode } from '../../mesh/peer-authentication.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { encodeResource } from '../encoded.ts';
+import { listenerDraft } from '../draft.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
 import {
   BLACK_HOLE_CLUSTER,
@@ -53,7 +52,7 @@ function numbersOf(ports: readonly InboundPort[]): number[] {
 /** `virtualInbound`: all redirected inbound traffic, told apart by the port that the client dialled. */
 export function virtualInboundResource({ ports, mtls, families, support, mesh }: VirtualInboundInputs) {
   const port = mesh.config.proxyInboundListenPort;
-  return encodeResource('LDS', VIRTUAL_INBOUND, ListenerSchema, {
+  return listenerDraft(VIRTUAL_INBOUND, {
     name: VIRTUAL_INBOUND,
     ...anyAddress(families, port),
     trafficDirection: TrafficDirection.INBOUND,
@@ -97,7 +96,7 @@ export type ExplicitInboundInputs = {
 export function explicitInboundResource({ port, bind, support, mesh }: ExplicitInboundInputs) {
   const name = `inbound_${listenerName(bind.address, bind.port)}`;
   const isSniffed = port.protocol === 'auto';
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     address: socketAddress(bind.address, bind.port),
     trafficDirection: TrafficDirection.INBOUND,

@@ -1,5 +1,4 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
@@ -7,7 +6,7 @@ import type { MeshSettings } from '../../mesh/settings.ts';
 import { hostsOf } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { listenerDraft } from '../draft.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { HashedService } from '../route/hash-policy.ts';
@@ -59,7 +58,7 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
   const plain = plainChain(inputs);
   const isHttpOnly = inputs.routeName !== null && inputs.services.length === 0 && isBound;
   const needsInspection = !isHttpOnly && chains.length > 0;
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     ...(!isBound && address === '0.0.0.0'
       ? anyAddress(inputs.families, port)

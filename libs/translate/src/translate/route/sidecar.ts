@@ -1,11 +1,10 @@
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { compareSpecificity, hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import { byAge, type Config } from '../../mesh/config.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { hostsOf } from '../../mesh/virtual-services.ts';
 import { mayBeHttp } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { routeDraft } from '../draft.ts';
 import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes } from './http-route.ts';
@@ -45,7 +44,7 @@ export function sidecarRouteResource(inputs: SidecarRouteInputs) {
     }
   }
   virtualHosts.push(...hostsOutsideRegistry(inputs, taken), fallbackHost(inputs.mayPass));
-  return encodeResource('RDS', name, RouteConfigurationSchema, {
+  return routeDraft(name, {
     name,
     virtualHosts,
     // Ports in Host mean nothing where the listener has decided on the port.
