@@ -13,7 +13,7 @@ import type { EncodedResource } from './encoded.ts';
 import { endpointResource, type LocalityInputs } from './endpoint/load-assignment.ts';
 import { localityPreference, localitySetting } from './endpoint/locality.ts';
 import { type GatewayServer, groupServers, routeNameOf, type ServerGroup } from './gateway-servers.ts';
-import { filterOmissions, filterSupport } from './http-filters/support.ts';
+import { filterOmissions, proxyFilters } from './http-filters/proxy-filters.ts';
 import { gatewayListenerResource } from './listener/gateway.ts';
 import { explicitInboundResource, virtualInboundResource } from './listener/inbound.ts';
 import { outboundListenerResource } from './listener/outbound.ts';
@@ -68,7 +68,7 @@ export function generate(
 /** What the proxy does not get, and why, one line each. */
 export function omissions({ view, node }: Generation): readonly string[] {
   const conflicts = node.type === 'router' ? groupServers(view.gateways).conflicts : planOutbound(view, node).conflicts;
-  return [...filterOmissions(filterSupport(node)), ...conflicts];
+  return [...filterOmissions(node), ...conflicts];
 }
 
 function byName(resources: readonly EncodedResource[]): ReadonlyMap<string, EncodedResource> {
@@ -110,7 +110,8 @@ function clusters({ view, node, cache }: Generation): EncodedResource[] {
           cache.get(passthroughResource, { mesh }),
           cache.get(inboundPassthroughResource, { families: node.families, mesh }),
         ];
-  return [...outbound, ...inbound, ...passthrough, cache.get(blackHoleResource, { mesh })];
+  const called = proxyFilters({ view, node }).clusters(cache);
+  return [...outbound, ...inbound, ...passthrough, ...called, cache.get(blackHoleResource, { mesh })];
 }
 
 /** What a resource takes of the client's place: nothing where it does not count, so that all clients share it. */
@@ -174,7 +175,7 @@ function endpoints(
 
 function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] {
   const mesh = view.settings;
-  const support = filterSupport(node);
+  const filters = proxyFilters({ view, node });
   const mayPass = mayPassUnknown(view, node);
   const virtualServices = [...new Set(view.egress.flatMap((egress) => egress.virtualServices))].filter(
     ({ spec }) => spec.tcp.length > 0,
@@ -190,7 +191,7 @@ function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] 
       // Only TCP rules look other services up.
       known: virtualServices.length === 0 ? [] : view.services,
       mayPass,
-      support,
+      filters,
       mesh,
       namespace: node.namespace,
       labels: relevantLabels(virtualServices, node),
@@ -198,14 +199,14 @@ function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] 
   );
   if (node.isExplicit) {
     const inbound = view.inbound.flatMap((port) =>
-      port.bind === null ? [] : [cache.get(explicitInboundResource, { port, bind: port.bind, support, mesh })],
+      port.bind === null ? [] : [cache.get(explicitInboundResource, { port, bind: port.bind, filters, mesh })],
     );
     return [...inbound, ...outbound];
   }
   const { families } = node;
   return [
     cache.get(virtualOutboundResource, { mayPass, families, mesh }),
-    cache.get(virtualInboundResource, { ports: view.inbound, mtls: view.mtls, families, support, mesh }),
+    cache.get(virtualInboundResource, { ports: view.inbound, mtls: view.mtls, families, filters, mesh }),
     ...outbound,
   ];
 }
@@ -254,7 +255,7 @@ function gatewayListeners({ view, node, cache }: Generation): EncodedResource[] 
       virtualServices,
       services: group.kind === 'tcp' ? view.services : [],
       hashed: group.kind === 'tcp' ? hashedServices(view) : [],
-      support: filterSupport(node),
+      filters: proxyFilters({ view, node }),
       mesh: view.settings,
       namespace: node.namespace,
       labels: relevantLabels(virtualServices, node),

@@ -22,7 +22,7 @@ import {
   serverHosts,
   terminatesTls,
 } from '../gateway-servers.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { limit } from '@flotilla/runtime';
 import { type Init, milliseconds } from '../protobuf.ts';
 import type { HashedService } from '../route/hash-policy.ts';
@@ -60,7 +60,7 @@ export type GatewayListenerInputs = {
   readonly virtualServices: readonly Config<'VirtualService'>[];
   readonly services: readonly Service[];
   readonly hashed: readonly HashedService[];
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
   readonly labels: string;
@@ -96,7 +96,7 @@ function gatewayRouteName({ port, serverBind }: GatewayListenerInputs): string {
 }
 
 function httpChain(inputs: GatewayListenerInputs, routeName: string, named: NamedServer | null): FilterChain {
-  const { name, support, mesh } = inputs;
+  const { name, filters, mesh } = inputs;
   return {
     ...(named === null ? {} : tlsPart(named, ['h2', 'http/1.1'])),
     filters: [
@@ -104,7 +104,7 @@ function httpChain(inputs: GatewayListenerInputs, routeName: string, named: Name
         direction: 'gateway',
         statPrefix: `outbound_${name}`,
         routes: { rds: routeName },
-        support,
+        filters,
         mesh,
         isTls: named !== null,
       }),

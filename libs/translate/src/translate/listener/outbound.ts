@@ -7,7 +7,7 @@ import { hostsOf } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { listenerDraft } from '../draft.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { HashedService } from '../route/hash-policy.ts';
 import { connectionManager } from './http-connection-manager.ts';
@@ -42,7 +42,7 @@ export type OutboundListenerInputs = {
   readonly known: readonly Service[];
   /** Unknown traffic may go on to where it was going. */
   readonly mayPass: boolean;
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
   readonly labels: string;
@@ -72,7 +72,7 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
 }
 
 function httpChains(inputs: OutboundListenerInputs): FilterChain[] {
-  const { routeName, name, support, mesh, services, isBound } = inputs;
+  const { routeName, name, filters, mesh, services, isBound } = inputs;
   if (routeName === null) return [];
   return [
     {
@@ -85,7 +85,7 @@ function httpChains(inputs: OutboundListenerInputs): FilterChain[] {
           direction: 'outbound',
           statPrefix: `outbound_${name}`,
           routes: { rds: routeName },
-          support,
+          filters,
           mesh,
           isTls: false,
         }),
