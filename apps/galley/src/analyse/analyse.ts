@@ -1,7 +1,6 @@
-import { formatKey, formatPath, isOfType } from '@flotilla/model';
+import { formatKey, formatPath, hostsOf, isOfType } from '@flotilla/model';
 import type { AnyMeshResource, Finding, Locator } from '@flotilla/model';
 import type { MeshSet, SetChange } from '../set/mesh-set.ts';
-import { hostsOf } from '../set/references.ts';
 import type { Analyser, AnalysisScope, CrossFault } from './analyser.ts';
 import { conflictingHosts } from './conflicting-hosts.ts';
 import { missingDelegate } from './missing-delegate.ts';

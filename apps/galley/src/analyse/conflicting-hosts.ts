@@ -1,5 +1,4 @@
-import { describeKey, FAULT_CODES } from '@flotilla/model';
-import { hostsOf, isInMesh } from '../set/references.ts';
+import { describeKey, FAULT_CODES, hostsOf, isInMesh } from '@flotilla/model';
 import type { Analyser } from './analyser.ts';
 
 /**

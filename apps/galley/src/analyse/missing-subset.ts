@@ -1,7 +1,5 @@
-import { FAULT_CODES, quote } from '@flotilla/model';
-import type { MeshResourceOf } from '@flotilla/model';
-import { destinationsOf } from '../set/references.ts';
-import type { DestinationReference } from '../set/references.ts';
+import { destinationsOf, FAULT_CODES, quote } from '@flotilla/model';
+import type { DestinationReference, MeshResourceOf } from '@flotilla/model';
 import type { Analyser, CrossFault } from './analyser.ts';
 
 /** A destination names a subset that no DestinationRule of its host defines: its requests would get a 503. */

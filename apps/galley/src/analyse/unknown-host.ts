@@ -1,5 +1,4 @@
-import { FAULT_CODES, quote } from '@flotilla/model';
-import { destinationsOf } from '../set/references.ts';
+import { destinationsOf, FAULT_CODES, quote } from '@flotilla/model';
 import type { Analyser } from './analyser.ts';
 
 /** A destination's host is no service of the mesh: its requests would get a 503. */

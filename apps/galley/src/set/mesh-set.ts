@@ -1,4 +1,4 @@
-import { formatKey, isOfType, resolveHost, typedResource } from '@flotilla/model';
+import { formatKey, hostsOf, isOfType, resolveHost, typedResource } from '@flotilla/model';
 import type {
   AnyMeshResource,
   KindEntry,
@@ -12,7 +12,6 @@ import type {
 import { HostIndex } from './host-index.ts';
 import { ReferenceIndex } from './reference-index.ts';
 import { keepPositions } from './positions.ts';
-import { hostsOf } from './references.ts';
 import { SubsetIndex } from './subset-index.ts';
 
 /** A resource of the set, with its typed view. */

@@ -1,6 +1,5 @@
-import { formatPath, isOfType } from '@flotilla/model';
+import { delegatesOf, destinationsOf, formatPath, gatewaysOf, isOfType } from '@flotilla/model';
 import type { AnyMeshResource, FieldPath, Locator, Origin } from '@flotilla/model';
-import { delegatesOf, destinationsOf, gatewaysOf } from './references.ts';
 
 /**
  * Keeps the positions of the fields that analysis may speak of, so that a resource whose text is no longer at hand can

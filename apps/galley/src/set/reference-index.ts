@@ -1,6 +1,6 @@
+import { delegatesOf, destinationsOf, gatewaysOf, hostsOf, isInMesh } from '@flotilla/model';
 import type { MeshResourceOf } from '@flotilla/model';
 import { HostIndex } from './host-index.ts';
-import { delegatesOf, destinationsOf, gatewaysOf, hostsOf, isInMesh } from './references.ts';
 import { RivalIndex } from './rival-index.ts';
 
 /** Which VirtualServices (by key) have to be looked at again when something that they name changes. */
@@ -20,8 +20,8 @@ export class ReferenceIndex {
       this.meshHosts.add(key, hostsOf(resource));
       this.rivals.add(key, hostsOf(resource), resource);
     }
-    for (const { gateway } of gatewaysOf(resource)) this.#gateways.add(gateway, key);
-    for (const { delegate } of delegatesOf(resource)) this.#delegates.add(delegate, key);
+    for (const { id } of gatewaysOf(resource)) this.#gateways.add(id, key);
+    for (const { id } of delegatesOf(resource)) this.#delegates.add(id, key);
   }
 
   remove(key: string, resource: MeshResourceOf<'VirtualService'>): void {
@@ -30,8 +30,8 @@ export class ReferenceIndex {
       this.meshHosts.remove(key, hostsOf(resource));
       this.rivals.remove(key, hostsOf(resource));
     }
-    for (const { gateway } of gatewaysOf(resource)) this.#gateways.remove(gateway, key);
-    for (const { delegate } of delegatesOf(resource)) this.#delegates.remove(delegate, key);
+    for (const { id } of gatewaysOf(resource)) this.#gateways.remove(id, key);
+    for (const { id } of delegatesOf(resource)) this.#delegates.remove(id, key);
   }
 
   /** Keys of the VirtualServices at a gateway, named `namespace/name`. */

@@ -1,7 +1,8 @@
+import { MESH_GATEWAY } from '@flotilla/model';
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import type { Config } from '../mesh/config.ts';
-import { hostsOf, MESH_GATEWAY } from '../mesh/virtual-services.ts';
+import { hostsOf } from '../mesh/virtual-services.ts';
 import { encodeResource, type EncodedResource } from '../translate/encoded.ts';
 import { socketAddress } from '../translate/listener/parts.ts';
 import { tcpProxy } from '../translate/listener/tcp-proxy.ts';

@@ -1,5 +1,5 @@
 import { PeerAuthentication_MutualTLS_Mode as Mode } from '@flotilla/wire/istio/security/v1beta1/peer_authentication_pb.js';
-import { labelsMatch } from '@flotilla/model';
+import { labelsMatch, selectorOf } from '@flotilla/model';
 import { byAge, type Config } from './config.ts';
 
 /** How a port takes connections: mTLS only, both, or plaintext only. */
@@ -28,13 +28,11 @@ export function workloadMtls(
 ): WorkloadMtls {
   const ranked = [...policies].sort(byAge);
   const wide = (namespace: string) =>
-    ranked.find((policy) => policy.key.namespace === namespace && !hasSelector(policy));
-  const own = ranked.find(
-    (policy) =>
-      policy.key.namespace === workload.namespace &&
-      hasSelector(policy) &&
-      labelsMatch(policy.spec.selector?.matchLabels ?? {}, workload.labels),
-  );
+    ranked.find((policy) => policy.key.namespace === namespace && selectorOf(policy) === null);
+  const own = ranked.find((policy) => {
+    const selector = selectorOf(policy);
+    return policy.key.namespace === workload.namespace && selector !== null && labelsMatch(selector, workload.labels);
+  });
   let mode: MtlsMode = 'PERMISSIVE';
   for (const policy of [wide(rootNamespace), wide(workload.namespace), own]) {
     mode = modeOf(policy?.spec.mtls?.mode) ?? mode;
@@ -48,10 +46,6 @@ export function workloadMtls(
 
 export function portMtls(mtls: WorkloadMtls, port: number): MtlsMode {
   return mtls.byPort.get(port) ?? mtls.mode;
-}
-
-function hasSelector(policy: Config<'PeerAuthentication'>): boolean {
-  return Object.keys(policy.spec.selector?.matchLabels ?? {}).length > 0;
 }
 
 function modeOf(mode: Mode | undefined): MtlsMode | null {

@@ -1,5 +1,5 @@
 import { CaptureMode, type IstioEgressListener } from '@flotilla/wire/istio/networking/v1alpha3/sidecar_pb.js';
-import { hostCovers, labelsMatch, type PortProtocol, resolveHost } from '@flotilla/model';
+import { hostCovers, labelsMatch, type PortProtocol, resolveHost, selectorOf } from '@flotilla/model';
 import { protocolOfField } from '../registry/protocol.ts';
 import { byAge, type Config } from './config.ts';
 import type { MeshSettings } from './settings.ts';
@@ -41,14 +41,12 @@ export function sidecarFor(
   rootNamespace: string,
 ): Config<'Sidecar'> | null {
   const ranked = [...sidecars].sort(byAge);
-  const selected = ranked.find(
-    ({ key, spec }) =>
-      key.namespace === client.namespace &&
-      spec.workloadSelector !== undefined &&
-      labelsMatch(spec.workloadSelector.labels, client.labels),
-  );
+  const selected = ranked.find((sidecar) => {
+    const selector = selectorOf(sidecar);
+    return sidecar.key.namespace === client.namespace && selector !== null && labelsMatch(selector, client.labels);
+  });
   const wide = (namespace: string) =>
-    ranked.find(({ key, spec }) => key.namespace === namespace && spec.workloadSelector === undefined);
+    ranked.find((sidecar) => sidecar.key.namespace === namespace && selectorOf(sidecar) === null);
   return selected ?? wide(client.namespace) ?? wide(rootNamespace) ?? null;
 }
 

@@ -1,4 +1,4 @@
-import { isVisibleFrom, labelsMatch, parseExportTo } from '@flotilla/model';
+import { isVisibleFrom, labelsMatch, MESH_GATEWAY, parseExportTo } from '@flotilla/model';
 import { reuse } from '../registry/registry.ts';
 import type { EndpointSet, Service } from '../registry/service.ts';
 import type { Config } from './config.ts';
@@ -9,7 +9,7 @@ import { type MtlsMode, portMtls, workloadMtls } from './peer-authentication.ts'
 import type { ProxyNode } from './proxy-node.ts';
 import type { MeshSettings } from './settings.ts';
 import { type EgressListener, egressListeners, isImported, sidecarFor } from './sidecar-scope.ts';
-import { destinationHosts, gatewaysOf, hostsOf, isVirtualServiceVisible, MESH_GATEWAY } from './virtual-services.ts';
+import { destinationHosts, gatewaysOf, hostsOf, isVirtualServiceVisible } from './virtual-services.ts';
 
 /** What one egress listener offers. */
 export interface Egress {

@@ -1,10 +1,10 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
-import { hostCovers } from '@flotilla/model';
+import { hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
+import { hostsOf } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';

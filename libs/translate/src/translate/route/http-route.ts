@@ -12,13 +12,11 @@ import {
   type HTTPRoute,
   type HTTPRouteDestination,
 } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
-import { labelsMatch } from '@flotilla/model';
 import { configPath } from '../../mesh/config.ts';
-import { gatewayId } from '../../mesh/virtual-services.ts';
 import { CORS_FILTER, corsConfig } from '../http-filters/cors.ts';
 import { FAULT_FILTER, faultConfig } from '../http-filters/fault.ts';
 import { type Init, milliseconds, toMs } from '../protobuf.ts';
-import { destinationCluster, type RouteContext, usedDestinations } from './destination.ts';
+import { canMeet, destinationCluster, type RouteContext, usedDestinations } from './destination.ts';
 import { hashPolicies } from './hash-policy.ts';
 import { authorityOf, headerEdits } from './headers.ts';
 import { isCatchAll, routeMatch } from './match.ts';
@@ -50,18 +48,6 @@ export function everyHttpRoute(context: RouteContext): RouteInit[] {
   return context.virtualService.spec.http
     .filter(({ delegate }) => delegate === undefined)
     .flatMap((rule) => (rule.match.length === 0 ? [null] : rule.match).map((match) => routeOf(rule, match, context)));
-}
-
-/** What of a match is decided by who the proxy is, not by the request. */
-function canMeet(match: HTTPMatchRequest, context: RouteContext): boolean {
-  const { gateways, proxy, port, virtualService } = context;
-  const named = match.gateways.map((gateway) => gatewayId(gateway, virtualService.key.namespace));
-  return (
-    (named.length === 0 || named.some((gateway) => gateways.includes(gateway))) &&
-    (match.port === 0 || match.port === port) &&
-    (match.sourceNamespace === '' || match.sourceNamespace === proxy.namespace) &&
-    labelsMatch(match.sourceLabels, proxy.labels)
-  );
 }
 
 function routeOf(rule: HTTPRoute, match: HTTPMatchRequest | null, context: RouteContext): RouteInit {

@@ -1,8 +1,8 @@
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import { compareSpecificity, hostCovers } from '@flotilla/model';
+import { compareSpecificity, hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import { byAge, type Config } from '../../mesh/config.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
+import { hostsOf } from '../../mesh/virtual-services.ts';
 import { mayBeHttp } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { encodeResource } from '../encoded.ts';
