@@ -1,3 +1,4 @@
+import { Memo } from '../../identity.ts';
 import type { ProxyNode } from '../../mesh/proxy-node.ts';
 
 /** Which of Istio's own filters a proxy has. One unknown extension makes Envoy refuse a whole resource. */
@@ -33,14 +34,19 @@ const NEGOTIATED: readonly Negotiated[] = [
 ];
 
 const shared = new Map<string, FilterSupport>();
+const negotiated = new Memo(negotiate);
 
 /** Negotiates from the node's list of extensions. Equal answers are one object, so that proxies share resources. */
-export function filterSupport(node: ProxyNode): FilterSupport {
+export function filterSupport(node: Pick<ProxyNode, 'extensions'>): FilterSupport {
+  return negotiated.get(node.extensions);
+}
+
+function negotiate(extensions: ProxyNode['extensions']): FilterSupport {
   const support = { hasPeerMetadata: false, hasAlpn: false, hasStats: false };
   for (const { member, announced } of NEGOTIATED) {
-    support[member] = announced.some((name) => node.extensions.has(name));
+    support[member] = announced.some((name) => extensions.has(name));
   }
-  const key = JSON.stringify(support);
+  const key = NEGOTIATED.map(({ member }) => Number(support[member])).join('');
   const known = shared.get(key) ?? Object.freeze(support);
   shared.set(key, known);
   return known;

@@ -3,6 +3,7 @@ import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener
 import { hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { hostsOf } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
@@ -11,6 +12,7 @@ import { encodeResource } from '../encoded.ts';
 import type { FilterSupport } from '../http-filters/support.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { HashedService } from '../route/hash-policy.ts';
+import { servicesByHost } from '../route/services-by-host.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import {
   anyAddress,
@@ -46,7 +48,7 @@ export type OutboundListenerInputs = {
   readonly support: FilterSupport;
   readonly mesh: MeshSettings;
   readonly namespace: string;
-  readonly labels: string;
+  readonly labels: LabelList;
 };
 
 /**
@@ -149,9 +151,8 @@ function destinationsOf(service: Service, port: ServicePort, inputs: OutboundLis
       isTls: false,
       gateways: [MESH_GATEWAY],
       hashed: inputs.hashed,
-      // Written by `JSON.stringify` from the node's labels.
-      proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
-      services: new Map(inputs.known.map((known) => [known.hostname, known])),
+      proxy: { namespace: inputs.namespace, labels: labelsOf(inputs.labels) },
+      services: servicesByHost(inputs.known),
     }) ?? direct
   );
 }
