@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { JsonValue } from '@bufbuild/protobuf';
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { isObject, protocolByName, type PortProtocol } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';

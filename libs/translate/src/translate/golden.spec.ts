@@ -7,9 +7,10 @@ import { expect, test } from 'vitest';
 import { Document, isCollection, visit } from 'yaml';
 import { meshConfig, routerNode, sidecarNode } from '../testing/nodes.ts';
 import { meshOf, proxyOf, translate } from '../testing/translation.ts';
-import { ResourceCache } from './cache.ts';
-import type { GeneratedType } from './draft.ts';
+import { type Inputs, ResourceCache } from './cache.ts';
+import type { Draft, GeneratedType } from './draft.ts';
 import type { EncodedResource } from './encoded.ts';
+import type { Patch } from './finish.ts';
 
 /**
  * `golden/<mesh>/mesh.yaml` is a mesh; each other file beside it says what one proxy gets of it: `behaviour` in words,
@@ -27,7 +28,11 @@ const isWriting = process.env['GOLDEN'] === 'write';
 class WatchedCache extends ResourceCache {
   readonly generators = new Map<string, string>();
 
-  override get(...[generator, inputs, patches]: Parameters<ResourceCache['get']>): EncodedResource {
+  override get<Argument extends Inputs>(
+    generator: (inputs: Argument) => Draft,
+    inputs: Argument,
+    patches?: readonly Patch[],
+  ): EncodedResource {
     const resource = super.get(generator, inputs, patches);
     this.generators.set(`${resource.type} ${resource.name}`, generator.name);
     return resource;
