@@ -56,7 +56,7 @@ interface Subject {
 function* clusterSamples(subject: Subject): Generator<Draft> {
   const { service, port, subset, destination } = subject;
   const setting = localitySetting(effectivePolicy(destination, subset, port.number), CHECK_SETTINGS);
-  const locality = { localitySetting: setting, locality: setting === null ? '' : LOCALITY, localityLabels: '{}' };
+  const locality = { localitySetting: setting, locality: setting === null ? '' : LOCALITY, localityLabels: [] };
   const shared = { service, port, subset, destination, endpoints: null, isExplicit: false, mesh: CHECK_SETTINGS };
   const cluster = outboundClusterResource({ ...shared, ...locality });
   yield cluster;

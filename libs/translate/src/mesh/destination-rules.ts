@@ -9,6 +9,7 @@ import {
   resolveHost,
   selectorOf,
 } from '@flotilla/model';
+import { Memo } from '../identity.ts';
 import { byAge, type Config } from './config.ts';
 import type { MeshSettings } from './settings.ts';
 
@@ -57,6 +58,23 @@ export function destinationPolicyFor(
   }
   return null;
 }
+
+/** The rules that hold for some workloads of a namespace, and among them for these. */
+export function selectingRules(
+  rules: readonly Config<'DestinationRule'>[],
+  client: RuleClient,
+): readonly Config<'DestinationRule'>[] {
+  return (withSelector.get(rules).get(client.namespace) ?? []).filter((rule) =>
+    labelsMatch(selectorOf(rule) ?? {}, client.labels),
+  );
+}
+
+const withSelector = new Memo((rules: readonly Config<'DestinationRule'>[]) =>
+  Map.groupBy(
+    rules.filter((rule) => selectorOf(rule) !== null),
+    ({ key }) => key.namespace,
+  ),
+);
 
 function mergeRules(
   candidates: readonly Config<'DestinationRule'>[],

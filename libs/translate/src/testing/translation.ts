@@ -45,8 +45,8 @@ export interface Translation {
 }
 
 /** What a proxy is sent of a mesh. */
-export function translate(mesh: Mesh, node: ProxyNode): Translation {
-  const generation = { view: viewOf(mesh, node, null), node, cache: new ResourceCache() };
+export function translate(mesh: Mesh, node: ProxyNode, cache = new ResourceCache()): Translation {
+  const generation = { view: viewOf(mesh, node, null), node, cache };
   const resources = (type: GeneratedType, names: ReadonlySet<string>) =>
     generate(type, generation, { names, unanswered: new Set() });
   const all = (type: GeneratedType) => resources(type, new Set());

@@ -9,6 +9,7 @@ import {
   ServerTLSSettings_TLSProtocol as TlsProtocol,
 } from '@flotilla/wire/istio/networking/v1alpha3/gateway_pb.js';
 import type { Config } from '../../mesh/config.ts';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
@@ -26,6 +27,7 @@ import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { limit } from '@flotilla/runtime';
 import { type Init, milliseconds } from '../protobuf.ts';
 import type { HashedService } from '../route/hash-policy.ts';
+import { servicesByHost } from '../route/services-by-host.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import { detectionTimeout, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
 import { tcpDestinations } from './tcp-routes.ts';
@@ -63,7 +65,7 @@ export type GatewayListenerInputs = {
   readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
-  readonly labels: string;
+  readonly labels: LabelList;
 };
 
 /** The listener of all Gateway servers of one port: `0.0.0.0_8080`. */
@@ -145,9 +147,8 @@ function tcpChain(inputs: GatewayListenerInputs, named: NamedServer): FilterChai
       isTls: terminatesTls(server.server),
       gateways: [id],
       hashed: inputs.hashed,
-      // Written by `JSON.stringify` from the node's labels.
-      proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
-      services: new Map(inputs.services.map((service) => [service.hostname, service])),
+      proxy: { namespace: inputs.namespace, labels: labelsOf(inputs.labels) },
+      services: servicesByHost(inputs.services),
     });
     if (destinations === null) continue;
     return [

@@ -2,6 +2,7 @@ import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js
 import { hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { hostsOf } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
@@ -10,6 +11,7 @@ import { listenerDraft } from '../draft.ts';
 import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { HashedService } from '../route/hash-policy.ts';
+import { servicesByHost } from '../route/services-by-host.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import {
   anyAddress,
@@ -45,7 +47,7 @@ export type OutboundListenerInputs = {
   readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
-  readonly labels: string;
+  readonly labels: LabelList;
 };
 
 /**
@@ -148,9 +150,8 @@ function destinationsOf(service: Service, port: ServicePort, inputs: OutboundLis
       isTls: false,
       gateways: [MESH_GATEWAY],
       hashed: inputs.hashed,
-      // Written by `JSON.stringify` from the node's labels.
-      proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
-      services: new Map(inputs.known.map((known) => [known.hostname, known])),
+      proxy: { namespace: inputs.namespace, labels: labelsOf(inputs.labels) },
+      services: servicesByHost(inputs.known),
     }) ?? direct
   );
 }
