@@ -19,6 +19,7 @@ const LIBS: House = {
     'stream',
     'format',
     'route',
+    'cluster',
     'sockets',
     'observe',
     'http-port',
