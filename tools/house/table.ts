@@ -20,6 +20,8 @@ const LIBS: House = {
     'format',
     'route',
     'cluster',
+    'policy',
+    'decide',
     'sockets',
     'observe',
     'http-port',
