@@ -96,7 +96,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
   const { clock, logger, galley, bus, random = Math.random, pilotId = createPilotId(), membership = null } = options;
   const stop = new StopStack();
   const cache = new ResourceCache();
-  const sessions = new Sessions();
+  const sessions = new Sessions({ clock });
   const isolation = new Isolation({ clock, logger, onChange: (kind) => sessions.refresh(kind) });
   const { promise: ready, resolve: markReady } = Promise.withResolvers<void>();
 

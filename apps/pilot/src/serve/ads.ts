@@ -230,11 +230,14 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   );
   const sender = openSender({
     write: (bytes, onRead) => void call.write(bytes, onRead),
-    onRead: () => session?.resume(),
+    onRead: () => due(),
     onStalled: refuse,
     limits,
     clock,
   });
+  const due = () => {
+    if (session !== null) options.sessions.due(session);
+  };
   const hold = (names: number, unknownNames: number): boolean => {
     try {
       heldNames = names;
@@ -259,6 +262,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
       send: sender.send,
       isBlocked: sender.isBlocked,
       hold,
+      onDue: due,
       onServing() {
         if (identity === null) return;
         isPresent = true;
