@@ -1,9 +1,10 @@
 export { type DataPlaneRefusal, refusalsOfResource } from './check/check-resource.ts';
 export { byAge, type Config, configPath } from './mesh/config.ts';
 export { loadMeshConfig } from './mesh/load-mesh-config.ts';
-export { applyUpdate, emptyMesh, type Mesh, type MeshChange, type MeshUpdate } from './mesh/mesh.ts';
+export { watchMeshConfig } from './mesh/watch-mesh-config.ts';
+export { applyUpdate, emptyMesh, type Mesh, type MeshChange, type MeshUpdate, withSettings } from './mesh/mesh.ts';
 export { parseProxyNode, type ProxyNode } from './mesh/proxy-node.ts';
-export { DEFAULT_ROOT_NAMESPACE, meshDefaults, type MeshSettings } from './mesh/settings.ts';
+export { DEFAULT_CLUSTER_ID, DEFAULT_ROOT_NAMESPACE, meshDefaults, type MeshSettings } from './mesh/settings.ts';
 export { type ProxyView, viewOf } from './mesh/view.ts';
 export { formatTargetPorts, TARGET_PORTS_ANNOTATION, TLS_MODE_LABEL } from './registry/workloads.ts';
 export { ResourceCache } from './translate/cache.ts';

@@ -1,8 +1,9 @@
-import { type AnyMeshResource, formatKey, isOfType, type KnownKind, type ResourceKey } from '@flotilla/model';
+import { type AnyMeshResource, formatKey, type KnownKind, type ResourceKey } from '@flotilla/model';
 import { type Bindings, bindingsOf } from '../registry/bindings.ts';
-import { buildRegistry, emptyRegistry, type Registry, reuse } from '../registry/registry.ts';
-import { byAge, type Config } from './config.ts';
+import { emptyRegistry, type Registry, type RegistrySources, reuse, updateRegistry } from '../registry/registry.ts';
+import type { Config } from './config.ts';
 import { flattenDelegates } from './delegates.ts';
+import { KindLists, type ResourceChange } from './kind-lists.ts';
 import { Scopes } from './scope.ts';
 import type { MeshSettings } from './settings.ts';
 
@@ -14,6 +15,8 @@ export interface Mesh {
   readonly version: number;
   readonly settings: MeshSettings;
   readonly resources: ReadonlyMap<string, AnyMeshResource>;
+  /** The same by kind. */
+  readonly kinds: KindLists;
   readonly registry: Registry;
   /** With the rules of those that they delegate to in their place. */
   readonly virtualServices: readonly Config<'VirtualService'>[];
@@ -48,6 +51,7 @@ export function emptyMesh(settings: MeshSettings): Mesh {
     version: 0,
     settings,
     resources: new Map(),
+    kinds: new KindLists(),
     registry: emptyRegistry,
     virtualServices: [],
     destinationRules: [],
@@ -84,70 +88,76 @@ const BINDING_KINDS: ReadonlySet<string> = new Set<KnownKind>([
 /** The mesh after an update. A snapshot keeps the identity of what is the same as before. */
 export function applyUpdate(mesh: Mesh, update: MeshUpdate): Mesh {
   const resources = new Map(update.isSnapshot ? [] : mesh.resources);
-  const changedKinds = new Set<string>();
+  const touched = new Set<string>();
   for (const { key, resource } of update.changes) {
     const id = formatKey(key);
+    touched.add(id);
     const before = mesh.resources.get(id);
     if (resource === null) resources.delete(id);
     else resources.set(id, before?.resourceVersion === resource.resourceVersion ? before : resource);
-    if (resources.get(id) !== before) changedKinds.add(key.kind);
   }
   for (const key of update.unreadable ?? []) {
     const id = formatKey(key);
+    touched.add(id);
     const before = mesh.resources.get(id);
     if (before !== undefined) resources.set(id, before);
   }
-  if (update.isSnapshot) {
-    for (const [id, resource] of mesh.resources) if (!resources.has(id)) changedKinds.add(resource.type);
-  }
-  const all = [...resources.values()];
-  const index = <Kind extends KnownKind>(kind: Kind, previous: readonly Config<Kind>[]): readonly Config<Kind>[] =>
-    changedKinds.has(kind) ? ofKind(all, kind) : previous;
-  const indexes = {
-    virtualServices: changedKinds.has('VirtualService')
-      ? flattenDelegates(ofKind(all, 'VirtualService'), mesh.settings)
-      : mesh.virtualServices,
-    destinationRules: index('DestinationRule', mesh.destinationRules),
-    gateways: index('Gateway', mesh.gateways),
-    sidecars: index('Sidecar', mesh.sidecars),
-    peerAuthentications: index('PeerAuthentication', mesh.peerAuthentications),
-    workloadEntries: index('WorkloadEntry', mesh.workloadEntries),
-  };
-  const podMakers = () => [...ofKind(all, 'Deployment'), ...ofKind(all, 'StatefulSet'), ...ofKind(all, 'DaemonSet')];
-  const bindings = [...changedKinds].some((kind) => BINDING_KINDS.has(kind))
-    ? reuse(
-        mesh.bindings,
-        bindingsOf({
-          workloadGroups: ofKind(all, 'WorkloadGroup'),
-          podMakers: podMakers(),
-          pods: ofKind(all, 'Pod'),
-        }),
-      )
-    : mesh.bindings;
-  const isRegistryChanged = [...changedKinds].some((kind) => REGISTRY_KINDS.has(kind));
+  if (update.isSnapshot) for (const id of mesh.resources.keys()) touched.add(id);
+  const changes = [...touched].flatMap((id) => {
+    const [before, after] = [mesh.resources.get(id) ?? null, resources.get(id) ?? null];
+    return before === after ? [] : [{ before, after }];
+  });
+  const { version } = update;
+  return changes.length === 0 ? { ...mesh, version } : derive({ ...mesh, version, resources }, changes);
+}
+
+/** The mesh with other settings: everything that they count for is worked out anew. */
+export function withSettings(mesh: Mesh, settings: MeshSettings): Mesh {
+  return derive({ ...mesh, settings }, null);
+}
+
+/** Brings what is derived from the resources up to them; `null`: any may have changed, or what they mean. */
+function derive(mesh: Mesh, changes: readonly ResourceChange[] | null): Mesh {
+  const kinds = changes === null ? mesh.kinds : mesh.kinds.with(changes);
+  const isChanged = (some: ReadonlySet<string>) =>
+    changes === null || changes.some(({ before, after }) => some.has((before ?? after)?.type ?? ''));
   return {
-    version: update.version,
-    settings: mesh.settings,
-    resources,
-    ...indexes,
-    bindings,
-    scopes: mesh.scopes,
-    registry: isRegistryChanged
-      ? buildRegistry(
-          mesh.registry,
-          {
-            services: ofKind(all, 'Service'),
-            pods: [...podMakers(), ...ofKind(all, 'Pod')],
-            serviceEntries: ofKind(all, 'ServiceEntry'),
-            workloadEntries: indexes.workloadEntries,
-            peerAuthentications: indexes.peerAuthentications,
-          },
-          mesh.settings,
+    ...mesh,
+    kinds,
+    virtualServices: isChanged(VIRTUAL_SERVICES)
+      ? flattenDelegates(kinds.of('VirtualService'), mesh.settings)
+      : mesh.virtualServices,
+    destinationRules: kinds.of('DestinationRule'),
+    gateways: kinds.of('Gateway'),
+    sidecars: kinds.of('Sidecar'),
+    peerAuthentications: kinds.of('PeerAuthentication'),
+    workloadEntries: kinds.of('WorkloadEntry'),
+    bindings: isChanged(BINDING_KINDS)
+      ? reuse(
+          mesh.bindings,
+          bindingsOf({
+            workloadGroups: kinds.of('WorkloadGroup'),
+            podMakers: POD_MAKERS.flatMap((kind) => kinds.of(kind)),
+            pods: kinds.of('Pod'),
+          }),
         )
+      : mesh.bindings,
+    registry: isChanged(REGISTRY_KINDS)
+      ? updateRegistry(mesh.registry, registrySources(kinds), changes, mesh.settings)
       : mesh.registry,
   };
 }
 
-function ofKind<Kind extends KnownKind>(resources: readonly AnyMeshResource[], kind: Kind): readonly Config<Kind>[] {
-  return resources.filter((resource) => isOfType(resource, kind)).sort(byAge);
+const VIRTUAL_SERVICES: ReadonlySet<string> = new Set<KnownKind>(['VirtualService']);
+
+const POD_MAKERS = ['Deployment', 'StatefulSet', 'DaemonSet'] as const;
+
+function registrySources(kinds: KindLists): RegistrySources {
+  return {
+    services: kinds.of('Service'),
+    pods: [...POD_MAKERS.map((kind) => kinds.of(kind)), kinds.of('Pod')],
+    serviceEntries: kinds.of('ServiceEntry'),
+    workloadEntries: kinds.of('WorkloadEntry'),
+    peerAuthentications: kinds.of('PeerAuthentication'),
+  };
 }
