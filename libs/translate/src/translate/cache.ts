@@ -1,5 +1,7 @@
 import { identityOf } from '../identity.ts';
+import type { Draft } from './draft.ts';
 import type { EncodedResource } from './encoded.ts';
+import { finish, NO_PATCHES, type Patch } from './finish.ts';
 
 /**
  * What a generator may be given: names and numbers, and immutable parts of the mesh model. A part is replaced when it
@@ -29,8 +31,8 @@ function partKey(value: unknown): string {
 }
 
 /**
- * Encoded resources by the inputs they were made from, shared by all proxies. Bounded: the entries unused for longest go
- * first.
+ * Finished resources by the inputs and patches they were made from, shared by all proxies. Bounded: the entries unused
+ * for longest go first.
  */
 export class ResourceCache {
   readonly #entries = new Map<string, EncodedResource>();
@@ -42,12 +44,17 @@ export class ResourceCache {
     this.#maxEntries = maxEntries;
   }
 
-  get<Argument extends Inputs>(generator: (inputs: Argument) => EncodedResource, inputs: Argument): EncodedResource {
-    const key = cacheKey(generator, inputs);
+  /** The finished resource of a generator, made when it is not there yet. */
+  get<Argument extends Inputs>(
+    generator: (inputs: Argument) => Draft,
+    inputs: Argument,
+    patches: readonly Patch[] = NO_PATCHES,
+  ): EncodedResource {
+    const key = cacheKey(generator, patches.length === 0 ? inputs : { ...inputs, patches });
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       this.#misses += 1;
-      entry = generator(inputs);
+      entry = finish(generator(inputs), patches);
     } else {
       this.#hits += 1;
       this.#entries.delete(key);

@@ -8,7 +8,7 @@ import { inboundClusterResource } from './cluster/inbound.ts';
 import { blackHoleResource, inboundPassthroughResource, passthroughResource } from './cluster/standing.ts';
 import type { EncodedResource } from './encoded.ts';
 import { type GatewayServer, groupServers, routeNameOf, type ServerGroup } from './gateway-servers.ts';
-import { filterOmissions, filterSupport } from './http-filters/support.ts';
+import { filterOmissions, proxyFilters } from './http-filters/proxy-filters.ts';
 import { gatewayListenerResource } from './listener/gateway.ts';
 import { explicitInboundResource, virtualInboundResource } from './listener/inbound.ts';
 import { outboundListenerResource } from './listener/outbound.ts';
@@ -71,7 +71,7 @@ export function* generating(type: XdsShortName, generation: Generation, wanted: 
 /** What the proxy does not get, and why, one line each. */
 export function omissions({ view: { scope }, node }: Generation): readonly string[] {
   const { conflicts } = node.type === 'router' ? groups.get(scope.gateways) : planOutbound(scope, node);
-  return [...filterOmissions(filterSupport(node)), ...conflicts];
+  return [...filterOmissions(node), ...conflicts];
 }
 
 function* clusters({ view, node, cache }: Generation): Making<ClassOffer> {
@@ -86,6 +86,7 @@ function* clusters({ view, node, cache }: Generation): Making<ClassOffer> {
   return new ClassOffer(yield* outboundClusters(targets, view.endpoints, node, cache), [
     ...inbound,
     ...passthrough,
+    ...proxyFilters({ view, node }).clusters(cache),
     cache.get(blackHoleResource, { mesh }),
   ]);
 }
@@ -113,19 +114,16 @@ const tcpRules = new Memo(({ egress }: Scope) =>
 );
 
 /** The listeners of a sidecar that say nothing of its own workload; one map for all sidecars of a class. */
-function* outboundListeners({
-  view: { scope },
-  node,
-  cache,
-}: Generation): Making<ReadonlyMap<string, EncodedResource>> {
+function* outboundListeners({ view, node, cache }: Generation): Making<ReadonlyMap<string, EncodedResource>> {
+  const { scope } = view;
   const { families, namespace } = node;
   const { settings: mesh, services } = scope.targets;
-  const support = filterSupport(node);
+  const filters = proxyFilters({ view, node });
   const virtualServices = tcpRules.get(scope);
   const labels = relevantLabels(virtualServices, node.labels);
   const key = keyOf([
     ...[namespace, families, String(node.isExplicit), String(node.httpProxyPort)],
-    ...[...Object.values(support).map(String), ...labels],
+    ...[filters.key, ...labels],
   ]);
   const byClass = outboundByClass.get(scope);
   const known = byClass.get(key);
@@ -146,7 +144,7 @@ function* outboundListeners({
       virtualServices,
       // Only TCP rules look other services up.
       known: virtualServices.length === 0 ? [] : services,
-      ...{ mayPass, support, mesh, namespace, labels },
+      ...{ mayPass, filters, mesh, namespace, labels },
     });
     listeners.set(listener.name, listener);
     yield;
@@ -158,13 +156,13 @@ function* outboundListeners({
 function* sidecarListeners(generation: Generation): Making<ClassOffer> {
   const { view, node, cache } = generation;
   const mesh = view.scope.targets.settings;
-  const support = filterSupport(node);
+  const filters = proxyFilters({ view, node });
   const { inbound, mtls } = view.own;
   const own = node.isExplicit
     ? inbound.flatMap((port) =>
-        port.bind === null ? [] : [cache.get(explicitInboundResource, { port, bind: port.bind, support, mesh })],
+        port.bind === null ? [] : [cache.get(explicitInboundResource, { port, bind: port.bind, filters, mesh })],
       )
-    : [cache.get(virtualInboundResource, { ports: inbound, mtls, families: node.families, support, mesh })];
+    : [cache.get(virtualInboundResource, { ports: inbound, mtls, families: node.families, filters, mesh })];
   return new ClassOffer(yield* outboundListeners(generation), own);
 }
 
@@ -197,7 +195,8 @@ function bindOf(group: ServerGroup, node: ProxyNode): { readonly bindAddress: st
   return bound ?? { bindAddress: group.bind === '' ? '0.0.0.0' : group.bind, bindPort: group.port };
 }
 
-function* gatewayListeners({ view: { scope }, node, cache }: Generation): Making<ClassOffer> {
+function* gatewayListeners({ view, node, cache }: Generation): Making<ClassOffer> {
+  const { scope } = view;
   const { targets, gateways, gatewayVirtualServices } = scope;
   const listeners: EncodedResource[] = [];
   for (const group of groups.get(gateways).groups) {
@@ -212,7 +211,7 @@ function* gatewayListeners({ view: { scope }, node, cache }: Generation): Making
       virtualServices,
       services: group.kind === 'tcp' ? targets.services : [],
       hashed: group.kind === 'tcp' ? hashedServices(targets) : [],
-      support: filterSupport(node),
+      filters: proxyFilters({ view, node }),
       mesh: targets.settings,
       namespace: node.namespace,
       labels: relevantLabels(virtualServices, node.labels),

@@ -1,5 +1,4 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import {
   TlsParameters_TlsProtocol as EnvoyTls,
   type TlsParametersSchema,
@@ -14,7 +13,7 @@ import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { listenerDraft } from '../draft.ts';
 import {
   boundHosts,
   gatewayServerId,
@@ -24,7 +23,7 @@ import {
   serverHosts,
   terminatesTls,
 } from '../gateway-servers.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { limit } from '@flotilla/runtime';
 import { type Init, milliseconds } from '../protobuf.ts';
 import type { HashedService } from '../route/hash-policy.ts';
@@ -63,7 +62,7 @@ export type GatewayListenerInputs = {
   readonly virtualServices: readonly Config<'VirtualService'>[];
   readonly services: readonly Service[];
   readonly hashed: readonly HashedService[];
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
   readonly labels: LabelList;
@@ -77,7 +76,7 @@ export function gatewayListenerResource(inputs: GatewayListenerInputs) {
   );
   const servers = group?.servers ?? [];
   const isTls = servers.some(({ server }) => terminatesTls(server));
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     address: socketAddress(bindAddress, bindPort),
     trafficDirection: TrafficDirection.OUTBOUND,
@@ -99,7 +98,7 @@ function gatewayRouteName({ port, serverBind }: GatewayListenerInputs): string {
 }
 
 function httpChain(inputs: GatewayListenerInputs, routeName: string, named: NamedServer | null): FilterChain {
-  const { name, support, mesh } = inputs;
+  const { name, filters, mesh } = inputs;
   return {
     ...(named === null ? {} : tlsPart(named, ['h2', 'http/1.1'])),
     filters: [
@@ -107,7 +106,7 @@ function httpChain(inputs: GatewayListenerInputs, routeName: string, named: Name
         direction: 'gateway',
         statPrefix: `outbound_${name}`,
         routes: { rds: routeName },
-        support,
+        filters,
         mesh,
         isTls: named !== null,
       }),

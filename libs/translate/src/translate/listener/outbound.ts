@@ -1,5 +1,4 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
@@ -8,8 +7,8 @@ import type { MeshSettings } from '../../mesh/settings.ts';
 import { hostsOf } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import { listenerDraft } from '../draft.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { HashedService } from '../route/hash-policy.ts';
 import { servicesByHost } from '../route/services-by-host.ts';
@@ -45,7 +44,7 @@ export type OutboundListenerInputs = {
   readonly known: readonly Service[];
   /** Unknown traffic may go on to where it was going. */
   readonly mayPass: boolean;
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
   readonly labels: LabelList;
@@ -61,7 +60,7 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
   const plain = plainChain(inputs);
   const isHttpOnly = inputs.routeName !== null && inputs.services.length === 0 && isBound;
   const needsInspection = !isHttpOnly && chains.length > 0;
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     ...(!isBound && address === '0.0.0.0'
       ? anyAddress(inputs.families, port)
@@ -75,7 +74,7 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
 }
 
 function httpChains(inputs: OutboundListenerInputs): FilterChain[] {
-  const { routeName, name, support, mesh, services, isBound } = inputs;
+  const { routeName, name, filters, mesh, services, isBound } = inputs;
   if (routeName === null) return [];
   return [
     {
@@ -88,7 +87,7 @@ function httpChains(inputs: OutboundListenerInputs): FilterChain[] {
           direction: 'outbound',
           statPrefix: `outbound_${name}`,
           routes: { rds: routeName },
-          support,
+          filters,
           mesh,
           isTls: false,
         }),

@@ -1,11 +1,10 @@
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { VirtualHost_TlsRequirementType } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import type { Config } from '../../mesh/config.ts';
 import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { routeDraft } from '../draft.ts';
 import { boundHosts, gatewayServerId, groupServers, routeNameOf, serverHosts } from '../gateway-servers.ts';
 import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
@@ -59,7 +58,7 @@ export function gatewayRouteResource(inputs: GatewayRouteInputs) {
       if (isRedirected) for (const host of serverHosts(server)) addRoutes(hosts, host, [], true);
     }
   }
-  return encodeResource('RDS', name, RouteConfigurationSchema, {
+  return routeDraft(name, {
     name,
     virtualHosts: virtualHostsOf(hosts, port),
     ignorePortInHostMatching: true,

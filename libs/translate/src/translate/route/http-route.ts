@@ -13,8 +13,7 @@ import {
   type HTTPRouteDestination,
 } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import { configPath } from '../../mesh/config.ts';
-import { CORS_FILTER, corsConfig } from '../http-filters/cors.ts';
-import { FAULT_FILTER, faultConfig } from '../http-filters/fault.ts';
+import { routeConfigs } from '../http-filters/proxy-filters.ts';
 import { type Init, milliseconds, toMs } from '../protobuf.ts';
 import { canMeet, destinationCluster, type RouteContext, usedDestinations } from './destination.ts';
 import { hashPolicies } from './hash-policy.ts';
@@ -58,15 +57,8 @@ function routeOf(rule: HTTPRoute, match: HTTPMatchRequest | null, context: Route
     ...(match === null || match.statPrefix === '' ? {} : { statPrefix: match.statPrefix }),
     ...headerEdits(rule.headers),
     metadata: { filterMetadata: { istio: { config: configPath(context.virtualService) } } },
-    typedPerFilterConfig: filterConfigs(rule),
+    typedPerFilterConfig: routeConfigs(rule),
     ...actionOf(rule, match, context),
-  };
-}
-
-function filterConfigs({ fault, corsPolicy }: HTTPRoute): NonNullable<RouteInit['typedPerFilterConfig']> {
-  return {
-    ...(fault === undefined ? {} : { [FAULT_FILTER]: faultConfig(fault) }),
-    ...(corsPolicy === undefined ? {} : { [CORS_FILTER]: corsConfig(corsPolicy) }),
   };
 }
 

@@ -1,4 +1,3 @@
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
@@ -6,7 +5,7 @@ import type { MeshSettings } from '../../mesh/settings.ts';
 import { hostsOf, ruleForHost } from '../../mesh/virtual-services.ts';
 import { mayBeHttp } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { routeDraft } from '../draft.ts';
 import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes } from './http-route.ts';
@@ -47,7 +46,7 @@ export function sidecarRouteResource(inputs: SidecarRouteInputs) {
     }
   }
   virtualHosts.push(...hostsOutsideRegistry(inputs, taken), fallbackHost(inputs.mayPass));
-  return encodeResource('RDS', name, RouteConfigurationSchema, {
+  return routeDraft(name, {
     name,
     virtualHosts,
     // Ports in Host mean nothing where the listener has decided on the port.
