@@ -1,6 +1,6 @@
 import { getPriority, setPriority } from 'node:os';
 
-const AHEAD = -15;
+const AHEAD = -20;
 
 /**
  * From here on this process, and what it starts, has the processor before others: a load at a steady rate then tells of

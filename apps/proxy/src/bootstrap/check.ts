@@ -5,7 +5,7 @@ import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
-import { compileStatsConfig } from '../observe/stats-config.ts';
+import { compileStatsConfig } from '../base/stats-config.ts';
 import type { FieldPath } from '@flotilla/envoy';
 import { maxDownstreamConnections } from './overload.ts';
 import { isEnvoysKey, runtimeEntries } from './runtime.ts';
