@@ -360,9 +360,10 @@ export class ProxySession<Request extends AnyRequest> {
   }
 
   #begin({ channel, due }: TypeState<Request>, type: XdsShortName, view: ProxyView): Making {
-    const names = channel.isWhole ? null : due.names([...channel.outstanding()]);
-    const wanted = names === null ? channel.names : new Set([...names].filter((name) => channel.names.has(name)));
+    const names = channel.isWhole ? null : due.names();
+    const lookedAt = names === null ? channel.names : new Set([...names, ...channel.outstanding()]);
     const generation = { view, node: this.node, cache: this.#options.cache };
+    const wanted = names === null ? lookedAt : new Set([...lookedAt].filter((name) => channel.names.has(name)));
     return { type, names, steps: generating(type, generation, { names: wanted, unanswered: channel.unanswered }) };
   }
 

@@ -12,6 +12,7 @@ import { shortNameOf, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
 import { Isolation } from '../isolate/isolation.ts';
 import { noMetrics } from '../metrics.ts';
 import { DeltaChannel } from '../serve/delta.ts';
+import { DeltaResponses } from '../serve/response.ts';
 import { ProxySession } from '../serve/session.ts';
 import type { Sessions } from '../serve/sessions.ts';
 
@@ -27,6 +28,7 @@ export interface InProcessProxyOptions {
   readonly clock: Clock;
   readonly cache: ResourceCache;
   readonly isolation: Isolation;
+  readonly responses: DeltaResponses;
   /** Called with each response. */
   readonly onResponse?: (type: XdsShortName, names: readonly string[]) => void;
 }
@@ -51,13 +53,13 @@ export class InProcessProxy {
   #unread = 0;
 
   constructor(options: InProcessProxyOptions) {
-    const { sessions, node, clock, cache, isolation } = options;
+    const { sessions, node, clock, cache, isolation, responses } = options;
     this.#options = options;
     this.#session = new ProxySession<DeltaDiscoveryRequest>({
       node,
       identity: '',
       protocol: 'delta',
-      openChannel: (type) => new DeltaChannel(type),
+      openChannel: (type) => new DeltaChannel(type, responses),
       send: (bytes) => this.#arrive(bytes),
       isBlocked: () => false,
       hold: () => true,
@@ -147,11 +149,12 @@ export class InProcessProxy {
 /** Proxies without a network, and what they share. */
 export function openSessions(sessions: Sessions, clock: Clock) {
   const cache = new ResourceCache();
+  const responses = new DeltaResponses();
   const isolation = new Isolation({ clock, logger: silentLogger, onChange: (kind) => sessions.refresh(kind) });
   return {
     connect: (node: ProxyNode, onResponse?: InProcessProxyOptions['onResponse']) =>
       new InProcessProxy({
-        ...{ sessions, node, clock, cache, isolation },
+        ...{ sessions, node, clock, cache, isolation, responses },
         ...(onResponse === undefined ? {} : { onResponse }),
       }),
   };

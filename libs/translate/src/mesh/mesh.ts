@@ -1,8 +1,5 @@
-import { type AnyMeshResource, formatKey, type KnownKind, type ResourceKey } from '@flotilla/model';
-import { type Bindings, bindingsOf } from '../registry/bindings.ts';
-import { emptyRegistry, type Registry, type RegistrySources, reuse, updateRegistry } from '../registry/registry.ts';
-import type { Config } from './config.ts';
-import { flattenDelegates } from './delegates.ts';
+import { type AnyMeshResource, formatKey, type ResourceKey } from '@flotilla/model';
+import { emptyParts, type MeshParts, rebuildParts } from './parts.ts';
 import { KindLists, type ResourceChange } from './kind-lists.ts';
 import { Scopes } from './scope.ts';
 import type { MeshSettings } from './settings.ts';
@@ -11,22 +8,12 @@ import type { MeshSettings } from './settings.ts';
  * All that pilot knows at one version. Immutable: a change makes a new mesh, which shares every part that did not
  * change. Lists of configuration are in order of age.
  */
-export interface Mesh {
+export interface Mesh extends MeshParts {
   readonly version: number;
   readonly settings: MeshSettings;
   readonly resources: ReadonlyMap<string, AnyMeshResource>;
   /** The same by kind. */
   readonly kinds: KindLists;
-  readonly registry: Registry;
-  /** With the rules of those that they delegate to in their place. */
-  readonly virtualServices: readonly Config<'VirtualService'>[];
-  readonly destinationRules: readonly Config<'DestinationRule'>[];
-  readonly gateways: readonly Config<'Gateway'>[];
-  readonly sidecars: readonly Config<'Sidecar'>[];
-  readonly peerAuthentications: readonly Config<'PeerAuthentication'>[];
-  readonly workloadEntries: readonly Config<'WorkloadEntry'>[];
-  /** Which workloads there are, and what their proxies may be. */
-  readonly bindings: Bindings;
   /** What its proxies see of it, worked out when they ask, and shared with the meshes that come of it. */
   readonly scopes: Scopes;
 }
@@ -52,38 +39,10 @@ export function emptyMesh(settings: MeshSettings): Mesh {
     settings,
     resources: new Map(),
     kinds: new KindLists(),
-    registry: emptyRegistry,
-    virtualServices: [],
-    destinationRules: [],
-    gateways: [],
-    sidecars: [],
-    peerAuthentications: [],
-    workloadEntries: [],
-    bindings: new Map(),
     scopes: new Scopes(),
+    ...emptyParts(),
   };
 }
-
-// Kinds from which the registry is built.
-const REGISTRY_KINDS: ReadonlySet<string> = new Set<KnownKind>([
-  'Service',
-  'Deployment',
-  'StatefulSet',
-  'DaemonSet',
-  'Pod',
-  'ServiceEntry',
-  'WorkloadEntry',
-  'PeerAuthentication',
-]);
-
-// Kinds that describe workloads.
-const BINDING_KINDS: ReadonlySet<string> = new Set<KnownKind>([
-  'WorkloadGroup',
-  'Deployment',
-  'StatefulSet',
-  'DaemonSet',
-  'Pod',
-]);
 
 /** The mesh after an update. A snapshot keeps the identity of what is the same as before. */
 export function applyUpdate(mesh: Mesh, update: MeshUpdate): Mesh {
@@ -108,56 +67,16 @@ export function applyUpdate(mesh: Mesh, update: MeshUpdate): Mesh {
     return before === after ? [] : [{ before, after }];
   });
   const { version } = update;
-  return changes.length === 0 ? { ...mesh, version } : derive({ ...mesh, version, resources }, changes);
+  return changes.length === 0 ? { ...mesh, version } : rebuild({ ...mesh, version, resources }, changes);
 }
 
 /** The mesh with other settings: everything that they count for is worked out anew. */
 export function withSettings(mesh: Mesh, settings: MeshSettings): Mesh {
-  return derive({ ...mesh, settings }, null);
+  return rebuild({ ...mesh, settings }, null);
 }
 
-/** Brings what is derived from the resources up to them; `null`: any may have changed, or what they mean. */
-function derive(mesh: Mesh, changes: readonly ResourceChange[] | null): Mesh {
+/** Brings the parts up to the resources; `null`: any may have changed, or what they mean. */
+function rebuild(mesh: Mesh, changes: readonly ResourceChange[] | null): Mesh {
   const kinds = changes === null ? mesh.kinds : mesh.kinds.with(changes);
-  const isChanged = (some: ReadonlySet<string>) =>
-    changes === null || changes.some(({ before, after }) => some.has((before ?? after)?.type ?? ''));
-  return {
-    ...mesh,
-    kinds,
-    virtualServices: isChanged(VIRTUAL_SERVICES)
-      ? flattenDelegates(kinds.of('VirtualService'), mesh.settings)
-      : mesh.virtualServices,
-    destinationRules: kinds.of('DestinationRule'),
-    gateways: kinds.of('Gateway'),
-    sidecars: kinds.of('Sidecar'),
-    peerAuthentications: kinds.of('PeerAuthentication'),
-    workloadEntries: kinds.of('WorkloadEntry'),
-    bindings: isChanged(BINDING_KINDS)
-      ? reuse(
-          mesh.bindings,
-          bindingsOf({
-            workloadGroups: kinds.of('WorkloadGroup'),
-            podMakers: POD_MAKERS.flatMap((kind) => kinds.of(kind)),
-            pods: kinds.of('Pod'),
-          }),
-        )
-      : mesh.bindings,
-    registry: isChanged(REGISTRY_KINDS)
-      ? updateRegistry(mesh.registry, registrySources(kinds), changes, mesh.settings)
-      : mesh.registry,
-  };
-}
-
-const VIRTUAL_SERVICES: ReadonlySet<string> = new Set<KnownKind>(['VirtualService']);
-
-const POD_MAKERS = ['Deployment', 'StatefulSet', 'DaemonSet'] as const;
-
-function registrySources(kinds: KindLists): RegistrySources {
-  return {
-    services: kinds.of('Service'),
-    pods: [...POD_MAKERS.map((kind) => kinds.of(kind)), kinds.of('Pod')],
-    serviceEntries: kinds.of('ServiceEntry'),
-    workloadEntries: kinds.of('WorkloadEntry'),
-    peerAuthentications: kinds.of('PeerAuthentication'),
-  };
+  return { ...mesh, kinds, ...rebuildParts(mesh, changes, (kind) => kinds.of(kind), mesh.settings) };
 }
