@@ -19,7 +19,7 @@ import type { Sessions } from '../serve/sessions.ts';
 /** A resource as a proxy holds it. */
 export interface Held {
   readonly version: string;
-  readonly content: string;
+  readonly content: Uint8Array;
 }
 
 export interface InProcessProxyOptions {
@@ -101,7 +101,7 @@ export class InProcessProxy {
     if (type !== 'CDS' && type !== 'EDS' && type !== 'LDS' && type !== 'RDS') throw new Error(response.typeUrl);
     const held = this.held[type];
     for (const { name, version, resource } of response.resources) {
-      held.set(name, { version, content: Buffer.from(resource?.value ?? []).toString('base64') });
+      held.set(name, { version, content: resource?.value ?? new Uint8Array() });
     }
     for (const name of response.removedResources) held.delete(name);
     if (type === 'CDS') this.#ask('EDS', new Set([...held.keys()].filter((name) => name.startsWith('outbound|'))));
@@ -114,18 +114,7 @@ export class InProcessProxy {
   }
 
   #routeNames(): ReadonlySet<string> {
-    const names = new Set<string>();
-    for (const { content } of this.held.LDS.values()) {
-      const listener = fromBinary(ListenerSchema, Buffer.from(content, 'base64'));
-      const text = Buffer.from(content, 'base64').toString('latin1');
-      // Routes are called by the port, or like the listener; asking for one that is not there does no harm.
-      for (const [name] of text.matchAll(/http_proxy|https?\.[\w.-]+/g)) names.add(name);
-      if (listener.address?.address.case === 'socketAddress') {
-        const { portSpecifier } = listener.address.address.value;
-        if (portSpecifier.case === 'portValue') names.add(String(portSpecifier.value));
-      }
-    }
-    return names;
+    return new Set([...this.held.LDS.values()].flatMap((listener) => [...routeNamesOf(listener)]));
   }
 
   #ask(type: 'EDS' | 'RDS', wanted: ReadonlySet<string>): void {
@@ -146,6 +135,26 @@ export class InProcessProxy {
   }
 }
 
+const routeNames = new Map<string, ReadonlySet<string>>();
+
+/** Names of routes that a listener may refer to; asking for one that is not there does no harm. */
+function routeNamesOf({ version, content }: Held): ReadonlySet<string> {
+  const known = routeNames.get(version);
+  if (known !== undefined) return known;
+  const names = new Set<string>();
+  for (const [name] of Buffer.from(content)
+    .toString('latin1')
+    .matchAll(/http_proxy|https?\.[\w.-]+/g))
+    names.add(name);
+  const { address } = fromBinary(ListenerSchema, content);
+  if (address?.address.case === 'socketAddress') {
+    const { portSpecifier } = address.address.value;
+    if (portSpecifier.case === 'portValue') names.add(String(portSpecifier.value));
+  }
+  routeNames.set(version, names);
+  return names;
+}
+
 /** Proxies without a network, and what they share. */
 export function openSessions(sessions: Sessions, clock: Clock) {
   const cache = new ResourceCache();
@@ -162,13 +171,15 @@ export function openSessions(sessions: Sessions, clock: Clock) {
 
 /** Resolves when every proxy has everything; rejects when that takes more turns of the event loop than it may. */
 export async function untilQuiet(proxies: readonly InProcessProxy[], maxTurns = 10_000): Promise<void> {
+  let at = 0;
   for (let turn = 0; turn < maxTurns; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (proxies.every(({ isQuiet }) => isQuiet)) {
-      // What arrived in this turn may have been the cause for more.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (proxies.every(({ isQuiet }) => isQuiet)) return;
-    }
+    while (proxies[at]?.isQuiet === true) at += 1;
+    if (at < proxies.length) continue;
+    // What arrived meanwhile may have been the cause for more.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (proxies.every(({ isQuiet }) => isQuiet)) return;
+    at = 0;
   }
   throw new Error(`not quiet after ${maxTurns} turns`);
 }
