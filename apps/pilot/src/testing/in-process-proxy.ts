@@ -1,4 +1,5 @@
 import { create, fromBinary } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { silentLogger } from '@flotilla/observe';
 import type { Clock } from '@flotilla/runtime';
 import { type ProxyNode, ResourceCache } from '@flotilla/translate';
@@ -7,6 +8,7 @@ import {
   DeltaDiscoveryRequestSchema,
   DeltaDiscoveryResponseSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
+import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { shortNameOf, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
 import { Isolation } from '../isolate/isolation.ts';
@@ -137,19 +139,18 @@ export class InProcessProxy {
 
 const routeNames = new Map<string, ReadonlySet<string>>();
 
-/** Names of routes that a listener may refer to; asking for one that is not there does no harm. */
+/** Names of the routes that a listener refers to. */
 function routeNamesOf({ version, content }: Held): ReadonlySet<string> {
   const known = routeNames.get(version);
   if (known !== undefined) return known;
+  const { filterChains, defaultFilterChain } = fromBinary(ListenerSchema, content);
   const names = new Set<string>();
-  for (const [name] of Buffer.from(content)
-    .toString('latin1')
-    .matchAll(/http_proxy|https?\.[\w.-]+/g))
-    names.add(name);
-  const { address } = fromBinary(ListenerSchema, content);
-  if (address?.address.case === 'socketAddress') {
-    const { portSpecifier } = address.address.value;
-    if (portSpecifier.case === 'portValue') names.add(String(portSpecifier.value));
+  for (const { filters } of [...filterChains, ...(defaultFilterChain === undefined ? [] : [defaultFilterChain])]) {
+    for (const { configType } of filters) {
+      if (configType.case !== 'typedConfig') continue;
+      const { routeSpecifier } = anyUnpack(configType.value, HttpConnectionManagerSchema) ?? {};
+      if (routeSpecifier?.case === 'rds') names.add(routeSpecifier.value.routeConfigName);
+    }
   }
   routeNames.set(version, names);
   return names;

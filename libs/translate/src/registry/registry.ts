@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AnyMeshResource, isOfType, labelsMatch, selectorOf } from '@flotilla/model';
-import { Memo } from '../identity.ts';
+import { Memo, PairMemo } from '../identity.ts';
 import { compareText, type Config } from '../mesh/config.ts';
 import { portMtls, workloadMtls, type WorkloadMtls } from '../mesh/peer-authentication.ts';
 import type { ResourceChange } from '../mesh/kind-lists.ts';
@@ -123,7 +123,7 @@ function finish(previous: Registry, made: ReadonlyMap<string, Made>, stale: Read
   const endpoints = new Map(previous.endpoints);
   const removed: Service[] = [];
   const added: Service[] = [];
-  let isEndpointChanged = false;
+  const changedSets: string[] = [];
   for (const id of new Set([...stale, ...made.keys()])) {
     const before = all.get(id);
     const after = made.get(id);
@@ -131,7 +131,7 @@ function finish(previous: Registry, made: ReadonlyMap<string, Made>, stale: Read
       if (before !== undefined) removed.push(before.service);
       if (after !== undefined) added.push(after.service);
     }
-    isEndpointChanged ||= before?.endpoints !== after?.endpoints;
+    if (before?.endpoints !== after?.endpoints) changedSets.push(id);
     if (after === undefined) {
       all.delete(id);
       endpoints.delete(id);
@@ -140,11 +140,29 @@ function finish(previous: Registry, made: ReadonlyMap<string, Made>, stale: Read
       endpoints.set(id, after.endpoints);
     }
   }
+  if (changedSets.length > 0) steps.set(endpoints, { since: new WeakRef(previous.endpoints), ids: changedSets });
   return {
     services: changeSorted(previous.services, removed, added, byPrecedence),
-    endpoints: isEndpointChanged ? endpoints : previous.endpoints,
+    endpoints: changedSets.length > 0 ? endpoints : previous.endpoints,
     made: all,
   };
+}
+
+type Endpoints = Registry['endpoints'];
+
+/** How the endpoints came of those before, which are not kept for that. */
+const steps = new WeakMap<Endpoints, { readonly since: WeakRef<Endpoints>; readonly ids: readonly string[] }>();
+
+const differences = new PairMemo((previous: Endpoints, next: Endpoints): readonly string[] => [
+  ...[...next].filter(([id, set]) => previous.get(id) !== set).map(([id]) => id),
+  ...[...previous.keys()].filter((id) => !next.has(id)),
+]);
+
+/** Ids of the services whose endpoints differ. */
+export function changedServices(previous: Endpoints, next: Endpoints): readonly string[] {
+  if (previous === next) return [];
+  const step = steps.get(next);
+  return step?.since.deref() === previous ? step.ids : differences.get(previous, next);
 }
 
 /** Ids of the services that come of a resource. */

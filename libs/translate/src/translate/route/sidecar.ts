@@ -10,6 +10,7 @@ import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes } from './http-route.ts';
 import { coversAny, servicesByHost } from './services-by-host.ts';
+import { sharedHost } from './shared-hosts.ts';
 import { claimDomains, defaultRoute, fallbackHost, hostNames, type VirtualHostInit } from './virtual-host.ts';
 
 export type SidecarRouteInputs = {
@@ -41,8 +42,8 @@ export function sidecarRouteResource(inputs: SidecarRouteInputs) {
     for (const servicePort of httpPorts(service, port)) {
       const names = hostNames(service, inputs.namespace, mesh.domainSuffix);
       const domains = port === null ? proxyDomains(names, service, servicePort) : names;
-      const host = serviceHost(service, servicePort.number, claimDomains(domains, taken), inputs);
-      if (host !== null) virtualHosts.push(host);
+      const claimed = claimDomains(domains, taken);
+      if (claimed.length > 0) virtualHosts.push(serviceHost(service, servicePort.number, claimed, inputs));
     }
   }
   virtualHosts.push(...hostsOutsideRegistry(inputs, taken), fallbackHost(inputs.mayPass));
@@ -71,21 +72,18 @@ function proxyDomains(names: readonly string[], service: Service, port: ServiceP
   return unnamed === port ? [...names, ...withPort] : withPort;
 }
 
-function serviceHost(
-  service: Service,
-  port: number,
-  domains: string[],
-  inputs: SidecarRouteInputs,
-): VirtualHostInit | null {
-  if (domains.length === 0) return null;
+function serviceHost(service: Service, port: number, domains: string[], inputs: SidecarRouteInputs): VirtualHostInit {
   const rule = ruleForHost(inputs.virtualServices, service.hostname, inputs.mesh);
-  const ruled = rule === null ? [] : httpRoutes(contextOf(rule, port, inputs));
-  return {
-    name: `${service.hostname}:${port}`,
-    domains,
-    routes: ruled.length > 0 ? ruled : [defaultRoute(service, port, inputs.mesh, inputs.hashed)],
-    includeRequestAttemptCount: true,
-  };
+  const { mesh, hashed, known, namespace, labels } = inputs;
+  return sharedHost({ service, port, domains, rule, mesh, hashed, known, namespace, labels }, () => {
+    const routes = rule === null ? [] : httpRoutes(contextOf(rule, port, inputs));
+    return {
+      name: `${service.hostname}:${port}`,
+      domains,
+      routes: routes.length > 0 ? routes : [defaultRoute(service, port, mesh, hashed)],
+      includeRequestAttemptCount: true,
+    };
+  });
 }
 
 /** Hosts of VirtualServices that are no service: they are reached at port 80. */
