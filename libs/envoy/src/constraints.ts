@@ -358,7 +358,7 @@ const KNOWN_TEXTS: Readonly<Record<KnownRegex, readonly [strict: RegExp, lenient
 };
 
 function stringCheck(rules: StringRules): Check {
-  const { minLen, maxLen, minBytes, maxBytes, prefix, ignoreEmpty, wellKnown } = rules;
+  const { minLen, maxLen, minBytes, maxBytes, prefix, suffix, ignoreEmpty, wellKnown } = rules;
   const only = has(rules, 'const') ? [rules.const] : rules.in;
   // eslint-disable-next-line no-restricted-syntax -- written in Envoy's .proto files
   const pattern = rules.pattern === '' ? null : new RegExp(rules.pattern);
@@ -376,6 +376,7 @@ function stringCheck(rules: StringRules): Check {
       if (maxBytes > 0n && bytes > Number(maxBytes)) report(path, `is longer than ${maxBytes} bytes`);
     }
     if (!text.startsWith(prefix)) report(path, `"${text}" must begin with "${prefix}"`);
+    if (!text.endsWith(suffix)) report(path, `"${text}" must end with "${suffix}"`);
     if (only.length > 0 && !only.includes(text)) report(path, `"${text}" must be ${only.join(' or ')}`);
     if (rules.notIn.includes(text)) report(path, `must not be "${text}"`);
     if (pattern?.test(text) === false) report(path, `"${text}" does not match ${rules.pattern}`);
@@ -386,7 +387,7 @@ function stringCheck(rules: StringRules): Check {
 /** What the checks above read, by kind of rules. */
 const LOOKED_AT: Readonly<Record<string, ReadonlySet<string>>> = {
   StringRules: new Set(
-    'const min_len max_len min_bytes max_bytes pattern prefix in not_in well_known_regex strict ignore_empty'.split(
+    'const min_len max_len min_bytes max_bytes pattern prefix suffix in not_in well_known_regex strict ignore_empty'.split(
       ' ',
     ),
   ),
