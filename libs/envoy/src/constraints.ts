@@ -24,6 +24,7 @@ import {
   type StringRules,
 } from '@flotilla/wire/validate/validate_pb.js';
 import { type FieldPath, formatPath } from './field-path.ts';
+import { unsupportedIn } from './unsupported.ts';
 
 /** A field that is not as Envoy's API wants it: its path from the message, and what is wrong. */
 export interface Violation {
@@ -41,15 +42,15 @@ export function violationsOf(schema: DescMessage, message: Message): readonly Vi
   return found;
 }
 
-/** Throws `invalid` with the first violation. */
+/** Throws `invalid` with the first violation, or the first field that asks for what the data plane does not do. */
 export function requireValid(schema: DescMessage, message: Message): void {
-  const [first] = violationsOf(schema, message);
+  const first = violationsOf(schema, message)[0] ?? unsupportedIn(schema, message)[0];
   if (first !== undefined) throw new FlotillaError('invalid', `${formatPath(first.path)}: ${first.reason}`);
 }
 
 /**
  * What an `Any` holds, checked; undefined when that is of another type. Throws `invalid` for bytes that are not of
- * the type, or that break its constraints.
+ * the type, that break its constraints or ask for what the data plane does not do.
  */
 export function unpackValid<D extends DescMessage>(any: Any, schema: D): MessageShape<D> | undefined {
   if (!anyIs(any, schema)) return undefined;
