@@ -1,6 +1,7 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import { TABLES, verdictsOf } from '@flotilla/envoy/tables';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +18,6 @@ interface Reached {
 }
 
 const types = [...(await loadAllTypes())].filter((type): type is DescMessage => type.kind === 'message');
-const reached = reach([BootstrapSchema, ...types.filter(({ typeName }) => TABLES[typeName] !== undefined)]);
 const source = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
   .map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'))
@@ -29,6 +29,13 @@ const SENT_WHOLE: ReadonlySet<string> = new Set([
   'envoy.config.core.v3.Extension',
   'envoy.type.v3.SemanticVersion',
 ]);
+
+/** Asked for by the name of the table. */
+const OF_CONTROL_PLANES: readonly (readonly [string, DescMessage])[] = [
+  [`${UpstreamTlsContextSchema.typeName} (of a control plane)`, UpstreamTlsContextSchema],
+];
+
+const reached = reach([BootstrapSchema, ...types.filter(({ typeName }) => TABLES[typeName] !== undefined)]);
 
 function reach(roots: readonly DescMessage[]): readonly Reached[] {
   const found = new Map<string, Reached>();
@@ -42,6 +49,7 @@ function reach(roots: readonly DescMessage[]): readonly Reached[] {
     }
   };
   for (const root of roots) add(root, root.typeName);
+  for (const [table, message] of OF_CONTROL_PLANES) add(message, table);
   return [...found.values()];
 }
 

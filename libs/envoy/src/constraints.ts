@@ -42,20 +42,23 @@ export function violationsOf(schema: DescMessage, message: Message): readonly Vi
   return found;
 }
 
-/** Throws `invalid` with the first violation, or the first field that asks for what the data plane does not do. */
-export function requireValid(schema: DescMessage, message: Message): void {
-  const first = violationsOf(schema, message)[0] ?? unsupportedIn(schema, message)[0];
+/**
+ * Throws `invalid` with the first violation, or the first field that asks for what the data plane does not do. `table`:
+ * the name of the message's table, where it has a special one.
+ */
+export function requireValid(schema: DescMessage, message: Message, table = schema.typeName): void {
+  const first = violationsOf(schema, message)[0] ?? unsupportedIn(schema, message, table)[0];
   if (first !== undefined) throw new FlotillaError('invalid', `${formatPath(first.path)}: ${first.reason}`);
 }
 
 /**
  * What an `Any` holds, checked; undefined when that is of another type. Throws `invalid` for bytes that are not of
- * the type, that break its constraints or ask for what the data plane does not do.
+ * the type, that break its constraints or ask for what the data plane does not do. `table` as for `requireValid`.
  */
-export function unpackValid<D extends DescMessage>(any: Any, schema: D): MessageShape<D> | undefined {
+export function unpackValid<D extends DescMessage>(any: Any, schema: D, table?: string): MessageShape<D> | undefined {
   if (!anyIs(any, schema)) return undefined;
   const message = decodeBytes(schema, any.value);
-  requireValid(schema, message);
+  requireValid(schema, message, table);
   return message;
 }
 

@@ -12,11 +12,15 @@ export interface Unsupported {
 
 /**
  * The fields of a message, and of the messages in it, that its tables do not honour and whose value asks for something.
- * What stands in an `Any` is not looked at: it is checked when it is unpacked.
+ * What stands in an `Any` is not looked at: it is checked when it is unpacked. `table`: the name of the message's table.
  */
-export function unsupportedIn(schema: DescMessage, message: Message): readonly Unsupported[] {
+export function unsupportedIn(
+  schema: DescMessage,
+  message: Message,
+  table: string = schema.typeName,
+): readonly Unsupported[] {
   const found: Unsupported[] = [];
-  planOf(schema, schema.typeName)?.(message, [], (path, reason) => void found.push({ path: [...path], reason }));
+  planOf(schema, table)?.(message, [], (path, reason) => void found.push({ path: [...path], reason }));
   return found;
 }
 

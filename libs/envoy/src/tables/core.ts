@@ -83,6 +83,7 @@ export const CORE: Tables = {
   'envoy.config.core.v3.SelfConfigSource': { hints: { 'v3 is the only version there is': 'transport_api_version' } },
   'envoy.config.core.v3.ApiConfigSource': {
     honoured: 'api_type grpc_services set_node_on_first_message_only',
+    inside: { grpc_services: 'envoy.config.core.v3.GrpcService (of a control plane)' },
     hints: {
       'v3 is the only version there is': 'transport_api_version',
       'they are of REST, which api_type cannot be': 'refresh_delay request_timeout',
@@ -104,11 +105,26 @@ export const CORE: Tables = {
     },
   },
   'envoy.config.core.v3.GrpcService.EnvoyGrpc': {
-    honoured: 'cluster_name authority',
-    hints: { 'x-envoy-internal and x-forwarded-for are not sent with calls of the proxy itself': 'skip_envoy_headers' },
+    honoured: 'cluster_name authority max_receive_message_length skip_envoy_headers',
+    refused: { 'calls of the proxy itself are made once': 'retry_policy' },
+  },
+  'envoy.config.core.v3.GrpcService (of a control plane)': {
+    honoured: 'envoy_grpc',
+    inside: { envoy_grpc: 'envoy.config.core.v3.GrpcService.EnvoyGrpc (of a control plane)' },
+    hints: { 'a stream has no end to wait for': 'timeout' },
     refused: {
-      'calls of the proxy itself are made once': 'retry_policy',
-      'answers have one limit for all services': 'max_receive_message_length',
+      'services are called through clusters: use envoy_grpc': 'google_grpc',
+      'a stream that broke is opened again, in growing intervals': 'retry_policy',
+      'the control plane is told who asks by certificate and node': 'initial_metadata',
+    },
+  },
+  'envoy.config.core.v3.GrpcService.EnvoyGrpc (of a control plane)': {
+    honoured: 'cluster_name',
+    hints: { 'headers of Envoy are never sent there': 'skip_envoy_headers' },
+    refused: {
+      'the authority is that of the cluster': 'authority',
+      'a stream that broke is opened again, in growing intervals': 'retry_policy',
+      'messages of the control plane have one limit': 'max_receive_message_length',
     },
   },
 };

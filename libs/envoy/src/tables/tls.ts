@@ -1,5 +1,11 @@
 import type { MessageTable, Tables } from './table.ts';
 
+const UPSTREAM_REFUSED = {
+  'sessions are not renegotiated': 'allow_renegotiation',
+  'keys are used as TLS lets them': 'enforce_rsa_key_usage',
+  'the server name is sni, or that of the request with auto_sni': 'auto_host_sni',
+  'names are checked by match_typed_subject_alt_names, or with auto_san_validation': 'auto_sni_san_validation',
+};
 const TLS = 'envoy.extensions.transport_sockets.tls.v3';
 const BY_SDS = 'certificates come by SDS, or stand in the configuration or in files';
 const READ_ONCE = 'files are read once, when the configuration arrives';
@@ -30,6 +36,18 @@ const CLIENT_VALIDATION: MessageTable = {
   },
 };
 
+/** Of the proxy's own connections to a control plane. */
+const SERVER_VALIDATION: MessageTable = {
+  honoured: 'trusted_ca match_typed_subject_alt_names',
+  refused: {
+    ...VALIDATION.refused,
+    'the older form of match_typed_subject_alt_names': 'match_subject_alt_names',
+    'a control plane is told by the names in its certificate': 'verify_certificate_spki verify_certificate_hash crl',
+    'a control plane is believed when its certificate is': 'trust_chain_verification',
+    'a control plane has anchors of its own': 'system_root_certs',
+  },
+};
+
 const COMMON: MessageTable = {
   honoured: `tls_params tls_certificates tls_certificate_sds_secret_configs validation_context
     validation_context_sds_secret_config combined_validation_context alpn_protocols`,
@@ -40,6 +58,13 @@ const COMMON: MessageTable = {
     [NO_PLUGINS]: 'custom_handshaker custom_tls_certificate_selector',
     'keys of sessions are not written down': 'key_log',
   },
+};
+
+const CONTROL_PLANE_COMMON: MessageTable = {
+  honoured: `tls_params tls_certificates tls_certificate_sds_secret_configs validation_context
+    validation_context_sds_secret_config combined_validation_context`,
+  hints: { 'gRPC asks for h2': 'alpn_protocols' },
+  refused: COMMON.refused ?? {},
 };
 
 const COMBINED: MessageTable = {
@@ -65,14 +90,12 @@ export const TLS_TABLES: Tables = {
     },
     harmless: { ocsp_staple_policy: 'STRICT_STAPLING' },
   },
-  [`${TLS}.UpstreamTlsContext`]: {
-    honoured: 'common_tls_context sni max_session_keys',
-    refused: {
-      'sessions are not renegotiated': 'allow_renegotiation',
-      'keys are used as TLS lets them': 'enforce_rsa_key_usage',
-      'the server name is sni, or that of the request with auto_sni': 'auto_host_sni',
-      'names are checked by match_typed_subject_alt_names, or with auto_san_validation': 'auto_sni_san_validation',
-    },
+  [`${TLS}.UpstreamTlsContext`]: { honoured: 'common_tls_context sni max_session_keys', refused: UPSTREAM_REFUSED },
+  [`${TLS}.UpstreamTlsContext (of a control plane)`]: {
+    honoured: 'common_tls_context sni',
+    inside: { common_tls_context: `${TLS}.CommonTlsContext (of a control plane)` },
+    hints: { 'a stream stays open: sessions are not resumed': 'max_session_keys' },
+    refused: UPSTREAM_REFUSED,
   },
   [`${TLS}.CommonTlsContext`]: COMMON,
   [`${TLS}.CommonTlsContext (of a server)`]: {
@@ -82,7 +105,19 @@ export const TLS_TABLES: Tables = {
       combined_validation_context: `${TLS}.CommonTlsContext.CombinedCertificateValidationContext (of a server)`,
     },
   },
+  [`${TLS}.CommonTlsContext (of a control plane)`]: {
+    ...CONTROL_PLANE_COMMON,
+    inside: {
+      validation_context: `${TLS}.CertificateValidationContext (of a control plane)`,
+      combined_validation_context: `${TLS}.CommonTlsContext.CombinedCertificateValidationContext (of a control plane)`,
+    },
+  },
   [`${TLS}.CommonTlsContext.CombinedCertificateValidationContext`]: COMBINED,
+  [`${TLS}.CommonTlsContext.CombinedCertificateValidationContext (of a control plane)`]: {
+    ...COMBINED,
+    inside: { default_validation_context: `${TLS}.CertificateValidationContext (of a control plane)` },
+  },
+  [`${TLS}.CertificateValidationContext (of a control plane)`]: SERVER_VALIDATION,
   [`${TLS}.CommonTlsContext.CombinedCertificateValidationContext (of a server)`]: {
     ...COMBINED,
     inside: { default_validation_context: `${TLS}.CertificateValidationContext (of a server)` },
