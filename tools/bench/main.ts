@@ -5,6 +5,7 @@
 const BENCHES: Readonly<Record<string, () => Promise<{ run(argv: readonly string[]): Promise<void> }>>> = {
   capture: () => import('./capture.ts'),
   fanout: () => import('./fanout.ts'),
+  pilot: () => import('./pilot.ts'),
   proxy: () => import('./proxy.ts'),
   soak: () => import('./soak.ts'),
 };

@@ -11,7 +11,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { findPeer } from '@flotilla/testing';
+import { findPeer, runAheadOfOthers } from '@flotilla/testing';
 import type { RunOptions } from './run.ts';
 
 const { values } = parseArgs({
@@ -47,6 +47,7 @@ const options: RunOptions = {
   redis,
   folder,
 };
+runAheadOfOthers();
 // Of its own: ports and firewall, mounts, and processes, none of which outlives it.
 const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
 const child = spawn(

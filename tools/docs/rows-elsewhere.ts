@@ -1,16 +1,16 @@
 /** Rows of the capability table that no scenario of the judge covers: what they are called, and the tests that show them. */
 export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: readonly string[]])[] = [
-  ['A5', 'Source-aware match', ['apps/pilot/golden/http-rules']],
-  ['A8', 'Destination resolution', ['apps/pilot/golden/http-rules', 'apps/pilot/golden/canary']],
+  ['A5', 'Source-aware match', ['libs/translate/golden/http-rules']],
+  ['A8', 'Destination resolution', ['libs/translate/golden/http-rules', 'libs/translate/golden/canary']],
   ['A19', 'Visibility (exportTo)', ['apps/pilot/src/journeys/push.spec.ts']],
-  ['A17', 'Delegated VirtualService', ['apps/pilot/golden/delegates']],
-  ['B5', 'Slow start', ['libs/balance/src/slow-start.spec.ts', 'apps/pilot/golden/locality']],
-  ['B1', 'Subsets by label', ['apps/pilot/golden/canary', 'apps/pilot/src/journeys/traffic.spec.ts']],
-  ['B2', 'Policy layering', ['apps/pilot/golden/destination-rule-layers']],
-  ['B6', 'Locality: shares and failover (not zoneAwareLbSetting)', ['apps/pilot/golden/locality']],
-  ['B12', 'Retry budget of a DestinationRule', ['apps/pilot/golden/locality']],
-  ['B11', 'Port-level policy', ['apps/pilot/golden/destination-rule-layers']],
-  ['C6', 'Egress through a gateway', ['apps/pilot/golden/egress-gateway']],
+  ['A17', 'Delegated VirtualService', ['libs/translate/golden/delegates']],
+  ['B5', 'Slow start', ['libs/balance/src/slow-start.spec.ts', 'libs/translate/golden/locality']],
+  ['B1', 'Subsets by label', ['libs/translate/golden/canary', 'apps/pilot/src/journeys/traffic.spec.ts']],
+  ['B2', 'Policy layering', ['libs/translate/golden/destination-rule-layers']],
+  ['B6', 'Locality: shares and failover (not zoneAwareLbSetting)', ['libs/translate/golden/locality']],
+  ['B12', 'Retry budget of a DestinationRule', ['libs/translate/golden/locality']],
+  ['B11', 'Port-level policy', ['libs/translate/golden/destination-rule-layers']],
+  ['C6', 'Egress through a gateway', ['libs/translate/golden/egress-gateway']],
   [
     'D9',
     'Protocol by port name',
@@ -52,7 +52,7 @@ export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: r
     'Drain',
     ['apps/proxy/src/journeys/rolling-drain.spec.ts', 'apps/proxy/src/http/journeys/shutting-down.spec.ts'],
   ],
-  ['V63', 'Filter order', ['apps/pilot/golden/explicit-sidecar']],
+  ['V63', 'Filter order', ['libs/translate/golden/explicit-sidecar']],
 ];
 
 /** Rows that are not built, each with the fields by which a configuration is refused. */

@@ -8,12 +8,15 @@ import type { Clock } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { analyseAll, identityOf } from './analyse/analyse.ts';
 import { openChecker } from './check/checker.ts';
+import type { Checker } from './check/checker.ts';
 import { FindingList } from './decode/finding-list.ts';
 import type { AccessPolicy } from './serve/access.ts';
 import { galleyMetrics, noMetrics } from './metrics.ts';
 import { createGalleyService } from './serve/service.ts';
-import { openDirectorySource } from './sources/directory/directory-source.ts';
-import type { DirectorySource } from './sources/directory/directory-source.ts';
+import { attachSource } from './sources/attached-source.ts';
+import type { AttachedSource } from './sources/attached-source.ts';
+import { directorySource } from './sources/directory/directory-source.ts';
+import type { ConfigSource } from './sources/source.ts';
 import { openStore } from './store/open-store.ts';
 import type { StoreOptions } from './store/open-store.ts';
 import { ConfigWriter } from './write/config-writer.ts';
@@ -86,26 +89,19 @@ async function startOnce(options: GalleyOptions): Promise<Galley> {
     stop.push('following', await followStore({ writer, bus, store: options.store, clock, logger }));
     const checker = openChecker({ clock, logger });
     stop.push('checking', () => checker.close());
-    const sources: DirectorySource[] = [];
-    for (const directory of options.directories) {
-      const source = await openDirectorySource({
-        directory,
-        defaultNamespace: 'default',
-        writer,
-        checker,
-        clock,
-        logger,
-      });
-      stop.push(`directory ${directory}`, () => source.close());
-      sources.push(source);
+    const sources: AttachedSource[] = [];
+    for (const source of sourcesOf(options, checker)) {
+      const attached = await attachSource(source, { writer, clock, logger });
+      stop.push(`${source.kind} ${source.place}`, () => attached.close());
+      sources.push(attached);
     }
     if (options.store.kind === 'redis') {
-      // What a file asked for while the store was away is written now, and not at the next look at the directory.
+      // What a source asked for while the store was away is written now, and not at the next look at it.
       const { connection } = options.store;
       const end = connection.subscribe((isConnected) => {
         if (isConnected) for (const source of sources) void source.rescan();
       });
-      stop.push('retry of directories', end);
+      stop.push('retry of sources', end);
     }
     if (options.telemetry !== undefined) {
       metrics = galleyMetrics(options.telemetry.meter, {
@@ -139,7 +135,14 @@ async function startOnce(options: GalleyOptions): Promise<Galley> {
   }
 }
 
-function allFindings(writer: ConfigWriter, sources: readonly DirectorySource[]): readonly Finding[] {
+/** All that configuration comes from beside the API, in the order in which it is taken in. */
+function sourcesOf({ directories, clock, logger }: GalleyOptions, checker: Checker): readonly ConfigSource[] {
+  return directories.map((directory) =>
+    directorySource({ directory, defaultNamespace: 'default', checker, clock, logger }),
+  );
+}
+
+function allFindings(writer: ConfigWriter, sources: readonly AttachedSource[]): readonly Finding[] {
   const fromFiles = sources.flatMap((source) => source.findings());
   const known = new Set(fromFiles.map(identityOf));
   const cross = analyseAll({ set: writer.set, isWholeMesh: true }).map(({ finding }) => finding);

@@ -3,9 +3,10 @@ import type { Resource } from '@flotilla/model';
 import type { ValidationReport } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import type { TextDocument } from './decode/decode-documents.ts';
 import { reportToWire } from './serve/wire.ts';
-import { meshEntry, MeshSet } from './set/mesh-set.ts';
+import { MeshSet } from './set/mesh-set.ts';
 import type { SetChange } from './set/mesh-set.ts';
 import { API_OWNER, decodeWritten, reportOf } from './write/apply.ts';
+import { meshEntry } from './write/mesh-entry.ts';
 
 export interface ValidateDocumentsOptions {
   /** Namespace of documents that name none. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import type { Difference } from './compare.ts';
+import type { RecordedOutcomes } from './recorded.ts';
 import { type Place, Reader, ScenarioError } from './read-fields.ts';
 
 /** A difference that is meant. `*` stands for anything in `scenario` and `field`. */
@@ -9,6 +10,7 @@ export interface KnownDifference {
   readonly field: string;
   /** Text that Envoy's side must hold, for differences of which only one kind is meant. */
   readonly envoy?: string;
+  /** Text that ours must hold; without it, ours must be what known-outcomes.yaml has, but for the order of fields. */
   readonly ours?: string;
   readonly reason: string;
 }
@@ -28,9 +30,11 @@ export interface Pending {
 export class KnownDifferences {
   readonly #entries: readonly KnownDifference[];
   readonly #used = new Set<KnownDifference>();
+  readonly recorded: RecordedOutcomes;
 
-  constructor(entries: readonly KnownDifference[]) {
+  constructor(entries: readonly KnownDifference[], recorded: RecordedOutcomes) {
     this.#entries = entries;
+    this.recorded = recorded;
   }
 
   explains(scenario: string, difference: Difference): boolean {
@@ -38,11 +42,14 @@ export class KnownDifferences {
       (entry) => isLike(entry.scenario, scenario) && fitsDifference(entry, difference),
     );
     for (const entry of fitting) this.#used.add(entry);
-    return fitting.length > 0;
+    // An entry that says what ours is needs no record.
+    const saysOurs = ({ field, ours }: KnownDifference): boolean => ours !== undefined || field.endsWith('.order');
+    return fitting.some(saysOurs) || (fitting.length > 0 && this.recorded.hasSeen(scenario, difference));
   }
 
   unused(): string[] {
-    return this.#entries.filter((entry) => !this.#used.has(entry)).map((entry) => JSON.stringify(entry));
+    const entries = this.#entries.filter((entry) => !this.#used.has(entry)).map((entry) => JSON.stringify(entry));
+    return [...entries, ...this.recorded.unused()];
   }
 }
 
@@ -91,7 +98,7 @@ function fitsDifference(entry: KnownDifference, { field, envoy, ours }: Differen
   return isLike(entry.field, field) && envoy.includes(entry.envoy ?? '') && ours.includes(entry.ours ?? '');
 }
 
-export async function readKnown(file: string): Promise<KnownDifferences> {
+export async function readKnown(file: string, recorded: RecordedOutcomes): Promise<KnownDifferences> {
   const entries = (await readers(file)).map((reader): KnownDifference => {
     const [envoy, ours] = [reader.string('envoy'), reader.string('ours')];
     const entry: KnownDifference = {
@@ -104,7 +111,7 @@ export async function readKnown(file: string): Promise<KnownDifferences> {
     reader.finish();
     return entry;
   });
-  return new KnownDifferences(entries);
+  return new KnownDifferences(entries, recorded);
 }
 
 export async function readPending(file: string): Promise<PendingList> {

@@ -6,6 +6,7 @@ import { makeCertificates } from './certificates.ts';
 import { refusedByEnvoy, refusedByOurs } from './check.ts';
 import type { Difference } from './compare.ts';
 import { type KnownDifferences, type PendingList, readKnown, readPending } from './exceptions.ts';
+import { type RecordedOutcomes, readRecorded } from './recorded.ts';
 import type { Scenario } from './scenario.ts';
 
 export interface Verdict {
@@ -23,6 +24,8 @@ export interface Judgement {
   readonly unsteady: readonly string[];
   /** Entries of the lists of exceptions that explained nothing. */
   readonly unused: readonly string[];
+  /** Of our proxy, where it is meant to differ. */
+  readonly recorded: RecordedOutcomes;
 }
 
 /** Scenarios in one pair of processes. */
@@ -43,7 +46,8 @@ export async function judge(scenarios: readonly Scenario[], envoy: string): Prom
 }
 
 async function judgeWith(scenarios: readonly Scenario[], tools: BatchTools): Promise<Judgement> {
-  const known = await readKnown(join(import.meta.dirname, 'known-differences.yaml'));
+  const recorded = await readRecorded();
+  const known = await readKnown(join(import.meta.dirname, 'known-differences.yaml'), recorded);
   const pending = await readPending(join(import.meta.dirname, 'pending.yaml'));
   const verdicts: Verdict[] = [];
   const suspects: Scenario[] = [];
@@ -77,7 +81,7 @@ async function judgeWith(scenarios: readonly Scenario[], tools: BatchTools): Pro
     const found = await runBatch(batch, `again${count++}`, tools);
     for (const [prefix, scenario] of batch) settle(scenario, found.get(prefix) ?? [], true);
   }
-  return { verdicts, unsteady, unused: [...known.unused(), ...pending.unused()] };
+  return { verdicts, unsteady, unused: [...known.unused(), ...pending.unused()], recorded };
 }
 
 /** Scenarios together, except for those that want processes of their own. */

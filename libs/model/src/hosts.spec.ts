@@ -6,6 +6,7 @@ describe('resolveHost', () => {
     ['a short name gains namespace and suffix', 'reviews', 'reviews.default.svc.cluster.local'],
     ['a full name stands', 'reviews.other.svc.cluster.local', 'reviews.other.svc.cluster.local'],
     ['a name with a dot is taken as full', 'reviews.other', 'reviews.other'],
+    ['an IPv6 address stands', '2001:db8::1', '2001:db8::1'],
     ['the wildcard stands', '*', '*'],
     ['a wildcard domain stands', '*.example.com', '*.example.com'],
     ['nothing stays nothing', '', ''],

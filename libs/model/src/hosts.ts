@@ -3,10 +3,11 @@ export const DEFAULT_DOMAIN_SUFFIX = 'cluster.local';
 
 /**
  * Makes a short host a full one, in the namespace of the resource that names it: `reviews` becomes
- * `reviews.default.svc.cluster.local`. As in Istio, a host with a dot in it and the host `*` stand for themselves.
+ * `reviews.default.svc.cluster.local`. As in Istio, a host with a dot in it, an address and the host `*` stand for
+ * themselves.
  */
 export function resolveHost(host: string, namespace: string, domainSuffix = DEFAULT_DOMAIN_SUFFIX): string {
-  if (host === '' || host === '*' || host.includes('.')) return host;
+  if (host === '' || host === '*' || /[.:]/.test(host)) return host;
   return `${host}.${namespace}.svc.${domainSuffix}`;
 }
 

@@ -69,6 +69,18 @@ export {
 } from './hosts.ts';
 export { labelsMatch, type Labels } from './labels.ts';
 export {
+  delegatesOf,
+  destinationsOf,
+  gatewayId,
+  gatewaysOf,
+  hostsOf,
+  isInMesh,
+  MESH_GATEWAY,
+  selectorOf,
+  type DestinationReference,
+  type NameReference,
+} from './references.ts';
+export {
   isHttpProtocol,
   portProtocol,
   protocolByName,

@@ -12,6 +12,7 @@ export type PeerName =
   | 'curl'
   | 'grpcurl'
   | 'h2spec'
+  | 'istiod'
   | 'redis-server'
   | 'wrk'
   | 'network-namespaces'
@@ -80,6 +81,12 @@ const PEERS: Readonly<Record<PeerName, PeerFacts>> = {
     howToGet:
       'go install github.com/summerwind/h2spec/cmd/h2spec@latest, which ~/go/bin is searched for; or name it in FLOTILLA_H2SPEC',
     find: () => onPath('h2spec') ?? inFolder(join(homedir(), 'go/bin'), 'h2spec'),
+  },
+  istiod: {
+    variable: 'FLOTILLA_ISTIOD',
+    howToGet:
+      'go install istio.io/istio/pilot/cmd/pilot-discovery@v0.0.0-20260827124520-eed52ebb66ad, which ~/go/bin is searched for; or name it in FLOTILLA_ISTIOD',
+    find: () => onPath('pilot-discovery') ?? inFolder(join(homedir(), 'go/bin'), 'pilot-discovery'),
   },
   wrk: { variable: 'FLOTILLA_WRK', howToGet: 'install wrk', find: () => onPath('wrk') },
   'redis-server': {

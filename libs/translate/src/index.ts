@@ -8,6 +8,8 @@ export { type ProxyView, viewOf } from './mesh/view.ts';
 export { formatTargetPorts, TARGET_PORTS_ANNOTATION, TLS_MODE_LABEL } from './registry/workloads.ts';
 export { ResourceCache } from './translate/cache.ts';
 export { contentOf, type EncodedResource, field } from './translate/encoded.ts';
+export { changedEndpoints, isClusterChanged } from './translate/changed-endpoints.ts';
 export { generate, omissions } from './translate/generate.ts';
+export { changedNames, ClassOffer, type Offer } from './translate/offer.ts';
 export type { Init } from './translate/protobuf.ts';
 export { type Bindings, type WorkloadBinding } from './registry/bindings.ts';

@@ -26,13 +26,13 @@ const OFFER = new Map([
 ]);
 
 function after(requests: Partial<DeltaRequestFields>[], legacy = true, sendBetween = true): DeltaSubscription {
-  let state = freshDeltaSubscription;
+  const state = freshDeltaSubscription();
   requests.forEach((fields, index) => {
-    state = applyDeltaRequest(state, request(fields), legacy).state;
+    applyDeltaRequest(state, request(fields), legacy);
     if (!sendBetween || index === requests.length - 1) return;
     const plan = planDelta(state, OFFER);
     const changed = new Map(plan.changed.map((name) => [name, OFFER.get(name) ?? '']));
-    state = markDeltaSent(state, { changed, removed: plan.removed, nonce: `n${index}` });
+    markDeltaSent(state, { changed, removed: plan.removed, nonce: `n${index}` });
   });
   return state;
 }
@@ -106,12 +106,28 @@ describe('what a subscription is sent', () => {
 
   test('a resource whose answer is required is sent although it is held', () => {
     const held = after([{ resourceNamesSubscribe: ['a'], initialResourceVersions: { a: '1' } }], false);
-    expect(planDelta(requireAnswer(held, ['a', 'b']), OFFER).changed).toEqual(['a']);
+    expect(requireAnswer(held, ['a', 'b'])).toBe(true);
+    expect(planDelta(held, OFFER).changed).toEqual(['a']);
+    expect(requireAnswer(held, ['b'])).toBe(false);
   });
 });
 
 describe('answers', () => {
-  const sent = markDeltaSent(after([{}]), { changed: OFFER, removed: [], nonce: 'n1' });
+  const sent = () => {
+    const subscription = after([{}]);
+    markDeltaSent(subscription, { changed: OFFER, removed: [], nonce: 'n1' });
+    return subscription;
+  };
+  const answer = (subscription: DeltaSubscription, fields: Partial<DeltaRequestFields>) =>
+    applyDeltaRequest(subscription, request(fields), true).answer;
+  /** A client that took everything, and then refused these. */
+  const refusing = (changes: ReadonlyMap<string, string>) => {
+    const subscription = sent();
+    answer(subscription, { responseNonce: 'n1' });
+    markDeltaSent(subscription, { changed: changes, removed: [], nonce: 'n2' });
+    answer(subscription, { responseNonce: 'n2', errorDetail: { message: 'no' } });
+    return subscription;
+  };
 
   test.each<[string, Partial<DeltaRequestFields>, string, Partial<DeltaSubscription>]>([
     ['the nonce alone accepts', { responseNonce: 'n1' }, 'ack', { isAwaiting: false, nonceAcked: 'n1', refusal: null }],
@@ -123,54 +139,72 @@ describe('answers', () => {
     ],
     ['an older nonce says nothing', { responseNonce: 'n0' }, 'stale', { isAwaiting: true }],
     ['no nonce says nothing', { resourceNamesSubscribe: ['z'] }, 'none', { isAwaiting: true }],
-  ])('%s', (_name, fields, answer, expected) => {
-    const outcome = applyDeltaRequest(sent, request(fields), true);
-    expect(outcome.answer).toBe(answer);
-    expect(outcome.state).toMatchObject(expected);
+  ])('%s', (_name, fields, expected, state) => {
+    const subscription = sent();
+    expect(answer(subscription, fields)).toBe(expected);
+    expect(subscription).toMatchObject(state);
   });
 
   test('what was refused is not sent again until it changes, and then all of it is', () => {
-    const refused = applyDeltaRequest(
-      sent,
-      request({ responseNonce: 'n1', errorDetail: { message: 'no' } }),
-      true,
-    ).state;
+    const refused = sent();
+    answer(refused, { responseNonce: 'n1', errorDetail: { message: 'no' } });
     expect(planDelta(refused, OFFER)).toMatchObject({ changed: [], removed: [] });
     expect(planDelta(refused, new Map([...OFFER, ['a', '2']])).changed).toEqual(['a', 'b']);
     expect(planDelta(refused, new Map([['b', '1']])).changed).toEqual(['b']);
   });
 
   test('what was refused beside something is sent when that is as it was before', () => {
-    const held = applyDeltaRequest(sent, request({ responseNonce: 'n1' }), true).state;
-    const changes = new Map([
-      ['a', '2'],
-      ['b', '2'],
-    ]);
-    const changed = markDeltaSent(held, { changed: changes, removed: [], nonce: 'n2' });
-    const refusal = request({ responseNonce: 'n2', errorDetail: { message: 'no' } });
-    const refused = applyDeltaRequest(changed, refusal, true).state;
+    const refused = refusing(new Map([...OFFER.keys()].map((name) => [name, '2'])));
     expect(planDelta(refused, new Map([...OFFER, ['b', '2']])).changed).toEqual(['b']);
   });
 
   test('a refusal is settled when what was refused is no longer offered and the rest is held', () => {
-    const held = applyDeltaRequest(sent, request({ responseNonce: 'n1' }), true).state;
-    const changed = markDeltaSent(held, { changed: new Map([['a', '2']]), removed: [], nonce: 'n2' });
-    const refusal = request({ responseNonce: 'n2', errorDetail: { message: 'no' } });
-    const refused = applyDeltaRequest(changed, refusal, true).state;
+    const refused = refusing(new Map([['a', '2']]));
     expect(planDelta(refused, new Map([...OFFER, ['a', '2']])).isComplete).toBe(false);
     expect(planDelta(refused, OFFER).isComplete).toBe(true);
-    expect(settleDelta(refused).refusal).toBeNull();
+    settleDelta(refused);
+    expect(refused.refusal).toBeNull();
   });
 
   test('a client that refused a change still holds what it had, and is told when that goes', () => {
-    const held = applyDeltaRequest(sent, request({ responseNonce: 'n1' }), true).state;
-    const changed = markDeltaSent(held, { changed: new Map([['a', '2']]), removed: [], nonce: 'n2' });
-    const refused = applyDeltaRequest(
-      changed,
-      request({ responseNonce: 'n2', errorDetail: { message: 'no' } }),
-      true,
-    ).state;
+    const refused = refusing(new Map([['a', '2']]));
     expect(planDelta(refused, OFFER)).toMatchObject({ changed: [], removed: [] });
     expect(planDelta(refused, new Map([['b', '1']])).removed).toEqual(['a']);
+  });
+});
+
+describe('a plan that is told which names may differ', () => {
+  const changed = new Map([
+    ['a', '2'],
+    ['c', '1'],
+  ]);
+
+  test('is the same as one that looks at everything', () => {
+    const held = after([{ initialResourceVersions: { a: '1', b: '1', d: '1' } }]);
+    expect(planDelta(held, new Map([...changed, ['d', '1']]), ['a', 'b', 'c'])).toEqual(
+      planDelta(held, new Map([...changed, ['d', '1']])),
+    );
+  });
+
+  test('looks at what must be answered, too, and at what was refused', () => {
+    const asking = after([{ initialResourceVersions: { a: '1', b: '1' } }, { resourceNamesSubscribe: ['x'] }]);
+    expect(planDelta(asking, OFFER, [])).toEqual({ changed: [], removed: ['x'], isComplete: false });
+    markDeltaSent(asking, { changed: [['a', '2']], removed: ['x'], nonce: 'n' });
+    applyDeltaRequest(asking, request({ responseNonce: 'n', errorDetail: { message: 'no' } }), true);
+    const offer = new Map([
+      ['a', '2'],
+      ['b', '2'],
+    ]);
+    expect(planDelta(asking, offer, ['b']).changed).toEqual(['b', 'a']);
+  });
+
+  test('is due for everything when everything is asked for, or no longer', () => {
+    const subscription = freshDeltaSubscription();
+    const isWholeDue = (fields: Partial<DeltaRequestFields>) =>
+      applyDeltaRequest(subscription, request(fields), false).isWholeDue;
+    expect(isWholeDue({ resourceNamesSubscribe: ['a'] })).toBe(true);
+    expect(isWholeDue({ resourceNamesSubscribe: ['b'] })).toBe(false);
+    expect(isWholeDue({ resourceNamesSubscribe: ['*'] })).toBe(true);
+    expect(isWholeDue({ resourceNamesUnsubscribe: ['*'] })).toBe(true);
   });
 });

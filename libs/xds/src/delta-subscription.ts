@@ -1,9 +1,10 @@
 /**
- * The server's view of one resource type on one delta stream.
+ * The server's view of one resource type on one delta stream. It is changed in place, by the functions here alone, so
+ * that each costs what it is about: a proxy may hold thousands of names, of which a change touches one.
  *
  * ```
- * request ──applyDeltaRequest──▶ state, what it meant (ack, nack, subscription)
- * resources on offer ──planDelta──▶ what to send ──markSent──▶ state that waits for an answer
+ * request ──applyDeltaRequest──▶ what it meant (ack, nack, subscription)
+ * resources on offer ──planDelta──▶ what to send ──markDeltaSent──▶ it waits for an answer
  * ```
  * Rules: xDS protocol, "Incremental xDS" and "Wildcard subscriptions".
  */
@@ -44,118 +45,121 @@ export interface DeltaRequestFields {
 export type DeltaAnswer = 'none' | 'ack' | 'nack' | 'stale';
 
 export interface DeltaRequestOutcome {
-  readonly state: DeltaSubscription;
   /** What the request says about a response: nothing, accepted, refused, or about one long superseded. */
   readonly answer: DeltaAnswer;
   /** The subscription changed, so a plan is due. */
   readonly isSubscriptionChanged: boolean;
+  /** That plan has to look at everything on offer, not only at the names that must be answered. */
+  readonly isWholeDue: boolean;
 }
 
-export const freshDeltaSubscription: DeltaSubscription = {
-  wildcard: false,
-  names: new Set(),
-  known: new Map(),
-  mustAnswer: new Set(),
-  isFresh: true,
-  nonceSent: '',
-  nonceAcked: '',
-  isAwaiting: false,
-  replaced: new Map(),
-  refused: new Map(),
-  refusal: null,
-};
+/** The same, for those who change it. */
+interface State extends DeltaSubscription {
+  wildcard: boolean;
+  readonly names: Set<string>;
+  readonly known: Map<string, string>;
+  readonly mustAnswer: Set<string>;
+  isFresh: boolean;
+  nonceSent: string;
+  nonceAcked: string;
+  isAwaiting: boolean;
+  replaced: Map<string, string | null>;
+  refused: Map<string, string>;
+  refusal: string | null;
+}
+
+/** A subscription before the first request. */
+export function freshDeltaSubscription(): DeltaSubscription {
+  const fresh: State = {
+    wildcard: false,
+    names: new Set(),
+    known: new Map(),
+    mustAnswer: new Set(),
+    isFresh: true,
+    nonceSent: '',
+    nonceAcked: '',
+    isAwaiting: false,
+    replaced: new Map(),
+    refused: new Map(),
+    refusal: null,
+  };
+  return fresh;
+}
+
+/** Every subscription comes from `freshDeltaSubscription`. */
+function stateOf(subscription: DeltaSubscription): State {
+  return subscription as State;
+}
 
 /**
  * @param allowsLegacyWildcard whether a first request without names asks for everything, see `hasWildcard`
  */
 export function applyDeltaRequest(
-  state: DeltaSubscription,
+  subscription: DeltaSubscription,
   request: DeltaRequestFields,
   allowsLegacyWildcard: boolean,
 ): DeltaRequestOutcome {
+  const state = stateOf(subscription);
   const answer = answerOf(state, request);
-  const isSubscriptionChanged =
-    state.isFresh || request.resourceNamesSubscribe.length > 0 || request.resourceNamesUnsubscribe.length > 0;
-  const { names, known, mustAnswer, wildcard } = isSubscriptionChanged
-    ? subscribed(state, request, allowsLegacyWildcard)
-    : // An ACK comes for every response, however much is subscribed: what it does not change is passed on as it is.
-      state;
-  const nacked = answer === 'nack' ? takenBack(state, known) : { known, refused: state.refused };
-  const isAnswer = answer === 'ack' || answer === 'nack';
-  return {
-    answer,
-    isSubscriptionChanged,
-    state: {
-      wildcard,
-      names,
-      known: nacked.known,
-      mustAnswer,
-      isFresh: false,
-      nonceSent: state.nonceSent,
-      nonceAcked: answer === 'ack' ? request.responseNonce : state.nonceAcked,
-      isAwaiting: isAnswer ? false : state.isAwaiting,
-      replaced: isAnswer ? new Map() : state.replaced,
-      refused: nacked.refused,
-      refusal: answer === 'ack' ? null : answer === 'nack' ? (request.errorDetail?.message ?? '') : state.refusal,
-    },
-  };
+  const { resourceNamesSubscribe: wanted, resourceNamesUnsubscribe: unwanted } = request;
+  const isWholeDue = state.isFresh || wanted.includes('*') || unwanted.includes('*');
+  const isSubscriptionChanged = state.isFresh || wanted.length > 0 || unwanted.length > 0;
+  if (isSubscriptionChanged) subscribe(state, request, allowsLegacyWildcard);
+  if (answer === 'nack') takeBack(state);
+  if (answer === 'ack' || answer === 'nack') {
+    state.isAwaiting = false;
+    state.replaced = new Map();
+    state.refusal = answer === 'ack' ? null : (request.errorDetail?.message ?? '');
+  }
+  if (answer === 'ack') state.nonceAcked = request.responseNonce;
+  return { answer, isSubscriptionChanged, isWholeDue };
 }
 
-type Subscribed = Pick<DeltaSubscription, 'names' | 'known' | 'mustAnswer' | 'wildcard'>;
-
-/** What is wanted and held after a request that says so. */
-function subscribed(state: DeltaSubscription, request: DeltaRequestFields, allowsLegacyWildcard: boolean): Subscribed {
-  const names = new Set(state.names);
-  const known = new Map(state.known);
-  const mustAnswer = new Set(state.mustAnswer);
-  let wildcard = state.wildcard;
-
-  if (state.isFresh) {
+/** Takes in what the client wants, and what it holds. */
+function subscribe(state: State, request: DeltaRequestFields, allowsLegacyWildcard: boolean): void {
+  const { names, known, mustAnswer, isFresh } = state;
+  state.isFresh = false;
+  if (isFresh) {
     for (const [name, version] of Object.entries(request.initialResourceVersions)) known.set(name, version);
-    if (allowsLegacyWildcard && request.resourceNamesSubscribe.length === 0) wildcard = true;
+    if (allowsLegacyWildcard && request.resourceNamesSubscribe.length === 0) state.wildcard = true;
   }
   for (const name of request.resourceNamesSubscribe) {
     if (name === '*') {
-      wildcard = true;
+      state.wildcard = true;
       continue;
     }
     names.add(name);
     // Asking again for what one has means having lost it; only the versions of the first request say otherwise.
-    if (!(state.isFresh && known.has(name))) {
+    if (!(isFresh && known.has(name))) {
       known.delete(name);
       mustAnswer.add(name);
     }
   }
   for (const name of request.resourceNamesUnsubscribe) {
     if (name === '*') {
-      wildcard = false;
-      for (const held of [...known.keys()]) if (!names.has(held)) known.delete(held);
+      state.wildcard = false;
+      for (const held of known.keys()) if (!names.has(held)) known.delete(held);
       continue;
     }
     names.delete(name);
     known.delete(name);
     // Still covered by the wildcard: the client dropped it and must be told again.
-    if (wildcard) mustAnswer.add(name);
+    if (state.wildcard) mustAnswer.add(name);
     else mustAnswer.delete(name);
   }
-
   // Versions of what it does not want are of no use, and are not kept.
-  if (state.isFresh && !wildcard) for (const name of [...known.keys()]) if (!names.has(name)) known.delete(name);
-  return { names, known, mustAnswer, wildcard };
+  if (isFresh && !state.wildcard) for (const name of known.keys()) if (!names.has(name)) known.delete(name);
 }
 
 /** After a refusal: the client holds what it had before the response, and what it refused is remembered. */
-function takenBack(state: DeltaSubscription, held: ReadonlyMap<string, string>) {
-  const known = new Map(held);
-  const refused = new Map(state.refused);
-  for (const [name, before] of state.replaced) {
+function takeBack({ known, refused, replaced }: State): void {
+  for (const [name, before] of replaced) {
     const sent = known.get(name);
     if (sent === undefined) continue;
     refused.set(name, sent);
     if (before === null) known.delete(name);
     else known.set(name, before);
   }
-  return { known, refused };
 }
 
 function answerOf(state: DeltaSubscription, request: DeltaRequestFields): DeltaAnswer {
@@ -178,41 +182,63 @@ export interface DeltaPlan {
   readonly isComplete: boolean;
 }
 
+/** Versions on offer, by name; a `Map` is one. */
+export interface DeltaOffer {
+  get(name: string): string | undefined;
+  keys(): Iterable<string>;
+}
+
 /**
- * What the client lacks of `offered` (name -> version; for a type without wildcard at least every subscribed name
- * that exists), and what it holds or asked for that is not there. A refused response is not repeated; once anything
- * about it changes all of it is sent again, since a client may refuse a whole response for one resource in it.
+ * What the client lacks of `offered` (for a type without wildcard at least every subscribed name that exists), and what
+ * it holds or asked for that is not there. A refused response is not repeated; once anything about it changes all of it is
+ * sent again, since a client may refuse a whole response for one resource in it.
+ *
+ * @param names those whose versions on offer may differ from the plan before; beside them only what must be answered or
+ * was refused is looked at. `null`: everything is.
  */
-export function planDelta(state: DeltaSubscription, offered: ReadonlyMap<string, string>): DeltaPlan {
+export function planDelta(
+  subscription: DeltaSubscription,
+  offered: DeltaOffer,
+  names: Iterable<string> | null = null,
+): DeltaPlan {
+  const { known, mustAnswer, refused } = subscription;
   const lacking: string[] = [];
-  let isNews = [...state.refused].some(([name, version]) => offered.get(name) !== version);
-  for (const [name, version] of offered) {
-    if (!isSubscribed(state, name)) continue;
-    if (state.known.get(name) === version && !state.mustAnswer.has(name)) continue;
-    lacking.push(name);
-    if (state.refused.get(name) !== version || state.mustAnswer.has(name)) isNews = true;
-  }
-  const changed = isNews ? lacking : [];
   const removed: string[] = [];
-  for (const name of state.known.keys()) {
-    if (!offered.has(name)) removed.push(name);
+  let isNews = false;
+  for (const [name, version] of refused) isNews ||= offered.get(name) !== version;
+  const lookedAt =
+    names === null
+      ? new Set([...offered.keys(), ...known.keys(), ...mustAnswer])
+      : new Set([...names, ...mustAnswer, ...refused.keys()]);
+  for (const name of lookedAt) {
+    const version = offered.get(name);
+    if (version === undefined) {
+      if (known.has(name) || mustAnswer.has(name)) removed.push(name);
+      continue;
+    }
+    if (!isSubscribed(subscription, name)) continue;
+    if (known.get(name) === version && !mustAnswer.has(name)) continue;
+    lacking.push(name);
+    if (refused.get(name) !== version || mustAnswer.has(name)) isNews = true;
   }
-  for (const name of state.mustAnswer) {
-    if (!offered.has(name) && !state.known.has(name)) removed.push(name);
-  }
-  return { changed, removed, isComplete: lacking.length === 0 && removed.length === 0 };
+  return { changed: isNews ? lacking : [], removed, isComplete: lacking.length === 0 && removed.length === 0 };
 }
 
 /** Records a response: what it carried is known from now on, and an answer with `nonce` is awaited. */
 export function markDeltaSent(
-  state: DeltaSubscription,
-  sent: { readonly changed: ReadonlyMap<string, string>; readonly removed: Iterable<string>; readonly nonce: string },
-): DeltaSubscription {
-  const known = new Map(state.known);
-  const mustAnswer = new Set(state.mustAnswer);
-  const replaced = new Map<string, string | null>();
+  subscription: DeltaSubscription,
+  sent: {
+    readonly changed: Iterable<readonly [name: string, version: string]>;
+    readonly removed: Iterable<string>;
+    readonly nonce: string;
+  },
+): void {
+  const state = stateOf(subscription);
+  const { known, mustAnswer } = state;
+  state.replaced = new Map();
+  state.refused = new Map();
   for (const [name, version] of sent.changed) {
-    replaced.set(name, known.get(name) ?? null);
+    state.replaced.set(name, known.get(name) ?? null);
     known.set(name, version);
     mustAnswer.delete(name);
   }
@@ -220,20 +246,25 @@ export function markDeltaSent(
     known.delete(name);
     mustAnswer.delete(name);
   }
-  return { ...state, known, mustAnswer, replaced, refused: new Map(), nonceSent: sent.nonce, isAwaiting: true };
+  state.nonceSent = sent.nonce;
+  state.isAwaiting = true;
 }
 
 /** Forgets a refusal that no longer matters: what was refused is no longer offered, and the client holds the rest. */
-export function settleDelta(state: DeltaSubscription): DeltaSubscription {
-  return state.isAwaiting || state.refusal === null ? state : { ...state, refusal: null, refused: new Map() };
+export function settleDelta(subscription: DeltaSubscription): void {
+  const state = stateOf(subscription);
+  if (state.isAwaiting || state.refusal === null) return;
+  state.refusal = null;
+  state.refused = new Map();
 }
 
 /**
- * Makes the next plan carry these names again where they are subscribed. A client that was sent a changed cluster
- * warms it and waits for its endpoints, though they are the ones it had.
+ * Makes the next plan carry these names again where they are subscribed; false when none is. A client that was sent a
+ * changed cluster warms it and waits for its endpoints, though they are the ones it had.
  */
-export function requireAnswer(state: DeltaSubscription, names: Iterable<string>): DeltaSubscription {
-  const mustAnswer = new Set(state.mustAnswer);
-  for (const name of names) if (isSubscribed(state, name)) mustAnswer.add(name);
-  return mustAnswer.size === state.mustAnswer.size ? state : { ...state, mustAnswer };
+export function requireAnswer(subscription: DeltaSubscription, names: Iterable<string>): boolean {
+  const { mustAnswer } = stateOf(subscription);
+  const before = mustAnswer.size;
+  for (const name of names) if (isSubscribed(subscription, name)) mustAnswer.add(name);
+  return mustAnswer.size > before;
 }

@@ -10,6 +10,7 @@ export {
   requireAnswer,
   settleDelta,
   type DeltaAnswer,
+  type DeltaOffer,
   type DeltaPlan,
   type DeltaRequestFields,
   type DeltaRequestOutcome,

@@ -1,15 +1,8 @@
-import { formatKey, formatPath, isOfType } from '@flotilla/model';
+import { formatKey, formatPath } from '@flotilla/model';
 import type { AnyMeshResource, Finding, Locator } from '@flotilla/model';
 import type { MeshSet, SetChange } from '../set/mesh-set.ts';
-import { hostsOf } from '../set/references.ts';
-import type { Analyser, AnalysisScope, CrossFault } from './analyser.ts';
-import { conflictingHosts } from './conflicting-hosts.ts';
-import { missingDelegate } from './missing-delegate.ts';
-import { missingGateway } from './missing-gateway.ts';
-import { missingSubset } from './missing-subset.ts';
-import { unknownHost } from './unknown-host.ts';
-
-const ANALYSERS: readonly Analyser[] = [missingSubset, missingGateway, missingDelegate, unknownHost, conflictingHosts];
+import type { AnalysisScope, CrossFault } from './analyser.ts';
+import { ANALYSERS } from './analysers.ts';
 
 /** A finding of cross-resource analysis, with what could have brought it about. */
 export interface CrossFinding {
@@ -27,10 +20,9 @@ export function analyseResource(
   scope: AnalysisScope,
   locators: Locators = new Map(),
 ): readonly CrossFinding[] {
-  if (!isOfType(resource, 'VirtualService')) return [];
   const key = formatKey(resource.key);
   const locator = locators.get(key) ?? scope.set.getByText(key)?.locator ?? null;
-  return ANALYSERS.flatMap((analyser) => analyser(resource, scope)).map(({ fault, causes }: CrossFault) => ({
+  return ANALYSERS.flatMap((analyser) => analyser.analyse(resource, scope)).map(({ fault, causes }) => ({
     causes,
     finding: {
       severity: fault.severity,
@@ -49,40 +41,19 @@ export function analyseAll(scope: AnalysisScope): readonly CrossFinding[] {
   return [...scope.set.entries()].flatMap((entry) => analyseResource(entry.typed, scope));
 }
 
-/** Keys of the resources whose findings the changes may alter, once the set has them. */
+/**
+ * Keys of the resources whose findings the changes may alter, once the set has them: what changed itself, and what looks
+ * at it, by what the analysers say they read.
+ */
 export function affectedBy(
   changes: readonly SetChange[],
   set: MeshSet,
   before: readonly AnyMeshResource[],
 ): Set<string> {
-  const { references } = set;
-  const affected = new Set<string>();
-  const addAll = (keys: Iterable<string>): void => {
-    for (const key of keys) affected.add(key);
-  };
-  // Hosts first, each once: many resources may speak for one.
-  const meshHosts = new Set<string>();
-  const destinations = new Set<string>();
   const after = changes.flatMap((change) => (change.type === 'put' ? [change.entry.typed] : []));
-  for (const resource of [...after, ...before]) {
-    const { namespace, name } = resource.key;
-    switch (resource.type) {
-      case 'VirtualService':
-        affected.add(formatKey(resource.key));
-        for (const host of hostsOf(resource)) meshHosts.add(host);
-        addAll(references.delegatingTo(`${namespace}/${name}`));
-        break;
-      case 'Gateway':
-        addAll(references.atGateway(`${namespace}/${name}`));
-        break;
-      case 'Service':
-      case 'ServiceEntry':
-      case 'DestinationRule':
-        for (const host of hostsOf(resource)) destinations.add(host);
-    }
-  }
-  addAll(references.meshHosts.coveredByAny(meshHosts));
-  addAll(references.destinations.coveredByAny(destinations));
+  const changed = [...after, ...before];
+  const affected = new Set(changed.map(({ key }) => formatKey(key)));
+  for (const analyser of ANALYSERS) for (const key of analyser.affectedBy(changed, set)) affected.add(key);
   return affected;
 }
 

@@ -1,27 +1,25 @@
-import { FAULT_CODES, KINDS, quote } from '@flotilla/model';
-import { delegatesOf } from '../set/references.ts';
-import type { Analyser } from './analyser.ts';
+import { delegatesOf, FAULT_CODES, quote } from '@flotilla/model';
+import { defineAnalyser } from './analyser.ts';
+import { DELEGATES } from './readings.ts';
 
 /** A route delegates to a VirtualService that does not exist, or that has hosts and so stands for itself. */
-export const missingDelegate: Analyser = (resource, { set, isWholeMesh }) => {
-  if (!isWholeMesh) return [];
-  return delegatesOf(resource).flatMap(({ delegate, path }) => {
-    const [namespace = '', name = ''] = delegate.split('/');
-    const key = { group: KINDS.VirtualService.group, kind: 'VirtualService', namespace, name } as const;
-    const found = set.get(key);
-    const hosts = found?.typed.type === 'VirtualService' ? found.typed.spec.hosts.length : 0;
-    if (found !== undefined && hosts === 0) return [];
-    const fault = {
-      severity: 'warning',
-      code: FAULT_CODES.missingReference,
-      path,
-      subject: 'value',
-      message:
-        found === undefined
-          ? `there is no VirtualService ${quote(delegate)}`
-          : `the VirtualService ${quote(delegate)} has hosts`,
-      hint: 'Until there is one without hosts, this route has no effect.',
-    } as const;
-    return [{ fault, causes: found === undefined ? [] : [[key]] }];
-  });
-};
+export const missingDelegate = defineAnalyser({
+  kind: 'VirtualService',
+  reads: { virtualServices: DELEGATES },
+  needsWholeMesh: true,
+  analyse: (resource, { virtualServices }) =>
+    delegatesOf(resource).flatMap(({ id, path }) => {
+      const found = virtualServices.get(id);
+      if (found?.spec.hosts.length === 0) return [];
+      const fault = {
+        severity: 'warning',
+        code: FAULT_CODES.missingReference,
+        path,
+        subject: 'value',
+        message:
+          found === undefined ? `there is no VirtualService ${quote(id)}` : `the VirtualService ${quote(id)} has hosts`,
+        hint: 'Until there is one without hosts, this route has no effect.',
+      } as const;
+      return [{ fault, causes: found === undefined ? [] : [[found.key]] }];
+    }),
+});

@@ -1,21 +1,23 @@
-import { FAULT_CODES, KINDS, quote } from '@flotilla/model';
-import { gatewaysOf } from '../set/references.ts';
-import type { Analyser } from './analyser.ts';
+import { FAULT_CODES, gatewaysOf, quote } from '@flotilla/model';
+import { defineAnalyser } from './analyser.ts';
+import { BOUND_GATEWAYS } from './readings.ts';
 
 /** A VirtualService names a Gateway that does not exist: its rules have no effect there. */
-export const missingGateway: Analyser = (resource, { set, isWholeMesh }) => {
-  if (!isWholeMesh) return [];
-  return gatewaysOf(resource).flatMap(({ gateway, path }) => {
-    const [namespace = '', name = ''] = gateway.split('/');
-    if (set.get({ group: KINDS.Gateway.group, kind: 'Gateway', namespace, name }) !== undefined) return [];
-    const fault = {
-      severity: 'warning',
-      code: FAULT_CODES.missingReference,
-      path,
-      subject: 'value',
-      message: `there is no Gateway ${quote(gateway)}`,
-      hint: 'Until there is one, these routes have no effect at it.',
-    } as const;
-    return [{ fault, causes: [] }];
-  });
-};
+export const missingGateway = defineAnalyser({
+  kind: 'VirtualService',
+  reads: { gateways: BOUND_GATEWAYS },
+  needsWholeMesh: true,
+  analyse: (resource, { gateways }) =>
+    gatewaysOf(resource).flatMap(({ id, path }) => {
+      if (gateways.get(id) !== undefined) return [];
+      const fault = {
+        severity: 'warning',
+        code: FAULT_CODES.missingReference,
+        path,
+        subject: 'value',
+        message: `there is no Gateway ${quote(id)}`,
+        hint: 'Until there is one, these routes have no effect at it.',
+      } as const;
+      return [{ fault, causes: [] }];
+    }),
+});

@@ -1,31 +1,36 @@
-import { FAULT_CODES, quote } from '@flotilla/model';
-import type { MeshResourceOf } from '@flotilla/model';
-import { destinationsOf } from '../set/references.ts';
-import type { DestinationReference } from '../set/references.ts';
-import type { Analyser, CrossFault } from './analyser.ts';
+import { destinationsOf, FAULT_CODES, quote } from '@flotilla/model';
+import type { DestinationReference, MeshResourceOf } from '@flotilla/model';
+import { defineAnalyser } from './analyser.ts';
+import type { CrossFault } from './analyser.ts';
+import { DESTINATION_SUBSETS } from './readings.ts';
 
 /** A destination names a subset that no DestinationRule of its host defines: its requests would get a 503. */
-export const missingSubset: Analyser = (resource, { set, isWholeMesh }) => {
-  const faults: CrossFault[] = [];
-  for (const reference of destinationsOf(resource)) {
-    if (reference.subset === '') continue;
-    const subsets = set.subsets.of(reference.host);
-    if (subsets.has(reference.subset)) continue;
-    const isKnown = isWholeMesh || subsets.first !== undefined;
-    faults.push({
-      causes: subsets.rules,
-      fault: {
-        severity: isKnown ? 'error' : 'warning',
-        code: FAULT_CODES.missingReference,
-        path: [...reference.path, 'subset'],
-        subject: 'value',
-        message: `no DestinationRule for ${reference.host} defines the subset ${quote(reference.subset)}`,
-        hint: hintFor(reference, subsets.first),
-      },
-    });
-  }
-  return faults;
-};
+export const missingSubset = defineAnalyser({
+  kind: 'VirtualService',
+  reads: { subsets: DESTINATION_SUBSETS },
+  needsWholeMesh: false,
+  analyse(resource, { subsets }, { isWholeMesh }) {
+    const faults: CrossFault[] = [];
+    for (const reference of destinationsOf(resource)) {
+      if (reference.subset === '') continue;
+      const defined = subsets.of(reference.host);
+      if (defined.has(reference.subset)) continue;
+      const isKnown = isWholeMesh || defined.first !== undefined;
+      faults.push({
+        causes: defined.rules,
+        fault: {
+          severity: isKnown ? 'error' : 'warning',
+          code: FAULT_CODES.missingReference,
+          path: [...reference.path, 'subset'],
+          subject: 'value',
+          message: `no DestinationRule for ${reference.host} defines the subset ${quote(reference.subset)}`,
+          hint: hintFor(reference, defined.first),
+        },
+      });
+    }
+    return faults;
+  },
+});
 
 /** Subsets that a hint names: one of them may be what was meant. */
 const NAMED = 20;

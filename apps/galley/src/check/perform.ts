@@ -1,9 +1,9 @@
 import { formatPath, typedResource } from '@flotilla/model';
+import { analysedPaths } from '../analyse/positions.ts';
 import type { Candidate } from '../decode/candidate.ts';
 import { decodeDocuments, decodeKeys } from '../decode/decode-documents.ts';
 import type { DecodedDocuments } from '../decode/decode-documents.ts';
 import { MeshSet } from '../set/mesh-set.ts';
-import { analysedPaths } from '../set/positions.ts';
 import { decodeWritten, reportOf } from '../write/apply.ts';
 import type { CheckAnswers, CheckRequest, PlainCandidate, PlainDocuments } from './messages.ts';
 

@@ -1,19 +1,6 @@
-import { formatKey, isOfType, resolveHost, typedResource } from '@flotilla/model';
-import type {
-  AnyMeshResource,
-  KindEntry,
-  KnownKind,
-  Locator,
-  MeshResourceOf,
-  Resource,
-  ResourceKey,
-  SpecByKind,
-} from '@flotilla/model';
-import { HostIndex } from './host-index.ts';
-import { ReferenceIndex } from './reference-index.ts';
-import { keepPositions } from './positions.ts';
-import { hostsOf } from './references.ts';
-import { SubsetIndex } from './subset-index.ts';
+import { formatKey } from '@flotilla/model';
+import type { AnyMeshResource, Locator, Resource, ResourceKey } from '@flotilla/model';
+import type { SetListener } from './resource-index.ts';
 
 /** A resource of the set, with its typed view. */
 export interface MeshEntry {
@@ -27,29 +14,13 @@ export interface MeshEntry {
 export type SetChange =
   { readonly type: 'put'; readonly entry: MeshEntry } | { readonly type: 'delete'; readonly key: ResourceKey };
 
-export function meshEntry(
-  resource: Resource,
-  entry: KindEntry,
-  spec: SpecByKind[KnownKind],
-  owner: string,
-  locator: Locator | null = null,
-): MeshEntry {
-  const typed = typedResource(resource, entry, spec);
-  return { resource, typed, owner, locator: locator === null ? null : keepPositions(typed, locator) };
-}
-
 /**
- * The current resources in memory, with the indexes that analysers ask. A change costs what it touches, not what the
- * set holds.
+ * The current resources in memory, and who listens to what comes and goes (`ResourceIndex`). A change costs what it
+ * touches, not what the set holds.
  */
 export class MeshSet {
   readonly #entries = new Map<string, MeshEntry>();
-  /** Hosts that services have: Kubernetes Services and ServiceEntries. */
-  readonly services = new HostIndex();
-  /** What DestinationRules define. */
-  readonly subsets = new SubsetIndex();
-  /** Which VirtualServices name which hosts and gateways. */
-  readonly references = new ReferenceIndex();
+  readonly #listeners: SetListener[] = [];
 
   get size(): number {
     return this.#entries.size;
@@ -84,29 +55,21 @@ export class MeshSet {
     for (const entry of [...this.#entries.values()]) this.#remove(entry);
   }
 
+  /** Tells of all that is there, and from then on of each change. */
+  listen(listener: SetListener): void {
+    this.#listeners.push(listener);
+    for (const [key, { typed }] of this.#entries) listener.added(key, typed);
+  }
+
   #add(entry: MeshEntry): void {
     const key = formatKey(entry.resource.key);
     this.#entries.set(key, entry);
-    const { typed } = entry;
-    if (isServiceLike(typed)) this.services.add(key, hostsOf(typed));
-    else if (isOfType(typed, 'DestinationRule')) this.subsets.add(key, ruleHost(typed), typed);
-    else if (isOfType(typed, 'VirtualService')) this.references.add(key, typed);
+    for (const listener of this.#listeners) listener.added(key, entry.typed);
   }
 
   #remove(entry: MeshEntry): void {
     const key = formatKey(entry.resource.key);
     this.#entries.delete(key);
-    const { typed } = entry;
-    if (isServiceLike(typed)) this.services.remove(key, hostsOf(typed));
-    else if (isOfType(typed, 'DestinationRule')) this.subsets.remove(key, ruleHost(typed));
-    else if (isOfType(typed, 'VirtualService')) this.references.remove(key, typed);
+    for (const listener of this.#listeners) listener.removed(key, entry.typed);
   }
-}
-
-function isServiceLike(resource: AnyMeshResource): boolean {
-  return resource.type === 'Service' || resource.type === 'ServiceEntry';
-}
-
-function ruleHost({ spec, key }: MeshResourceOf<'DestinationRule'>): string {
-  return resolveHost(spec.host, key.namespace);
 }

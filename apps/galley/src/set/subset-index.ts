@@ -28,7 +28,15 @@ export class SubsetIndex {
   /** Of the groups, those of wildcards. */
   #wildcards = 0;
 
-  add(key: string, host: string, rule: DestinationRuleResource): void {
+  add(key: string, hosts: readonly string[], rule: DestinationRuleResource): void {
+    for (const host of hosts) this.#add(key, host, rule);
+  }
+
+  remove(key: string, hosts: readonly string[]): void {
+    for (const host of hosts) this.#remove(key, host);
+  }
+
+  #add(key: string, host: string, rule: DestinationRuleResource): void {
     let group = this.#groups.get(host);
     if (group === undefined) {
       group = { rules: new Map(), subsets: new Map(), keys: null };
@@ -40,7 +48,7 @@ export class SubsetIndex {
     group.keys = null;
   }
 
-  remove(key: string, host: string): void {
+  #remove(key: string, host: string): void {
     const group = this.#groups.get(host);
     const rule = group?.rules.get(key);
     if (group === undefined || rule === undefined) return;

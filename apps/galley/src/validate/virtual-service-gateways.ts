@@ -2,9 +2,6 @@ import { quote } from '@flotilla/model';
 import type { FaultList, FieldPath } from '@flotilla/model';
 import { isDnsLabel } from '../decode/header.ts';
 
-/** The gateway that means "all sidecars". A VirtualService without gateways has it. */
-export const MESH_GATEWAY = 'mesh';
-
 /** `mesh`, a name in the own namespace, or `namespace/name`. */
 export function checkGatewayName(name: string, path: FieldPath, faults: FaultList): void {
   const parts = name.split('/');

@@ -1,4 +1,4 @@
-import { FAULT_CODES } from '@flotilla/model';
+import { FAULT_CODES, isInMesh } from '@flotilla/model';
 import type { FaultList } from '@flotilla/model';
 import type { TCPRoute, VirtualService } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import type { FieldPath } from '@flotilla/model';
@@ -7,7 +7,7 @@ import { checkWeights } from './destination.ts';
 import { checkPort, checkUnique } from './field.ts';
 import { checkExportTo, checkHost } from './host.ts';
 import { checkHttpRoute } from './http-route.ts';
-import { checkGatewayName, MESH_GATEWAY } from './virtual-service-gateways.ts';
+import { checkGatewayName } from './virtual-service-gateways.ts';
 
 export function validateVirtualService(spec: VirtualService, faults: FaultList): void {
   if (spec.hosts.length === 0) checkDelegate(spec, faults);
@@ -48,11 +48,10 @@ function checkDelegate(spec: VirtualService, faults: FaultList): void {
 }
 
 function checkHosts(spec: VirtualService, faults: FaultList): void {
-  const isInMesh = spec.gateways.length === 0 || spec.gateways.includes(MESH_GATEWAY);
   spec.hosts.forEach((host, index) => {
     const path = ['spec', 'hosts', index];
     checkHost(host, path, faults);
-    if (host === '*' && isInMesh) {
+    if (host === '*' && isInMesh({ spec })) {
       faults.error(path, 'the host * needs a gateway', 'Sidecars route by service: name the services, or a gateway.');
     }
   });

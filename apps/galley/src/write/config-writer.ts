@@ -3,10 +3,11 @@ import { decodeBody, describeKey, findKind } from '@flotilla/model';
 import type { ResourceKey } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { FlotillaError } from '@flotilla/runtime';
-import { meshEntry, MeshSet } from '../set/mesh-set.ts';
+import { MeshSet } from '../set/mesh-set.ts';
 import type { MeshEntry, SetChange } from '../set/mesh-set.ts';
 import { isSameRevision } from '../store/config-store.ts';
 import type { ConfigStore, Revision, StoreChange, StoredResource } from '../store/config-store.ts';
+import { meshEntry } from './mesh-entry.ts';
 
 export interface ConfigWriterOptions {
   readonly store: ConfigStore;

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceKey } from '@flotilla/model';
 import type { Candidate, ResourceContent } from '../decode/candidate.ts';
-import { meshEntry } from '../set/mesh-set.ts';
 import type { MeshSet, SetChange } from '../set/mesh-set.ts';
+import { meshEntry } from './mesh-entry.ts';
 
 export type Outcome = 'created' | 'configured' | 'unchanged' | 'deleted';
 

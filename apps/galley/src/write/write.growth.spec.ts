@@ -2,8 +2,8 @@ import { growthOf } from '@flotilla/testing';
 import { describe, expect, it } from 'vitest';
 import { decodeDocuments } from '../decode/decode-documents.ts';
 import { MeshSet } from '../set/mesh-set.ts';
-import type { DesiredState } from '../sources/directory/decoded-files.ts';
-import { planSync } from '../sources/directory/plan-sync.ts';
+import { planSync } from '../sources/plan-sync.ts';
+import type { SourceState } from '../sources/source.ts';
 import { reportOf } from './apply.ts';
 import { judge } from './judge.ts';
 import { planPuts } from './plan-puts.ts';
@@ -134,7 +134,7 @@ describe('what a write costs', () => {
   });
 });
 
-function desiredOf(decoded: ReturnType<typeof decodeDocuments>): DesiredState {
+function desiredOf(decoded: ReturnType<typeof decodeDocuments>): SourceState {
   const candidates = new Map(decoded.candidates.map((candidate) => [candidate.content.key.name, candidate]));
   return {
     candidates,

@@ -1,31 +1,25 @@
+import { changedEndpoints, isClusterChanged, type ProxyView } from '@flotilla/translate';
 import type { XdsShortName } from '@flotilla/xds';
-import type { ProxyView } from '@flotilla/translate';
 
-/** Which resource types are made from each part of a view. */
-const USED_BY: Readonly<Record<keyof ProxyView, readonly XdsShortName[]>> = {
-  settings: ['CDS', 'EDS', 'LDS', 'RDS'],
-  services: ['CDS', 'EDS', 'LDS', 'RDS'],
-  // Clusters whose endpoints the proxy resolves carry them.
-  endpoints: ['CDS', 'EDS'],
-  // Routes and listeners say what requests and connections are hashed by.
-  destinations: ['CDS', 'EDS', 'LDS', 'RDS'],
-  egress: ['LDS', 'RDS'],
-  sidecar: ['LDS', 'RDS'],
-  inbound: ['CDS', 'LDS'],
-  mtls: ['LDS'],
-  gateways: ['LDS', 'RDS'],
-  gatewayVirtualServices: ['LDS', 'RDS'],
-};
+/** Of one type: the names whose resources may differ; `all`: any of them. */
+export type Affected = 'all' | ReadonlySet<string>;
 
 /**
- * The types that may differ between two views of one proxy. Empty: the change does not concern it, and it gets no
- * message. Within a type the versions of the resources decide what is sent.
+ * What may differ between two views of one proxy, by type. Empty: the change does not concern it, and it gets no message.
+ * Of what is on offer as a whole (clusters, listeners) the offers themselves tell which names differ. Within a type the
+ * versions of the resources decide what is sent.
  */
-export function affectedTypes(previous: ProxyView, next: ProxyView): ReadonlySet<XdsShortName> {
-  const types = new Set<XdsShortName>();
-  // The keys of the table are the view's.
-  for (const part of Object.keys(USED_BY) as (keyof ProxyView)[]) {
-    if (previous[part] !== next[part]) for (const type of USED_BY[part]) types.add(type);
-  }
-  return types;
+export function affectedTypes(previous: ProxyView, next: ProxyView): ReadonlyMap<XdsShortName, Affected> {
+  const affected = new Map<XdsShortName, Affected>();
+  const isScopeChanged = previous.scope !== next.scope;
+  const isInboundChanged = previous.own.inbound !== next.own.inbound;
+  if (isInboundChanged || isClusterChanged(previous, next)) affected.set('CDS', NONE);
+  const endpoints = changedEndpoints(previous, next);
+  if (endpoints === 'all' || endpoints.size > 0) affected.set('EDS', endpoints);
+  if (isScopeChanged || isInboundChanged || previous.own.mtls !== next.own.mtls) affected.set('LDS', NONE);
+  // Routes and listeners say what requests and connections are hashed by, and which of them go on to unknown places.
+  if (isScopeChanged) affected.set('RDS', 'all');
+  return affected;
 }
+
+const NONE: ReadonlySet<string> = new Set();

@@ -1,5 +1,6 @@
 import {
   applyDeltaRequest,
+  type DeltaOffer,
   type DeltaRequestFields,
   type DeltaSubscription,
   freshDeltaSubscription,
@@ -10,14 +11,15 @@ import {
   settleDelta,
   type XdsShortName,
 } from '@flotilla/xds';
-import type { EncodedResource } from '@flotilla/translate';
+import type { Offer } from '@flotilla/translate';
 import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
 import { encodeDeltaResponse } from './response.ts';
 
 /** One type on a delta stream. */
 export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
   readonly type: XdsShortName;
-  #state: DeltaSubscription = freshDeltaSubscription;
+  readonly isWhole = false;
+  readonly #state: DeltaSubscription = freshDeltaSubscription();
   /** A client that holds nothing waits for a first response, even an empty one. */
   #isFirstDue = false;
 
@@ -31,6 +33,15 @@ export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
 
   get unanswered(): ReadonlySet<string> {
     return this.#state.mustAnswer;
+  }
+
+  get heldCount(): number {
+    return this.#state.known.size;
+  }
+
+  *outstanding(): Iterable<string> {
+    yield* this.#state.mustAnswer;
+    yield* this.#state.refused.keys();
   }
 
   get isAwaiting(): boolean {
@@ -51,38 +62,38 @@ export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
 
   receive(request: DeltaRequestFields): Received {
     const isFirst = this.#state.isFresh;
-    const outcome = applyDeltaRequest(this.#state, request, hasWildcard(this.type));
-    this.#state = outcome.state;
-    if (isFirst) this.#isFirstDue = outcome.state.wildcard && outcome.state.known.size === 0;
-    return { answer: outcome.answer, isAsking: outcome.isSubscriptionChanged };
+    const { answer, isSubscriptionChanged, isWholeDue } = applyDeltaRequest(
+      this.#state,
+      request,
+      hasWildcard(this.type),
+    );
+    if (isFirst) this.#isFirstDue = this.#state.wildcard && this.#state.known.size === 0;
+    return { answer, isAsking: isSubscriptionChanged, isWholeDue };
   }
 
-  prepare(offered: ReadonlyMap<string, EncodedResource>, options: PrepareOptions): Preparation {
-    const versions = new Map([...offered].map(([name, resource]) => [name, resource.version]));
-    const plan = planDelta(this.#state, versions);
-    if (plan.isComplete) this.#state = settleDelta(this.#state);
+  prepare(offered: Offer, options: PrepareOptions): Preparation {
+    const plan = planDelta(this.#state, versionsOf(offered), options.names);
+    if (plan.isComplete) settleDelta(this.#state);
     const { mustAnswer } = this.#state;
     const gone = this.#reportsRemovals ? plan.removed : plan.removed.filter((name) => mustAnswer.has(name));
     const removed = options.holdRemovals ? [] : gone;
-    const hasHeldRemovals = options.holdRemovals && gone.length > 0;
+    const heldRemovals = options.holdRemovals ? gone : [];
     if (plan.changed.length === 0 && removed.length === 0 && !this.#isFirstDue) {
-      return { response: null, hasHeldRemovals };
+      return { response: null, heldRemovals };
     }
     const resources = plan.changed.flatMap((name) => offered.get(name) ?? []);
     const bytes = encodeDeltaResponse({ type: this.type, ...options }, resources, removed);
-    this.#state = markDeltaSent(this.#state, {
-      changed: new Map(resources.map((resource) => [resource.name, resource.version])),
+    markDeltaSent(this.#state, {
+      changed: resources.map(({ name, version }) => [name, version]),
       removed,
       nonce: options.nonce,
     });
     this.#isFirstDue = false;
-    return { response: { bytes, changed: resources, removedCount: removed.length }, hasHeldRemovals };
+    return { response: { bytes, changed: resources, removedCount: removed.length }, heldRemovals };
   }
 
   requireAnswer(names: Iterable<string>): boolean {
-    const before = this.#state;
-    this.#state = requireAnswer(before, names);
-    return this.#state !== before;
+    return requireAnswer(this.#state, names);
   }
 
   /**
@@ -92,4 +103,8 @@ export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
   get #reportsRemovals(): boolean {
     return this.type !== 'EDS' && this.type !== 'RDS';
   }
+}
+
+function versionsOf(offered: Offer): DeltaOffer {
+  return { get: (name) => offered.get(name)?.version, keys: () => offered.keys() };
 }

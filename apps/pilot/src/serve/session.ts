@@ -1,10 +1,13 @@
 import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
-import { PUSH_ORDER, shortNameOf, type XdsShortName } from '@flotilla/xds';
+import { hasWildcard, PUSH_ORDER, shortNameOf, type XdsShortName } from '@flotilla/xds';
 import {
+  changedNames,
+  ClassOffer,
   type EncodedResource,
   generate,
   type Mesh,
+  type Offer,
   omissions,
   type ProxyNode,
   type ProxyView,
@@ -14,6 +17,7 @@ import {
 import type { Isolation } from '../isolate/isolation.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import { affectedTypes } from '../push/affected.ts';
+import { DueNames } from '../push/due-names.ts';
 import { nextSend, type Pending, type Send } from '../push/order.ts';
 import type { TypeChannel } from './channel.ts';
 
@@ -73,6 +77,10 @@ const ANSWER_TIMEOUT_MS = 5_000;
 
 interface TypeState<Request> {
   readonly channel: TypeChannel<Request>;
+  /** What the next response looks at. */
+  readonly due: DueNames;
+  /** What was on offer last: names that are the same in the next are looked at no more. */
+  offer: ClassOffer | null;
   isDirty: boolean;
   isRequested: boolean;
   isOverdue: boolean;
@@ -127,7 +135,8 @@ export class ProxySession<Request extends AnyRequest> {
     }
     const state = this.#stateOf(type);
     const before = state.channel.refusal;
-    const { answer, isAsking } = state.channel.receive(request);
+    const { answer, isAsking, isWholeDue } = state.channel.receive(request);
+    if (isWholeDue) state.due.addAll();
     if (answer === 'ack' || answer === 'nack') this.#answered(state);
     if (answer === 'ack') {
       state.versionAcked = state.versionSent;
@@ -163,10 +172,16 @@ export class ProxySession<Request extends AnyRequest> {
     const view = viewOf(mesh, this.node, previous);
     this.#mesh = mesh;
     this.#view = view;
-    const affected = previous === null ? new Set(this.#types.keys()) : affectedTypes(previous, view);
-    for (const type of affected) {
+    const affected =
+      previous === null
+        ? new Map([...this.#types.keys()].map((type) => [type, 'all'] as const))
+        : affectedTypes(previous, view);
+    for (const [type, names] of affected) {
       const state = this.#types.get(type);
-      if (state !== undefined) state.isDirty = true;
+      if (state === undefined) continue;
+      state.isDirty = true;
+      if (names === 'all') state.due.addAll();
+      else state.due.add(names);
     }
     this.#pump();
   }
@@ -220,6 +235,8 @@ export class ProxySession<Request extends AnyRequest> {
     if (state === undefined) {
       state = {
         channel: this.#options.openChannel(type),
+        due: new DueNames(),
+        offer: null,
         isDirty: false,
         isRequested: false,
         isOverdue: false,
@@ -281,15 +298,20 @@ export class ProxySession<Request extends AnyRequest> {
     const { send, metrics, clock } = this.#options;
     state.isDirty = false;
     state.isRequested = false;
-    const offered = this.#generate(state, type, mesh, view);
+    const names = state.channel.isWhole ? null : state.due.names([...state.channel.outstanding()]);
+    const offered = this.#generate(state, type, mesh, view, names);
     if (offered === null) return;
-    const { response, hasHeldRemovals } = state.channel.prepare(offered, {
+    const { response, heldRemovals } = state.channel.prepare(offered, {
       nonce: `${mesh.version}-${++this.#responses}`,
       version: String(mesh.version),
       holdRemovals: type === 'CDS' && phase === 'update',
+      names: names === null ? null : changed(state.offer, offered, names),
     });
-    state.hasHeldRemovals = hasHeldRemovals;
-    state.resourceCount = offered.size;
+    state.due.clear();
+    state.due.add(heldRemovals);
+    state.hasHeldRemovals = heldRemovals.length > 0;
+    if (offered instanceof ClassOffer) state.offer = offered;
+    state.resourceCount = hasWildcard(type) ? offered.size : state.channel.heldCount;
     if (type === 'CDS' || type === 'LDS') this.#offered.set(type, Math.max(offered.size, this.#offered.get(type) ?? 0));
     state.versionSent = mesh.version;
     if (response === null) {
@@ -319,9 +341,16 @@ export class ProxySession<Request extends AnyRequest> {
     type: XdsShortName,
     mesh: Mesh,
     view: ProxyView,
-  ): ReadonlyMap<string, EncodedResource> | null {
+    due: ReadonlySet<string> | null,
+  ): Offer | null {
+    const { channel } = state;
+    const names = due === null ? channel.names : [...due].filter((name) => channel.names.has(name));
     try {
-      return generate(type, { view, node: this.node, cache: this.#options.cache }, state.channel);
+      return generate(
+        type,
+        { view, node: this.node, cache: this.#options.cache },
+        { names: new Set(names), unanswered: channel.unanswered },
+      );
     } catch (error) {
       state.sent = { mesh, resources: [] };
       this.#options.logger.error(`${type} for ${this.node.id} cannot be made`, { error: FlotillaError.from(error) });
@@ -350,6 +379,12 @@ export class ProxySession<Request extends AnyRequest> {
       endpoints.isDirty = true;
     }
   }
+}
+
+/** Names to look at: those that are due, and of what is on offer as a whole those that differ from the last offer. */
+function changed(previous: ClassOffer | null, offered: Offer, due: ReadonlySet<string>): ReadonlySet<string> | null {
+  if (!(offered instanceof ClassOffer)) return due;
+  return previous === null ? null : new Set([...due, ...changedNames(previous, offered)]);
 }
 
 function pendingOf<Request>(state: TypeState<Request>): Pending {

@@ -7,13 +7,14 @@ import {
   type SotwSubscription,
   type XdsShortName,
 } from '@flotilla/xds';
-import type { EncodedResource } from '@flotilla/translate';
+import type { EncodedResource, Offer } from '@flotilla/translate';
 import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
 import { encodeSotwResponse } from './response.ts';
 
 /** One type on a state-of-the-world stream. */
 export class SotwChannel implements TypeChannel<SotwRequestFields> {
   readonly type: XdsShortName;
+  readonly isWhole = true;
   #state: SotwSubscription = freshSotwSubscription;
   /** What the proxy has been sent and wants to have. */
   #sent: ReadonlyMap<string, EncodedResource> = new Map();
@@ -33,6 +34,14 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
   }
 
   get unanswered(): ReadonlySet<string> {
+    return this.#required;
+  }
+
+  get heldCount(): number {
+    return this.#sent.size;
+  }
+
+  outstanding(): Iterable<string> {
     return this.#required;
   }
 
@@ -62,27 +71,30 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
     }
     const { kind } = outcome;
     const answer = kind === 'first' ? 'none' : kind === 'resubscribe' ? 'ack' : kind;
-    return { answer, isAsking: outcome.mustRespond };
+    return { answer, isAsking: outcome.mustRespond, isWholeDue: outcome.mustRespond };
   }
 
-  prepare(offered: ReadonlyMap<string, EncodedResource>, options: PrepareOptions): Preparation {
-    const wanted = this.#state.wildcard
-      ? offered
-      : new Map([...offered].filter(([name]) => this.#state.names.has(name)));
+  prepare(offered: Offer, options: PrepareOptions): Preparation {
+    const { wildcard, names: named } = this.#state;
+    const wanted = new Map<string, EncodedResource>();
+    for (const resource of offered.values()) {
+      if (wildcard || named.has(resource.name)) wanted.set(resource.name, resource);
+    }
     const gone = [...this.#sent.keys()].filter((name) => !wanted.has(name));
-    const hasHeldRemovals = hasWildcard(this.type) && options.holdRemovals && gone.length > 0;
+    const heldRemovals = hasWildcard(this.type) && options.holdRemovals ? gone : [];
     const changed = [...wanted.values()].filter(
       (resource) => this.#required.has(resource.name) || this.#sent.get(resource.name)?.version !== resource.version,
     );
     if (changed.length > 0) {
       const again = this.#refused.flatMap((name) => wanted.get(name) ?? []);
-      changed.push(...again.filter((resource) => !changed.includes(resource)));
+      const news = new Set(changed);
+      changed.push(...again.filter((resource) => !news.has(resource)));
     }
     // Of clusters and listeners a response holds all: what is not in it is gone. Of the others it may hold some.
     const isWhole = hasWildcard(this.type);
     const isRemoving = isWhole && !options.holdRemovals && gone.length > 0;
-    if (changed.length === 0 && !isRemoving && !this.#isResponseDue) return { response: null, hasHeldRemovals };
-    const kept = hasHeldRemovals ? gone.flatMap((name) => this.#sent.get(name) ?? []) : [];
+    if (changed.length === 0 && !isRemoving && !this.#isResponseDue) return { response: null, heldRemovals };
+    const kept = heldRemovals.flatMap((name) => this.#sent.get(name) ?? []);
     const resources = isWhole ? [...wanted.values(), ...kept] : changed;
     const bytes = encodeSotwResponse({ type: this.type, ...options }, resources);
     this.#state = markSotwSent(this.#state, options);
@@ -92,7 +104,7 @@ export class SotwChannel implements TypeChannel<SotwRequestFields> {
     const names = changed.map((resource) => resource.name);
     this.#lastChanged = names;
     this.#refused = [];
-    return { response: { bytes, changed, removedCount: isRemoving ? gone.length : 0 }, hasHeldRemovals };
+    return { response: { bytes, changed, removedCount: isRemoving ? gone.length : 0 }, heldRemovals };
   }
 
   requireAnswer(names: Iterable<string>): boolean {

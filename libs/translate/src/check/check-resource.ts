@@ -8,6 +8,7 @@ import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoin
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { contentOf, type EncodedResource } from '../translate/encoded.ts';
+import { finish } from '../translate/finish.ts';
 import { destinationRuleSamples } from './destination-rule.ts';
 import { meshSamples } from './in-a-mesh.ts';
 import { virtualServiceSamples } from './virtual-service.ts';
@@ -43,19 +44,19 @@ export function refusalsOfResource(resource: AnyMeshResource): readonly DataPlan
 }
 
 /** xDS resources in which everything that the resource says comes up. */
-export function samplesOf(resource: AnyMeshResource): Iterable<EncodedResource> {
+export function* samplesOf(resource: AnyMeshResource): Generator<EncodedResource> {
   switch (resource.type) {
     case 'VirtualService':
-      return virtualServiceSamples(resource);
+      for (const draft of virtualServiceSamples(resource)) yield finish(draft);
+      break;
     case 'DestinationRule':
-      return destinationRuleSamples(resource);
+      for (const draft of destinationRuleSamples(resource)) yield finish(draft);
+      break;
     case 'Gateway':
     case 'ServiceEntry':
     case 'WorkloadEntry':
     case 'Sidecar':
-      return meshSamples(resource);
-    default:
-      return [];
+      yield* meshSamples(resource);
   }
 }
 

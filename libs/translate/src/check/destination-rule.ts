@@ -1,4 +1,3 @@
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import type { TrafficPolicy } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { isWildcard, type PortProtocol, resolveHost } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
@@ -6,7 +5,7 @@ import type { DestinationPolicy } from '../mesh/destination-rules.ts';
 import type { Endpoint, EndpointSet, Service, ServicePort } from '../registry/service.ts';
 import { outboundClusterResource } from '../translate/cluster/outbound.ts';
 import { effectivePolicy } from '../translate/cluster/policy.ts';
-import { encodeResource, type EncodedResource } from '../translate/encoded.ts';
+import { type Draft, routeDraft } from '../translate/draft.ts';
 import { endpointResource } from '../translate/endpoint/load-assignment.ts';
 import { localitySetting } from '../translate/endpoint/locality.ts';
 import { defaultRoute, type VirtualHostInit } from '../translate/route/virtual-host.ts';
@@ -17,7 +16,7 @@ const PROTOCOLS: readonly PortProtocol[] = ['HTTP2', 'auto'];
 const ANY_PORT = 80;
 
 /** Clusters, endpoints and routes for the ports and subsets that the rule says something of its own about. */
-export function* destinationRuleSamples(rule: Config<'DestinationRule'>): Generator<EncodedResource> {
+export function* destinationRuleSamples(rule: Config<'DestinationRule'>): Generator<Draft> {
   const { host, trafficPolicy, subsets } = rule.spec;
   const hostname = resolveHost(host, rule.key.namespace, CHECK_SETTINGS.domainSuffix);
   const destination: DestinationPolicy = { rules: [rule], trafficPolicy: trafficPolicy ?? null, subsets };
@@ -40,7 +39,7 @@ export function* destinationRuleSamples(rule: Config<'DestinationRule'>): Genera
       }
     }
   }
-  yield encodeResource('RDS', 'http_proxy', RouteConfigurationSchema, {
+  yield routeDraft('http_proxy', {
     name: 'http_proxy',
     virtualHosts,
     validateClusters: false,
@@ -54,10 +53,10 @@ interface Subject {
   readonly destination: DestinationPolicy;
 }
 
-function* clusterSamples(subject: Subject): Generator<EncodedResource> {
+function* clusterSamples(subject: Subject): Generator<Draft> {
   const { service, port, subset, destination } = subject;
   const setting = localitySetting(effectivePolicy(destination, subset, port.number), CHECK_SETTINGS);
-  const locality = { localitySetting: setting, locality: setting === null ? '' : LOCALITY, localityLabels: '{}' };
+  const locality = { localitySetting: setting, locality: setting === null ? '' : LOCALITY, localityLabels: [] };
   const shared = { service, port, subset, destination, endpoints: null, isExplicit: false, mesh: CHECK_SETTINGS };
   const cluster = outboundClusterResource({ ...shared, ...locality });
   yield cluster;

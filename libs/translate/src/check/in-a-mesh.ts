@@ -22,7 +22,7 @@ export function* meshSamples(resource: AnyMeshResource): Generator<EncodedResour
       yield* samples('CDS');
       yield* samples('LDS');
       // Endpoints of the others stand in their clusters, which samples hold already.
-      const services = generation.view.services.filter(({ resolution }) => resolution === 'eds');
+      const services = generation.view.scope.targets.services.filter(({ resolution }) => resolution === 'eds');
       const names = services.flatMap(({ hostname, ports }) =>
         ports.map(({ number }) => `outbound|${number}||${hostname}`),
       );

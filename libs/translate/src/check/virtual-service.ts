@@ -1,8 +1,7 @@
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
+import { MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
-import { hostsOf, MESH_GATEWAY } from '../mesh/virtual-services.ts';
-import { encodeResource, type EncodedResource } from '../translate/encoded.ts';
+import { hostsOf } from '../mesh/virtual-services.ts';
+import { type Draft, listenerDraft, routeDraft } from '../translate/draft.ts';
 import { socketAddress } from '../translate/listener/parts.ts';
 import { tcpProxy } from '../translate/listener/tcp-proxy.ts';
 import { weighted } from '../translate/listener/tcp-routes.ts';
@@ -12,7 +11,7 @@ import { claimDomains, fallbackHost } from '../translate/route/virtual-host.ts';
 import { CHECK_SETTINGS } from './settings.ts';
 
 /** Every route in one virtual host, every host with one route, and a TCP proxy of every TCP rule. */
-export function* virtualServiceSamples(rule: Config<'VirtualService'>): Generator<EncodedResource> {
+export function* virtualServiceSamples(rule: Config<'VirtualService'>): Generator<Draft> {
   const context: RouteContext = {
     mesh: CHECK_SETTINGS,
     virtualService: rule,
@@ -32,7 +31,7 @@ export function* virtualServiceSamples(rule: Config<'VirtualService'>): Generato
       return domains.length === 0 ? [] : [{ ...fallbackHost(false), name: `${host}:80`, domains }];
     });
     const everything = { name: 'routes', domains: ['routes.invalid'], routes: everyHttpRoute(context) };
-    yield encodeResource('RDS', '80', RouteConfigurationSchema, {
+    yield routeDraft('80', {
       name: '80',
       virtualHosts: [everything, ...hosts],
       maxDirectResponseBodySizeBytes: 1_048_576,
@@ -40,7 +39,7 @@ export function* virtualServiceSamples(rule: Config<'VirtualService'>): Generato
     });
   }
   if (tcp.length > 0) {
-    yield encodeResource('LDS', 'tcp', ListenerSchema, {
+    yield listenerDraft('tcp', {
       name: 'tcp',
       address: socketAddress('127.0.0.1', 80),
       filterChains: tcp.map((route, index) => ({

@@ -7,7 +7,9 @@ import {
   labelsMatch,
   parseExportTo,
   resolveHost,
+  selectorOf,
 } from '@flotilla/model';
+import { Memo } from '../identity.ts';
 import { byAge, type Config } from './config.ts';
 import type { MeshSettings } from './settings.ts';
 
@@ -41,10 +43,9 @@ export function destinationPolicyFor(
     const known = index.get(namespace);
     if (known === undefined) continue;
     const candidates = [...(known.byHost.get(service.hostname) ?? []), ...known.wildcards].filter((rule) => {
-      const selector = rule.spec.workloadSelector?.matchLabels;
+      const selector = selectorOf(rule);
       // A rule with a selector is for clients of its own namespace only.
-      if (selector !== undefined && (namespace !== client.namespace || !labelsMatch(selector, client.labels)))
-        return false;
+      if (selector !== null && (namespace !== client.namespace || !labelsMatch(selector, client.labels))) return false;
       const visibility = parseExportTo(
         rule.spec.exportTo,
         rule.key.namespace,
@@ -58,6 +59,23 @@ export function destinationPolicyFor(
   return null;
 }
 
+/** The rules that hold for some workloads of a namespace, and among them for these. */
+export function selectingRules(
+  rules: readonly Config<'DestinationRule'>[],
+  client: RuleClient,
+): readonly Config<'DestinationRule'>[] {
+  return (withSelector.get(rules).get(client.namespace) ?? []).filter((rule) =>
+    labelsMatch(selectorOf(rule) ?? {}, client.labels),
+  );
+}
+
+const withSelector = new Memo((rules: readonly Config<'DestinationRule'>[]) =>
+  Map.groupBy(
+    rules.filter((rule) => selectorOf(rule) !== null),
+    ({ key }) => key.namespace,
+  ),
+);
+
 function mergeRules(
   candidates: readonly Config<'DestinationRule'>[],
   settings: MeshSettings,
@@ -66,10 +84,7 @@ function mergeRules(
   const bestHost = candidates.map((rule) => hostOf(rule, settings)).sort(compareSpecificity)[0];
   const ranked = candidates
     .filter((rule) => hostOf(rule, settings) === bestHost)
-    .sort(
-      (a, b) =>
-        Number(b.spec.workloadSelector !== undefined) - Number(a.spec.workloadSelector !== undefined) || byAge(a, b),
-    );
+    .sort((a, b) => Number(selectorOf(b) !== null) - Number(selectorOf(a) !== null) || byAge(a, b));
   return policyOf(ranked);
 }
 

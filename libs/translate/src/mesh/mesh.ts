@@ -3,6 +3,7 @@ import { type Bindings, bindingsOf } from '../registry/bindings.ts';
 import { buildRegistry, emptyRegistry, type Registry, reuse } from '../registry/registry.ts';
 import { byAge, type Config } from './config.ts';
 import { flattenDelegates } from './delegates.ts';
+import { Scopes } from './scope.ts';
 import type { MeshSettings } from './settings.ts';
 
 /**
@@ -23,6 +24,8 @@ export interface Mesh {
   readonly workloadEntries: readonly Config<'WorkloadEntry'>[];
   /** Which workloads there are, and what their proxies may be. */
   readonly bindings: Bindings;
+  /** What its proxies see of it, worked out when they ask, and shared with the meshes that come of it. */
+  readonly scopes: Scopes;
 }
 
 export interface MeshChange {
@@ -53,6 +56,7 @@ export function emptyMesh(settings: MeshSettings): Mesh {
     peerAuthentications: [],
     workloadEntries: [],
     bindings: new Map(),
+    scopes: new Scopes(),
   };
 }
 
@@ -127,6 +131,7 @@ export function applyUpdate(mesh: Mesh, update: MeshUpdate): Mesh {
     resources,
     ...indexes,
     bindings,
+    scopes: mesh.scopes,
     registry: isRegistryChanged
       ? buildRegistry(
           mesh.registry,

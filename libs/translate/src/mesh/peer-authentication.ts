@@ -1,5 +1,6 @@
 import { PeerAuthentication_MutualTLS_Mode as Mode } from '@flotilla/wire/istio/security/v1beta1/peer_authentication_pb.js';
-import { labelsMatch } from '@flotilla/model';
+import { type Labels, labelsMatch, selectorOf } from '@flotilla/model';
+import { Memo } from '../identity.ts';
 import { byAge, type Config } from './config.ts';
 
 /** How a port takes connections: mTLS only, both, or plaintext only. */
@@ -26,15 +27,11 @@ export function workloadMtls(
   workload: AuthenticatedWorkload,
   rootNamespace: string,
 ): WorkloadMtls {
-  const ranked = [...policies].sort(byAge);
-  const wide = (namespace: string) =>
-    ranked.find((policy) => policy.key.namespace === namespace && !hasSelector(policy));
-  const own = ranked.find(
-    (policy) =>
-      policy.key.namespace === workload.namespace &&
-      hasSelector(policy) &&
-      labelsMatch(policy.spec.selector?.matchLabels ?? {}, workload.labels),
-  );
+  const index = byNamespace.get(policies);
+  const wide = (namespace: string) => index.get(namespace)?.wide ?? undefined;
+  const own = index
+    .get(workload.namespace)
+    ?.selecting.find(({ selector }) => labelsMatch(selector, workload.labels))?.policy;
   let mode: MtlsMode = 'PERMISSIVE';
   for (const policy of [wide(rootNamespace), wide(workload.namespace), own]) {
     mode = modeOf(policy?.spec.mtls?.mode) ?? mode;
@@ -46,12 +43,27 @@ export function workloadMtls(
   return { mode, byPort };
 }
 
-export function portMtls(mtls: WorkloadMtls, port: number): MtlsMode {
-  return mtls.byPort.get(port) ?? mtls.mode;
+interface NamespacePolicies {
+  /** The oldest first. */
+  readonly selecting: { readonly policy: Config<'PeerAuthentication'>; readonly selector: Labels }[];
+  /** The oldest without a selector. */
+  wide: Config<'PeerAuthentication'> | null;
 }
 
-function hasSelector(policy: Config<'PeerAuthentication'>): boolean {
-  return Object.keys(policy.spec.selector?.matchLabels ?? {}).length > 0;
+const byNamespace = new Memo((policies: readonly Config<'PeerAuthentication'>[]) => {
+  const index = new Map<string, NamespacePolicies>();
+  for (const policy of [...policies].sort(byAge)) {
+    const entry = index.get(policy.key.namespace) ?? { selecting: [], wide: null };
+    index.set(policy.key.namespace, entry);
+    const selector = selectorOf(policy);
+    if (selector === null) entry.wide ??= policy;
+    else entry.selecting.push({ policy, selector });
+  }
+  return index;
+});
+
+export function portMtls(mtls: WorkloadMtls, port: number): MtlsMode {
+  return mtls.byPort.get(port) ?? mtls.mode;
 }
 
 function modeOf(mode: Mode | undefined): MtlsMode | null {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { protocolByName, type PortProtocol } from '@flotilla/model';
+import { isObject, protocolByName, type PortProtocol } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
 
 /** A port of a workload or gateway whose real place differs from the declared one (metadata FLOTILLA_PORTS). */
@@ -159,10 +159,6 @@ function boundPorts(value: JsonValue | undefined): readonly BoundPort[] {
       appPort,
     };
   });
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isPort(value: JsonValue | undefined): value is number {

@@ -96,17 +96,14 @@ export function meshDefaults(config: MeshConfig): MeshDefaults {
 function accessLogFormat(config: MeshConfig): string | JsonObject | null {
   if (config.accessLogFormat === '') return null;
   if (config.accessLogEncoding !== LogEncoding.JSON) return config.accessLogFormat;
-  const value = parseJson(config.accessLogFormat);
-  if (isObject(value)) return value;
-  throw new FlotillaError('invalid', 'accessLogFormat of the mesh configuration is not a JSON object', {
-    hint: 'With accessLogEncoding JSON write an object such as {"status": "%RESPONSE_CODE%"}.',
-  });
-}
-
-function parseJson(text: string): unknown {
+  const hint = 'With accessLogEncoding JSON write an object such as {"status": "%RESPONSE_CODE%"}.';
+  const field = 'accessLogFormat of the mesh configuration';
+  let value: unknown;
   try {
-    return JSON.parse(text);
-  } catch {
-    return null;
+    value = JSON.parse(config.accessLogFormat);
+  } catch (error) {
+    throw new FlotillaError('invalid', `${field} is not JSON: ${String(error)}`, { cause: error, hint });
   }
+  if (isObject(value)) return value;
+  throw new FlotillaError('invalid', `${field} is not a JSON object`, { hint });
 }

@@ -1,5 +1,6 @@
 import { CaptureMode, type IstioEgressListener } from '@flotilla/wire/istio/networking/v1alpha3/sidecar_pb.js';
-import { hostCovers, labelsMatch, type PortProtocol, resolveHost } from '@flotilla/model';
+import { hostCovers, labelsMatch, type PortProtocol, resolveHost, selectorOf } from '@flotilla/model';
+import { Memo } from '../identity.ts';
 import { protocolOfField } from '../registry/protocol.ts';
 import { byAge, type Config } from './config.ts';
 import type { MeshSettings } from './settings.ts';
@@ -40,17 +41,31 @@ export function sidecarFor(
   client: SidecarClient,
   rootNamespace: string,
 ): Config<'Sidecar'> | null {
-  const ranked = [...sidecars].sort(byAge);
-  const selected = ranked.find(
-    ({ key, spec }) =>
-      key.namespace === client.namespace &&
-      spec.workloadSelector !== undefined &&
-      labelsMatch(spec.workloadSelector.labels, client.labels),
-  );
-  const wide = (namespace: string) =>
-    ranked.find(({ key, spec }) => key.namespace === namespace && spec.workloadSelector === undefined);
-  return selected ?? wide(client.namespace) ?? wide(rootNamespace) ?? null;
+  const { byNamespace } = ranked.get(sidecars);
+  const own = byNamespace.get(client.namespace);
+  const selected = own?.selecting.find(({ selector }) => labelsMatch(selector, client.labels));
+  return selected?.sidecar ?? own?.wide ?? byNamespace.get(rootNamespace)?.wide ?? null;
 }
+
+interface NamespaceSidecars {
+  /** The oldest first. */
+  readonly selecting: { readonly sidecar: Config<'Sidecar'>; readonly selector: Readonly<Record<string, string>> }[];
+  /** The oldest without a selector. */
+  wide: Config<'Sidecar'> | null;
+}
+
+const ranked = new Memo((sidecars: readonly Config<'Sidecar'>[]) => {
+  const byNamespace = new Map<string, NamespaceSidecars>();
+  for (const sidecar of [...sidecars].sort(byAge)) {
+    const { namespace } = sidecar.key;
+    const entry = byNamespace.get(namespace) ?? { selecting: [], wide: null };
+    byNamespace.set(namespace, entry);
+    const selector = selectorOf(sidecar);
+    if (selector === null) entry.wide ??= sidecar;
+    else entry.selecting.push({ sidecar, selector });
+  }
+  return { byNamespace };
+});
 
 /** The egress listeners in force; without a Sidecar, or without egress in it, everything that is exported. */
 export function egressListeners(

@@ -1,22 +1,13 @@
-import { isVisibleFrom, parseExportTo, resolveHost } from '@flotilla/model';
-import type { Config } from './config.ts';
+import * as model from '@flotilla/model';
+import { isVisibleFrom, MESH_GATEWAY, parseExportTo } from '@flotilla/model';
+import { PairMemo } from '../identity.ts';
+import { byAge, type Config } from './config.ts';
 import type { MeshSettings } from './settings.ts';
-
-/** The name that stands for all sidecars where gateways are listed. */
-export const MESH_GATEWAY = 'mesh';
 
 /** Gateways a VirtualService binds to as `namespace/name`, or `mesh`. None written means the mesh. */
 export function gatewaysOf(virtualService: Config<'VirtualService'>): string[] {
-  const { gateways } = virtualService.spec;
-  if (gateways.length === 0) return [MESH_GATEWAY];
-  return gateways.map((gateway) => gatewayId(gateway, virtualService.key.namespace));
-}
-
-/** `name` is of the same namespace; the older form `name.namespace.svc.cluster.local` is understood. */
-export function gatewayId(gateway: string, namespace: string): string {
-  if (gateway === MESH_GATEWAY || gateway.includes('/')) return gateway;
-  const [name = '', otherNamespace] = gateway.split('.');
-  return otherNamespace === undefined ? `${namespace}/${gateway}` : `${otherNamespace}/${name}`;
+  const named = model.gatewaysOf(virtualService).map(({ id }) => id);
+  return model.isInMesh(virtualService) ? [MESH_GATEWAY, ...named] : named;
 }
 
 export function isVirtualServiceVisible(
@@ -29,26 +20,43 @@ export function isVirtualServiceVisible(
   return isVisibleFrom(visibility, namespace);
 }
 
-export function hostsOf(virtualService: Config<'VirtualService'>, settings: MeshSettings): string[] {
-  return virtualService.spec.hosts.map((host) =>
-    resolveHost(host, virtualService.key.namespace, settings.domainSuffix).toLowerCase(),
-  );
+/** Full hosts that the rules are for, in lower case. */
+export function hostsOf(virtualService: Config<'VirtualService'>, settings: MeshSettings): readonly string[] {
+  return model.hostsOf(virtualService, settings.domainSuffix);
 }
 
 /** Every host that the rules send traffic to, full names. */
 export function destinationHosts(virtualService: Config<'VirtualService'>, settings: MeshSettings): Set<string> {
-  const { spec, key } = virtualService;
-  const named = [
-    ...spec.http.flatMap((route) => [
-      ...route.route.map((weighted) => weighted.destination),
-      route.mirror,
-      ...route.mirrors.map((mirror) => mirror.destination),
-    ]),
-    ...[...spec.tcp, ...spec.tls].flatMap((route) => route.route.map((weighted) => weighted.destination)),
-  ];
-  return new Set(
-    named.flatMap((destination) =>
-      destination === undefined ? [] : [resolveHost(destination.host, key.namespace, settings.domainSuffix)],
-    ),
-  );
+  return new Set(model.destinationsOf(virtualService, settings.domainSuffix).map(({ host }) => host));
 }
+
+/** The rules of HTTP requests for a host: the most specific of their hosts decides, then the oldest; `null`: none. */
+export function ruleForHost(
+  rules: readonly Config<'VirtualService'>[],
+  hostname: string,
+  settings: MeshSettings,
+): Config<'VirtualService'> | null {
+  const { exact, wide } = httpRules.get(rules, settings);
+  const rule = exact.get(hostname) ?? wide.find(({ host }) => model.hostCovers(host, hostname))?.rule;
+  return rule ?? null;
+}
+
+interface HttpRules {
+  readonly exact: ReadonlyMap<string, Config<'VirtualService'>>;
+  /** Of wildcard hosts, the most specific first. */
+  readonly wide: readonly { readonly host: string; readonly rule: Config<'VirtualService'> }[];
+}
+
+const httpRules = new PairMemo((rules: readonly Config<'VirtualService'>[], settings: MeshSettings): HttpRules => {
+  const exact = new Map<string, Config<'VirtualService'>>();
+  const wide: { readonly host: string; readonly rule: Config<'VirtualService'> }[] = [];
+  for (const rule of [...rules].sort(byAge)) {
+    if (rule.spec.http.length === 0) continue;
+    for (const host of hostsOf(rule, settings)) {
+      if (model.isWildcard(host)) wide.push({ host, rule });
+      else if (!exact.has(host)) exact.set(host, rule);
+    }
+  }
+  // Sorting keeps the order of what is equal: the oldest comes first.
+  return { exact, wide: wide.sort((a, b) => model.compareSpecificity(a.host, b.host)) };
+});

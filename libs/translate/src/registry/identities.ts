@@ -1,3 +1,4 @@
+import { FlotillaError } from '@flotilla/runtime';
 import { formatSpiffeId } from '@flotilla/spiffe';
 
 /**
@@ -19,7 +20,9 @@ export function identities(
 function identityOf(id: Parameters<typeof formatSpiffeId>[0]): string | null {
   try {
     return formatSpiffeId(id);
-  } catch {
-    return null;
+  } catch (error) {
+    // A name that makes no id, which is for those to say who write it: here nobody can bear it.
+    if (FlotillaError.from(error).code === 'invalid') return null;
+    throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { EXPORT_TO_ANNOTATION, portProtocol, serviceHost } from '@flotilla/model';
+import { EXPORT_TO_ANNOTATION, portProtocol, selectorOf, serviceHost } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
 import type { MeshSettings } from '../mesh/settings.ts';
 import { identities } from './identities.ts';
@@ -82,9 +82,4 @@ export function kubernetesService(
     subjectAltNames: identities([...ownPods, ...ownWorkloads], mesh.trustDomain),
     createdAtMs: resource.createdAtMs,
   };
-}
-
-/** A Service without a selector selects nothing. */
-export function selectorOf({ spec }: Config<'Service'>): Readonly<Record<string, string>> | null {
-  return Object.keys(spec.selector).length === 0 ? null : spec.selector;
 }

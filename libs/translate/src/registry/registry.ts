@@ -1,9 +1,10 @@
+import { selectorOf } from '@flotilla/model';
 import { isDeepStrictEqual } from 'node:util';
 import { compareText, type Config } from '../mesh/config.ts';
 import { portMtls, workloadMtls, type WorkloadMtls } from '../mesh/peer-authentication.ts';
 import type { MeshSettings } from '../mesh/settings.ts';
 import { externalNameEndpoints, listedEndpoints, type MtlsOf, selectedEndpoints } from './endpoints.ts';
-import { kubernetesService, podFact, type PodResource, selectorOf } from './kubernetes-services.ts';
+import { kubernetesService, podFact, type PodResource } from './kubernetes-services.ts';
 import { LabelIndex } from './label-index.ts';
 import { identities } from './identities.ts';
 import { serviceEntryServices } from './service-entries.ts';

@@ -2,6 +2,7 @@ import {
   ServiceEntry_Location,
   ServiceEntry_Resolution,
 } from '@flotilla/wire/istio/networking/v1alpha3/service_entry_pb.js';
+import { selectorOf } from '@flotilla/model';
 import { protocolOfField } from './protocol.ts';
 import type { Config } from '../mesh/config.ts';
 import type { MeshSettings } from '../mesh/settings.ts';
@@ -27,7 +28,7 @@ export function serviceEntryServices(resource: Config<'ServiceEntry'>, mesh: Mes
     isExternal: spec.location === ServiceEntry_Location.MESH_EXTERNAL,
     source: 'service-entry',
     exportTo: spec.exportTo.length > 0 ? spec.exportTo : [...mesh.config.defaultServiceExportTo],
-    selector: spec.workloadSelector === undefined ? null : spec.workloadSelector.labels,
+    selector: selectorOf(resource),
     subjectAltNames: [...spec.subjectAltNames].sort(),
     createdAtMs: resource.createdAtMs,
   }));

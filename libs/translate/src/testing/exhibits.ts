@@ -4,7 +4,7 @@ import type { AnyMeshResource } from '@flotilla/model';
 import { samplesOf } from '../check/check-resource.ts';
 import { contentOf, type EncodedResource } from '../translate/encoded.ts';
 import type { Exhibit } from './envoy-judge.ts';
-import { type GeneratedType, SCHEMAS } from './translation.ts';
+import { type GeneratedType, SCHEMAS } from '../translate/draft.ts';
 
 /** What comes of a resource by itself, for Envoy to judge; by the versions of the xDS resources, which tell equals. */
 export function exhibitsOf(resource: AnyMeshResource): ReadonlyMap<string, Exhibit> {

@@ -2,30 +2,17 @@ import { create, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { PACKED_TYPES } from '@flotilla/envoy/refusals';
 import { formatKey, keyFromWire, toMeshResource } from '@flotilla/model';
 import { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
-import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
-import type { XdsShortName } from '@flotilla/xds';
 import { applyUpdate, emptyMesh, type Mesh } from '../mesh/mesh.ts';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
 import { meshDefaults } from '../mesh/settings.ts';
 import { viewOf } from '../mesh/view.ts';
 import { ResourceCache } from '../translate/cache.ts';
+import { type GeneratedType, SCHEMAS } from '../translate/draft.ts';
 import { contentOf } from '../translate/encoded.ts';
 import { generate, omissions } from '../translate/generate.ts';
 import { readResources } from './documents.ts';
 import { meshConfig, type NodeInit } from './nodes.ts';
-
-export const SCHEMAS = {
-  CDS: ClusterSchema,
-  EDS: ClusterLoadAssignmentSchema,
-  LDS: ListenerSchema,
-  RDS: RouteConfigurationSchema,
-} as const;
-
-export type GeneratedType = keyof typeof SCHEMAS & XdsShortName;
 
 /** The mesh of a YAML text. */
 export function meshOf(yaml: string, config: MeshConfig = meshConfig({})): Mesh {
@@ -58,8 +45,8 @@ export interface Translation {
 }
 
 /** What a proxy is sent of a mesh. */
-export function translate(mesh: Mesh, node: ProxyNode): Translation {
-  const generation = { view: viewOf(mesh, node, null), node, cache: new ResourceCache() };
+export function translate(mesh: Mesh, node: ProxyNode, cache = new ResourceCache()): Translation {
+  const generation = { view: viewOf(mesh, node, null), node, cache };
   const resources = (type: GeneratedType, names: ReadonlySet<string>) =>
     generate(type, generation, { names, unanswered: new Set() });
   const all = (type: GeneratedType) => resources(type, new Set());

@@ -1,37 +1,38 @@
+import { identityOf } from '../identity.ts';
+import type { Draft } from './draft.ts';
 import type { EncodedResource } from './encoded.ts';
+import { finish, NO_PATCHES, type Patch } from './finish.ts';
 
 /**
  * What a generator may be given: names and numbers, and immutable parts of the mesh model. A part is replaced when it
  * changes, so its identity stands for its content, and the whole argument is its own cache key.
  */
-export type Inputs = Readonly<Record<string, string | number | boolean | null | object | readonly object[]>>;
+export type Inputs = Readonly<
+  Record<string, string | number | boolean | null | object | readonly object[] | readonly string[]>
+>;
 
-const identities = new WeakMap<object, number>();
-let lastIdentity = 0;
+/** Longer lists are parts of the mesh model themselves: they are not made anew for every argument. */
+const MAX_COMPARED = 16;
 
-function identityOf(part: object): number {
-  let identity = identities.get(part);
-  if (identity === undefined) {
-    identity = ++lastIdentity;
-    identities.set(part, identity);
-  }
-  return identity;
-}
-
-/** Equal keys mean equal arguments: values by value, parts by identity, lists element by element. */
+/**
+ * Equal keys mean equal arguments: values by value, parts by identity, lists element by element, long ones by identity.
+ */
 export function cacheKey(generator: object, inputs: Inputs): string {
   let key = String(identityOf(generator));
-  for (const value of Object.values(inputs)) {
-    if (Array.isArray(value)) key += `|[${value.map((part: object) => identityOf(part)).join()}]`;
-    else if (typeof value === 'object' && value !== null) key += `|#${identityOf(value)}`;
-    else key += `|${JSON.stringify(value)}`;
-  }
+  for (const name in inputs) key += `|${partKey(inputs[name])}`;
   return key;
 }
 
+function partKey(value: unknown): string {
+  if (typeof value === 'string') return `${value.length}:${value}`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (!Array.isArray(value) || value.length > MAX_COMPARED) return `#${identityOf(value)}`;
+  return `[${value.map(partKey).join()}]`;
+}
+
 /**
- * Encoded resources by the inputs they were made from, shared by all proxies. Bounded: the entries unused for longest go
- * first.
+ * Finished resources by the inputs and patches they were made from, shared by all proxies. Bounded: the entries unused
+ * for longest go first.
  */
 export class ResourceCache {
   readonly #entries = new Map<string, EncodedResource>();
@@ -43,12 +44,17 @@ export class ResourceCache {
     this.#maxEntries = maxEntries;
   }
 
-  get<Argument extends Inputs>(generator: (inputs: Argument) => EncodedResource, inputs: Argument): EncodedResource {
-    const key = cacheKey(generator, inputs);
+  /** The finished resource of a generator, made when it is not there yet. */
+  get<Argument extends Inputs>(
+    generator: (inputs: Argument) => Draft,
+    inputs: Argument,
+    patches: readonly Patch[] = NO_PATCHES,
+  ): EncodedResource {
+    const key = cacheKey(generator, patches.length === 0 ? inputs : { ...inputs, patches });
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       this.#misses += 1;
-      entry = generator(inputs);
+      entry = finish(generator(inputs), patches);
     } else {
       this.#hits += 1;
       this.#entries.delete(key);

@@ -1,6 +1,7 @@
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { contentVersion, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
+import { type Draft, SCHEMAS } from './draft.ts';
 
 /**
  * A resource as every proxy that gets it shares it: encoded once. `delta` and `sotw` are the resource's field of a
@@ -15,13 +16,8 @@ export interface EncodedResource {
   readonly sotw: Uint8Array;
 }
 
-export function encodeResource<Desc extends DescMessage>(
-  type: XdsShortName,
-  name: string,
-  schema: Desc,
-  init: MessageInitShape<Desc>,
-): EncodedResource {
-  const value = toBinary(schema, create(schema, init));
+export function encodeResource({ type, name, message }: Draft): EncodedResource {
+  const value = toBinary(SCHEMAS[type], message);
   const version = contentVersion(value);
   // google.protobuf.Any { string type_url = 1; bytes value = 2; }
   const any = Buffer.concat([field(1, Buffer.from(TYPE_URLS[type])), field(2, value)]);

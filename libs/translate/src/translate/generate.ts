@@ -1,24 +1,21 @@
-import type { LocalityLoadBalancerSetting } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import type { XdsShortName } from '@flotilla/xds';
+import { keyOf, Memo } from '../identity.ts';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
+import type { Scope } from '../mesh/scope.ts';
 import type { ProxyView } from '../mesh/view.ts';
-import type { Service } from '../registry/service.ts';
 import type { ResourceCache } from './cache.ts';
 import { inboundClusterResource } from './cluster/inbound.ts';
-import { outboundClusterResource } from './cluster/outbound.ts';
-import { effectivePolicy } from './cluster/policy.ts';
-import { subsetLabels } from './cluster/subset.ts';
 import { blackHoleResource, inboundPassthroughResource, passthroughResource } from './cluster/standing.ts';
 import type { EncodedResource } from './encoded.ts';
-import { endpointResource, type LocalityInputs } from './endpoint/load-assignment.ts';
-import { localityPreference, localitySetting } from './endpoint/locality.ts';
 import { type GatewayServer, groupServers, routeNameOf, type ServerGroup } from './gateway-servers.ts';
-import { filterOmissions, filterSupport } from './http-filters/support.ts';
+import { filterOmissions, proxyFilters } from './http-filters/proxy-filters.ts';
 import { gatewayListenerResource } from './listener/gateway.ts';
 import { explicitInboundResource, virtualInboundResource } from './listener/inbound.ts';
 import { outboundListenerResource } from './listener/outbound.ts';
 import { virtualOutboundResource } from './listener/virtual-outbound.ts';
-import { listenerName, parseOutboundCluster } from './names.ts';
+import { listenerName } from './names.ts';
+import { ClassOffer, type Offer } from './offer.ts';
+import { endpointsOf, noEndpoints, outboundClusters } from './outbound-clusters.ts';
 import { mayPassUnknown, planOutbound, relevantLabels } from './outbound-plan.ts';
 import { gatewayRouteResource } from './route/gateway.ts';
 import { hashedServices } from './route/hash-policy.ts';
@@ -42,21 +39,18 @@ export interface Wanted {
  * The resources of one type for one proxy, by name. Types that are asked for by name (EDS, RDS) give those wanted that
  * exist; the others give all.
  */
-export function generate(
-  type: XdsShortName,
-  generation: Generation,
-  { names, unanswered }: Wanted,
-): ReadonlyMap<string, EncodedResource> {
+export function generate(type: XdsShortName, generation: Generation, wanted: Wanted): Offer {
   switch (type) {
     case 'CDS':
-      return byName(clusters(generation));
-    case 'EDS':
-      return byName([...names].flatMap((name) => endpoints(generation, name, unanswered)));
     case 'LDS':
-      return byName(generation.node.type === 'router' ? gatewayListeners(generation) : sidecarListeners(generation));
+      return generateAll(type, generation);
+    case 'EDS':
+      return byName(endpoints(generation, wanted));
     case 'RDS':
       return byName(
-        generation.node.type === 'router' ? gatewayRoutes(generation, names) : sidecarRoutes(generation, names),
+        generation.node.type === 'router'
+          ? gatewayRoutes(generation, wanted.names)
+          : sidecarRoutes(generation, wanted.names),
       );
     case 'SDS':
     case 'ECDS':
@@ -65,175 +59,128 @@ export function generate(
   }
 }
 
+/** All clusters or listeners of one proxy. */
+export function generateAll(type: 'CDS' | 'LDS', generation: Generation): ClassOffer {
+  if (type === 'CDS') return clusters(generation);
+  return generation.node.type === 'router' ? gatewayListeners(generation) : sidecarListeners(generation);
+}
+
 /** What the proxy does not get, and why, one line each. */
-export function omissions({ view, node }: Generation): readonly string[] {
-  const conflicts = node.type === 'router' ? groupServers(view.gateways).conflicts : planOutbound(view, node).conflicts;
-  return [...filterOmissions(filterSupport(node)), ...conflicts];
+export function omissions({ view: { scope }, node }: Generation): readonly string[] {
+  const { conflicts } = node.type === 'router' ? groups.get(scope.gateways) : planOutbound(scope, node);
+  return [...filterOmissions(node), ...conflicts];
 }
 
 function byName(resources: readonly EncodedResource[]): ReadonlyMap<string, EncodedResource> {
   return new Map(resources.map((resource) => [resource.name, resource]));
 }
 
-function clusters({ view, node, cache }: Generation): EncodedResource[] {
-  const mesh = view.settings;
-  const outbound = view.services.flatMap((service) => {
-    const destination = view.destinations.get(service.id) ?? null;
-    const isResolvedByProxy = service.resolution === 'dns' || service.resolution === 'dns-round-robin';
-    const endpoints = isResolvedByProxy ? (view.endpoints.get(service.id) ?? null) : null;
-    const subsets = ['', ...(destination?.subsets.map((subset) => subset.name) ?? [])];
-    return service.ports
-      .filter((port) => port.protocol !== 'UDP')
-      .flatMap((port) =>
-        subsets.map((subset) => {
-          const setting = localitySetting(effectivePolicy(destination, subset, port.number), mesh);
-          return cache.get(outboundClusterResource, {
-            service,
-            port,
-            subset,
-            destination,
-            endpoints,
-            ...localityInputs(isResolvedByProxy ? setting : null, node),
-            isExplicit: node.isExplicit,
-            mesh,
-          });
-        }),
-      );
-  });
-  const inbound = view.inbound.map((port) =>
-    cache.get(inboundClusterResource, { port, families: node.families, mesh }),
-  );
+function clusters({ view, node, cache }: Generation): ClassOffer {
+  const { targets } = view.scope;
+  const mesh = targets.settings;
+  const { families } = node;
+  const inbound = view.own.inbound.map((port) => cache.get(inboundClusterResource, { port, families, mesh }));
   const passthrough =
     node.type === 'router' || node.isExplicit
       ? []
-      : [
-          cache.get(passthroughResource, { mesh }),
-          cache.get(inboundPassthroughResource, { families: node.families, mesh }),
-        ];
-  return [...outbound, ...inbound, ...passthrough, cache.get(blackHoleResource, { mesh })];
-}
-
-/** What a resource takes of the client's place: nothing where it does not count, so that all clients share it. */
-function localityInputs(setting: LocalityLoadBalancerSetting | null, node: ProxyNode): LocalityInputs {
-  const preference = localityPreference(setting, node);
-  return {
-    localitySetting: setting,
-    locality: preference?.locality ?? '',
-    localityLabels: preference?.labels ?? '',
-  };
-}
-
-const byHost = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
-
-/** One index for the life of a view's list of services: proxies ask for endpoints cluster by cluster. */
-function servicesByHost({ services }: ProxyView): ReadonlyMap<string, Service> {
-  const index = byHost.get(services) ?? new Map(services.map((service) => [service.hostname, service]));
-  byHost.set(services, index);
-  return index;
+      : [cache.get(passthroughResource, { mesh }), cache.get(inboundPassthroughResource, { families, mesh })];
+  return new ClassOffer(outboundClusters(targets, view.endpoints, node, cache), [
+    ...inbound,
+    ...passthrough,
+    ...proxyFilters({ view, node }).clusters(cache),
+    cache.get(blackHoleResource, { mesh }),
+  ]);
 }
 
 /**
  * A proxy that waits for the endpoints of a cluster that does not exist (any more) hears that there are none; one that
  * has endpoints keeps them until it lets go of the cluster.
  */
-function endpoints(
-  { view, node, cache }: Generation,
-  name: string,
-  unanswered: ReadonlySet<string>,
-): EncodedResource[] {
-  const parsed = parseOutboundCluster(name);
-  const service = parsed === null ? undefined : servicesByHost(view).get(parsed.hostname);
-  const destination = (service && view.destinations.get(service.id)) ?? null;
-  const isKnown =
-    parsed !== null &&
-    service?.ports.some(({ number }) => number === parsed.port) === true &&
-    (parsed.subset === '' || destination?.subsets.some((subset) => subset.name === parsed.subset) === true);
-  if (!isKnown || service === undefined) {
-    if (!unanswered.has(name)) return [];
-    return [
-      cache.get(endpointResource, {
-        name,
-        endpoints: null,
-        port: 0,
-        subsetLabels: null,
-        ...localityInputs(null, node),
-      }),
-    ];
+function endpoints({ view, node, cache }: Generation, { names, unanswered }: Wanted): EncodedResource[] {
+  const endpointsFor = endpointsOf(view.scope.targets, view.endpoints, node, cache);
+  const found: EncodedResource[] = [];
+  for (const name of names) {
+    const resource = endpointsFor(name) ?? (unanswered.has(name) ? noEndpoints(name, cache) : null);
+    if (resource !== null) found.push(resource);
   }
-  const policy = effectivePolicy(destination, parsed.subset, parsed.port);
-  return [
-    cache.get(endpointResource, {
-      name,
-      endpoints: view.endpoints.get(service.id) ?? null,
-      port: parsed.port,
-      subsetLabels: parsed.subset === '' ? null : subsetLabels(destination, parsed.subset),
-      ...localityInputs(localitySetting(policy, view.settings), node),
-    }),
-  ];
+  return found;
 }
 
-function sidecarListeners({ view, node, cache }: Generation): EncodedResource[] {
-  const mesh = view.settings;
-  const support = filterSupport(node);
-  const mayPass = mayPassUnknown(view, node);
-  const virtualServices = [...new Set(view.egress.flatMap((egress) => egress.virtualServices))].filter(
-    ({ spec }) => spec.tcp.length > 0,
-  );
-  const outbound = planOutbound(view, node).listeners.map(({ opaque, ...listener }) =>
+const outboundByClass = new Memo((_scope: Scope) => new Map<string, ReadonlyMap<string, EncodedResource>>());
+
+/** Rules for TCP, which alone make listeners differ. */
+const tcpRules = new Memo(({ egress }: Scope) =>
+  [...new Set(egress.flatMap(({ virtualServices }) => virtualServices))].filter(({ spec }) => spec.tcp.length > 0),
+);
+
+/** The listeners of a sidecar that say nothing of its own workload; one map for all sidecars of a class. */
+function outboundListeners({ view, node, cache }: Generation): ReadonlyMap<string, EncodedResource> {
+  const { scope } = view;
+  const { families, namespace } = node;
+  const { settings: mesh, services } = scope.targets;
+  const filters = proxyFilters({ view, node });
+  const virtualServices = tcpRules.get(scope);
+  const labels = relevantLabels(virtualServices, node.labels);
+  const key = keyOf([
+    ...[namespace, families, String(node.isExplicit), String(node.httpProxyPort)],
+    ...[filters.key, ...labels],
+  ]);
+  const byClass = outboundByClass.get(scope);
+  const known = byClass.get(key);
+  if (known !== undefined) return known;
+  const mayPass = mayPassUnknown(scope, node);
+  const hashed = hashedServices(scope.targets);
+  const made = planOutbound(scope, node).listeners.map(({ name, address, port, isBound, routeName, opaque }) =>
     cache.get(outboundListenerResource, {
-      ...listener,
-      families: node.families,
+      ...{ name, address, port, isBound, routeName, families },
       services: opaque.map((entry) => entry.service),
       ports: opaque.map((entry) => entry.port),
-      hashed: opaque.length === 0 ? [] : hashedServices(view),
+      hashed: opaque.length === 0 ? [] : hashed,
       virtualServices,
       // Only TCP rules look other services up.
-      known: virtualServices.length === 0 ? [] : view.services,
-      mayPass,
-      support,
-      mesh,
-      namespace: node.namespace,
-      labels: relevantLabels(virtualServices, node),
+      known: virtualServices.length === 0 ? [] : services,
+      ...{ mayPass, filters, mesh, namespace, labels },
     }),
   );
-  if (node.isExplicit) {
-    const inbound = view.inbound.flatMap((port) =>
-      port.bind === null ? [] : [cache.get(explicitInboundResource, { port, bind: port.bind, support, mesh })],
-    );
-    return [...inbound, ...outbound];
-  }
-  const { families } = node;
-  return [
-    cache.get(virtualOutboundResource, { mayPass, families, mesh }),
-    cache.get(virtualInboundResource, { ports: view.inbound, mtls: view.mtls, families, support, mesh }),
-    ...outbound,
-  ];
+  const captured = node.isExplicit ? [] : [cache.get(virtualOutboundResource, { mayPass, families, mesh })];
+  const listeners = byName([...captured, ...made]);
+  byClass.set(key, listeners);
+  return listeners;
 }
 
-function sidecarRoutes({ view, node, cache }: Generation, names: ReadonlySet<string>): EncodedResource[] {
-  const mayPass = mayPassUnknown(view, node);
-  const { routes } = planOutbound(view, node);
+function sidecarListeners(generation: Generation): ClassOffer {
+  const { view, node, cache } = generation;
+  const mesh = view.scope.targets.settings;
+  const filters = proxyFilters({ view, node });
+  const { inbound, mtls } = view.own;
+  const own = node.isExplicit
+    ? inbound.flatMap((port) =>
+        port.bind === null ? [] : [cache.get(explicitInboundResource, { port, bind: port.bind, filters, mesh })],
+      )
+    : [cache.get(virtualInboundResource, { ports: inbound, mtls, families: node.families, filters, mesh })];
+  return new ClassOffer(outboundListeners(generation), own);
+}
+
+function sidecarRoutes({ view: { scope }, node, cache }: Generation, names: ReadonlySet<string>): EncodedResource[] {
+  const mayPass = mayPassUnknown(scope, node);
+  const { routes } = planOutbound(scope, node);
+  const { services: known, settings: mesh } = scope.targets;
+  const hashed = hashedServices(scope.targets);
   return [...names].flatMap((name) => {
     const plan = routes.get(name);
     if (plan === undefined) return [];
     const { port, services, virtualServices } = plan;
     return [
       cache.get(sidecarRouteResource, {
-        name,
-        port,
-        services:
-          port === null ? services : services.filter(({ ports }) => ports.some(({ number }) => number === port)),
-        hashed: hashedServices(view),
-        known: view.services,
-        virtualServices,
-        mesh: view.settings,
-        mayPass,
+        ...{ name, port, services, hashed, known, virtualServices, mesh, mayPass },
         namespace: node.namespace,
-        labels: relevantLabels(virtualServices, node),
+        labels: relevantLabels(virtualServices, node.labels),
       }),
     ];
   });
 }
+
+const groups = new Memo(groupServers);
 
 /** Where a server's port is really listened on: as the agent says, otherwise on the port itself. */
 function bindOf(group: ServerGroup, node: ProxyNode): { readonly bindAddress: string; readonly bindPort: number } {
@@ -241,48 +188,59 @@ function bindOf(group: ServerGroup, node: ProxyNode): { readonly bindAddress: st
   return bound ?? { bindAddress: group.bind === '' ? '0.0.0.0' : group.bind, bindPort: group.port };
 }
 
-function gatewayListeners({ view, node, cache }: Generation): EncodedResource[] {
-  return groupServers(view.gateways).groups.map((group) => {
-    const virtualServices = group.kind === 'tcp' ? view.gatewayVirtualServices : [];
+function gatewayListeners({ view, node, cache }: Generation): ClassOffer {
+  const { scope } = view;
+  const { targets, gateways, gatewayVirtualServices } = scope;
+  const listeners = groups.get(gateways).groups.map((group) => {
+    const virtualServices = group.kind === 'tcp' ? gatewayVirtualServices : [];
     return cache.get(gatewayListenerResource, {
       name: listenerName(group.bind === '' ? '0.0.0.0' : group.bind, group.port),
       port: group.port,
       serverBind: group.bind,
       bindAddress: bindOf(group, node).bindAddress,
       bindPort: bindOf(group, node).bindPort,
-      gateways: view.gateways,
+      gateways,
       virtualServices,
-      services: group.kind === 'tcp' ? view.services : [],
-      hashed: group.kind === 'tcp' ? hashedServices(view) : [],
-      support: filterSupport(node),
-      mesh: view.settings,
+      services: group.kind === 'tcp' ? targets.services : [],
+      hashed: group.kind === 'tcp' ? hashedServices(targets) : [],
+      filters: proxyFilters({ view, node }),
+      mesh: targets.settings,
       namespace: node.namespace,
-      labels: relevantLabels(virtualServices, node),
+      labels: relevantLabels(virtualServices, node.labels),
     });
   });
+  return new ClassOffer(NOTHING, listeners);
 }
 
-function gatewayRoutes({ view, node, cache }: Generation, names: ReadonlySet<string>): EncodedResource[] {
+const NOTHING: ReadonlyMap<string, EncodedResource> = new Map();
+
+const gatewayRouteGroups = new Memo((gateways: Scope['gateways']): ReadonlyMap<string, ServerGroup> => {
   const offered = new Map<string, ServerGroup>();
-  for (const group of groupServers(view.gateways).groups) {
+  for (const group of groups.get(gateways).groups) {
     if (group.kind === 'tcp') continue;
     for (const server of group.servers satisfies readonly GatewayServer[])
       offered.set(routeNameOf(group, server), group);
   }
+  return offered;
+});
+
+function gatewayRoutes({ view: { scope }, node, cache }: Generation, names: ReadonlySet<string>): EncodedResource[] {
+  const { targets, gateways, gatewayVirtualServices: virtualServices } = scope;
+  const offered = gatewayRouteGroups.get(gateways);
   return [...names].flatMap((name) => {
     const group = offered.get(name);
     if (group === undefined) return [];
     return [
       cache.get(gatewayRouteResource, {
         name,
-        gateways: view.gateways,
-        virtualServices: view.gatewayVirtualServices,
-        services: view.services,
-        hashed: hashedServices(view),
+        gateways,
+        virtualServices,
+        services: targets.services,
+        hashed: hashedServices(targets),
         clientPort: bindOf(group, node).bindPort,
-        mesh: view.settings,
+        mesh: targets.settings,
         namespace: node.namespace,
-        labels: relevantLabels(view.gatewayVirtualServices, node),
+        labels: relevantLabels(virtualServices, node.labels),
       }),
     ];
   });

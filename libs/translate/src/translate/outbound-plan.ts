@@ -1,8 +1,10 @@
 import { OutboundTrafficPolicy_Mode as SidecarPolicy } from '@flotilla/wire/istio/networking/v1alpha3/sidecar_pb.js';
 import { isHttpProtocol } from '@flotilla/model';
+import { identityOf, keyOf, Memo } from '../identity.ts';
 import type { Config } from '../mesh/config.ts';
+import { type LabelList, labelList } from '../mesh/label-list.ts';
 import type { ProxyNode } from '../mesh/proxy-node.ts';
-import type { Egress, ProxyView } from '../mesh/view.ts';
+import type { Egress, Scope } from '../mesh/scope.ts';
 import { mayBeHttp } from '../registry/protocol.ts';
 import type { Service, ServicePort } from '../registry/service.ts';
 import { HTTP_PROXY_ROUTE, listenerName } from './names.ts';
@@ -16,6 +18,8 @@ export interface OutboundPlan {
   routeName: string | null;
   /** Services carried as bytes, and by which port. */
   readonly opaque: { readonly service: Service; readonly port: ServicePort }[];
+  /** One of those that is neither TLS nor HTTPS. */
+  taken: Service | null;
 }
 
 /** A route configuration of a sidecar, before it is put into Envoy's terms. */
@@ -23,6 +27,7 @@ export interface RoutePlan {
   readonly name: string;
   /** `null`: every port. */
   readonly port: number | null;
+  /** Those that have the port. */
   readonly services: readonly Service[];
   readonly virtualServices: readonly Config<'VirtualService'>[];
 }
@@ -37,51 +42,101 @@ export interface SidecarPlan {
 const ANY_ADDRESS = '0.0.0.0';
 const LOOPBACK = '127.0.0.1';
 
-/** Which outbound listeners a sidecar gets, and which routes they refer to. */
-export function planOutbound(view: ProxyView, node: ProxyNode): SidecarPlan {
+/** How a proxy is reached by its application. */
+export type OutboundMode = Pick<ProxyNode, 'isExplicit' | 'httpProxyPort'>;
+
+/** Which outbound listeners a sidecar gets, and which routes they refer to; the same for all sidecars of one scope and mode. */
+export function planOutbound(scope: Scope, { isExplicit, httpProxyPort }: OutboundMode): SidecarPlan {
+  const known = plans.get(scope);
+  const key = `${isExplicit}/${httpProxyPort}`;
+  const plan = known.get(key) ?? makePlan(scope, { isExplicit, httpProxyPort });
+  known.set(key, plan);
+  return plan;
+}
+
+const plans = new Memo((_scope: Scope) => new Map<string, SidecarPlan>());
+
+function makePlan(scope: Scope, { isExplicit, httpProxyPort }: OutboundMode): SidecarPlan {
   const plan = new Planner();
-  const captured = view.egress.filter(({ listener }) => listener.port === null);
-  for (const egress of view.egress) {
+  const captured = scope.egress.filter(({ listener }) => listener.port === null);
+  for (const egress of scope.egress) {
     const { port } = egress.listener;
     if (port === null) continue;
-    if (node.isExplicit || egress.listener.isDialled) planDialled(plan, egress);
+    if (isExplicit || egress.listener.isDialled) planDialled(plan, egress);
     else planCaptured(plan, egress, (number) => number === port.number);
   }
-  if (node.isExplicit) {
-    if (node.httpProxyPort !== null) planHttpProxy(plan, captured, node.httpProxyPort);
+  if (isExplicit) {
+    if (httpProxyPort !== null) planHttpProxy(plan, captured, httpProxyPort);
   } else {
     // A port with a listener of its own offers only that listener's hosts.
     const owned = new Set(
-      view.egress.flatMap(({ listener }) => (listener.port === null ? [] : [listener.port.number])),
+      scope.egress.flatMap(({ listener }) => (listener.port === null ? [] : [listener.port.number])),
     );
     for (const egress of captured) planCaptured(plan, egress, (number) => !owned.has(number));
   }
-  return { listeners: [...plan.listeners.values()], routes: plan.routes, conflicts: plan.conflicts };
+  return plan.done();
 }
 
 class Planner {
-  readonly listeners = new Map<string, OutboundPlan>();
-  readonly routes = new Map<string, RoutePlan>();
-  readonly conflicts: string[] = [];
+  readonly #listeners = new Map<string, OutboundPlan>();
+  /** What each route serves, in the order of the egress listeners. */
+  readonly #routes = new Map<string, { readonly port: number | null; readonly egress: Set<Egress> }>();
+  readonly #unions = new Map<string, readonly Config<'VirtualService'>[]>();
+  readonly #conflicts: string[] = [];
 
   listener(address: string, port: number, isBound: boolean): OutboundPlan {
     const name = listenerName(address, port);
-    const known = this.listeners.get(name);
+    const known = this.#listeners.get(name);
     if (known !== undefined) return known;
-    const fresh = { name, address, port, isBound, routeName: null, opaque: [] };
-    this.listeners.set(name, fresh);
+    const fresh = { name, address, port, isBound, routeName: null, opaque: [], taken: null };
+    this.#listeners.set(name, fresh);
     return fresh;
   }
 
-  route(name: string, port: number | null, egress: Pick<Egress, 'services' | 'virtualServices'>): void {
-    const known = this.routes.get(name);
-    this.routes.set(name, {
-      name,
-      port,
-      services: [...new Set([...(known?.services ?? []), ...egress.services])],
-      virtualServices: [...new Set([...(known?.virtualServices ?? []), ...egress.virtualServices])],
-    });
+  route(name: string, port: number | null, egress: Egress): void {
+    const known = this.#routes.get(name);
+    if (known === undefined) this.#routes.set(name, { port, egress: new Set([egress]) });
+    else known.egress.add(egress);
   }
+
+  conflict(message: string): void {
+    this.#conflicts.push(message);
+  }
+
+  done(): SidecarPlan {
+    const routes = new Map<string, RoutePlan>();
+    for (const [name, { port, egress }] of this.#routes) {
+      const services = [...egress].map((each) => (port === null ? each.services : (byPort.get(each).get(port) ?? [])));
+      routes.set(name, { name, port, services: union(services), virtualServices: this.#rulesOf([...egress]) });
+    }
+    return { listeners: [...this.#listeners.values()], routes, conflicts: this.#conflicts };
+  }
+
+  /** One list for all routes of the same egress listeners. */
+  #rulesOf(egress: readonly Egress[]): readonly Config<'VirtualService'>[] {
+    const key = keyOf(egress.map((each) => String(identityOf(each))));
+    const rules = this.#unions.get(key) ?? union(egress.map(({ virtualServices }) => virtualServices));
+    this.#unions.set(key, rules);
+    return rules;
+  }
+}
+
+const byPort = new Memo(({ services }: Egress): ReadonlyMap<number, readonly Service[]> => {
+  const index = new Map<number, Set<Service>>();
+  for (const service of services) {
+    for (const { number } of service.ports) {
+      const listed = index.get(number);
+      if (listed === undefined) index.set(number, new Set([service]));
+      else listed.add(service);
+    }
+  }
+  return new Map([...index].map(([port, listed]) => [port, [...listed]]));
+});
+
+/** Each element once, in order; a single list as it is. */
+function union<Element>(lists: readonly (readonly Element[])[]): readonly Element[] {
+  const [only = []] = lists;
+  return lists.length <= 1 ? only : [...new Set(lists.flat())];
 }
 
 /** Listeners behind `virtualOutbound`: one per HTTP port, one per address and port of everything else. */
@@ -122,13 +177,13 @@ function planDialled(plan: Planner, egress: Egress): void {
 
 function addOpaque(plan: Planner, listener: OutboundPlan, service: Service, port: ServicePort): void {
   const isTold = port.protocol === 'TLS' || port.protocol === 'HTTPS';
-  const taken = listener.opaque.find((entry) => entry.port.protocol !== 'TLS' && entry.port.protocol !== 'HTTPS');
-  if (!isTold && taken !== undefined && taken.service !== service) {
-    plan.conflicts.push(
-      `${service.hostname}:${port.number}: ${taken.service.hostname} has the port already and neither has an address`,
+  if (!isTold && listener.taken !== null && listener.taken !== service) {
+    plan.conflict(
+      `${service.hostname}:${port.number}: ${listener.taken.hostname} has the port already and neither has an address`,
     );
     return;
   }
+  if (!isTold) listener.taken ??= service;
   listener.opaque.push({ service, port });
 }
 
@@ -143,23 +198,28 @@ function planHttpProxy(plan: Planner, captured: readonly Egress[], port: number)
  * Whether traffic to unknown destinations goes on. Never in explicit mode: what a client tells an HTTP proxy is a name,
  * and there is no original destination to go to.
  */
-export function mayPassUnknown(view: ProxyView, node: ProxyNode): boolean {
-  if (node.isExplicit) return false;
-  const own = view.sidecar?.spec.outboundTrafficPolicy;
+export function mayPassUnknown(scope: Scope, { isExplicit }: Pick<ProxyNode, 'isExplicit'>): boolean {
+  if (isExplicit) return false;
+  const own = scope.sidecar?.spec.outboundTrafficPolicy;
   if (own !== undefined) return own.mode === SidecarPolicy.ALLOW_ANY;
-  return view.settings.config.outboundTrafficPolicy === 'ALLOW_ANY';
+  return scope.targets.settings.config.outboundTrafficPolicy === 'ALLOW_ANY';
 }
 
-/**
- * The workload's labels as the generators get them: only where a rule asks for a source's labels, so that workloads
- * that differ in labels alone share what they are sent.
- */
-export function relevantLabels(rules: readonly Config<'VirtualService'>[], node: ProxyNode): string {
-  const isAsked = rules.some(({ spec }) =>
-    [...spec.http, ...spec.tcp, ...spec.tls].some((route) =>
-      route.match.some((match) => Object.keys(match.sourceLabels).length > 0),
-    ),
-  );
-  if (!isAsked) return '{}';
-  return JSON.stringify(Object.fromEntries(Object.entries(node.labels).sort(([a], [b]) => (a < b ? -1 : 1))));
+/** The labels that these rules ask of the source: workloads that differ in others alone share what they are sent. */
+export function relevantLabels(rules: readonly Config<'VirtualService'>[], labels: ProxyNode['labels']): LabelList {
+  const asked = askedLabels.get(rules);
+  return asked.size === 0 ? NO_LABELS : labelList(labels, asked);
 }
+
+const NO_LABELS: LabelList = [];
+
+const askedLabels = new Memo(
+  (rules: readonly Config<'VirtualService'>[]): ReadonlySet<string> =>
+    new Set(
+      rules.flatMap(({ spec }) =>
+        [...spec.http, ...spec.tcp, ...spec.tls].flatMap((route) =>
+          route.match.flatMap((match) => Object.keys(match.sourceLabels)),
+        ),
+      ),
+    ),
+);

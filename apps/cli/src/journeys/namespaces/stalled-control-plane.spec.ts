@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { withPeer } from '@flotilla/testing';
+import { runAheadOfOthers, withPeer } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Load, type LoadReport } from '../load.ts';
 import { fetchText, until } from '../services/poll.ts';
@@ -67,7 +67,9 @@ withPeer('network-namespaces', () => {
       },
     };
 
+    let runAsBefore = (): void => undefined;
     beforeAll(async () => {
+      runAsBefore = runAheadOfOthers();
       mesh = await NamespacedMesh.start(plan);
       ingress = mesh.host('ingress').ipv4;
       await configure();
@@ -75,6 +77,7 @@ withPeer('network-namespaces', () => {
     afterAll(async () => {
       await mesh?.stop();
       for (const relay of relays) relay.close();
+      runAsBefore();
     }, 60_000);
 
     /** A change reaches the gateway: the control plane is heard again. */

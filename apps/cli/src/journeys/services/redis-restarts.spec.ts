@@ -109,7 +109,7 @@ withPeer('redis-server', (program) => {
       expect(await writes.lost()).toEqual([]);
       const found = await mesh.client.galley.list({ kind: 'PeerAuthentication' });
       expect(found.resources.map(({ key }) => key?.name)).toEqual(['default']);
-    }, 400_000);
+    }, RESTARTS * 15_000);
 
     it('is not begun anew when its data is gone, and goes on when that is put back', async () => {
       const found = await mesh.client.galley.list({});

@@ -4,21 +4,8 @@ import { FlotillaError } from '@flotilla/runtime';
 import type { Checker } from '../../check/checker.ts';
 import type { Candidate } from '../../decode/candidate.ts';
 import type { DecodedDocuments } from '../../decode/decode-documents.ts';
+import type { SourceState } from '../source.ts';
 import type { ScannedFile } from './scan.ts';
-
-/** What a directory asks for, all files together. */
-export interface DesiredState {
-  /** By resource key. */
-  readonly candidates: ReadonlyMap<string, Candidate>;
-  /** Keys of resources that are named and cannot be accepted as they are. */
-  readonly refused: ReadonlySet<string>;
-  /** Files of which a part could not be ascribed to any resource. */
-  readonly unclear: ReadonlySet<string>;
-  /** Files with nothing in them: an editor, or a full disk, may be about to write what they are to have. */
-  readonly empty: ReadonlySet<string>;
-  readonly findings: readonly Finding[];
-  readonly ignored: readonly string[];
-}
 
 interface DecodedFile {
   readonly text: string;
@@ -38,7 +25,7 @@ export class DecodedFiles {
   }
 
   /** Not to be called again before it is done. Fails with `unavailable` when the signal fires, and has then learnt nothing. */
-  async update(scanned: ReadonlyMap<string, ScannedFile>, signal: AbortSignal): Promise<DesiredState> {
+  async update(scanned: ReadonlyMap<string, ScannedFile>, signal: AbortSignal): Promise<SourceState> {
     const state = {
       candidates: new Map<string, Candidate>(),
       refused: new Set<string>(),

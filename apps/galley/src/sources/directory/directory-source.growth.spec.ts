@@ -11,7 +11,8 @@ import { perform } from '../../check/perform.ts';
 import { restoreDocuments } from '../../check/restore.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';
 import { ConfigWriter } from '../../write/config-writer.ts';
-import { openDirectorySource } from './directory-source.ts';
+import { attachSource } from '../attached-source.ts';
+import { directorySource } from './directory-source.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'galley-growth-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -58,14 +59,14 @@ describe('what a watched directory costs', () => {
       const store = openSqliteStore({ path: ':memory:' });
       const writer = await ConfigWriter.open({ store, bus: createInProcessBus(), logger: silentLogger });
       write('x');
-      const source = await openDirectorySource({
-        directory,
-        defaultNamespace: 'default',
-        writer,
-        checker,
-        clock: new FakeClock(),
-        logger: silentLogger,
-      });
+      const about = { clock: new FakeClock(), logger: silentLogger };
+      const source = await attachSource(
+        directorySource({ directory, defaultNamespace: 'default', checker, ...about }),
+        {
+          writer,
+          ...about,
+        },
+      );
       // Nothing changed, everything changed, and everything is gone.
       await source.rescan();
       write('y');

@@ -11,8 +11,9 @@ import { type Checker, openChecker } from '../../check/checker.ts';
 import { applyDocuments } from '../../write/apply.ts';
 import { ConfigWriter } from '../../write/config-writer.ts';
 import { deleteResources } from '../../write/delete.ts';
-import { openDirectorySource } from './directory-source.ts';
-import type { DirectorySource } from './directory-source.ts';
+import { attachSource } from '../attached-source.ts';
+import type { AttachedSource } from '../attached-source.ts';
+import { directorySource } from './directory-source.ts';
 import { watchDirectory } from './watch.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -30,7 +31,7 @@ const destinationRule = (...subsets: readonly string[]): string =>
 interface World {
   readonly directory: string;
   readonly writer: ConfigWriter;
-  readonly source: DirectorySource;
+  readonly source: AttachedSource;
   write(file: string, text: string): void;
   remove(file: string): void;
   /** Rescans, and tells the set as `Kind ns/name` and the findings as `file:line message`. */
@@ -53,14 +54,11 @@ async function world(
   const writer = await ConfigWriter.open({ store, bus: createInProcessBus(), logger: silentLogger });
   // A clock that stands still: nothing is read but by `scan`.
   const clock = new FakeClock();
-  const source = await openDirectorySource({
-    directory,
-    defaultNamespace: 'default',
-    writer,
-    checker: reading,
-    clock,
-    logger: silentLogger,
-  });
+  const logger = silentLogger;
+  const source = await attachSource(
+    directorySource({ directory, defaultNamespace: 'default', checker: reading, clock, logger }),
+    { writer, clock, logger },
+  );
   cleanups.push(() => store.close(), () => source.close()); // prettier-ignore
   return {
     directory,
@@ -264,8 +262,14 @@ describe('a directory source', () => {
 
   it('refuses to start without the directory', async () => {
     const w = await world({});
-    const options = { directory: join(w.directory, 'missing'), defaultNamespace: 'default', writer: w.writer, checker };
-    await expect(openDirectorySource({ ...options, clock: systemClock, logger: silentLogger })).rejects.toMatchObject({
+    const about = { clock: systemClock, logger: silentLogger };
+    const missing = directorySource({
+      directory: join(w.directory, 'missing'),
+      defaultNamespace: 'default',
+      checker,
+      ...about,
+    });
+    await expect(attachSource(missing, { writer: w.writer, ...about })).rejects.toMatchObject({
       code: 'invalid',
       message: expect.stringContaining('cannot read the configuration directory'),
     });

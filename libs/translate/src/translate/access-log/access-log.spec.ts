@@ -49,6 +49,8 @@ test('takes a format of the mesh, ending its line', () => {
 });
 
 test('is refused at the start when it should be JSON and is not', () => {
-  const config = meshConfig({ accessLogFormat: '%PROTOCOL%', accessLogEncoding: Encoding.JSON });
-  expect(() => meshDefaults(config)).toThrow('not a JSON object');
+  const read = (accessLogFormat: string) => () =>
+    meshDefaults(meshConfig({ accessLogFormat, accessLogEncoding: Encoding.JSON }));
+  expect(read('%PROTOCOL%')).toThrow(/^accessLogFormat of the mesh configuration is not JSON: SyntaxError/);
+  expect(read('["%PROTOCOL%"]')).toThrow('is not a JSON object');
 });

@@ -1,12 +1,8 @@
-import {
-  Cluster_DiscoveryType,
-  Cluster_LbPolicy,
-  ClusterSchema,
-} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import { Cluster_DiscoveryType, Cluster_LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { InboundPort } from '../../mesh/inbound.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { encodeResource } from '../encoded.ts';
+import { clusterDraft } from '../draft.ts';
 import { inboundCluster } from '../names.ts';
 import { inboundSource } from './inbound-source.ts';
 import { connectionPool, httpOptions } from './connection-pool.ts';
@@ -20,7 +16,7 @@ export type InboundClusterInputs = {
 /** From the proxy to its own application: `inbound|9080||`. */
 export function inboundClusterResource({ port, families, mesh }: InboundClusterInputs) {
   const name = inboundCluster(port.port);
-  return encodeResource('CDS', name, ClusterSchema, {
+  return clusterDraft(name, {
     name,
     ...connectionPool(undefined, mesh),
     ...httpOptions(port.protocol, undefined),

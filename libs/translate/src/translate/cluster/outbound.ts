@@ -1,8 +1,5 @@
-import {
-  Cluster_DiscoveryType,
-  Cluster_LbPolicy,
-  ClusterSchema,
-} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import type { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import { Cluster_DiscoveryType, Cluster_LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { ApiVersion } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
 import {
   type ClientTLSSettings,
@@ -13,7 +10,7 @@ import type { DestinationPolicy } from '../../mesh/destination-rules.ts';
 import { configPath } from '../../mesh/config.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import type { EndpointSet, Service, ServicePort } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { clusterDraft } from '../draft.ts';
 import { loadAssignment, type LocalityInputs, preferenceOf } from '../endpoint/load-assignment.ts';
 import { localitySetting } from '../endpoint/locality.ts';
 import { meshServerName, outboundCluster } from '../names.ts';
@@ -73,7 +70,7 @@ export function outboundClusterResource(inputs: OutboundClusterInputs) {
     ),
     metadata: { filterMetadata: { istio: istioMetadata(inputs) } },
   };
-  return encodeResource('CDS', name, ClusterSchema, cluster);
+  return clusterDraft(name, cluster);
 }
 
 function isSniFromHost(tls: ClientTLSSettings | undefined, protocol: PortProtocol): boolean {

@@ -1,11 +1,7 @@
-import {
-  Cluster_DiscoveryType,
-  Cluster_LbPolicy,
-  ClusterSchema,
-} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import { Cluster_DiscoveryType, Cluster_LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { encodeResource } from '../encoded.ts';
+import { clusterDraft } from '../draft.ts';
 import { BLACK_HOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from '../names.ts';
 import { inboundSource } from './inbound-source.ts';
 import { connectionPool, httpOptions } from './connection-pool.ts';
@@ -15,7 +11,7 @@ export type StandingClusterInputs = { readonly mesh: MeshSettings };
 
 /** Has no endpoints: what is sent there fails. */
 export function blackHoleResource({ mesh }: StandingClusterInputs) {
-  return encodeResource('CDS', BLACK_HOLE_CLUSTER, ClusterSchema, {
+  return clusterDraft(BLACK_HOLE_CLUSTER, {
     name: BLACK_HOLE_CLUSTER,
     ...connectionPool(undefined, mesh),
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
@@ -24,7 +20,7 @@ export function blackHoleResource({ mesh }: StandingClusterInputs) {
 
 /** Goes where the client wanted to go. */
 export function passthroughResource({ mesh }: StandingClusterInputs) {
-  return encodeResource('CDS', PASSTHROUGH_CLUSTER, ClusterSchema, {
+  return clusterDraft(PASSTHROUGH_CLUSTER, {
     name: PASSTHROUGH_CLUSTER,
     ...connectionPool(undefined, mesh),
     ...httpOptions('auto', undefined),
@@ -37,7 +33,7 @@ export type InboundPassthroughInputs = StandingClusterInputs & { readonly famili
 
 /** Inbound traffic to a port that nobody declared: on to the application's same port. */
 export function inboundPassthroughResource({ families, mesh }: InboundPassthroughInputs) {
-  return encodeResource('CDS', INBOUND_PASSTHROUGH_CLUSTER, ClusterSchema, {
+  return clusterDraft(INBOUND_PASSTHROUGH_CLUSTER, {
     name: INBOUND_PASSTHROUGH_CLUSTER,
     ...connectionPool(undefined, mesh),
     ...httpOptions('auto', undefined),

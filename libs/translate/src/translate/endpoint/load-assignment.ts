@@ -1,9 +1,10 @@
-import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
+import type { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import type { LbEndpointSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import type { LocalityLoadBalancerSetting } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import { labelsMatch } from '@flotilla/model';
 import type { Endpoint, EndpointSet } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import type { LabelList } from '../../mesh/label-list.ts';
+import { loadAssignmentDraft } from '../draft.ts';
 import type { Init } from '../protobuf.ts';
 import { localityGroups, type LocalityPreference } from './locality.ts';
 
@@ -76,11 +77,11 @@ export function workloadMetadata(endpoint: Endpoint): string {
   return [endpoint.workload, endpoint.namespace, name, revision, 'Kubernetes'].join(';');
 }
 
-/** A `LocalityPreference` as inputs of the resource cache: null and "" where the client's place does not count. */
+/** A `LocalityPreference` as inputs of the resource cache: null and empty where the client's place does not count. */
 export type LocalityInputs = {
   readonly localitySetting: LocalityLoadBalancerSetting | null;
   readonly locality: string;
-  readonly localityLabels: string;
+  readonly localityLabels: LabelList;
 };
 
 export function preferenceOf(inputs: LocalityInputs): LocalityPreference | null {
@@ -99,10 +100,8 @@ export type EndpointInputs = {
 /** The EDS resource of one cluster. A cluster without endpoints has one too: its proxies wait for it. */
 export function endpointResource(inputs: EndpointInputs) {
   const { name, endpoints, port, subsetLabels } = inputs;
-  return encodeResource(
-    'EDS',
+  return loadAssignmentDraft(
     name,
-    ClusterLoadAssignmentSchema,
     loadAssignment({ name, endpoints, port, labels: subsetLabels ?? {}, preference: preferenceOf(inputs) }),
   );
 }

@@ -3,6 +3,7 @@ import type {
   LocalityLoadBalancerSetting_Distribute as Distribute,
   LocalityLoadBalancerSetting_Failover as Failover,
 } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import type { ProxyNode } from '../../mesh/proxy-node.ts';
 import type { Endpoint } from '../../registry/service.ts';
@@ -24,8 +25,8 @@ export interface LocalityPreference {
   readonly setting: LocalityLoadBalancerSetting;
   /** `region/zone/subzone` of the client. */
   readonly locality: string;
-  /** JSON of the labels of the client that `failoverPriority` names; "{}" for none. */
-  readonly labels: string;
+  /** The labels of the client that `failoverPriority` names. */
+  readonly labels: LabelList;
 }
 
 /** A cluster's own setting, or the mesh's; null where neither would change anything. */
@@ -44,9 +45,9 @@ export function localityPreference(
   const named = setting.distribute.length > 0 ? [] : setting.failoverPriority;
   const labels = named.flatMap((label) => {
     const value = topologyLabel(label, node) ?? node.labels[label];
-    return value === undefined ? [] : [[label, value]];
+    return value === undefined ? [] : [label, value];
   });
-  return { setting, locality: node.locality, labels: JSON.stringify(Object.fromEntries(labels)) };
+  return { setting, locality: node.locality, labels };
 }
 
 /** Endpoints by locality and priority, in this order, as the client should try them. */
@@ -126,8 +127,7 @@ function placeRank(client: string, locality: string, failover: readonly Failover
 
 /** Endpoints that share more of the leading labels with the client come first. */
 function byLabels(group: LocalityGroup, { setting, labels }: LocalityPreference): LocalityGroup[] {
-  // Written by `localityPreference`.
-  const own = JSON.parse(labels) as Readonly<Record<string, string>>;
+  const own = labelsOf(labels);
   const wanted = setting.failoverPriority.map((entry) => {
     const [label = '', value] = entry.split('=');
     return { label, value: value ?? own[label] };

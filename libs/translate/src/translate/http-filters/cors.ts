@@ -1,16 +1,24 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { CorsPolicySchema } from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js';
+import { CorsPolicySchema, CorsSchema } from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js';
 import {
   type CorsPolicy,
   CorsPolicy_UnmatchedPreflights as UnmatchedPreflights,
 } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
 import { toMs, typed } from '../protobuf.ts';
 import { stringMatcher } from '../route/match.ts';
+import { defineHttpFilter } from './http-filter.ts';
 
-export const CORS_FILTER = 'envoy.filters.http.cors';
+/** Answers preflights and marks answers, as the rule's `corsPolicy` says. */
+export const cors = defineHttpFilter({
+  name: 'envoy.filters.http.cors',
+  guards: false,
+  negotiated: null,
+  inputs: () => ({}),
+  manager: () => typed(CorsSchema, {}),
+  route: ({ corsPolicy }) => (corsPolicy === undefined ? null : policyOf(corsPolicy)),
+});
 
-/** The route's CORS policy, for `typed_per_filter_config`. */
-export function corsConfig(policy: CorsPolicy): Any {
+function policyOf(policy: CorsPolicy): Any {
   const maxAgeMs = toMs(policy.maxAge);
   // The older list holds origins as they are; "*" takes any.
   const older = policy.allowOrigin.map((origin) =>

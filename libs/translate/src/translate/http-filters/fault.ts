@@ -4,14 +4,22 @@ import { grpcStatusNumber } from '../grpc-status.ts';
 import { parts, wholePercent } from '../percent.ts';
 import { type Init, typed } from '../protobuf.ts';
 import type { Any } from '@bufbuild/protobuf/wkt';
-
-export const FAULT_FILTER = 'envoy.filters.http.fault';
+import { defineHttpFilter } from './http-filter.ts';
 
 type Fault = Init<typeof HTTPFaultSchema>;
 
-/** The route's faults, for `typed_per_filter_config`. */
-export function faultConfig(fault: HTTPFaultInjection): Any {
-  return typed(HTTPFaultSchema, { ...delayOf(fault), ...abortOf(fault) });
+/** Delays and aborts requests, as the rule's `fault` says. */
+export const fault = defineHttpFilter({
+  name: 'envoy.filters.http.fault',
+  guards: false,
+  negotiated: null,
+  inputs: () => ({}),
+  manager: () => typed(HTTPFaultSchema, {}),
+  route: (rule) => (rule.fault === undefined ? null : injectionOf(rule.fault)),
+});
+
+function injectionOf(injection: HTTPFaultInjection): Any {
+  return typed(HTTPFaultSchema, { ...delayOf(injection), ...abortOf(injection) });
 }
 
 function delayOf({ delay }: HTTPFaultInjection): Fault {

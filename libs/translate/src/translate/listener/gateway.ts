@@ -1,5 +1,4 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import {
   TlsParameters_TlsProtocol as EnvoyTls,
   type TlsParametersSchema,
@@ -10,10 +9,11 @@ import {
   ServerTLSSettings_TLSProtocol as TlsProtocol,
 } from '@flotilla/wire/istio/networking/v1alpha3/gateway_pb.js';
 import type { Config } from '../../mesh/config.ts';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { listenerDraft } from '../draft.ts';
 import {
   boundHosts,
   gatewayServerId,
@@ -23,10 +23,11 @@ import {
   serverHosts,
   terminatesTls,
 } from '../gateway-servers.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { limit } from '@flotilla/runtime';
 import { type Init, milliseconds } from '../protobuf.ts';
 import type { HashedService } from '../route/hash-policy.ts';
+import { servicesByHost } from '../route/services-by-host.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import { detectionTimeout, type FilterChain, socketAddress, TLS_INSPECTOR, tlsServer } from './parts.ts';
 import { tcpDestinations } from './tcp-routes.ts';
@@ -61,10 +62,10 @@ export type GatewayListenerInputs = {
   readonly virtualServices: readonly Config<'VirtualService'>[];
   readonly services: readonly Service[];
   readonly hashed: readonly HashedService[];
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
-  readonly labels: string;
+  readonly labels: LabelList;
 };
 
 /** The listener of all Gateway servers of one port: `0.0.0.0_8080`. */
@@ -75,7 +76,7 @@ export function gatewayListenerResource(inputs: GatewayListenerInputs) {
   );
   const servers = group?.servers ?? [];
   const isTls = servers.some(({ server }) => terminatesTls(server));
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     address: socketAddress(bindAddress, bindPort),
     trafficDirection: TrafficDirection.OUTBOUND,
@@ -97,7 +98,7 @@ function gatewayRouteName({ port, serverBind }: GatewayListenerInputs): string {
 }
 
 function httpChain(inputs: GatewayListenerInputs, routeName: string, named: NamedServer | null): FilterChain {
-  const { name, support, mesh } = inputs;
+  const { name, filters, mesh } = inputs;
   return {
     ...(named === null ? {} : tlsPart(named, ['h2', 'http/1.1'])),
     filters: [
@@ -105,7 +106,7 @@ function httpChain(inputs: GatewayListenerInputs, routeName: string, named: Name
         direction: 'gateway',
         statPrefix: `outbound_${name}`,
         routes: { rds: routeName },
-        support,
+        filters,
         mesh,
         isTls: named !== null,
       }),
@@ -146,9 +147,8 @@ function tcpChain(inputs: GatewayListenerInputs, named: NamedServer): FilterChai
       isTls: terminatesTls(server.server),
       gateways: [id],
       hashed: inputs.hashed,
-      // Written by `JSON.stringify` from the node's labels.
-      proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
-      services: new Map(inputs.services.map((service) => [service.hostname, service])),
+      proxy: { namespace: inputs.namespace, labels: labelsOf(inputs.labels) },
+      services: servicesByHost(inputs.services),
     });
     if (destinations === null) continue;
     return [

@@ -7,8 +7,8 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { accessLogs } from '../access-log/access-log.ts';
-import { type Direction, httpFilters } from '../http-filters/http-filters.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import type { Direction } from '../http-filters/http-filter.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { limit } from '@flotilla/runtime';
 import { marksUnreached } from '../unreached.ts';
 import { type Init, milliseconds, typed } from '../protobuf.ts';
@@ -21,7 +21,7 @@ export interface ConnectionManager {
   readonly statPrefix: string;
   /** Routes by name over RDS, or written out. */
   readonly routes: { readonly rds: string } | { readonly inline: Init<typeof RouteConfigurationSchema> };
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   /** The connection came over TLS that this listener ended. */
   readonly isTls: boolean;
@@ -45,7 +45,7 @@ export function connectionManager(manager: ConnectionManager): NetworkFilter {
       value: typed(HttpConnectionManagerSchema, {
         statPrefix: manager.statPrefix,
         ...routeSpecifier(manager),
-        httpFilters: httpFilters(direction, manager.support),
+        httpFilters: manager.filters.manager(direction),
         accessLog: accessLogs(mesh),
         upgradeConfigs: [{ upgradeType: 'websocket' }],
         streamIdleTimeout: milliseconds(0),

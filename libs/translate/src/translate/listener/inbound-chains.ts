@@ -2,7 +2,7 @@ import type { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route
 import { isHttpProtocol, type PortProtocol } from '@flotilla/model';
 import type { MtlsMode } from '../../mesh/peer-authentication.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { type Init, milliseconds } from '../protobuf.ts';
 import { UNREACHED_HEADER } from '../unreached.ts';
 import { inboundRetryPolicy } from '../route/retry.ts';
@@ -27,7 +27,7 @@ export interface InboundTarget {
   /** Operation in traces. */
   readonly operation: string;
   readonly mesh: MeshSettings;
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
 }
 
 /**
@@ -69,7 +69,7 @@ export function inboundChains(target: InboundTarget): FilterChain[] {
 }
 
 function http(target: InboundTarget, match: ChainMatch, isTls: boolean): FilterChain {
-  const { mesh, support, name } = target;
+  const { mesh, filters, name } = target;
   return {
     name,
     filterChainMatch: { ...target.match, ...match },
@@ -79,7 +79,7 @@ function http(target: InboundTarget, match: ChainMatch, isTls: boolean): FilterC
         direction: 'inbound',
         statPrefix: `inbound_${name}`,
         routes: { inline: inboundRoutes(target) },
-        support,
+        filters,
         mesh,
         isTls,
       }),

@@ -1,12 +1,11 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { isHttpProtocol } from '@flotilla/model';
 import type { InboundPort } from '../../mesh/inbound.ts';
 import type { MtlsMode } from '../../mesh/peer-authentication.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { encodeResource } from '../encoded.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import { listenerDraft } from '../draft.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import {
   BLACK_HOLE_CLUSTER,
   INBOUND_PASSTHROUGH_CLUSTER,
@@ -32,7 +31,7 @@ export type VirtualInboundInputs = {
   /** For ports nobody declared. */
   readonly mtls: MtlsMode;
   readonly families: AddressFamilies;
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
 };
 
@@ -51,9 +50,9 @@ function numbersOf(ports: readonly InboundPort[]): number[] {
 }
 
 /** `virtualInbound`: all redirected inbound traffic, told apart by the port that the client dialled. */
-export function virtualInboundResource({ ports, mtls, families, support, mesh }: VirtualInboundInputs) {
+export function virtualInboundResource({ ports, mtls, families, filters, mesh }: VirtualInboundInputs) {
   const port = mesh.config.proxyInboundListenPort;
-  return encodeResource('LDS', VIRTUAL_INBOUND, ListenerSchema, {
+  return listenerDraft(VIRTUAL_INBOUND, {
     name: VIRTUAL_INBOUND,
     ...anyAddress(families, port),
     trafficDirection: TrafficDirection.INBOUND,
@@ -71,7 +70,7 @@ export function virtualInboundResource({ ports, mtls, families, support, mesh }:
         filterChainMatch: { destinationPort: port },
         filters: [tcpProxy([{ name: BLACK_HOLE_CLUSTER, weight: 1 }], mesh, { statPrefix: BLACK_HOLE_CLUSTER })],
       },
-      ...ports.flatMap((inbound) => inboundChains(targetOf(inbound, support, mesh, { destinationPort: inbound.port }))),
+      ...ports.flatMap((inbound) => inboundChains(targetOf(inbound, filters, mesh, { destinationPort: inbound.port }))),
       ...inboundChains({
         name: VIRTUAL_INBOUND,
         cluster: INBOUND_PASSTHROUGH_CLUSTER,
@@ -80,7 +79,7 @@ export function virtualInboundResource({ ports, mtls, families, support, mesh }:
         match: {},
         operation: 'inbound',
         mesh,
-        support,
+        filters,
       }),
     ],
   });
@@ -89,15 +88,15 @@ export function virtualInboundResource({ ports, mtls, families, support, mesh }:
 export type ExplicitInboundInputs = {
   readonly port: InboundPort;
   readonly bind: { readonly address: string; readonly port: number };
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
 };
 
 /** One inbound port that clients dial at the proxy itself: `inbound_127.0.0.1_21001`. */
-export function explicitInboundResource({ port, bind, support, mesh }: ExplicitInboundInputs) {
+export function explicitInboundResource({ port, bind, filters, mesh }: ExplicitInboundInputs) {
   const name = `inbound_${listenerName(bind.address, bind.port)}`;
   const isSniffed = port.protocol === 'auto';
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     address: socketAddress(bind.address, bind.port),
     trafficDirection: TrafficDirection.INBOUND,
@@ -107,11 +106,11 @@ export function explicitInboundResource({ port, bind, support, mesh }: ExplicitI
       ...(isSniffed ? [HTTP_INSPECTOR] : []),
     ],
     ...detectionTimeout(mesh, waitsForServers([port]) ? SERVER_FIRST_WAIT_MS : 0),
-    filterChains: inboundChains(targetOf(port, support, mesh, {})),
+    filterChains: inboundChains(targetOf(port, filters, mesh, {})),
   });
 }
 
-function targetOf(port: InboundPort, support: FilterSupport, mesh: MeshSettings, match: ChainMatch): InboundTarget {
+function targetOf(port: InboundPort, filters: ProxyFilters, mesh: MeshSettings, match: ChainMatch): InboundTarget {
   const [service] = port.services;
   return {
     name: listenerName('0.0.0.0', port.port),
@@ -121,6 +120,6 @@ function targetOf(port: InboundPort, support: FilterSupport, mesh: MeshSettings,
     match,
     operation: `${service?.hostname ?? 'inbound'}:${port.port}/*`,
     mesh,
-    support,
+    filters,
   };
 }

@@ -1,16 +1,17 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
-import { hostCovers } from '@flotilla/model';
+import { hostCovers, MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
+import { hostsOf } from '../../mesh/virtual-services.ts';
 import { isTls } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
-import type { FilterSupport } from '../http-filters/support.ts';
+import { listenerDraft } from '../draft.ts';
+import type { ProxyFilters } from '../http-filters/proxy-filters.ts';
 import { BLACK_HOLE_CLUSTER, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { HashedService } from '../route/hash-policy.ts';
+import { servicesByHost } from '../route/services-by-host.ts';
 import { connectionManager } from './http-connection-manager.ts';
 import {
   anyAddress,
@@ -43,10 +44,10 @@ export type OutboundListenerInputs = {
   readonly known: readonly Service[];
   /** Unknown traffic may go on to where it was going. */
   readonly mayPass: boolean;
-  readonly support: FilterSupport;
+  readonly filters: ProxyFilters;
   readonly mesh: MeshSettings;
   readonly namespace: string;
-  readonly labels: string;
+  readonly labels: LabelList;
 };
 
 /**
@@ -59,7 +60,7 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
   const plain = plainChain(inputs);
   const isHttpOnly = inputs.routeName !== null && inputs.services.length === 0 && isBound;
   const needsInspection = !isHttpOnly && chains.length > 0;
-  return encodeResource('LDS', name, ListenerSchema, {
+  return listenerDraft(name, {
     name,
     ...(!isBound && address === '0.0.0.0'
       ? anyAddress(inputs.families, port)
@@ -73,7 +74,7 @@ export function outboundListenerResource(inputs: OutboundListenerInputs) {
 }
 
 function httpChains(inputs: OutboundListenerInputs): FilterChain[] {
-  const { routeName, name, support, mesh, services, isBound } = inputs;
+  const { routeName, name, filters, mesh, services, isBound } = inputs;
   if (routeName === null) return [];
   return [
     {
@@ -86,7 +87,7 @@ function httpChains(inputs: OutboundListenerInputs): FilterChain[] {
           direction: 'outbound',
           statPrefix: `outbound_${name}`,
           routes: { rds: routeName },
-          support,
+          filters,
           mesh,
           isTls: false,
         }),
@@ -149,9 +150,8 @@ function destinationsOf(service: Service, port: ServicePort, inputs: OutboundLis
       isTls: false,
       gateways: [MESH_GATEWAY],
       hashed: inputs.hashed,
-      // Written by `JSON.stringify` from the node's labels.
-      proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
-      services: new Map(inputs.known.map((known) => [known.hostname, known])),
+      proxy: { namespace: inputs.namespace, labels: labelsOf(inputs.labels) },
+      services: servicesByHost(inputs.known),
     }) ?? direct
   );
 }

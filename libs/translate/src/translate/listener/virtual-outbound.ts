@@ -1,8 +1,7 @@
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { AddressFamilies } from '../../mesh/proxy-node.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { encodeResource } from '../encoded.ts';
+import { listenerDraft } from '../draft.ts';
 import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER, VIRTUAL_OUTBOUND } from '../names.ts';
 import { anyAddress, ORIGINAL_DESTINATION } from './parts.ts';
 import { tcpProxy } from './tcp-proxy.ts';
@@ -17,7 +16,7 @@ export type VirtualOutboundInputs = {
 export function virtualOutboundResource({ mayPass, families, mesh }: VirtualOutboundInputs) {
   const port = mesh.config.proxyListenPort;
   const unknown = mayPass ? PASSTHROUGH_CLUSTER : BLACK_HOLE_CLUSTER;
-  return encodeResource('LDS', VIRTUAL_OUTBOUND, ListenerSchema, {
+  return listenerDraft(VIRTUAL_OUTBOUND, {
     name: VIRTUAL_OUTBOUND,
     ...anyAddress(families, port),
     trafficDirection: TrafficDirection.OUTBOUND,

@@ -1,5 +1,5 @@
-import type { Destination } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
-import { resolveHost } from '@flotilla/model';
+import type { Destination, HTTPMatchRequest } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
+import { gatewayId, labelsMatch, resolveHost } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import type { Service } from '../../registry/service.ts';
@@ -22,6 +22,21 @@ export interface RouteContext {
   readonly hashed: readonly HashedService[];
   /** Services the proxy knows, by hostname. */
   readonly services: ReadonlyMap<string, Service>;
+}
+
+/** What a match of any protocol says of the client, beside what it says of the traffic. */
+type ClientMatch = Pick<HTTPMatchRequest, 'gateways' | 'port' | 'sourceNamespace' | 'sourceLabels'>;
+
+/** Whether the proxy can meet a match at all: what is decided by who the client is, not by a request or connection. */
+export function canMeet(match: ClientMatch, context: RouteContext): boolean {
+  const { gateways, proxy, port, virtualService } = context;
+  const named = match.gateways.map((gateway) => gatewayId(gateway, virtualService.key.namespace));
+  return (
+    (named.length === 0 || named.some((gateway) => gateways.includes(gateway))) &&
+    (match.port === 0 || match.port === port) &&
+    (match.sourceNamespace === '' || match.sourceNamespace === proxy.namespace) &&
+    labelsMatch(match.sourceLabels, proxy.labels)
+  );
 }
 
 /**

@@ -1,14 +1,15 @@
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { VirtualHost_TlsRequirementType } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import type { Config } from '../../mesh/config.ts';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
 import { gatewaysOf } from '../../mesh/virtual-services.ts';
 import type { Service } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { routeDraft } from '../draft.ts';
 import { boundHosts, gatewayServerId, groupServers, routeNameOf, serverHosts } from '../gateway-servers.ts';
 import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes, type RouteInit } from './http-route.ts';
+import { servicesByHost } from './services-by-host.ts';
 import { claimDomains, type VirtualHostInit } from './virtual-host.ts';
 
 export type GatewayRouteInputs = {
@@ -21,7 +22,7 @@ export type GatewayRouteInputs = {
   readonly clientPort: number;
   readonly mesh: MeshSettings;
   readonly namespace: string;
-  readonly labels: string;
+  readonly labels: LabelList;
 };
 
 /**
@@ -48,9 +49,8 @@ export function gatewayRouteResource(inputs: GatewayRouteInputs) {
           isTls: group.kind === 'https',
           gateways: [id],
           hashed: inputs.hashed,
-          // Written by `JSON.stringify` from the node's labels.
-          proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
-          services: new Map(inputs.services.map((service) => [service.hostname, service])),
+          proxy: { namespace: inputs.namespace, labels: labelsOf(inputs.labels) },
+          services: servicesByHost(inputs.services),
         });
         for (const host of boundHosts(server, rule, mesh)) addRoutes(hosts, host, routes, isRedirected);
       }
@@ -58,7 +58,7 @@ export function gatewayRouteResource(inputs: GatewayRouteInputs) {
       if (isRedirected) for (const host of serverHosts(server)) addRoutes(hosts, host, [], true);
     }
   }
-  return encodeResource('RDS', name, RouteConfigurationSchema, {
+  return routeDraft(name, {
     name,
     virtualHosts: virtualHostsOf(hosts, port),
     ignorePortInHostMatching: true,

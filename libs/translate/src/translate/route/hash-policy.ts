@@ -1,7 +1,8 @@
 import type { RouteAction_HashPolicySchema as HashPolicySchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import type { LoadBalancerSettings } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 import type { DestinationPolicy } from '../../mesh/destination-rules.ts';
-import type { ProxyView } from '../../mesh/view.ts';
+import { Memo } from '../../identity.ts';
+import type { Targets } from '../../mesh/scope.ts';
 import type { Service } from '../../registry/service.ts';
 import { effectivePolicy } from '../cluster/policy.ts';
 import { parseOutboundCluster } from '../names.ts';
@@ -17,9 +18,13 @@ export interface HashedService {
 
 const shared = new WeakMap<DestinationPolicy, WeakMap<Service, HashedService>>();
 
-/** The view's services that choose by hash, each always the same object. */
-export function hashedServices({ services, destinations }: ProxyView): HashedService[] {
-  return services.flatMap((service) => {
+/** The services that choose by hash, each always the same object; one list for the same targets. */
+export function hashedServices(targets: Targets): readonly HashedService[] {
+  return hashed.get(targets);
+}
+
+const hashed = new Memo(({ services, destinations }: Targets) =>
+  services.flatMap((service) => {
     const destination = destinations.get(service.id);
     if (destination === undefined || !hashes(destination)) return [];
     const known = shared.get(destination) ?? new WeakMap<Service, HashedService>();
@@ -27,8 +32,8 @@ export function hashedServices({ services, destinations }: ProxyView): HashedSer
     const entry = known.get(service) ?? { service, destination };
     known.set(service, entry);
     return [entry];
-  });
-}
+  }),
+);
 
 function hashes({ trafficPolicy, subsets }: DestinationPolicy): boolean {
   return [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)].some((policy) =>
@@ -46,9 +51,13 @@ export function hashesSource(hashed: readonly HashedService[], cluster: string):
   return policy?.case === 'consistentHash' && policy.value.hashKey.case === 'useSourceIp' && policy.value.hashKey.value;
 }
 
+const byHostname = new Memo(
+  (hashed: readonly HashedService[]) => new Map(hashed.map((entry) => [entry.service.hostname, entry])),
+);
+
 function policyOf(hashed: readonly HashedService[], cluster: string): LoadBalancerSettings | undefined {
   const named = parseOutboundCluster(cluster);
-  const entry = named === null ? undefined : hashed.find(({ service }) => service.hostname === named.hostname);
+  const entry = named === null ? undefined : byHostname.get(hashed).get(named.hostname);
   if (named === null || entry === undefined) return undefined;
   return effectivePolicy(entry.destination, named.subset, named.port).loadBalancer;
 }

@@ -12,13 +12,10 @@ import {
   type HTTPRoute,
   type HTTPRouteDestination,
 } from '@flotilla/wire/istio/networking/v1alpha3/virtual_service_pb.js';
-import { labelsMatch } from '@flotilla/model';
 import { configPath } from '../../mesh/config.ts';
-import { gatewayId } from '../../mesh/virtual-services.ts';
-import { CORS_FILTER, corsConfig } from '../http-filters/cors.ts';
-import { FAULT_FILTER, faultConfig } from '../http-filters/fault.ts';
+import { routeConfigs } from '../http-filters/proxy-filters.ts';
 import { type Init, milliseconds, toMs } from '../protobuf.ts';
-import { destinationCluster, type RouteContext, usedDestinations } from './destination.ts';
+import { canMeet, destinationCluster, type RouteContext, usedDestinations } from './destination.ts';
 import { hashPolicies } from './hash-policy.ts';
 import { authorityOf, headerEdits } from './headers.ts';
 import { isCatchAll, routeMatch } from './match.ts';
@@ -52,18 +49,6 @@ export function everyHttpRoute(context: RouteContext): RouteInit[] {
     .flatMap((rule) => (rule.match.length === 0 ? [null] : rule.match).map((match) => routeOf(rule, match, context)));
 }
 
-/** What of a match is decided by who the proxy is, not by the request. */
-function canMeet(match: HTTPMatchRequest, context: RouteContext): boolean {
-  const { gateways, proxy, port, virtualService } = context;
-  const named = match.gateways.map((gateway) => gatewayId(gateway, virtualService.key.namespace));
-  return (
-    (named.length === 0 || named.some((gateway) => gateways.includes(gateway))) &&
-    (match.port === 0 || match.port === port) &&
-    (match.sourceNamespace === '' || match.sourceNamespace === proxy.namespace) &&
-    labelsMatch(match.sourceLabels, proxy.labels)
-  );
-}
-
 function routeOf(rule: HTTPRoute, match: HTTPMatchRequest | null, context: RouteContext): RouteInit {
   const name = [rule.name, match?.name ?? ''].filter((part) => part !== '').join('.');
   return {
@@ -72,15 +57,8 @@ function routeOf(rule: HTTPRoute, match: HTTPMatchRequest | null, context: Route
     ...(match === null || match.statPrefix === '' ? {} : { statPrefix: match.statPrefix }),
     ...headerEdits(rule.headers),
     metadata: { filterMetadata: { istio: { config: configPath(context.virtualService) } } },
-    typedPerFilterConfig: filterConfigs(rule),
+    typedPerFilterConfig: routeConfigs(rule),
     ...actionOf(rule, match, context),
-  };
-}
-
-function filterConfigs({ fault, corsPolicy }: HTTPRoute): NonNullable<RouteInit['typedPerFilterConfig']> {
-  return {
-    ...(fault === undefined ? {} : { [FAULT_FILTER]: faultConfig(fault) }),
-    ...(corsPolicy === undefined ? {} : { [CORS_FILTER]: corsConfig(corsPolicy) }),
   };
 }
 

@@ -1,14 +1,15 @@
-import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import { compareSpecificity, hostCovers } from '@flotilla/model';
-import { byAge, type Config } from '../../mesh/config.ts';
+import { MESH_GATEWAY } from '@flotilla/model';
+import type { Config } from '../../mesh/config.ts';
+import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
 import type { MeshSettings } from '../../mesh/settings.ts';
-import { hostsOf, MESH_GATEWAY } from '../../mesh/virtual-services.ts';
+import { hostsOf, ruleForHost } from '../../mesh/virtual-services.ts';
 import { mayBeHttp } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
-import { encodeResource } from '../encoded.ts';
+import { routeDraft } from '../draft.ts';
 import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes } from './http-route.ts';
+import { coversAny, servicesByHost } from './services-by-host.ts';
 import { claimDomains, defaultRoute, fallbackHost, hostNames, type VirtualHostInit } from './virtual-host.ts';
 
 export type SidecarRouteInputs = {
@@ -24,8 +25,8 @@ export type SidecarRouteInputs = {
   readonly mesh: MeshSettings;
   readonly mayPass: boolean;
   readonly namespace: string;
-  /** The workload's labels, as JSON text in order: matches may ask for them. */
-  readonly labels: string;
+  /** Those of the workload's labels that matches ask for. */
+  readonly labels: LabelList;
 };
 
 // Where rules for hosts outside the registry are reached.
@@ -45,7 +46,7 @@ export function sidecarRouteResource(inputs: SidecarRouteInputs) {
     }
   }
   virtualHosts.push(...hostsOutsideRegistry(inputs, taken), fallbackHost(inputs.mayPass));
-  return encodeResource('RDS', name, RouteConfigurationSchema, {
+  return routeDraft(name, {
     name,
     virtualHosts,
     // Ports in Host mean nothing where the listener has decided on the port.
@@ -77,7 +78,7 @@ function serviceHost(
   inputs: SidecarRouteInputs,
 ): VirtualHostInit | null {
   if (domains.length === 0) return null;
-  const rule = ruleFor(service.hostname, inputs);
+  const rule = ruleForHost(inputs.virtualServices, service.hostname, inputs.mesh);
   const ruled = rule === null ? [] : httpRoutes(contextOf(rule, port, inputs));
   return {
     name: `${service.hostname}:${port}`,
@@ -85,20 +86,6 @@ function serviceHost(
     routes: ruled.length > 0 ? ruled : [defaultRoute(service, port, inputs.mesh, inputs.hashed)],
     includeRequestAttemptCount: true,
   };
-}
-
-/** The VirtualService that rules a host: the most specific of its hosts decides, then the oldest. */
-function ruleFor(hostname: string, inputs: SidecarRouteInputs): Config<'VirtualService'> | null {
-  let best: { readonly rule: Config<'VirtualService'>; readonly host: string } | null = null;
-  for (const rule of inputs.virtualServices) {
-    if (rule.spec.http.length === 0) continue;
-    for (const host of hostsOf(rule, inputs.mesh)) {
-      if (!hostCovers(host, hostname)) continue;
-      const order = best === null ? -1 : compareSpecificity(host, best.host) || byAge(rule, best.rule);
-      if (order < 0) best = { rule, host };
-    }
-  }
-  return best?.rule ?? null;
 }
 
 /** Hosts of VirtualServices that are no service: they are reached at port 80. */
@@ -109,7 +96,7 @@ function hostsOutsideRegistry(inputs: SidecarRouteInputs, taken: Set<string>): V
   for (const rule of virtualServices) {
     if (rule.spec.http.length === 0) continue;
     for (const host of hostsOf(rule, mesh)) {
-      if (known.some((service) => hostCovers(host, service.hostname))) continue;
+      if (coversAny(host, known)) continue;
       const names = hostNames({ hostname: host, addresses: [] }, inputs.namespace, mesh.domainSuffix);
       const domains = claimDomains(
         port === null && host !== '*' ? names.flatMap((name) => [name, `${name}:${DEFAULT_HTTP_PORT}`]) : names,
@@ -133,8 +120,7 @@ function contextOf(virtualService: Config<'VirtualService'>, port: number, input
     isTls: false,
     gateways: [MESH_GATEWAY],
     hashed: inputs.hashed,
-    // Written by `JSON.stringify` from the node's labels.
-    proxy: { namespace: inputs.namespace, labels: JSON.parse(inputs.labels) as Record<string, string> },
-    services: new Map(inputs.known.map((service) => [service.hostname, service])),
+    proxy: { namespace: inputs.namespace, labels: labelsOf(inputs.labels) },
+    services: servicesByHost(inputs.known),
   };
 }

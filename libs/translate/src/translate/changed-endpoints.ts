@@ -1,0 +1,42 @@
+import { PairMemo } from '../identity.ts';
+import type { ProxyView } from '../mesh/view.ts';
+import type { EndpointSet } from '../registry/service.ts';
+import { changedClusters, clusterNames, isResolvedByProxy } from './outbound-clusters.ts';
+import { servicesById } from './route/services-by-host.ts';
+
+type Endpoints = ReadonlyMap<string, EndpointSet>;
+
+/** Names of the clusters whose endpoints may differ between two views of one proxy; `all`: any. */
+export function changedEndpoints(previous: ProxyView, next: ProxyView): 'all' | ReadonlySet<string> {
+  const [before, after] = [previous.scope.targets, next.scope.targets];
+  if (before.settings !== after.settings) return 'all';
+  const clusters = changedClusters(before, after);
+  const services = changedServices(previous.endpoints, next.endpoints);
+  if (services.length === 0) return clusters;
+  const names = new Set(clusters);
+  for (const id of services) for (const name of clusterNames(after, id)) names.add(name);
+  return names;
+}
+
+/** Whether clusters that lead to services may differ between two views of one proxy. */
+export function isClusterChanged(previous: ProxyView, next: ProxyView): boolean {
+  const { targets } = next.scope;
+  if (previous.scope.targets !== targets) return true;
+  const byId = servicesById(targets.services);
+  return changedServices(previous.endpoints, next.endpoints).some((id) => {
+    const service = byId.get(id);
+    return service !== undefined && isResolvedByProxy(service);
+  });
+}
+
+/** Ids of the services whose endpoints differ. */
+function changedServices(previous: Endpoints, next: Endpoints): readonly string[] {
+  return previous === next ? NONE : differences.get(previous, next);
+}
+
+const NONE: readonly string[] = [];
+
+const differences = new PairMemo((previous: Endpoints, next: Endpoints): readonly string[] => [
+  ...[...next].filter(([id, set]) => previous.get(id) !== set).map(([id]) => id),
+  ...[...previous.keys()].filter((id) => !next.has(id)),
+]);
