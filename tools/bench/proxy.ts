@@ -21,7 +21,8 @@ import { createTestAuthority } from '@flotilla/spiffe/testing';
 import { findPeer, freePort, freePorts } from '@flotilla/testing';
 import { certificateBringer } from './proxy/haproxy-config.ts';
 import { h2load, type LoadResult, paced, wrk } from './proxy/load.ts';
-import { type Door, DOORS, type Doors, has, type PeerName, PEER_NAMES, type Plan, startPeer } from './proxy/peers.ts';
+import { has, type PeerName, PEER_NAMES, startPeer } from './proxy/peers.ts';
+import { type Door, DOORS, type Doors, type Plan } from './proxy/plan.ts';
 import { OTHER_CORE, type Pinned, startPinned } from './proxy/pinned.ts';
 import { formatTable, median } from './statistics.ts';
 

@@ -71,7 +71,7 @@ const built: BuildResult[] = await Promise.all([
     ...common,
     entryPoints: {
       flotilla: source('apps/cli/src/main.ts'),
-      'proxy-worker': source('apps/proxy/src/worker-main.ts'),
+      'proxy-worker': source('apps/proxy/src/process/worker-main.ts'),
       'galley-check-worker': source('apps/galley/src/check/worker-main.ts'),
     },
     outdir: output,
@@ -82,7 +82,7 @@ const built: BuildResult[] = await Promise.all([
     ...common,
     entryPoints: {
       proxy: source('apps/proxy/src/main.ts'),
-      'proxy-worker': source('apps/proxy/src/worker-main.ts'),
+      'proxy-worker': source('apps/proxy/src/process/worker-main.ts'),
     },
     outdir: join(services, 'proxy'),
     chunkNames: PIECES,

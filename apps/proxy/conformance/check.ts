@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { validateBootstrap } from '../src/validate.ts';
+import { validateBootstrap } from '../src/process/validate.ts';
 import { type Batch, type BatchTools, composeForCheck } from './batch.ts';
 import { composeBootstrap } from './compose.ts';
 

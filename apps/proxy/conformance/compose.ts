@@ -1,5 +1,6 @@
 import { expandFilters, expandTypes, isFields, merge } from './shorthand.ts';
-import type { Fields, Scenario, UpstreamScript, Value } from './scenario.ts';
+import type { Scenario, UpstreamScript } from './scenario.ts';
+import type { Fields, Value } from './values.ts';
 
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions.';
 

@@ -1,4 +1,4 @@
-import type { Fields, Value } from './scenario.ts';
+import type { Fields, Value } from './values.ts';
 
 export type Place = readonly (string | number)[];
 

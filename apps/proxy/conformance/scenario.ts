@@ -1,10 +1,5 @@
+import type { Fields, Value } from './values.ts';
 import type { ScriptedFrame } from './frames.ts';
-
-/** A value as it stands in a YAML file. */
-export type Value = null | boolean | number | string | readonly Value[] | Fields;
-export interface Fields {
-  readonly [field: string]: Value;
-}
 
 /** TLS of a client or of an upstream. Certificates are named as in `certificates.ts`. */
 export interface TlsSide {

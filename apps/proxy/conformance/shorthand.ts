@@ -1,4 +1,4 @@
-import type { Fields, Value } from './scenario.ts';
+import type { Fields, Value } from './values.ts';
 
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions.';
 

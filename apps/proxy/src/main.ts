@@ -2,7 +2,7 @@ import { FlotillaError, holdYoungGeneration } from '@flotilla/runtime';
 import { exitCodeOf, untilSignal } from '@flotilla/service/process';
 import { readSettings } from '@flotilla/service/settings';
 import { ownStandardStreams, printMessage } from '@flotilla/sockets/standard-streams';
-import { staticSettings } from './static-settings.ts';
+import { staticSettings } from './process/static-settings.ts';
 
 /*
  * The data plane as a program of its own: from a bootstrap file when one is named, and otherwise as the proxy of a mesh
@@ -15,7 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return (await import('./agent/run-agent.ts')).runAgent(argv);
   }
   const { drainTime, ...values } = readSettings(staticSettings, long, process.env);
-  return (await import('./run-proxy.ts')).runProxy({ ...values, drainMs: drainTime, until: untilSignal() });
+  return (await import('./process/run-proxy.ts')).runProxy({ ...values, drainMs: drainTime, until: untilSignal() });
 }
 
 ownStandardStreams();

@@ -1,3 +1,3 @@
 export { agentSettings } from './agent/settings.ts';
 export { captureSettings } from './capture/settings.ts';
-export { staticSettings } from './static-settings.ts';
+export { staticSettings } from './process/static-settings.ts';

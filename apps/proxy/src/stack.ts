@@ -18,26 +18,27 @@ import { maxDownstreamConnections } from './bootstrap/overload.ts';
 import { checkPlaintext } from '@flotilla/http-port';
 import { serveAdmin } from './admin/server.ts';
 import { controlClusterNames } from './config/control-connections.ts';
-import type { ProxyContext } from './config/context.ts';
+import type { ProxyContext } from './ports/context.ts';
 import { lateNames, openProxyConfig } from './config/proxy-config.ts';
 import { type CompiledListener, compileListener, openListenerManager } from './downstream/listener.ts';
 import { OwnListeners } from './downstream/own-listeners.ts';
 import type { AdmitConnection } from './downstream/peer-user.ts';
-import { checkHttpFilter, perFilterCompiler } from './http/filters/registry.ts';
-import { compileRouteTable } from './http/route/compile.ts';
-import type { RouteTable } from './http/route/route.ts';
+import { processSurroundings } from './base/surroundings.ts';
+import { checkHttpFilter } from './http/filters/registry.ts';
+import { routeOptions } from './http/route-options.ts';
+import { compileRouteTable, type RouteTable } from '@flotilla/route';
 import { deliverIdentity } from './identity/identity-secrets.ts';
 import { createSecretTable } from './identity/secret-table.ts';
-import { localNodeOf } from './local-node.ts';
-import { prepareCel } from './observe/cel/index.ts';
+import { localNodeOf } from './base/local-node.ts';
+import { prepareCel } from './observe/prepare-cel.ts';
 import { compileAccessLogs } from './observe/compile-access-logs.ts';
 import { openIstioMetrics } from './observe/istio-metrics.ts';
-import { type LevelControl, leveledLogger } from './observe/leveled-logger.ts';
+import { type LevelControl, leveledLogger } from './base/leveled-logger.ts';
 import { LogServices } from './observe/service-log/compile.ts';
 import { openLogWriters } from './observe/log-writer.ts';
 import { serverStats } from './observe/server-stats.ts';
-import { type RegisteredMetric, StatsRegistry } from './observe/stats.ts';
-import { compileStatsConfig } from './observe/stats-config.ts';
+import { type RegisteredMetric, StatsRegistry } from './base/stats.ts';
+import { compileStatsConfig } from './base/stats-config.ts';
 import { fixedTagsOf, tagNamesOf } from './observe/tag-names.ts';
 import { openClusterManager } from './upstream/cluster-manager.ts';
 
@@ -130,7 +131,19 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     const routes = lateNames<RouteTable>();
     // As are configurations of filters that the control plane sends on their own.
     const extensions = lateNames<Any>();
-    const ctx: ProxyContext = { clusters, routes, extensions, secrets, stats, clock, random, logger, node };
+    const surroundings = processSurroundings(clock);
+    const ctx: ProxyContext = {
+      clusters,
+      routes,
+      extensions,
+      secrets,
+      stats,
+      clock,
+      random,
+      logger,
+      node,
+      surroundings,
+    };
 
     // What is written down about a request when it is over.
     const writers = openLogWriters({
@@ -144,7 +157,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     stop.push('access log services', () => services.close());
     const hooks = {
       compileAccessLogs: (configs: readonly AccessLogConfig[]) =>
-        compileAccessLogs(configs, { writers, services }, random),
+        compileAccessLogs(configs, { writers, services, surroundings }, random),
       istioMetrics: openIstioMetrics(stats, node),
     };
 
@@ -171,7 +184,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         remove: (name, drain) => listeners.remove(name, drain),
       },
       checkExtension: (any) => checkHttpFilter(any, ctx, hooks),
-      compileRoutes: (table) => compileRouteTable(table, { ctx, compilePerFilterConfig: perFilterCompiler(ctx) }),
+      compileRoutes: (table) => compileRouteTable(table, routeOptions(ctx)),
       stats,
       clock,
       random,

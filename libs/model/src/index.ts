@@ -101,13 +101,8 @@ export { decodeMessage, isObject, type DecodeMessageOptions } from './decode/mes
 export { describeType, quote } from './decode/scalar.ts';
 export { didYouMean, suggest } from './decode/suggest.ts';
 export { formatFinding, moreFinding, shorten, toFinding, toFindings, type Finding, type Locator } from './finding.ts';
-export {
-  DEFAULT_YAML_LIMITS,
-  readDocuments,
-  type ReadDocuments,
-  type SourceDocument,
-  type YamlLimits,
-} from './yaml/read-documents.ts';
+export { readDocuments, type ReadDocuments, type SourceDocument } from './yaml/read-documents.ts';
+export { DEFAULT_YAML_LIMITS, type YamlLimits } from './yaml/limits.ts';
 export { checkSupport, ISTIO_SUPPORT, supportOf, type KindSupport } from './support/istio-kinds.ts';
 export type { SupportLine, SupportTable } from './support/support.ts';
 export { decodeMeshConfig, type DecodedMeshConfig } from './mesh-config/mesh-config.ts';

@@ -1,4 +1,4 @@
-import type { Plan } from './peers.ts';
+import type { Plan } from './plan.ts';
 
 const TYPE = 'type.googleapis.com/envoy.extensions';
 

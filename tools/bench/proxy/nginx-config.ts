@@ -1,4 +1,4 @@
-import type { Plan } from './peers.ts';
+import type { Plan } from './plan.ts';
 
 export function nginxConfig({ doors, upstream, certificates, accessLog, extraClusters }: Plan): string {
   const extras = Array.from({ length: extraClusters }, (_, index) => index);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { formatSpiffeId } from '@flotilla/spiffe';
 import { CONTROL_PLANE_IDENTITY } from '../control-plane/control-plane-identity.ts';
-import type { MeshProcesses } from './processes.ts';
+import type { MeshProcesses } from './mesh-processes.ts';
 import type { PlannedProxy } from './plan.ts';
 import { labelsOf, LOOPBACK } from './workloads.ts';
 

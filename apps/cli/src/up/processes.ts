@@ -1,35 +1,13 @@
+import type { MeshProcesses } from './mesh-processes.ts';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, FlotillaError } from '@flotilla/runtime';
-import { reasonOf, type RotatingFile } from '@flotilla/runtime/disk';
+import { FlotillaError } from '@flotilla/runtime';
+import { reasonOf } from '@flotilla/runtime/disk';
 import { withoutSettings } from '@flotilla/service/settings';
 import type { WorkloadEntry } from '../mesh-file/mesh-file.ts';
-import type { ProcessSpec, SupervisedProcess } from '../supervisor/supervised.ts';
+import type { SupervisedProcess } from '../supervisor/supervised.ts';
 import { agentArguments } from './agent-arguments.ts';
-import { applicationArguments, applicationEnvironment, type MeshPlan, type PlannedProxy } from './plan.ts';
-
-export interface Directories {
-  readonly data: string;
-  /** Configuration that follows from the mesh file. */
-  readonly generated: string;
-  readonly logs: string;
-  /** Path of the file that stands for a missing `meshConfig`. */
-  readonly defaultMeshConfig: string;
-}
-
-/** The processes of one running mesh, by name: `control-plane`, `<workload>/proxy`, `<workload>/application`. */
-export interface MeshProcesses {
-  readonly plan: MeshPlan;
-  readonly directories: Directories;
-  readonly envoyPath: string | null;
-  readonly clock: Clock;
-  /** One line for the person at the terminal. */
-  readonly progress: (line: string) => void;
-  readonly all: Map<string, SupervisedProcess>;
-  /** What they say, by the same names. */
-  readonly logs: Map<string, RotatingFile>;
-  spawn(name: string, spec: Omit<ProcessSpec, 'name' | 'output'>): SupervisedProcess;
-}
+import { applicationArguments, applicationEnvironment, type PlannedProxy } from './plan.ts';
 
 /** What `flotilla control-plane` prints when it is ready. */
 export interface ControlPlaneReady {

@@ -1,7 +1,8 @@
 import { FlotillaError } from '@flotilla/runtime';
 import { askHttp } from '@flotilla/sockets/http';
 import { connectTcp } from '@flotilla/sockets/tcp';
-import { lastWords, type MeshProcesses } from './processes.ts';
+import { lastWords } from './processes.ts';
+import type { MeshProcesses } from './mesh-processes.ts';
 
 const POLL_MS = 15;
 const DEADLINE_MS = 30_000;

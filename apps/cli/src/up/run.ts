@@ -11,14 +11,8 @@ import type { MeshFile } from '../mesh-file/mesh-file.ts';
 import { PortAllocator } from '../supervisor/ports.ts';
 import { openReaper, type Reaper } from '../supervisor/reaper.ts';
 import { SupervisedProcess } from '../supervisor/supervised.ts';
-import {
-  type Directories,
-  logFileOf,
-  type MeshProcesses,
-  startApplication,
-  startControlPlaneProcess,
-  startProxyProcess,
-} from './processes.ts';
+import { logFileOf, startApplication, startControlPlaneProcess, startProxyProcess } from './processes.ts';
+import type { Directories, MeshProcesses } from './mesh-processes.ts';
 import { openProcessLog } from './process-log.ts';
 import { checkEnvoy, type MeshPlan, planMesh, type PlannedProxy } from './plan.ts';
 import { waitUntilListening, waitUntilReady } from './readiness.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from '@flotilla/observe';
 import type { SocketAddress, Watchdog } from '@flotilla/runtime';
 import { answersHttp } from '@flotilla/sockets/http';
-import type { MeshProcesses } from './processes.ts';
+import type { MeshProcesses } from './mesh-processes.ts';
 
 /** Until the watchdog's next try. */
 const ANSWER_WITHIN_MS = 3_000;

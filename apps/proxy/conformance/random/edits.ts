@@ -1,5 +1,5 @@
 import type { Random } from '@flotilla/runtime';
-import type { Fields } from '../scenario.ts';
+import type { Fields } from '../values.ts';
 import { chance, pick, several } from './pick.ts';
 
 const NAMES = ['x-a', 'x-b', 'x-c', 'x-envoy-x'];

@@ -1,5 +1,5 @@
 import type { Random } from '@flotilla/runtime';
-import type { Fields } from '../scenario.ts';
+import type { Fields } from '../values.ts';
 
 /** A generated case, as the YAML of a scenario says it. */
 export type Generate = (random: Random) => Fields;

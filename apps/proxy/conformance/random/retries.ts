@@ -1,5 +1,5 @@
 import type { Random } from '@flotilla/runtime';
-import type { Fields } from '../scenario.ts';
+import type { Fields } from '../values.ts';
 import { chance, pick, several } from './pick.ts';
 
 const WORDS = [

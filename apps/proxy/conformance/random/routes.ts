@@ -1,5 +1,5 @@
 import type { Random } from '@flotilla/runtime';
-import type { Fields } from '../scenario.ts';
+import type { Fields } from '../values.ts';
 import { chance, pick, several } from './pick.ts';
 
 const PATHS = ['/', '/a', '/a/', '/a/b', '/a/b/c', '/ab', '/A', '/b', '/a%20b', '/a.b', '/a/b?x', '/a?q=1'];

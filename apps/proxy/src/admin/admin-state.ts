@@ -4,7 +4,7 @@ import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstr
 import type { ProxyConfig } from '../config/proxy-config.ts';
 import type { SecretTable } from '../identity/secret-table.ts';
 import type { TagNames } from '../observe/prometheus.ts';
-import type { Labels, RegisteredMetric, StatsRegistry } from '../observe/stats.ts';
+import type { Labels, RegisteredMetric, StatsRegistry } from '../base/stats.ts';
 import type { ClusterDescription } from '../upstream/describe.ts';
 
 /** All that the administration pages show and change. */

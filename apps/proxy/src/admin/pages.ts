@@ -1,5 +1,5 @@
 import type { LogLevel } from '@flotilla/observe';
-import { Counter, Histogram } from '../observe/stats.ts';
+import { Counter, Histogram } from '../base/stats.ts';
 import type { AdminPage, AdminRoute } from './server.ts';
 import { help, json, text } from './server.ts';
 import { prometheusPage, statsPage } from './stats-page.ts';

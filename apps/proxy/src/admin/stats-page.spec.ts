@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Counter, type RegisteredMetric } from '../observe/stats.ts';
+import { Counter, type RegisteredMetric } from '../base/stats.ts';
 import type { AdminState } from './admin-state.ts';
 import { statsPage } from './stats-page.ts';
 

@@ -1,6 +1,6 @@
 import { compileRegexSearch } from '@flotilla/match';
 import { isUsed, renderPrometheus } from '../observe/prometheus.ts';
-import { Counter, Gauge, Histogram, type RegisteredMetric } from '../observe/stats.ts';
+import { Counter, Gauge, Histogram, type RegisteredMetric } from '../base/stats.ts';
 import type { AdminState } from './admin-state.ts';
 import { type AdminReply, json, text } from './server.ts';
 

@@ -16,7 +16,7 @@ import {
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import { SecretDiscoveryService } from '@flotilla/wire/envoy/service/secret/v3/sds_pb.js';
 import { TYPE_URLS } from '@flotilla/xds';
-import { PushableIterable } from '../config/pushable.ts';
+import { PushableIterable } from '../base/pushable.ts';
 import { ROOT_SECRET, WORKLOAD_SECRET } from '../identity/identity-secrets.ts';
 
 export interface SdsServer {

@@ -5,7 +5,7 @@ import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
-import { compileStatsConfig } from '../observe/stats-config.ts';
+import { compileStatsConfig } from '../base/stats-config.ts';
 import { type FieldPath, unsupportedIn } from '@flotilla/envoy';
 import { checkDnsResolver } from '../upstream/dns-settings.ts';
 import { maxDownstreamConnections } from './overload.ts';

@@ -1,7 +1,6 @@
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { DownstreamConnectionsConfigSchema } from '@flotilla/wire/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import { runtimeEntries } from './runtime.ts';
 
 /** The older name of the limit, a key of runtime. */

@@ -1,3 +1,4 @@
+import type { ClusterTarget } from './cluster-target.ts';
 import { anyPack, type Any } from '@bufbuild/protobuf/wkt';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
@@ -8,28 +9,14 @@ import {
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type SecretReference, secretsOfCluster } from '../identity/secret-references.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
-import { fetchTimeoutMs, requireAds } from './config-source.ts';
+import type { StatsRegistry } from '../base/stats.ts';
+import { fetchTimeoutMs, requireAds } from '../base/config-source.ts';
 import { decodeCluster, decodeEndpoints } from './decode-resource.ts';
 import type { ApplyUpdate, DiscoveryUpdate, Refusal } from './discovery-stream.ts';
 import { untilHostsKnown } from './hosts-known.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
 import { NameUses } from './name-uses.ts';
 import { createWaitingRoom, startWarming, type Warming } from './warming.ts';
-
-/** Where clusters go when they are ready (the cluster manager). */
-export interface ClusterTarget {
-  /** Throws `invalid` for a cluster that cannot be used, and changes nothing. */
-  check(cluster: Cluster): void;
-  checkEndpoints(assignment: ClusterLoadAssignment): void;
-  apply(cluster: Cluster): void;
-  applyEndpoints(assignment: ClusterLoadAssignment): void;
-  remove(name: string): void;
-  /** Hosts are known; DNS clusters learn them after `apply`. */
-  isWarm(name: string): boolean;
-  /** Calls back when a cluster becomes warm. */
-  onWarm(listener: (name: string) => void): () => void;
-}
 
 /** Where missing secrets come from. */
 export interface SecretNeeds {

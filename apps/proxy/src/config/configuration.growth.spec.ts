@@ -12,7 +12,7 @@ import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoin
 import { type Listener, ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { expect, test } from 'vitest';
 import { createSecretTable } from '../identity/secret-table.ts';
-import { StatsRegistry } from '../observe/stats.ts';
+import { StatsRegistry } from '../base/stats.ts';
 import { openClusterManager } from '../upstream/cluster-manager.ts';
 import { type ClusterSet, createClusterSet } from './cluster-set.ts';
 import type { DiscoveryUpdate } from './discovery-stream.ts';

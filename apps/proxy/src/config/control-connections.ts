@@ -4,7 +4,7 @@ import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstr
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { SecretReference } from '../identity/secret-references.ts';
 import type { SecretTable } from '../identity/secret-table.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
+import type { StatsRegistry } from '../base/stats.ts';
 import type { DiscoveryStream, DiscoveryStreamOptions } from './discovery-stream.ts';
 import type { GrpcCluster } from './grpc-cluster.ts';
 

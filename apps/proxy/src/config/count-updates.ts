@@ -1,5 +1,5 @@
 import type { Clock } from '@flotilla/runtime';
-import type { StatsRegistry } from '../observe/stats.ts';
+import type { StatsRegistry } from '../base/stats.ts';
 import type { ApplyUpdate } from './discovery-stream.ts';
 
 /** Counts what became of updates. */

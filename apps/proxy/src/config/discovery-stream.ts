@@ -5,11 +5,11 @@ import { Backoff, type Clock, FlotillaError, type Random, type Timer } from '@fl
 import type { Logger } from '@flotilla/observe';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { HEALTH_TYPE_URL, shortNameOf, type XdsShortName } from '@flotilla/xds';
-import { PushableIterable } from './pushable.ts';
+import { PushableIterable } from '../base/pushable.ts';
 import type { GrpcCluster, GrpcConnection } from './grpc-cluster.ts';
-import { prepareCel } from '../observe/cel/index.ts';
+import { prepareCel } from '../observe/prepare-cel.ts';
 import { createLifetimes } from './lifetimes.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
+import type { StatsRegistry } from '../base/stats.ts';
 
 /** One resource of a response. */
 export interface DiscoveredResource {

@@ -1,14 +1,9 @@
+import type { NeededExtension } from '../ports/needed-resources.ts';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { FlotillaError } from '@flotilla/runtime';
 import type { TypedExtensionConfig } from '@flotilla/wire/envoy/config/core/v3/extension_pb.js';
 import { decodeExtension } from './decode-resource.ts';
-import { createNamedSet, type NamedSet, type NamedSetOptions, type NeededResource } from './named-set.ts';
-
-/** The configuration of a filter that is found by name (ECDS). */
-export interface NeededExtension extends NeededResource {
-  /** Message types that it may have. */
-  readonly typeNames: ReadonlySet<string>;
-}
+import { createNamedSet, type NamedSet, type NamedSetOptions } from './named-set.ts';
 
 export interface ExtensionSetOptions extends Pick<
   NamedSetOptions<unknown, unknown>,

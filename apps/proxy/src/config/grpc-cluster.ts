@@ -12,11 +12,10 @@ import { svidFault, uriSanOf } from '@flotilla/spiffe';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { unpackValid } from '@flotilla/envoy';
+import { stringMatchOf, unpackValid } from '@flotilla/envoy';
 import { compileTlsParameters } from '../tls/tls-parameters.ts';
-import { stringMatchOf } from '../http/route/matcher-specs.ts';
 import { readDataSource } from '../identity/decode-secret.ts';
-import type { Secret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
+import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
 
 /** A control-plane cluster of the bootstrap, reached over HTTP/2. */
 export interface GrpcCluster {

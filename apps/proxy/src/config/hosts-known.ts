@@ -1,5 +1,5 @@
 import type { Clock } from '@flotilla/runtime';
-import type { ClusterTarget } from './cluster-set.ts';
+import type { ClusterTarget } from './cluster-target.ts';
 
 /** How long readiness waits for the first answers of DNS. */
 const FIRST_LOOKUP_MS = 5_000;

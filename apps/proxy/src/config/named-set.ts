@@ -1,17 +1,10 @@
+import type { NeededResource } from '../ports/needed-resources.ts';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
-import type { Counter, StatsRegistry } from '../observe/stats.ts';
+import type { Counter, StatsRegistry } from '../base/stats.ts';
 import { openUpdateCounts, type UpdateCounts } from './count-updates.ts';
 import type { ApplyUpdate } from './discovery-stream.ts';
 import { isSameResource, type RefusedRecord, refusedRecord, type ResourceRecord } from './resource-record.ts';
-
-/** What a listener wants to have by name, before it is used and while it is. */
-export interface NeededResource {
-  /** Of the statistics of its updates, without the last dot. */
-  readonly statPrefix: string;
-  /** How long the listener waits for it, milliseconds; 0: without end; null: not at all. */
-  readonly fetchTimeoutMs: number | null;
-}
 
 export interface NamedSetOptions<C, V> {
   /** Throws `invalid`. */

@@ -17,7 +17,7 @@ import { TYPE_URLS } from '@flotilla/xds';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSecretTable } from '../identity/secret-table.ts';
 import { resource, type ScriptedAds, type ScriptedStream, startScriptedAds } from '../journeys/scripted-ads.ts';
-import { StatsRegistry } from '../observe/stats.ts';
+import { StatsRegistry } from '../base/stats.ts';
 import type { CompiledForUse } from './listener-set.ts';
 import { openProxyConfig } from './proxy-config.ts';
 

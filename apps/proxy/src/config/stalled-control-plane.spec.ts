@@ -7,7 +7,7 @@ import { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb
 import { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSecretTable } from '../identity/secret-table.ts';
-import { StatsRegistry } from '../observe/stats.ts';
+import { StatsRegistry } from '../base/stats.ts';
 import { deltaDialect } from './delta-dialect.ts';
 import { openDiscoveryStream } from './discovery-stream.ts';
 import { compileGrpcCluster } from './grpc-cluster.ts';

@@ -1,11 +1,10 @@
 import type { Socket } from 'node:net';
-import type { ProxyContext } from '../config/context.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import { type ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
-import type { Destination, OpenConnection } from './accepted-connection.ts';
+import type { ProxyContext } from '../ports/context.ts';
+import { type ConnectionInfo, ResponseFlag, StreamInfo } from '@flotilla/stream';
+import type { Destination, OpenConnection } from '../ports/accepted-connection.ts';
 import type { CompiledListener, FilterChain } from './compiled-listener.ts';
 import { type ProxiedStart, readProxyHeader } from './proxy-header.ts';
-import type { ProxyHeader } from './proxy-protocol.ts';
+import type { ProxyHeader } from '../protocol/proxy-protocol.ts';
 import { nothingSniffed, sniff, type Sniffed } from './sniff.ts';
 import type { HandshakeOutcome } from './tls.ts';
 

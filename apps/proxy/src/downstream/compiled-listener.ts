@@ -1,10 +1,8 @@
-import type { NeededExtension } from '../config/extension-set.ts';
-import type { NeededResource } from '../config/named-set.ts';
-import type { RouteTable } from '../http/route/route.ts';
-import type { AccessLog } from '../observe/access-log.ts';
-import type { Counter, Gauge } from '../observe/stats.ts';
-import type { NetworkFilter } from './accepted-connection.ts';
-import type { FilterChainFinder } from './filter-chain.ts';
+import type { NeededResource, NeededExtension } from '../ports/needed-resources.ts';
+import type { FilterChainFinder, RouteTable } from '@flotilla/route';
+import type { AccessLog } from '@flotilla/stream';
+import type { Counter, Gauge } from '../base/stats.ts';
+import type { NetworkFilter } from '../ports/accepted-connection.ts';
 import type { ProxyProtocolSettings } from './proxy-header.ts';
 import type { SniffSettings } from './sniff.ts';
 import type { TlsAcceptor } from './tls.ts';

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { OpenConnection } from './accepted-connection.ts';
+import type { OpenConnection } from '../ports/accepted-connection.ts';
 import type { ConnectionTracker } from './accept.ts';
 import type { FilterChain } from './compiled-listener.ts';
 

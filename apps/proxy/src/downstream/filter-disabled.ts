@@ -1,5 +1,5 @@
 import type { ListenerFilterChainMatchPredicate } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
-import { refuse } from '../http/route/field.ts';
+import { refuse } from '@flotilla/envoy';
 
 /** Whether a listener filter is off for connections to a port; null: it never is. */
 export type PortPredicate = ((destinationPort: number) => boolean) | null;

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { describe, expect, it } from 'vitest';
-import { StatsRegistry } from '../observe/stats.ts';
+import { StatsRegistry } from '../base/stats.ts';
 import { compileListenerFilters } from './listener-filters.ts';
 
 const range = (start: number, end: number) => ({

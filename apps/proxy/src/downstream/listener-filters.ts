@@ -4,8 +4,8 @@ import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/lis
 import { unpackValid } from '@flotilla/envoy';
 import { TlsInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { limit } from '@flotilla/runtime';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import type { StatsRegistry } from '../base/stats.ts';
 import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
 import { compileProxyProtocol, type ProxyProtocolSettings } from './proxy-header.ts';
 import type { SniffSettings } from './sniff.ts';

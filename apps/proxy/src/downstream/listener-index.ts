@@ -1,5 +1,5 @@
 import { isIPv6, SocketAddress } from 'node:net';
-import type { Destination } from './accepted-connection.ts';
+import type { Destination } from '../ports/accepted-connection.ts';
 import type { ListenerAddress } from './compiled-listener.ts';
 
 /**

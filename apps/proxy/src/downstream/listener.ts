@@ -2,22 +2,21 @@ import { createHash } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { FlotillaError, limit } from '@flotilla/runtime';
-import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import type { Address } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
 import { TrafficDirection } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import type { FilterChain as FilterChainConfig } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
-import { FilterChainSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
+import {
+  type FilterChain as FilterChainConfig,
+  FilterChainSchema,
+} from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
-import type { ProxyContext } from '../config/context.ts';
-import type { NeededExtension } from '../config/extension-set.ts';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { RouteTable } from '../http/route/route.ts';
-import type { AccessLog } from '../observe/access-log.ts';
-import type { IstioMetrics } from '../observe/istio-metrics.ts';
+import type { ProxyContext } from '../ports/context.ts';
+import type { NeededExtension } from '../ports/needed-resources.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { compileFilterChainMatch, type RouteTable } from '@flotilla/route';
 import type { CompiledListener, FilterChain, ListenerAddress, ListenerStats } from './compiled-listener.ts';
-import { compileFilterChainMatch } from './filter-chain.ts';
 import { compileListenerFilters } from './listener-filters.ts';
-import { compileNetworkFilters, type NetworkFilterScope } from './network-filters.ts';
+import { compileNetworkFilters } from '../network/network-filters.ts';
+import type { NetworkFilterScope, ListenerHooks } from '../ports/network-filter-scope.ts';
 import { compileDownstreamTls } from './tls.ts';
 
 const DEFAULT_BUFFER_LIMIT_BYTES = limit({
@@ -31,13 +30,6 @@ const DEFAULT_BUFFER_LIMIT_BYTES = limit({
 
 export type { CompiledListener } from './compiled-listener.ts';
 export { openListenerManager, type ListenerManager } from './listener-manager.ts';
-
-/** What compiling a listener takes from the rest of the proxy. */
-export interface ListenerHooks {
-  compileAccessLogs(list: readonly AccessLogConfig[]): AccessLog[];
-  /** Recorder of Istio's metrics; absent or null: the filter that asks for them records nothing. */
-  readonly istioMetrics?: IstioMetrics | null;
-}
 
 /**
  * Compiles an Envoy `Listener`. Throws `invalid` naming listener, field path and reason for anything that is

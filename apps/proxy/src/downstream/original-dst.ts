@@ -1,7 +1,7 @@
 import { type Socket, SocketAddress } from 'node:net';
 import { FlotillaError } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
-import type { Destination } from './accepted-connection.ts';
+import type { Destination } from '../ports/accepted-connection.ts';
 import type { SocketOption } from './socket-option.ts';
 
 /** Tells where an accepted connection was going before the firewall turned it here. */

@@ -3,10 +3,9 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import { ProxyProtocolConfig_Version as Version } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolSchema } from '@flotilla/wire/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { refuse, refuseWhen } from '../http/route/field.ts';
-import type { Counter, StatsRegistry } from '../observe/stats.ts';
-import { parseProxyHeader, type ProxyHeader } from './proxy-protocol.ts';
+import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import type { Counter, StatsRegistry } from '../base/stats.ts';
+import { parseProxyHeader, type ProxyHeader } from '../protocol/proxy-protocol.ts';
 
 /** The listener filter `proxy_protocol`, compiled. */
 export interface ProxyProtocolSettings {

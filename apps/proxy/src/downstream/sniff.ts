@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { limit, type Clock } from '@flotilla/runtime';
-import { parseClientHello } from './client-hello.ts';
-import { detectHttp } from './http-first-line.ts';
+import { parseClientHello } from '../protocol/client-hello.ts';
+import { detectHttp } from '../protocol/http-first-line.ts';
 
 /** Which listener filters look at the first bytes. */
 export interface SniffSettings {

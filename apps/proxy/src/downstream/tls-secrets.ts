@@ -3,8 +3,9 @@ import type {
   TlsCertificate,
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { CommonTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { readDataSource, refuse, refuseWhen } from '../http/route/field.ts';
-import type { CertificateSecret, SecretHolder, SecretStore, ValidationSecret } from '../identity/secret-store.ts';
+import { readDataSource } from '../base/data-source.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
+import type { CertificateSecret, SecretHolder, SecretStore, ValidationSecret } from '../ports/secret-store.ts';
 import { compileSanMatchers, type SanPredicate } from '../tls/san-match.ts';
 
 /** A secret from wherever it comes, with the version that says when to build anew. */

@@ -1,5 +1,5 @@
-import { unpackValid } from '@flotilla/envoy';
-import type { ConnectionInfo, TlsFacts } from '../observe/stream-info.ts';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import type { ConnectionInfo, TlsFacts } from '@flotilla/stream';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Logger } from '@flotilla/observe';
@@ -8,16 +8,17 @@ import { closeFollows } from '@flotilla/sockets/errors';
 import { createTlsServer } from '@flotilla/sockets/tls';
 import { svidFault } from '@flotilla/spiffe';
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { DownstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { DownstreamTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { ProxyContext } from '../config/context.ts';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { Counter } from '../observe/stats.ts';
+import {
+  type DownstreamTlsContext,
+  DownstreamTlsContextSchema,
+} from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { ProxyContext } from '../ports/context.ts';
+import type { Counter } from '../base/stats.ts';
 import { Certificate } from '../tls/certificate.ts';
 import { sniff } from './sniff.ts';
 import { compileTlsParameters, type TlsParameterOptions } from '../tls/tls-parameters.ts';
 import { certificateSource, type SecretSource, validationSource, type ValidationSource } from './tls-secrets.ts';
-import type { CertificateSecret } from '../identity/secret-store.ts';
+import type { CertificateSecret } from '../ports/secret-store.ts';
 
 /** A finished handshake, or why there is none. */
 export type HandshakeOutcome =

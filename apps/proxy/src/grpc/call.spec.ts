@@ -3,9 +3,9 @@ import { systemClock } from '@flotilla/runtime';
 import { create } from '@bufbuild/protobuf';
 import { GrpcServiceSchema } from '@flotilla/wire/envoy/config/core/v3/grpc_service_pb.js';
 import { describe, expect, it } from 'vitest';
-import type { ClusterManager, UpstreamHandler, UpstreamRequest } from '../upstream/upstream.ts';
+import type { ClusterManager, UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 import { callUnary, type GrpcOutcome } from './call.ts';
-import { frameOf } from './frames.ts';
+import { frameOf } from '../protocol/grpc/frames.ts';
 import { compileGrpcTarget } from './target.ts';
 
 interface Called {

@@ -1,6 +1,6 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { type Clock, FlotillaError, type Random, limit } from '@flotilla/runtime';
-import { FrameReader, frameOf } from './frames.ts';
+import { FrameReader, frameOf } from '../protocol/grpc/frames.ts';
 import { localAddress } from '../http/request-headers.ts';
 import {
   PLAIN_PICK,
@@ -9,7 +9,7 @@ import {
   type UpstreamFailure,
   type UpstreamHandler,
   type UpstreamStream,
-} from '../upstream/upstream.ts';
+} from '../ports/cluster-manager.ts';
 
 /** gRPC status codes that a call can end with on this side. */
 const Status = { ok: 0, unknown: 2, deadlineExceeded: 4, resourceExhausted: 8, internal: 13, unavailable: 14 } as const;

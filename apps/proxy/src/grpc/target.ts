@@ -1,7 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { GrpcService } from '@flotilla/wire/envoy/config/core/v3/grpc_service_pb.js';
 import type { GrpcTarget } from './call.ts';
-import { refuse } from '../http/route/field.ts';
+import { refuse } from '@flotilla/envoy';
 
 /** Compiles an `envoy_grpc` service. `defaultTimeoutMs` counts where neither has one. Throws `invalid`. */
 export function compileGrpcTarget(

@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import { isGrpcType, type StreamInfo } from '@flotilla/stream';
 import type {
   PickContext,
   UpstreamCluster,
@@ -7,9 +7,8 @@ import type {
   UpstreamHandler,
   UpstreamHost,
   UpstreamStream,
-} from '../upstream/upstream.ts';
-import { isGrpcType } from '../grpc/frames.ts';
-import { httpStatusOf } from '../grpc/status.ts';
+} from '../ports/cluster-manager.ts';
+import { httpStatusOf } from '../protocol/grpc/status.ts';
 import { RawStream } from '../upstream/raw-stream.ts';
 import { type Order, requestFor } from './order.ts';
 

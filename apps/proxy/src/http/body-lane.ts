@@ -1,11 +1,5 @@
+import type { BodySink } from '../ports/body-sink.ts';
 import type { HeaderList } from '@flotilla/http-codec';
-
-/** Takes a body piece by piece. Nothing comes after `end`. */
-export interface BodySink {
-  data(chunk: Buffer): void;
-  /** Trailers, null for none. */
-  end(trailers: HeaderList | null): void;
-}
 
 /**
  * The way of a body through the filters that take it. It grows at its far end, one filter at a time; what comes before

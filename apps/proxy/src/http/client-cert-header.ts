@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import type { AcceptedConnection } from '../ports/accepted-connection.ts';
 
 const XFCC = 'x-forwarded-client-cert';
 

@@ -1,6 +1,6 @@
 import type { ParseErrorCode } from '@flotilla/http-codec';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import type { LocalReply } from './local-reply.ts';
+import { ResponseFlag } from '@flotilla/stream';
+import type { LocalReply } from '../ports/local-reply.ts';
 
 /** How a refused request is answered: Envoy's status and details per fault of framing. */
 export function replyToParseError(code: ParseErrorCode): LocalReply {

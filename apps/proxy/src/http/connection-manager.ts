@@ -1,8 +1,8 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { limit } from '@flotilla/runtime';
-import { unpackValid } from '@flotilla/envoy';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import { compileLocalReplies } from './local-reply-mapping.ts';
-import { compileHeaderCase } from './header-case.ts';
+import { compileHeaderCase } from '../protocol/header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
 import { compileCidrListMatcher } from '@flotilla/match';
 import {
@@ -13,19 +13,18 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpConnectionManagerSchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { fetchTimeoutMs, requireAds } from '../config/config-source.ts';
-import type { NeededResource } from '../config/named-set.ts';
-import type { NetworkFilter } from '../downstream/accepted-connection.ts';
-import { openHttpConnection } from '../downstream/http-connection.ts';
-import type { NetworkFilterScope } from '../downstream/network-filters.ts';
+import { fetchTimeoutMs, requireAds } from '../base/config-source.ts';
+import type { NeededResource } from '../ports/needed-resources.ts';
+import type { NetworkFilter } from '../ports/accepted-connection.ts';
+import { openHttpConnection } from './sessions/http-connection.ts';
+import type { NetworkFilterScope } from '../ports/network-filter-scope.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
-import { compileHttp2Settings } from './http2-settings.ts';
+import { compileHttp2Settings } from '../protocol/http2/settings.ts';
 import { FilterChainPlans } from './filter-plan.ts';
-import { compileHttpFilters, perFilterCompiler } from './filters/registry.ts';
+import { compileHttpFilters } from './filters/registry.ts';
+import { routeOptions } from './route-options.ts';
 import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';
-import { compileRouteTable } from './route/compile.ts';
-import { inField, refuse, refuseWhen } from './route/field.ts';
-import type { RouteTable } from './route/route.ts';
+import { compileRouteTable, type RouteTable } from '@flotilla/route';
 import { refuseUnsupportedManager } from './unsupported.ts';
 
 // Envoy has none; an edge without one is held open by half a head.
@@ -106,8 +105,7 @@ function compileRouteSource(
     }
     case 'routeConfig': {
       const config = routeSpecifier.value;
-      const compilePerFilterConfig = perFilterCompiler(ctx);
-      const table = inField('route_config', () => compileRouteTable(config, { ctx, compilePerFilterConfig }));
+      const table = inField('route_config', () => compileRouteTable(config, routeOptions(ctx)));
       scope.noteRouteTable(table);
       return { needed: new Map(), table: () => table };
     }
@@ -153,7 +151,7 @@ function compileSettings(
       maxTargetBytes: headerKb * 1024,
       maxFields: common?.maxHeadersCount ?? defaultLimits.maxFields,
     },
-    localReplies: compileLocalReplies(proto.localReplyConfig, ctx.random),
+    localReplies: compileLocalReplies(proto.localReplyConfig, ctx),
     headerCase: compileHeaderCase(http1, 'http_protocol_options'),
     acceptHttp10: http1?.acceptHttp10 === true,
     proxiesContinue: proto.proxy100Continue,

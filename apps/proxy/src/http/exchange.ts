@@ -1,16 +1,16 @@
 import type { HeaderList, RequestHead } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
-import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
-import type { PickContext } from '../upstream/upstream.ts';
-import type { DownstreamStream } from './downstream-stream.ts';
-import type { BodySink } from './body-lane.ts';
+import type { AcceptedConnection } from '../ports/accepted-connection.ts';
+import { ResponseFlag, type StreamInfo } from '@flotilla/stream';
+import type { PickContext } from '../ports/cluster-manager.ts';
+import type { DownstreamStream } from '../ports/downstream-stream.ts';
+import type { BodySink } from '../ports/body-sink.ts';
 import { Brake } from './brake.ts';
-import type { FilterStream, ResponseHead } from './filter.ts';
+import type { FilterStream, ResponseHead } from '../ports/http-filter.ts';
 import { FilterRun } from './filter-run.ts';
 import * as replies from './local-reply.ts';
-import type { ComposedReply, LocalReply } from './local-reply.ts';
+import type { ComposedReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import { countResponse, type ManagerSettings } from './manager-settings.ts';
 import { placeOrder } from './order.ts';
 import { answerDirectly, type AnsweredRequest, answerLocally } from './own-answer.ts';
@@ -19,10 +19,10 @@ import { requestRecord } from './request-record.ts';
 import { prepareResponseHeaders } from './response-headers.ts';
 import { takeOrders } from './router-headers.ts';
 import { Router, type RouterHost } from './router.ts';
-import type { ClientCertificate, ClusterChoice, ForwardAction, RoutableRequest, Route } from './route/route.ts';
+import type { ClientCertificate, ClusterChoice, ForwardAction, RoutableRequest, Route } from '@flotilla/route';
 import { replyToTimeout, startStreamTimeouts } from './stream-timeouts.ts';
-import { acceptsTunnel, wantsTunnel } from './tunnel.ts';
-import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from './timeout.ts';
+import { acceptsTunnel, wantsTunnel } from '../protocol/tunnel.ts';
+import type { StreamDeadlines, TimeoutKind, TimeoutOwner } from '../base/deadlines.ts';
 
 /**
  *   filtering -> forwarding -> responding -> done

@@ -1,5 +1,5 @@
-import type { FilterFactory, HttpFilter } from './filter.ts';
-import type { ClusterChoice, Route } from './route/route.ts';
+import type { FilterFactory, HttpFilter } from '../ports/http-filter.ts';
+import type { ClusterChoice, Route } from '@flotilla/route';
 
 /** The filters that do something on one route, in order. Empty on most routes of a plain proxy. */
 export type FilterPlan = readonly (() => HttpFilter)[];

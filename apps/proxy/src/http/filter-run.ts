@@ -1,5 +1,5 @@
 import { BodyLane } from './body-lane.ts';
-import type { FilterStream, HttpFilter, ResponseHead } from './filter.ts';
+import type { FilterStream, HttpFilter, ResponseHead } from '../ports/http-filter.ts';
 import type { FilterPlan } from './filter-plan.ts';
 
 /** The filters of one request: in order on its way in, in reverse on the response's way out. */

@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { BodySink } from './body-lane.ts';
+import type { BodySink } from '../ports/body-sink.ts';
 
 /** Keeps a body until it is whole, up to `limitBytes`. Calls `onWhole` or, once, `onOverflow`. */
 export class GatheredBody implements BodySink {

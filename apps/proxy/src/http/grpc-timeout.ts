@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { GrpcTimeoutRule } from './route/route.ts';
+import type { GrpcTimeoutRule } from '@flotilla/route';
 
 /** The deadline of a call in gRPC's HTTP/2 mapping: up to eight digits and a unit. */
 export const GRPC_TIMEOUT = 'grpc-timeout';

@@ -6,10 +6,10 @@ import type {
   ResponseMapper,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { compileLogFilter } from '../observe/access-log-filter.ts';
-import { compileFormatString } from '../observe/compile-access-logs.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
-import { inField, readDataSource, refuse } from './route/field.ts';
-import { compileHeaderEdits } from './route/header-edits.ts';
+import type { StreamInfo } from '@flotilla/stream';
+import { readDataSource } from '../base/data-source.ts';
+import { inField, refuse } from '@flotilla/envoy';
+import { compileFormatString, compileHeaderEdits, type Surroundings } from '@flotilla/format';
 
 /** What a reply of the proxy says to the client. */
 export interface ReplyText {
@@ -20,6 +20,11 @@ export interface ReplyText {
 
 /** Words a reply as the configuration has it; `headers` are the reply's own, and may be edited. */
 export type LocalReplyMapping = (status: number, body: string, headers: HeaderList, info: StreamInfo) => ReplyText;
+
+interface MappingTools {
+  readonly random: Random;
+  readonly surroundings: Surroundings;
+}
 
 interface Format {
   readonly print: (info: StreamInfo) => string;
@@ -37,13 +42,16 @@ interface Mapper {
 const PLAIN: Format = { print: (info) => info.localReplyBody, contentType: 'text/plain' };
 
 /** Compiles `local_reply_config`; null where it asks for nothing. Throws `invalid`. */
-export function compileLocalReplies(config: LocalReplyConfig | undefined, random: Random): LocalReplyMapping | null {
+export function compileLocalReplies(
+  config: LocalReplyConfig | undefined,
+  tools: MappingTools,
+): LocalReplyMapping | null {
   if (config === undefined || (config.mappers.length === 0 && config.bodyFormat === undefined)) return null;
   const mappers = config.mappers.map((mapper, index) =>
-    inField(`local_reply_config.mappers[${index}]`, () => compileMapper(mapper, random)),
+    inField(`local_reply_config.mappers[${index}]`, () => compileMapper(mapper, tools)),
   );
   const whole =
-    config.bodyFormat === undefined ? PLAIN : compileFormat(config.bodyFormat, 'local_reply_config.body_format');
+    config.bodyFormat === undefined ? PLAIN : compileFormat(config.bodyFormat, 'local_reply_config.body_format', tools);
   return (status, body, headers, info) => {
     info.responseCode = status;
     info.responseHeaders = headers;
@@ -56,25 +64,27 @@ export function compileLocalReplies(config: LocalReplyConfig | undefined, random
   };
 }
 
-function compileMapper(proto: ResponseMapper, random: Random): Mapper {
+function compileMapper(proto: ResponseMapper, tools: MappingTools): Mapper {
   const { filter, statusCode } = proto;
   if (filter === undefined) return refuse('filter', 'is missing');
   if (statusCode !== undefined && (statusCode < 200 || statusCode > 599)) refuse('status_code', 'is not in 200 to 599');
   const fields = { requestHeadersToAdd: [], requestHeadersToRemove: [], responseHeadersToRemove: [] };
   return {
-    fits: inField('filter', () => compileLogFilter(filter, random)),
+    fits: inField('filter', () => compileLogFilter(filter, tools.random)),
     status: statusCode ?? null,
     body: readDataSource(proto.body, 'body')?.toString() ?? null,
     format:
-      proto.bodyFormatOverride === undefined ? null : compileFormat(proto.bodyFormatOverride, 'body_format_override'),
-    edit: compileHeaderEdits({ ...fields, responseHeadersToAdd: proto.headersToAdd }, '').response,
+      proto.bodyFormatOverride === undefined
+        ? null
+        : compileFormat(proto.bodyFormatOverride, 'body_format_override', tools),
+    edit: compileHeaderEdits({ ...fields, responseHeadersToAdd: proto.headersToAdd }, '', tools.surroundings).response,
   };
 }
 
-function compileFormat(proto: SubstitutionFormatString, path: string): Format {
+function compileFormat(proto: SubstitutionFormatString, path: string, { surroundings }: MappingTools): Format {
   const ofKind = proto.format.case === 'jsonFormat' ? 'application/json' : 'text/plain';
   return {
-    print: inField(path, () => compileFormatString(proto)),
+    print: inField(path, () => compileFormatString(proto, surroundings)),
     contentType: proto.contentType || ofKind,
   };
 }

@@ -1,24 +1,9 @@
+import type { LocalReply } from '../ports/local-reply.ts';
 import { HeaderList } from '@flotilla/http-codec';
-import { isGrpcType } from '../grpc/frames.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
+import { isGrpcType, ResponseFlag } from '@flotilla/stream';
 import type { ReplyText } from './local-reply-mapping.ts';
-import type { UpstreamFailure } from '../upstream/upstream.ts';
-import type { DirectAction, RedirectAction, RoutableRequest } from './route/route.ts';
-
-/** An answer that the proxy makes itself. Texts, flags and details are Envoy's. */
-export interface LocalReply {
-  readonly status: number;
-  /** Plain text; empty: no body. */
-  readonly body: string;
-  /** `%RESPONSE_CODE_DETAILS%`. */
-  readonly details: string;
-  /** Bits of `ResponseFlag`. */
-  readonly flags: number;
-  /** Status for gRPC clients when it is not derived from `status`. */
-  readonly grpcStatus?: number | null;
-  /** Further response headers, null for none. Not shared: the reply takes them over. */
-  readonly headers: HeaderList | null;
-}
+import type { UpstreamFailure } from '../ports/cluster-manager.ts';
+import type { DirectAction, RedirectAction, RoutableRequest } from '@flotilla/route';
 
 function reply(status: number, body: string, details: string, flags: number): LocalReply {
   return { status, body, details, flags, headers: null };
@@ -200,7 +185,7 @@ export function composeDirect(
   else if (action.status === 201) {
     headers.append('location', `${request.scheme}://${request.authority}${request.path}`);
   }
-  const given = action.kind === 'redirect' ? null : action.body;
+  const given = action.kind === 'redirect' || action.body === null ? null : bufferOf(action.body);
   const text = word === null ? null : word(action.status, given?.toString() ?? '', headers);
   const status = text?.status ?? action.status;
   if (action.kind !== 'redirect' && isGrpcType(request.headers.get('content-type'))) {
@@ -213,6 +198,11 @@ export function composeDirect(
     headers.append('content-type', text?.contentType ?? 'text/plain');
   }
   return { status, headers, body };
+}
+
+/** The same bytes. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 /** A response that is headers only, with the status in them ("trailers-only"). */

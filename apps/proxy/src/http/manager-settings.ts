@@ -1,13 +1,13 @@
 import type { HeaderCase, ParserLimits } from '@flotilla/http-codec';
 import type { LocalReplyMapping } from './local-reply-mapping.ts';
-import type { ProxyContext } from '../config/context.ts';
-import type { AccessLog } from '../observe/access-log.ts';
-import type { Counter, Gauge, Histogram } from '../observe/stats.ts';
+import type { ProxyContext } from '../ports/context.ts';
+import type { AccessLog } from '@flotilla/stream';
+import type { Counter, Gauge, Histogram } from '../base/stats.ts';
 import type { ClientCertSettings } from './client-cert-header.ts';
-import type { Http2Settings } from './http2-settings.ts';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
 import type { FilterChainPlans } from './filter-plan.ts';
 import type { RouterSettings } from './filters/router.ts';
-import type { RouteTable } from './route/route.ts';
+import type { RouteTable } from '@flotilla/route';
 
 /** How a path is put into one form before it is matched. */
 export interface PathSettings {

@@ -1,15 +1,15 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { ProxyContext } from '../config/context.ts';
+import type { ProxyContext } from '../ports/context.ts';
 import type {
   PickContext,
   UpstreamCluster,
   UpstreamFailure,
   UpstreamHandler,
   UpstreamStream,
-} from '../upstream/upstream.ts';
+} from '../ports/cluster-manager.ts';
 import type { Order } from './order.ts';
 import { localAddress } from './request-headers.ts';
-import type { MirrorPolicy } from './route/route.ts';
+import type { MirrorPolicy } from '@flotilla/route';
 
 /**
  * Copies of a request that go to other clusters; what they answer is thrown away. The body is shared, chunk by chunk:

@@ -1,8 +1,8 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
-import type { UpstreamHost, UpstreamRequest } from '../upstream/upstream.ts';
-import type { RouterOrders } from './router-headers.ts';
-import type { ClusterChoice, ForwardAction, RetryPolicy, RoutableRequest, Route } from './route/route.ts';
+import type { StreamInfo } from '@flotilla/stream';
+import type { UpstreamHost, UpstreamRequest } from '../ports/cluster-manager.ts';
+import type { OrderTimeouts, RouterOrders } from './router-headers.ts';
+import type { ClusterChoice, ForwardAction, RetryPolicy, RoutableRequest, Route } from '@flotilla/route';
 
 /** What is to be sent upstream, decided once; each attempt sends it to a host. */
 export interface Order {
@@ -25,16 +25,6 @@ export interface Order {
   readonly hedges: boolean;
   /** For balancers that go by it; null: the request has none. */
   readonly hash: bigint | null;
-}
-
-export interface OrderTimeouts {
-  /** 0: no limit. */
-  readonly routeMs: number;
-  readonly perTryMs: number;
-  /** Of one try's stream, 0: no limit; null: the cluster's. */
-  readonly upstreamDurationMs: number | null;
-  /** What a request whose time is up is answered with. */
-  readonly timeoutStatus: 504 | 204;
 }
 
 /**

@@ -1,8 +1,9 @@
 import { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import type { ManagerSettings } from './manager-settings.ts';
-import { composeDirect, type ComposedReply, composeReply, type LocalReply } from './local-reply.ts';
-import type { ClusterChoice, DirectAction, RedirectAction, RoutableRequest, Route } from './route/route.ts';
+import { composeDirect, type ComposedReply, composeReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
+import type { ClusterChoice, DirectAction, RedirectAction, RoutableRequest, Route } from '@flotilla/route';
 
 /** What the proxy's own answers are made from. */
 export interface AnsweredRequest extends RoutableRequest {

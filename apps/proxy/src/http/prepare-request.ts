@@ -1,12 +1,12 @@
 import { HeaderList, type RequestHead } from '@flotilla/http-codec';
-import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import type { AcceptedConnection } from '../ports/accepted-connection.ts';
 import * as replies from './local-reply.ts';
-import type { LocalReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';
 import { canonicalPath, needsWork } from './path.ts';
 import { prepareRequestHeaders } from './request-headers.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
-import type { RoutableRequest } from './route/route.ts';
+import type { StreamInfo } from '@flotilla/stream';
+import type { RoutableRequest } from '@flotilla/route';
 
 /**
  * Checks a request's head and brings it into the form that routing sees: authority, path, headers. Returns the reply

@@ -1,8 +1,8 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { compileCidrListMatcher } from '@flotilla/match';
 import { describe, expect, it } from 'vitest';
-import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
-import { StreamInfo } from '../observe/stream-info.ts';
+import type { AcceptedConnection } from '../ports/accepted-connection.ts';
+import { StreamInfo } from '@flotilla/stream';
 import type { EdgeSettings, ManagerSettings } from './manager-settings.ts';
 import { localAddress, prepareRequestHeaders } from './request-headers.ts';
 

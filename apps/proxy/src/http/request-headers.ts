@@ -3,10 +3,9 @@ import { networkInterfaces } from 'node:os';
 import type { HeaderList } from '@flotilla/http-codec';
 import { addressBits } from '@flotilla/match';
 import { formatAddress } from '@flotilla/runtime';
-import type { AcceptedConnection } from '../downstream/accepted-connection.ts';
+import type { AcceptedConnection } from '../ports/accepted-connection.ts';
 import { editClientCertHeader } from './client-cert-header.ts';
-import { addressOf } from '../observe/host-port.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import { addressOf, type StreamInfo } from '@flotilla/stream';
 import type { EdgeSettings, ManagerSettings } from './manager-settings.ts';
 
 // Orders to the router that only a caller of the same mesh may give.

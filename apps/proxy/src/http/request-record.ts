@@ -1,7 +1,6 @@
 import type { RequestHead } from '@flotilla/http-codec';
 import type { Clock } from '@flotilla/runtime';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import { type ConnectionInfo, StreamInfo } from '../observe/stream-info.ts';
+import { type ConnectionInfo, ResponseFlag, StreamInfo } from '@flotilla/stream';
 import type { ManagerSettings } from './manager-settings.ts';
 
 /** Begins the record of a request, as the client sent it. */

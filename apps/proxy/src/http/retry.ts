@@ -1,13 +1,7 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { Backoff, type Clock, type Random } from '@flotilla/runtime';
-import type {
-  PickContext,
-  RoutingPriority,
-  UpstreamCluster,
-  UpstreamFailure,
-  UpstreamHost,
-} from '../upstream/upstream.ts';
-import type { RetryOn, RetryPolicy } from './route/route.ts';
+import type { PickContext, UpstreamCluster, UpstreamFailure, UpstreamHost } from '../ports/cluster-manager.ts';
+import type { RetryOn, RetryPolicy, RoutingPriority } from '@flotilla/route';
 
 /** What became of the wish to try again. */
 export type RetryVerdict =

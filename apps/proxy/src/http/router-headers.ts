@@ -1,9 +1,7 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { GRPC_TIMEOUT, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import type { RouterSettings } from './filters/router.ts';
-import type { OrderTimeouts } from './order.ts';
-import { PLAIN_RETRY, retryOn } from './route/retry-policy.ts';
-import type { ForwardAction, RetryOn, RetryPolicy } from './route/route.ts';
+import { type ForwardAction, PLAIN_RETRY, retryOn, type RetryOn, type RetryPolicy } from '@flotilla/route';
 
 // Orders of an internal caller; those of others were removed when the request came in.
 const ROUTE_TIMEOUT = 'x-envoy-upstream-rq-timeout-ms';
@@ -34,6 +32,16 @@ const ORDERS: ReadonlySet<string> = new Set([
   TIMEOUT_REPLY,
   STATISTICS_NAME,
 ]);
+
+export interface OrderTimeouts {
+  /** 0: no limit. */
+  readonly routeMs: number;
+  readonly perTryMs: number;
+  /** Of one try's stream, 0: no limit; null: the cluster's. */
+  readonly upstreamDurationMs: number | null;
+  /** What a request whose time is up is answered with. */
+  readonly timeoutStatus: 504 | 204;
+}
 
 /** What a router is to do about time and retries. */
 export interface RouterOrders {

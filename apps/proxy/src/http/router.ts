@@ -1,14 +1,12 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Timer } from '@flotilla/runtime';
-import { acceptsTunnel, wantsTunnel } from './tunnel.ts';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
-import type { PickContext, UpstreamCluster, UpstreamFailure } from '../upstream/upstream.ts';
+import { acceptsTunnel, wantsTunnel } from '../protocol/tunnel.ts';
+import { ResponseFlag, type StreamInfo } from '@flotilla/stream';
+import type { PickContext, UpstreamCluster, UpstreamFailure } from '../ports/cluster-manager.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import {
   flagOfFailure,
-  type LocalReply,
   noHealthyUpstream,
   perTryIdleTimeout,
   perTryTimeout,
@@ -17,11 +15,12 @@ import {
   upstreamDurationReached,
   upstreamFailed,
 } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import type { ManagerSettings } from './manager-settings.ts';
 import { Mirrors } from './mirror.ts';
 import type { Order } from './order.ts';
 import { RetryState, type RetryVerdict } from './retry.ts';
-import type { StreamDeadlines } from './timeout.ts';
+import type { StreamDeadlines } from '../base/deadlines.ts';
 
 /** What the router needs of the exchange that it works for. */
 export interface RouterHost {

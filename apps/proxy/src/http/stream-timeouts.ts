@@ -1,10 +1,10 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { GRPC_TIMEOUT, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import * as replies from './local-reply.ts';
-import type { LocalReply } from './local-reply.ts';
+import type { LocalReply } from '../ports/local-reply.ts';
 import type { ManagerSettings, ManagerStats } from './manager-settings.ts';
-import type { Route } from './route/route.ts';
-import type { StreamDeadlines, StreamTimeoutKind } from './timeout.ts';
+import type { Route } from '@flotilla/route';
+import type { StreamDeadlines, StreamTimeoutKind } from '../base/deadlines.ts';
 
 /** Sets the deadlines that run from the beginning of a request, and tells the upstream what is left of gRPC's own. */
 export function startStreamTimeouts(

@@ -1,8 +1,8 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import { ResponseFlag } from '../observe/response-flags.ts';
-import type { LocalReply } from './local-reply.ts';
-import { refuse } from './route/field.ts';
-import { isRetryWord } from './route/retry-policy.ts';
+import { ResponseFlag } from '@flotilla/stream';
+import type { LocalReply } from '../ports/local-reply.ts';
+import { refuse } from '@flotilla/envoy';
+import { isRetryWord } from '@flotilla/route';
 
 const isNumber = (value: string): boolean => /^\d{1,10}$/.test(value);
 const isWords = (value: string): boolean => value.split(',').every((word) => isRetryWord(word.trim()));

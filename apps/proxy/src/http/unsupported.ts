@@ -1,5 +1,5 @@
 import type { HttpConnectionManager } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import { refuseWhen } from './route/field.ts';
+import { refuseWhen } from '@flotilla/envoy';
 
 /** Refuses what a connection manager may ask for and this proxy does not do, by the field's name. */
 export function refuseUnsupportedManager(proto: HttpConnectionManager): void {

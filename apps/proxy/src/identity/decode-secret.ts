@@ -4,7 +4,7 @@ import { FlotillaError } from '@flotilla/runtime';
 import type { DataSource } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { TlsCertificate } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { Secret as SecretConfig } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
-import type { Secret } from './secret-store.ts';
+import type { Secret } from '../ports/secret-store.ts';
 
 /** Reads an SDS or bootstrap secret. Throws `invalid` for kinds other than certificates and trust anchors, and for bad PEM. */
 export function decodeSecret(config: SecretConfig): Secret {

@@ -11,7 +11,7 @@ import {
 import { SecretDiscoveryService } from '@flotilla/wire/envoy/service/secret/v3/sds_pb.js';
 import { TYPE_URLS } from '@flotilla/xds';
 import type { GrpcCluster, GrpcConnection } from '../config/grpc-cluster.ts';
-import { PushableIterable } from '../config/pushable.ts';
+import { PushableIterable } from '../base/pushable.ts';
 import { decodeSecret } from './decode-secret.ts';
 import type { SettableSecret } from './secret-table.ts';
 

@@ -1,4 +1,4 @@
-import type { Secret, SecretHolder, SecretStore } from './secret-store.ts';
+import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
 
 /** A holder whose value its source sets. */
 export interface SettableSecret extends SecretHolder {

@@ -10,8 +10,8 @@ import { systemClock } from '@flotilla/runtime';
 import { freePort } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readBootstrap } from '../bootstrap/decode.ts';
-import { runProxy } from '../run-proxy.ts';
-import { startProxyWithWorkers } from '../workers.ts';
+import { runProxy } from '../process/run-proxy.ts';
+import { startProxyWithWorkers } from '../process/workers.ts';
 
 let folder: string;
 beforeEach(async () => {

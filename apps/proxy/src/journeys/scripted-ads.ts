@@ -13,7 +13,7 @@ import {
   ResourceSchema,
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import { shortNameOf, typeUrlOf, type XdsShortName } from '@flotilla/xds';
-import { PushableIterable } from '../config/pushable.ts';
+import { PushableIterable } from '../base/pushable.ts';
 
 export interface ScriptedResource {
   readonly name: string;

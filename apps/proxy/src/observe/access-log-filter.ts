@@ -10,15 +10,10 @@ import {
   type MetadataFilter,
 } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { ExpressionFilterSchema } from '@flotilla/wire/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { denominatorOf } from '../http/route/field.ts';
-import { headerMatchOf } from '../http/route/matcher-specs.ts';
-import { compileValueMatcher, valueAt } from '../http/route/value-match.ts';
-import { headerValues } from '../http/route/request-match.ts';
-import { compileCel } from './cel/index.ts';
-import { grpcStatusOf, logTypeOf, requestHeader } from './stream-fields.ts';
-import { flagOfName } from './response-flags.ts';
-import type { StreamInfo } from './stream-info.ts';
+import { compileValueMatcher, denominatorOf, headerMatchOf, unpackValid, valueAt } from '@flotilla/envoy';
+import { headerValues } from '@flotilla/route';
+import { compileCel } from '@flotilla/format';
+import { flagOfName, grpcStatusOf, logTypeOf, requestHeader, type StreamInfo } from '@flotilla/stream';
 
 /** Whether a stream is logged. */
 export type LogFilter = (info: StreamInfo) => boolean;

@@ -1,7 +1,5 @@
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import { FlotillaError, printable, type Random } from '@flotilla/runtime';
+import { FlotillaError, type Random } from '@flotilla/runtime';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
-import type { SubstitutionFormatString } from '@flotilla/wire/envoy/config/core/v3/substitution_format_string_pb.js';
 import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import {
   StderrAccessLogSchema,
@@ -9,17 +7,17 @@ import {
 } from '@flotilla/wire/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import { unpackValid } from '@flotilla/envoy';
 import { compileLogFilter } from './access-log-filter.ts';
-import type { AccessLog } from './access-log.ts';
-import { compileFormat, compileTypedFormat, type FormatOptions } from './header-formatter.ts';
+import type { AccessLog, StreamInfo } from '@flotilla/stream';
+import {
+  compileFormat,
+  compileFormatString,
+  compileJson,
+  DEFAULT_FORMAT,
+  type FormatOptions,
+  type Surroundings,
+} from '@flotilla/format';
 import type { LogWriters } from './log-writer.ts';
 import type { LogServices } from './service-log/compile.ts';
-import type { StreamInfo } from './stream-info.ts';
-
-/** Envoy's format when a log names none. */
-export const DEFAULT_FORMAT =
-  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% ' +
-  '%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" ' +
-  '"%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"\n';
 
 const LINE: FormatOptions = { isLine: true };
 
@@ -27,6 +25,7 @@ const LINE: FormatOptions = { isLine: true };
 export interface LogSinks {
   readonly writers: LogWriters;
   readonly services: Pick<LogServices, 'compile'>;
+  readonly surroundings: Surroundings;
 }
 
 /**
@@ -52,7 +51,7 @@ function compileAccessLog(config: AccessLogConfig, sinks: LogSinks, random: Rand
   };
 }
 
-function compileLogger(config: AccessLogConfig, { writers, services }: LogSinks): AccessLog {
+function compileLogger(config: AccessLogConfig, { writers, services, surroundings }: LogSinks): AccessLog {
   const any = config.configType.value;
   if (any === undefined) throw new FlotillaError('invalid', 'typed_config is missing');
   const file = unpackValid(any, FileAccessLogSchema);
@@ -61,14 +60,14 @@ function compileLogger(config: AccessLogConfig, { writers, services }: LogSinks)
     const { accessLogFormat } = file;
     switch (accessLogFormat.case) {
       case 'logFormat':
-        return logger(compileFormatString(accessLogFormat.value, LINE), writer.write.bind(writer));
+        return logger(compileFormatString(accessLogFormat.value, surroundings, LINE), writer.write.bind(writer));
       case 'format':
-        return logger(compileFormat(accessLogFormat.value, LINE), writer.write.bind(writer));
+        return logger(compileFormat(accessLogFormat.value, surroundings, LINE), writer.write.bind(writer));
       case 'jsonFormat':
       case 'typedJsonFormat':
-        return logger(compileJson(accessLogFormat.value, false), writer.write.bind(writer));
+        return logger(compileJson(accessLogFormat.value, false, surroundings), writer.write.bind(writer));
       default:
-        return logger(compileFormat(DEFAULT_FORMAT, LINE), writer.write.bind(writer));
+        return logger(compileFormat(DEFAULT_FORMAT, surroundings, LINE), writer.write.bind(writer));
     }
   }
   const standard = unpackValid(any, StdoutAccessLogSchema) ?? unpackValid(any, StderrAccessLogSchema);
@@ -80,76 +79,13 @@ function compileLogger(config: AccessLogConfig, { writers, services }: LogSinks)
   const writer = writers.open(standard.$typeName.endsWith('StdoutAccessLog') ? '/dev/stdout' : '/dev/stderr');
   const format = standard.accessLogFormat.value;
   return logger(
-    format === undefined ? compileFormat(DEFAULT_FORMAT, LINE) : compileFormatString(format, LINE),
+    format === undefined
+      ? compileFormat(DEFAULT_FORMAT, surroundings, LINE)
+      : compileFormatString(format, surroundings, LINE),
     writer.write.bind(writer),
   );
 }
 
 function logger(format: (info: StreamInfo) => string, write: (line: string) => void): AccessLog {
   return (info) => write(format(info));
-}
-
-/** Compiles a format of text or JSON; an empty text is the default access log's. Throws `invalid`. */
-export function compileFormatString(
-  config: SubstitutionFormatString,
-  { isLine = false }: Pick<FormatOptions, 'isLine'> = {},
-): (info: StreamInfo) => string {
-  for (const { name, typedConfig } of config.formatters) {
-    const type = typedConfig?.typeUrl.slice(typedConfig.typeUrl.lastIndexOf('/') + 1) ?? '';
-    if (!BUILT_IN_FORMATTERS.has(type)) {
-      throw new FlotillaError('invalid', `formatters: "${name}" (${type || 'no typed_config'}) is not supported`);
-    }
-  }
-  const options = { absent: config.omitEmptyValues ? '' : '-', isLine };
-  switch (config.format.case) {
-    case 'textFormat':
-      return compileFormat(config.format.value || DEFAULT_FORMAT, options);
-    case 'textFormatSource': {
-      const { specifier } = config.format.value;
-      if (specifier.case === 'inlineString') return compileFormat(specifier.value || DEFAULT_FORMAT, options);
-      if (specifier.case === 'inlineBytes') return compileFormat(Buffer.from(specifier.value).toString(), options);
-      throw new FlotillaError('invalid', `text_format_source.${specifier.case ?? 'empty'} is not supported`);
-    }
-    case 'jsonFormat':
-      return compileJson(config.format.value, config.omitEmptyValues);
-    default:
-      return compileFormat(DEFAULT_FORMAT, options);
-  }
-}
-
-/** Formatter extensions whose operators are always there. */
-const BUILT_IN_FORMATTERS: ReadonlySet<string> = new Set([
-  'envoy.extensions.formatter.cel.v3.Cel',
-  'envoy.extensions.formatter.metadata.v3.Metadata',
-  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery',
-]);
-
-type JsonPrinter = (info: StreamInfo) => JsonValue;
-
-function compileJson(template: JsonObject, omitEmpty: boolean): (info: StreamInfo) => string {
-  const print = compileJsonValue(template, omitEmpty);
-  return (info) => `${printable(JSON.stringify(print(info)))}\n`;
-}
-
-function compileJsonValue(template: JsonValue, omitEmpty: boolean): JsonPrinter {
-  if (typeof template === 'string') return compileTypedFormat(template);
-  if (Array.isArray(template)) {
-    const items = template.map((item) => compileJsonValue(item, omitEmpty));
-    return (info) => items.map((item) => item(info));
-  }
-  if (typeof template === 'object' && template !== null) {
-    // In the order of their names, as Envoy writes them.
-    const fields = Object.entries(template)
-      .toSorted(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, value]) => [key, compileJsonValue(value, omitEmpty)] as const);
-    return (info) => {
-      const object: JsonObject = {};
-      for (const [key, value] of fields) {
-        const printed = value(info);
-        if (printed !== null || !omitEmpty) object[key] = printed;
-      }
-      return object;
-    };
-  }
-  return () => template;
 }

@@ -1,24 +1,7 @@
-import type { LocalNode } from '../config/context.ts';
-import type { AccessLog } from './access-log.ts';
-import { formatResponseFlags } from './response-flags.ts';
-import type { Counter, Histogram, Labels, StatsRegistry } from './stats.ts';
-import type { PeerMetadata, StreamInfo } from './stream-info.ts';
-
-/** Which end of a hop speaks: the client's proxy (and gateways) report as `source`, the server's as `destination`. */
-export type Reporter = 'source' | 'destination';
-
-/**
- * Istio's standard metrics (istio.io, "Istio Standard Metrics") of one proxy. The labels of a series are put
- * together once per cluster, peer, principal, code and flags; after that a request costs a few map look-ups. Label
- * values come from configuration, from certificates and from what peers with a verified certificate say of themselves,
- * so the number of series is bounded by the mesh and not by strangers.
- */
-export interface IstioMetrics {
-  /** Records a finished request or TCP connection. */
-  recorder(reporter: Reporter): AccessLog;
-  /** Records that a TCP connection was opened, or that it failed to. */
-  openRecorder(reporter: Reporter): AccessLog;
-}
+import type { IstioMetrics, Reporter } from '../ports/istio-metrics.ts';
+import type { LocalNode } from '../ports/context.ts';
+import { formatResponseFlags, type PeerMetadata, type StreamInfo } from '@flotilla/stream';
+import type { Counter, Histogram, Labels, StatsRegistry } from '../base/stats.ts';
 
 const UNKNOWN = 'unknown';
 const UNKNOWN_PEER: PeerMetadata = {

@@ -2,7 +2,7 @@ import { FlotillaError, type Clock } from '@flotilla/runtime';
 import { countLines, DEFAULT_LOG_BOUNDS, type LogBounds, openRotatingFile, reasonOf } from '@flotilla/runtime/disk';
 import type { Logger } from '@flotilla/observe';
 import { standardError, standardOutput } from '@flotilla/sockets/standard-streams';
-import type { Counter, Gauge, StatsRegistry } from './stats.ts';
+import type { Counter, Gauge, StatsRegistry } from '../base/stats.ts';
 
 /** Takes whole lines; never blocks and never throws. */
 export interface LogWriter {

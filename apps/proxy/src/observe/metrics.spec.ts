@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { LocalNode } from '../config/context.ts';
+import type { LocalNode } from '../ports/context.ts';
 import { openIstioMetrics } from './istio-metrics.ts';
 import { ENVOY_TAG_NAMES, extractTags, renderPrometheus } from './prometheus.ts';
-import { StatsRegistry } from './stats.ts';
-import { type PeerMetadata, StreamInfo } from './stream-info.ts';
-import { PLAIN_CONNECTION } from './testing-connection.ts';
+import { StatsRegistry } from '../base/stats.ts';
+import { type PeerMetadata, StreamInfo } from '@flotilla/stream';
+import { PLAIN_CONNECTION } from '@flotilla/stream/testing';
 
 const NODE: LocalNode = {
   id: 'sidecar~127.0.0.1~productpage-v1.default~default.svc.cluster.local',

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Labels, type RegisteredMetric } from './stats.ts';
+import { Counter, Gauge, Histogram, type Labels, type RegisteredMetric } from '../base/stats.ts';
 
 /** Names of the labels that stand for parts of a dotted name. */
 export interface TagNames {

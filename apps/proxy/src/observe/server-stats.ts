@@ -1,5 +1,5 @@
 import type { Clock } from '@flotilla/runtime';
-import type { StatsRegistry } from './stats.ts';
+import type { StatsRegistry } from '../base/stats.ts';
 
 /** `server.*` statistics, brought up to date when somebody looks. */
 export function serverStats(stats: StatsRegistry, clock: Clock, startedMs: number, concurrency: number) {

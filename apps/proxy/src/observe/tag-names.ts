@@ -1,6 +1,6 @@
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { ENVOY_TAG_NAMES, type TagNames } from './prometheus.ts';
-import type { Labels } from './stats.ts';
+import type { Labels } from '../base/stats.ts';
 
 const OVERRIDES: readonly (readonly [string, keyof TagNames])[] = [
   ['cluster_name', 'clusterName'],

@@ -1,15 +1,8 @@
 import { X509Certificate } from 'node:crypto';
-
-/** Subject alternative names by kind. */
-export interface SubjectAltNames {
-  readonly uri: readonly string[];
-  readonly dns: readonly string[];
-  readonly ip: readonly string[];
-  readonly email: readonly string[];
-}
+import type { CertificateFacts, SubjectAltNames } from '@flotilla/stream';
 
 /** A certificate as logs, headers and rules see it. What takes time to read is read when it is asked for, once. */
-export class Certificate {
+export class Certificate implements CertificateFacts {
   readonly x509: X509Certificate;
   #names: SubjectAltNames | null = null;
   #pem: string | null = null;
@@ -27,7 +20,6 @@ export class Certificate {
     return (this.#names ??= subjectAltNamesOf(this.x509));
   }
 
-  /** RFC 2253 text, as `x-forwarded-client-cert` prints it. */
   get subject(): string {
     return nameText(this.x509.subject);
   }
@@ -36,12 +28,10 @@ export class Certificate {
     return nameText(this.x509.issuer);
   }
 
-  /** Lower-case hexadecimal, as the fingerprints are. */
   get serial(): string {
     return this.x509.serialNumber.toLowerCase();
   }
 
-  /** Of the DER form. */
   get sha1(): string {
     return hexadecimal(this.x509.fingerprint);
   }

@@ -3,9 +3,8 @@ import {
   type CertificateValidationContext,
   SubjectAltNameMatcher_SanType as SanType,
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import { refuse } from '../http/route/field.ts';
-import { stringMatchOf } from '../http/route/matcher-specs.ts';
-import type { SubjectAltNames } from './certificate.ts';
+import { refuse, stringMatchOf } from '@flotilla/envoy';
+import type { SubjectAltNames } from '@flotilla/stream';
 
 /** Whether any name of a certificate is allowed. */
 export type SanPredicate = (names: SubjectAltNames) => boolean;

@@ -1,8 +1,10 @@
 import type { SecureVersion } from 'node:tls';
 import { DEFAULT_CIPHERS, TLS13_CIPHERS } from '@flotilla/rpc/ciphers';
-import { TlsParameters_TlsProtocol as Protocol } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import type { TlsParameters } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
-import { refuse } from '../http/route/field.ts';
+import {
+  type TlsParameters,
+  TlsParameters_TlsProtocol as Protocol,
+} from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
+import { refuse } from '@flotilla/envoy';
 
 /** `TlsParameters` as options of Node's secure context. */
 export interface TlsParameterOptions {

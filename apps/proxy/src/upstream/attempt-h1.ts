@@ -10,11 +10,10 @@ import {
   upgradeFields,
 } from '@flotilla/http-codec';
 import { limit } from '@flotilla/runtime';
-import { wantsTunnel } from '../http/tunnel.ts';
-import type { ConnectionH1 } from './connection-h1.ts';
-import type { PooledAttempt } from './pool.ts';
-import type { PoolH1 } from './pool-h1.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import { wantsTunnel } from '../protocol/tunnel.ts';
+import type { ConnectionH1, RequestOnConnection } from './connection-h1.ts';
+import type { AttemptOwner, PooledAttempt } from './pooled.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 import { noteConnection } from './dial.ts';
 import { isIdempotent } from './idempotent.ts';
 
@@ -37,7 +36,7 @@ const MAX_BUFFERED_BYTES = limit({
  *      '-- overflow, connect failure, abort ------------- reset, protocol error, abort --> over
  * ```
  */
-export class AttemptH1 implements PooledAttempt<ConnectionH1> {
+export class AttemptH1 implements PooledAttempt<ConnectionH1>, RequestOnConnection {
   readonly request: UpstreamRequest;
   readonly handler: UpstreamHandler;
   /** Some byte of a response has come. */
@@ -45,7 +44,7 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
   /** The protocol was switched: bytes go both ways as they are. */
   isTunnel = false;
   isPaused = false;
-  readonly #pool: PoolH1;
+  readonly #pool: AttemptOwner<AttemptH1>;
   readonly #openedMs: number;
   #connection: ConnectionH1 | null = null;
   #isOver = false;
@@ -59,7 +58,7 @@ export class AttemptH1 implements PooledAttempt<ConnectionH1> {
   #trailers: HeaderList | null = null;
   #hasResponseEnded = false;
 
-  constructor(pool: PoolH1, request: UpstreamRequest, handler: UpstreamHandler) {
+  constructor(pool: AttemptOwner<AttemptH1>, request: UpstreamRequest, handler: UpstreamHandler) {
     this.#pool = pool;
     this.request = request;
     this.handler = handler;

@@ -1,13 +1,12 @@
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { HeaderList } from '@flotilla/http-codec';
 import { limit } from '@flotilla/runtime';
-import { addFields, headerListOf } from '../http/http2-fields.ts';
-import { letGo } from '../http/http2-stream.ts';
-import { wantsTunnel } from '../http/tunnel.ts';
+import { addFields, headerListOf } from '../protocol/http2/fields.ts';
+import { letGo } from '../protocol/http2/let-go.ts';
+import { wantsTunnel } from '../protocol/tunnel.ts';
 import type { ConnectionH2 } from './connection-h2.ts';
-import type { PooledAttempt } from './pool.ts';
-import type { PoolH2 } from './pool-h2.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import type { AttemptOwner, PooledAttempt } from './pooled.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 import { noteConnection } from './dial.ts';
 import { isIdempotent } from './idempotent.ts';
 
@@ -40,7 +39,7 @@ const MAX_BUFFERED_BYTES = limit({
 export class AttemptH2 implements PooledAttempt<ConnectionH2> {
   readonly request: UpstreamRequest;
   readonly handler: UpstreamHandler;
-  readonly #pool: PoolH2;
+  readonly #pool: AttemptOwner<AttemptH2>;
   readonly #openedMs: number;
   #connection: ConnectionH2 | null = null;
   #stream: ClientHttp2Stream | null = null;
@@ -58,7 +57,7 @@ export class AttemptH2 implements PooledAttempt<ConnectionH2> {
   #responseTrailers: HeaderList | null = null;
   #hasResponseEnded = false;
 
-  constructor(pool: PoolH2, request: UpstreamRequest, handler: UpstreamHandler) {
+  constructor(pool: AttemptOwner<AttemptH2>, request: UpstreamRequest, handler: UpstreamHandler) {
     this.#pool = pool;
     this.request = request;
     this.handler = handler;

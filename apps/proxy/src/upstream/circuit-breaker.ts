@@ -1,7 +1,7 @@
+import type { RoutingPriority } from '@flotilla/route';
 import { limit } from '@flotilla/runtime';
-import type { Gauge, StatsRegistry } from '../observe/stats.ts';
+import type { Gauge, StatsRegistry } from '../base/stats.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
-import type { RoutingPriority } from './upstream.ts';
 
 /** Limits of one cluster at one priority (Envoy's `CircuitBreakers.Thresholds`). */
 export interface CircuitBreakerSettings {

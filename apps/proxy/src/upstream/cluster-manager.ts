@@ -11,7 +11,7 @@ import { type ClusterDescription, describeCluster } from './describe.ts';
 import { systemLookup } from './dns.ts';
 import { resolveGroups } from './dns-groups.ts';
 import { readAssignment } from './endpoints.ts';
-import type { ClusterManager } from './upstream.ts';
+import type { ClusterManager } from '../ports/cluster-manager.ts';
 
 export interface ClusterManagerOptions extends ClusterTools {
   readonly logger: Logger;

@@ -1,3 +1,4 @@
+import type { RoutingPriority } from '@flotilla/route';
 import { durationMs, type Duration } from '@bufbuild/protobuf/wkt';
 import { ClusterConfigSchema } from '@flotilla/wire/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import { FlotillaError } from '@flotilla/runtime';
@@ -7,23 +8,21 @@ import {
   type Cluster_CustomClusterType as CustomType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import type { Http2Settings } from '../http/http2-settings.ts';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { DestinationService, FilterMetadata } from '../observe/stream-info.ts';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
+import type { DestinationService, FilterMetadata } from '@flotilla/stream';
 import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
 import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
 import { type EndpointGroup, readAssignment } from './endpoints.ts';
 import { compileHealthCheck, type HealthCheckSettings } from './health-check/settings.ts';
 import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
 import { compileOutlierDetection, type OutlierSettings } from './outlier-settings.ts';
-import type { PoolSettings } from './pool.ts';
+import type { PoolSettings } from './pooled.ts';
 import { compileDnsCache } from './dns-cache.ts';
 import type { DynamicHostSettings } from './dynamic-hosts.ts';
 import { compileProtocolOptions, type ProtocolChoice } from './protocol-options.ts';
 import { compileTransportSockets, type TransportSocketSettings } from './transport-sockets.ts';
 import type { SocketSettings } from './transport.ts';
-import type { RoutingPriority } from './upstream.ts';
 
 /** Where a cluster's hosts come from. */
 export type Discovery =

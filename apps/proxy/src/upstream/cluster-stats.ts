@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram, StatsRegistry } from '../observe/stats.ts';
+import type { Counter, Gauge, Histogram, StatsRegistry } from '../base/stats.ts';
 
 const COUNTERS = [
   'upstream_cx_total',

@@ -1,9 +1,10 @@
+import type { RoutingPriority } from '@flotilla/route';
 import { isIP, type Socket } from 'node:net';
 import type { Clock, Random } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
-import type { SecretStore } from '../identity/secret-store.ts';
-import type { StatsRegistry } from '../observe/stats.ts';
-import type { DestinationService, StreamInfo, FilterMetadata } from '../observe/stream-info.ts';
+import type { SecretStore } from '../ports/secret-store.ts';
+import type { StatsRegistry } from '../base/stats.ts';
+import type { DestinationService, StreamInfo, FilterMetadata } from '@flotilla/stream';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
@@ -15,12 +16,12 @@ import { EndpointSet, type HostGroup } from './endpoint-set.ts';
 import type { EndpointGroup } from './endpoints.ts';
 import { HealthChecker } from './health-check/checker.ts';
 import type { Host } from './host.ts';
-import { type HostOutcome, OutlierDetector } from './outlier-detector.ts';
+import { OutlierDetector } from './outlier-detector.ts';
 import { OriginalDestinations } from './original-dst.ts';
 import { PoolAuto } from './pool-auto.ts';
 import { PoolH1 } from './pool-h1.ts';
 import { PoolH2 } from './pool-h2.ts';
-import type { PoolContext, RequestPool } from './pool.ts';
+import type { PoolContext, RequestPool } from './pooled.ts';
 import type { ProtocolChoice } from './protocol-options.ts';
 import { proxyHeaderFor } from './proxy-header.ts';
 import { tlsClientStats } from './tls-transport.ts';
@@ -29,14 +30,14 @@ import type { Transport } from './transport.ts';
 import type {
   ConnectHandler,
   PickContext,
-  RoutingPriority,
   UpstreamCluster,
   UpstreamEvent,
   UpstreamHandler,
   UpstreamHost,
   UpstreamRequest,
   UpstreamStream,
-} from './upstream.ts';
+  HostOutcome,
+} from '../ports/cluster-manager.ts';
 
 /**
  * A retry looks this many times longer than it is told to for a host that was not tried yet. A host that fails at once has

@@ -1,3 +1,4 @@
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 import type { Socket } from 'node:net';
 import {
   createResponseParser,
@@ -9,10 +10,25 @@ import {
 } from '@flotilla/http-codec';
 import { SegmentWriter } from '../sockets/segment-writer.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
-import type { AttemptH1 } from './attempt-h1.ts';
-import type { PooledConnection } from './pool.ts';
-import type { PoolH1 } from './pool-h1.ts';
-import type { ConnectionFacts } from './dial.ts';
+import type { ConnectionOwner, PooledConnection } from './pooled.ts';
+import type { UpstreamConnectionFacts } from '../ports/upstream-connection-facts.ts';
+
+/** The request that a connection carries, as its connection sees it. */
+export interface RequestOnConnection {
+  readonly request: Pick<UpstreamRequest, 'method' | 'upgrade'>;
+  readonly handler: Pick<UpstreamHandler, 'borrowsData' | 'onData' | 'onDrain' | 'onInformational'>;
+  /** Some byte of a response has come. */
+  hasResponseBytes: boolean;
+  readonly isTunnel: boolean;
+  readonly isPaused: boolean;
+  head(head: ResponseHead): void;
+  /** The response is whole. */
+  complete(trailers: HeaderList | null): void;
+  /** The peer ended its half; `isOver`: ours is ended, too. */
+  tunnelEnded(isOver: boolean): void;
+  connectionDied(reason: string): void;
+  fail(failure: UpstreamFailure, detail: string): void;
+}
 
 /**
  * One HTTP/1.1 connection to a host: the socket, its response parser, and the attempt that is using it.
@@ -25,7 +41,7 @@ import type { ConnectionFacts } from './dial.ts';
 export class ConnectionH1 implements ResponseHandler, PooledConnection {
   readonly socket: Socket;
   readonly writer: SegmentWriter;
-  readonly facts: ConnectionFacts;
+  readonly facts: UpstreamConnectionFacts;
   /** Version of the transport that it was made with. */
   readonly transportVersion: number;
   readonly createdMs: number;
@@ -34,9 +50,9 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   isReady = false;
   /** Requests that were started on it. */
   requests = 0;
-  readonly #pool: PoolH1;
+  readonly #pool: ConnectionOwner<ConnectionH1>;
   readonly #parser: ResponseParser;
-  #attempt: AttemptH1 | null = null;
+  #attempt: RequestOnConnection | null = null;
   #keepAlive = false;
   #isRequestDone = false;
   #isResponseDone = false;
@@ -49,7 +65,13 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   /** Why the socket broke, for the failure's detail. */
   #error: string | null = null;
 
-  constructor(pool: PoolH1, socket: Socket, reader: SharedReader, facts: ConnectionFacts, transportVersion: number) {
+  constructor(
+    pool: ConnectionOwner<ConnectionH1>,
+    socket: Socket,
+    reader: SharedReader,
+    facts: UpstreamConnectionFacts,
+    transportVersion: number,
+  ) {
     this.#pool = pool;
     this.socket = socket;
     this.facts = facts;
@@ -79,7 +101,7 @@ export class ConnectionH1 implements ResponseHandler, PooledConnection {
   }
 
   /** Gives the idle connection to an attempt. */
-  start(attempt: AttemptH1): void {
+  start(attempt: RequestOnConnection): void {
     this.#attempt = attempt;
     this.#keepAlive = false;
     this.#isRequestDone = false;

@@ -3,13 +3,12 @@ import type { Socket } from 'node:net';
 import { limit } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { type ClientSession, connectHttp2, KeepAlivePing, openHttp2Stream } from '@flotilla/sockets/http2';
-import type { Http2Settings } from '../http/http2-settings.ts';
-import type { GuardHandler } from '../http2/frame-guard.ts';
-import { GuardedSocket } from '../http2/guarded-socket.ts';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
+import type { GuardHandler } from '../protocol/http2/frame-guard.ts';
+import { GuardedSocket } from '../protocol/http2/guarded-socket.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
-import type { PooledConnection } from './pool.ts';
-import type { PoolH2 } from './pool-h2.ts';
-import type { ConnectionFacts } from './dial.ts';
+import type { ConnectionOwner, PooledConnection } from './pooled.ts';
+import type { UpstreamConnectionFacts } from '../ports/upstream-connection-facts.ts';
 
 /** Mebibytes of the whole connection's streams; more than their windows hold. */
 const MAX_SESSION_MEMORY_MIB = limit({
@@ -27,7 +26,7 @@ const MAX_SESSION_MEMORY_MIB = limit({
  */
 export class ConnectionH2 implements PooledConnection, GuardHandler {
   readonly socket: Socket;
-  readonly facts: ConnectionFacts;
+  readonly facts: UpstreamConnectionFacts;
   readonly transportVersion: number;
   readonly createdMs: number;
   idleSinceMs = 0;
@@ -35,7 +34,7 @@ export class ConnectionH2 implements PooledConnection, GuardHandler {
   requests = 0;
   /** The host broke the rules of HTTP/2, and the connection is closed for it. */
   isFaulty = false;
-  readonly #pool: PoolH2;
+  readonly #pool: ConnectionOwner<ConnectionH2>;
   readonly #session: ClientSession;
   readonly #guarded: GuardedSocket;
   readonly #maxStreams: number;
@@ -45,10 +44,10 @@ export class ConnectionH2 implements PooledConnection, GuardHandler {
   #isClosed = false;
 
   constructor(
-    pool: PoolH2,
+    pool: ConnectionOwner<ConnectionH2>,
     socket: Socket,
     reader: SharedReader,
-    facts: ConnectionFacts,
+    facts: UpstreamConnectionFacts,
     transportVersion: number,
     options: Http2Settings,
   ) {

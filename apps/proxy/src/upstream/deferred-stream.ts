@@ -1,6 +1,6 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import { limit } from '@flotilla/runtime';
-import type { UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
+import type { UpstreamHandler, UpstreamRequest, UpstreamStream } from '../ports/cluster-manager.ts';
 
 /** What is taken without asking the caller to wait. */
 const MAX_BUFFERED_BYTES = limit({

@@ -1,4 +1,4 @@
-import type { RoutingPriority } from './upstream.ts';
+import type { RoutingPriority } from '@flotilla/route';
 import type { CircuitBreakerSettings } from './circuit-breaker.ts';
 import type { Cluster } from './cluster.ts';
 import type { Host, HostCounts, HostHealth } from './host.ts';

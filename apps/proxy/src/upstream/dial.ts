@@ -1,14 +1,8 @@
 import type { Socket } from 'node:net';
 import { formatAddress, type Clock } from '@flotilla/runtime';
-import type { StreamInfo } from '../observe/stream-info.ts';
-import {
-  applyKeepAlive,
-  type DialTarget,
-  type Opening,
-  type PeerFacts,
-  type SocketSettings,
-  type Transport,
-} from './transport.ts';
+import type { StreamInfo } from '@flotilla/stream';
+import { applyKeepAlive, type DialTarget, type Opening, type SocketSettings, type Transport } from './transport.ts';
+import type { UpstreamConnectionFacts } from '../ports/upstream-connection-facts.ts';
 
 export interface DialSettings extends SocketSettings {
   /** From the first packet to the end of the TLS handshake. */
@@ -17,22 +11,15 @@ export interface DialSettings extends SocketSettings {
 
 export interface DialHandler {
   /** Ready, TLS and verification done, and paused; it belongs to the callee from now on. */
-  onReady(socket: Socket, facts: ConnectionFacts): void;
+  onReady(socket: Socket, facts: UpstreamConnectionFacts): void;
   /** `detail` is for the access log. Never called from inside `dial`. */
   onFailure(failure: 'connect-failure' | 'connect-timeout', detail: string): void;
-}
-
-/** What is known of a connection that is ready. */
-export interface ConnectionFacts extends PeerFacts {
-  readonly localAddress: string;
-  /** Of this process, for logs. */
-  readonly id: number;
 }
 
 let nextConnectionId = 1;
 
 /** Notes down which connection a stream goes by. */
-export function noteConnection(info: StreamInfo, facts: ConnectionFacts): void {
+export function noteConnection(info: StreamInfo, facts: UpstreamConnectionFacts): void {
   info.upstreamLocalAddress = facts.localAddress;
   info.upstreamPeerUriSan = facts.uriSan;
   info.upstreamTls = facts.tls;

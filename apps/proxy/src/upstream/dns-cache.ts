@@ -1,7 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { DnsCacheConfig } from '@flotilla/wire/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
 import { limit } from '@flotilla/runtime';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { addressFamilyOf, checkDnsResolver } from './dns-settings.ts';
 import type { DynamicHostSettings } from './dynamic-hosts.ts';
 

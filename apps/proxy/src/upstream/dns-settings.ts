@@ -4,8 +4,7 @@ import {
   Cluster_DnsLookupFamily as LookupFamily,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { CaresDnsResolverConfigSchema } from '@flotilla/wire/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { refuse, refuseWhen } from '../http/route/field.ts';
+import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 
 /** Which addresses of a name are used. */
 export type AddressFamily = 'v4' | 'v6' | 'prefer-v4' | 'prefer-v6' | 'all';

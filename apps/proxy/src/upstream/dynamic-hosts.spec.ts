@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { FakeClock } from '@flotilla/runtime';
-import { DynamicHosts, type Resolution } from './dynamic-hosts.ts';
+import { DynamicHosts } from './dynamic-hosts.ts';
+import type { Resolution } from '../ports/cluster-manager.ts';
 import { openRawTransport } from './transport.ts';
 
 const SETTINGS = {

@@ -1,7 +1,8 @@
+import type { HostResolver, Resolution } from '../ports/cluster-manager.ts';
 import { isIP } from 'node:net';
 import type { Clock, Random, Timer } from '@flotilla/runtime';
 import { hostWithoutPort } from '@flotilla/match';
-import { portOf } from '../observe/host-port.ts';
+import { portOf } from '@flotilla/stream';
 import type { DnsSettings } from './dns-settings.ts';
 import { type Lookup, type NameWatch, watchName } from './dns.ts';
 import { Host } from './host.ts';
@@ -36,11 +37,8 @@ interface Entry {
   usedMs: number;
 }
 
-/** Whether a request may go on: at once, when `done` is called, or not at all. */
-export type Resolution = 'known' | 'pending' | 'overflow';
-
 /** Hosts that requests name themselves, looked up when first asked for (Envoy's dynamic forward proxy). */
-export class DynamicHosts {
+export class DynamicHosts implements HostResolver {
   readonly #settings: DynamicHostSettings;
   readonly #tools: DynamicHostTools;
   readonly #entries = new Map<string, Entry>();

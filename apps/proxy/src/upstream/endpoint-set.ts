@@ -13,8 +13,9 @@ import { type EndpointSpec, Host } from './host.ts';
 import type { BalancingSettings } from './load-balancing.ts';
 import { addressKey, type Transport } from './transport.ts';
 import { holdsAll } from './metadata.ts';
-import type { MetadataMatch, SubsetSettings } from './subsets.ts';
-import type { UpstreamHost } from './upstream.ts';
+import type { MetadataMatch } from '@flotilla/route';
+import type { SubsetSettings } from './subsets.ts';
+import type { UpstreamHost } from '../ports/cluster-manager.ts';
 
 /** The hosts of one locality and priority. */
 export interface HostGroup {

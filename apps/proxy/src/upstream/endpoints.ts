@@ -9,8 +9,8 @@ import type {
   LbEndpoint,
   LocalityLbEndpoints,
 } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
-import { refuse, refuseWhen } from '../http/route/field.ts';
-import type { PeerMetadata } from '../observe/stream-info.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
+import type { PeerMetadata } from '@flotilla/stream';
 import type { EndpointCheck, EndpointSpec, HostHealth } from './host.ts';
 
 /** The endpoints of one locality and priority. */

@@ -1,7 +1,7 @@
-import type { FilterMetadata, PeerMetadata } from '../observe/stream-info.ts';
-import type { RequestPool } from './pool.ts';
+import type { FilterMetadata, PeerMetadata } from '@flotilla/stream';
+import type { RequestPool } from './pooled.ts';
 import { addressKey, type DialTarget, type Transport } from './transport.ts';
-import type { UpstreamHost } from './upstream.ts';
+import type { UpstreamHost } from '../ports/cluster-manager.ts';
 
 export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
 

@@ -26,10 +26,9 @@ import {
   RingHash_HashFunction,
   RingHashSchema,
 } from '@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
-import { unpackValid } from '@flotilla/envoy';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import type { Host } from './host.ts';
 import { compileSubsets, type SubsetSettings } from './subsets.ts';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
 
 /** Builds the picker of a set of hosts. */
 export type HostPickerFactory = (hosts: readonly Host[], random: Random) => Picker<Host>;

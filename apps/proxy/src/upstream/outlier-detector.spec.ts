@@ -5,7 +5,7 @@ import {
   OutlierDetectionSchema,
 } from '@flotilla/wire/envoy/config/cluster/v3/outlier_detection_pb.js';
 import { describe, expect, it } from 'vitest';
-import { StatsRegistry } from '../observe/stats.ts';
+import { StatsRegistry } from '../base/stats.ts';
 import { Host } from './host.ts';
 import { OutlierDetector } from './outlier-detector.ts';
 import { compileOutlierDetection } from './outlier-settings.ts';

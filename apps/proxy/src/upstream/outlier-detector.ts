@@ -1,12 +1,9 @@
+import type { HostOutcome } from '../ports/cluster-manager.ts';
 import type { Clock, Random, Timer } from '@flotilla/runtime';
-import type { Counter, Gauge, StatsRegistry } from '../observe/stats.ts';
+import type { Counter, Gauge, StatsRegistry } from '../base/stats.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
 import type { Host } from './host.ts';
 import type { ConsecutiveKind, OutlierSettings, RateKind, RateRule } from './outlier-settings.ts';
-
-/** What was seen of a host: an answer, or whether it could be reached. */
-export type HostOutcome =
-  { readonly kind: 'answer'; readonly status: number } | { readonly kind: 'connected' | 'unreachable' | 'timeout' };
 
 export interface OutlierTools {
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import { type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import type { OutlierDetection } from '@flotilla/wire/envoy/config/cluster/v3/outlier_detection_pb.js';
-import { refuseWhen } from '../http/route/field.ts';
+import { refuseWhen } from '@flotilla/envoy';
 
 /** `OutlierDetection`, compiled. Fractions are probabilities in [0,1], percentages in [0,100]. */
 export interface OutlierSettings {

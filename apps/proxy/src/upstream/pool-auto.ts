@@ -1,12 +1,12 @@
-import type { Http2Settings } from '../http/http2-settings.ts';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
 import { SharedReader } from '../sockets/shared-reader.ts';
 import { DeferredStream } from './deferred-stream.ts';
 import { dial } from './dial.ts';
 import type { Host } from './host.ts';
 import { PoolH1 } from './pool-h1.ts';
 import { PoolH2 } from './pool-h2.ts';
-import type { PoolContext, RequestPool } from './pool.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
+import type { PoolContext, RequestPool } from './pooled.ts';
+import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from '../ports/cluster-manager.ts';
 
 /** Offers both versions of HTTP by ALPN; what the host settles on with the first connection is spoken from then on. */
 export class PoolAuto implements RequestPool {

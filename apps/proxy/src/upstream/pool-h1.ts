@@ -3,8 +3,8 @@ import type { SharedReader } from '../sockets/shared-reader.ts';
 import { AttemptH1 } from './attempt-h1.ts';
 import { ConnectionH1 } from './connection-h1.ts';
 import { Pool } from './pool.ts';
-import type { ConnectionFacts } from './dial.ts';
-import type { UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import type { UpstreamConnectionFacts } from '../ports/upstream-connection-facts.ts';
+import type { UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 
 /** The HTTP/1.1 connections to one host: each carries one request at a time. */
 export class PoolH1 extends Pool<AttemptH1, ConnectionH1> {
@@ -18,7 +18,7 @@ export class PoolH1 extends Pool<AttemptH1, ConnectionH1> {
   protected override createConnection(
     socket: Socket,
     reader: SharedReader,
-    facts: ConnectionFacts,
+    facts: UpstreamConnectionFacts,
     version: number,
   ): ConnectionH1 {
     return new ConnectionH1(this, socket, reader, facts, version);

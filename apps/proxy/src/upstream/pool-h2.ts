@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
-import type { Http2Settings } from '../http/http2-settings.ts';
+import type { Http2Settings } from '../protocol/http2/settings.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 import { AttemptH2 } from './attempt-h2.ts';
 import { ConnectionH2 } from './connection-h2.ts';
 import type { Host } from './host.ts';
-import { Pool, type PoolContext } from './pool.ts';
-import type { ConnectionFacts } from './dial.ts';
-import type { UpstreamHandler, UpstreamRequest } from './upstream.ts';
+import { Pool } from './pool.ts';
+import type { PoolContext } from './pooled.ts';
+import type { UpstreamConnectionFacts } from '../ports/upstream-connection-facts.ts';
+import type { UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 
 /** The HTTP/2 connections to one host: as few as carry its streams. */
 export class PoolH2 extends Pool<AttemptH2, ConnectionH2> {
@@ -33,7 +34,7 @@ export class PoolH2 extends Pool<AttemptH2, ConnectionH2> {
   protected override createConnection(
     socket: Socket,
     reader: SharedReader,
-    facts: ConnectionFacts,
+    facts: UpstreamConnectionFacts,
     version: number,
   ): ConnectionH2 {
     return new ConnectionH2(this, socket, reader, facts, version, this.#options);

@@ -1,73 +1,13 @@
+import type { PooledAttempt, PooledConnection, PoolContext, PoolSettings, RequestPool } from './pooled.ts';
 import type { Socket } from 'node:net';
-import type { HeaderCase } from '@flotilla/http-codec';
 import type { Clock, Timer } from '@flotilla/runtime';
 import { SharedReader } from '../sockets/shared-reader.ts';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { ClusterStats } from './cluster-stats.ts';
-import { type ConnectionFacts, dial, type DialSettings } from './dial.ts';
+import { dial } from './dial.ts';
+import type { UpstreamConnectionFacts } from '../ports/upstream-connection-facts.ts';
 import type { Host } from './host.ts';
-import type { UpstreamFailure, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts';
-
-export interface PoolSettings extends DialSettings {
-  readonly headerCase: HeaderCase;
-  /** 0: no limit. */
-  readonly maxRequestsPerConnection: number;
-  /** 0: no limit. */
-  readonly idleTimeoutMs: number;
-  /** 0: no limit. A connection past it takes no further request. */
-  readonly maxConnectionDurationMs: number;
-}
-
-/** What the pools of one cluster share. */
-export interface PoolContext {
-  readonly settings: PoolSettings;
-  readonly breaker: CircuitBreaker;
-  readonly stats: ClusterStats;
-  readonly clock: Clock;
-  /** What connections begin with, such as a PROXY header; null: nothing. */
-  readonly before: Buffer | null;
-  /** The pool has neither connections nor requests any more; null: nobody minds. */
-  readonly onEmpty: (() => void) | null;
-}
-
-/** Where a host's requests are sent: a pool of one protocol, or the choice between two. */
-export interface RequestPool {
-  /** Starts a request. No terminal event comes before this returns. */
-  open(request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream;
-  /** Closes idle connections now and busy ones when their requests end. */
-  drain(): void;
-  /** As `drain`, for the connections of an earlier transport version only. */
-  drainStale(): void;
-  /** Breaks everything. Waiting and running requests fail. */
-  destroy(): void;
-}
-
-/** A request that a pool carries. */
-export interface PooledAttempt<C> extends UpstreamStream {
-  attach(connection: C): void;
-  fail(failure: UpstreamFailure, detail: string): void;
-}
-
-/** A connection that a pool keeps. */
-export interface PooledConnection {
-  readonly socket: Socket;
-  /** Version of the transport that it was made with. */
-  readonly transportVersion: number;
-  readonly createdMs: number;
-  /** Requests that were started on it. */
-  readonly requests: number;
-  /** When it last became idle. */
-  idleSinceMs: number;
-  /** It stands in its pool's list of those with room; the pool's to set. */
-  isReady: boolean;
-  /** The peer has gone, or said so. */
-  readonly isDead: boolean;
-  readonly isIdle: boolean;
-  /** Another request may start now. */
-  readonly hasRoom: boolean;
-  /** Takes no request any more: closes when it is idle. */
-  close(): void;
-}
+import type { UpstreamHandler, UpstreamRequest } from '../ports/cluster-manager.ts';
 
 /**
  * Its peer may have ended a connection that was idle for this long, milliseconds, before a request is sent on it: the
@@ -123,7 +63,12 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   }
 
   protected abstract createAttempt(request: UpstreamRequest, handler: UpstreamHandler): A;
-  protected abstract createConnection(socket: Socket, reader: SharedReader, facts: ConnectionFacts, version: number): C;
+  protected abstract createConnection(
+    socket: Socket,
+    reader: SharedReader,
+    facts: UpstreamConnectionFacts,
+    version: number,
+  ): C;
   /** Offered by ALPN where the TLS context names no protocols (as in Envoy). */
   protected abstract readonly alpn: string;
   /** Requests that one connection will carry at a time, as far as that is known before it is there. */
@@ -144,7 +89,7 @@ export abstract class Pool<A extends PooledAttempt<C>, C extends PooledConnectio
   }
 
   /** A connection that was dialled elsewhere joins. */
-  adopt(socket: Socket, reader: SharedReader, facts: ConnectionFacts, version: number): void {
+  adopt(socket: Socket, reader: SharedReader, facts: UpstreamConnectionFacts, version: number): void {
     this.stats.upstream_cx_active.value += 1;
     this.host.counts.cxActive += 1;
     this.countConnection();

@@ -1,6 +1,8 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
-import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
-import { Cluster_ClusterProtocolSelection as Selection } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
+import {
+  type Cluster,
+  Cluster_ClusterProtocolSelection as Selection,
+} from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type {
   Http1ProtocolOptions,
   HttpProtocolOptions as CommonOptions,
@@ -10,10 +12,9 @@ import {
   type HttpProtocolOptions,
 } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { HeaderCase } from '@flotilla/http-codec';
-import { unpackValid } from '@flotilla/envoy';
-import { compileHeaderCase } from '../http/header-case.ts';
-import { compileHttp2Settings, type Http2Settings } from '../http/http2-settings.ts';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { compileHeaderCase } from '../protocol/header-case.ts';
+import { compileHttp2Settings, type Http2Settings } from '../protocol/http2/settings.ts';
 
 /** How a cluster chooses its protocol: one, the client's, or what ALPN settles on. */
 export type ProtocolChoice = 'http1' | 'http2' | 'downstream' | 'auto';

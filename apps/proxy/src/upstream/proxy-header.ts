@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
-import { formatProxyHeader } from '../downstream/proxy-protocol.ts';
-import { addressOf, portOf } from '../observe/host-port.ts';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import { formatProxyHeader } from '../protocol/proxy-protocol.ts';
+import { addressOf, portOf, type StreamInfo } from '@flotilla/stream';
 import type { Transport } from './transport.ts';
 
 /** What connections of this transport begin with for a stream's client; `info` null: the proxy speaks for itself. */

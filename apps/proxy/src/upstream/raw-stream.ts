@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { HeaderList } from '@flotilla/http-codec';
-import type { StreamInfo } from '../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import type {
   ConnectHandler,
   UpstreamCluster,
@@ -8,7 +8,7 @@ import type {
   UpstreamHandler,
   UpstreamHost,
   UpstreamStream,
-} from './upstream.ts';
+} from '../ports/cluster-manager.ts';
 
 /**
  * A CONNECT that ends here: to the router it looks like an upstream that accepts it, to the host it is a connection that

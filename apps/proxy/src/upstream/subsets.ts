@@ -1,4 +1,3 @@
-import type { JsonObject } from '@bufbuild/protobuf';
 import {
   type Cluster,
   Cluster_LbSubsetConfig_LbSubsetFallbackPolicy as Fallback,
@@ -6,17 +5,8 @@ import {
   type Cluster_LbSubsetConfig_LbSubsetSelector as Selector,
   Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPolicy as SelectorFallback,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
-import type { Metadata } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { refuse, refuseWhen } from '../http/route/field.ts';
-
-/** What of a host's `envoy.lb` metadata a request goes by (`metadata_match`). */
-export interface MetadataMatch {
-  /** Names of the keys, in order; equal for all matches of the same keys. */
-  readonly keys: string;
-  /** Keys and values; equal for equal matches. */
-  readonly id: string;
-  readonly wanted: JsonObject;
-}
+import { keysOf, matchOf, type MetadataMatch } from '@flotilla/route';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 
 /** Where a request goes that no subset takes. */
 export type SubsetFallback = 'none' | 'any' | 'default';
@@ -27,27 +17,6 @@ export interface SubsetSettings {
   readonly fallbackOf: ReadonlyMap<string, SubsetFallback>;
   readonly fallback: SubsetFallback;
   readonly defaultSubset: MetadataMatch;
-}
-
-/** Of `envoy.lb`; null where it holds nothing. */
-export function metadataMatchOf(metadata: Metadata | undefined): MetadataMatch | null {
-  const wanted = metadata?.filterMetadata['envoy.lb'];
-  return wanted === undefined || Object.keys(wanted).length === 0 ? null : matchOf(wanted);
-}
-
-/** The pairs of both; `inner` wins, as a weighted cluster over its route. */
-export function mergeMatches(outer: MetadataMatch | null, inner: MetadataMatch | null): MetadataMatch | null {
-  if (outer === null || inner === null) return inner ?? outer;
-  return matchOf({ ...outer.wanted, ...inner.wanted });
-}
-
-function matchOf(wanted: JsonObject): MetadataMatch {
-  const names = Object.keys(wanted).sort();
-  return { keys: keysOf(names), id: JSON.stringify(names.map((name) => [name, wanted[name]])), wanted };
-}
-
-function keysOf(names: readonly string[]): string {
-  return JSON.stringify([...names].sort());
 }
 
 /** Compiles `lb_subset_config`; null where it parts nothing. Throws `invalid`. */

@@ -1,21 +1,20 @@
 import { rootCertificates } from 'node:tls';
-import type {
-  CertificateValidationContext,
-  TlsCertificate,
-} from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import {
+  type CertificateValidationContext,
   CertificateValidationContext_TrustChainVerification as TrustChain,
   SubjectAltNameMatcher_SanType as SanType,
+  type TlsCertificate,
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type {
   CommonTlsContext,
   UpstreamTlsContext,
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import type { SubjectAltNames } from '../tls/certificate.ts';
+import type { SubjectAltNames } from '@flotilla/stream';
 import { compileSanMatchers } from '../tls/san-match.ts';
 import { compileTlsParameters, type TlsParameterOptions } from '../tls/tls-parameters.ts';
-import { readDataSource, refuse, refuseWhen } from '../http/route/field.ts';
-import type { CertificateSecret } from '../identity/secret-store.ts';
+import { readDataSource } from '../base/data-source.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
+import type { CertificateSecret } from '../ports/secret-store.ts';
 
 /** A value of the configuration, or the name of a secret that brings it. */
 export type Provided<T> =

@@ -7,18 +7,18 @@ import { connectTcp } from '@flotilla/sockets/tcp';
 import { connectTls } from '@flotilla/sockets/tls';
 import { svidFault } from '@flotilla/spiffe';
 import { Certificate } from '../tls/certificate.ts';
-import type { CertificateSecret, SecretHolder, SecretStore } from '../identity/secret-store.ts';
-import type { Counter, StatsRegistry } from '../observe/stats.ts';
+import type { CertificateSecret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
+import type { Counter, StatsRegistry } from '../base/stats.ts';
 import { coversDnsName, type TlsSettings } from './tls-settings.ts';
 import {
   addressKey,
   connectOptions,
   type DialTarget,
   type Opening,
-  type PeerFacts,
   type SocketSettings,
   type Transport,
 } from './transport.ts';
+import type { PeerFacts } from '../ports/upstream-connection-facts.ts';
 
 /**
  * TLS towards upstreams. One secure context for each version of the secrets; when a secret changes, new

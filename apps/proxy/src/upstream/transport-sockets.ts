@@ -4,9 +4,8 @@ import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_p
 import { ProxyProtocolConfig_Version as ProxyVersion } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { inField, refuse, refuseWhen } from '../http/route/field.ts';
-import type { SecretStore } from '../identity/secret-store.ts';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import type { SecretStore } from '../ports/secret-store.ts';
 import type { TransportSelector } from './endpoints.ts';
 import { holdsAll } from './metadata.ts';
 import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';

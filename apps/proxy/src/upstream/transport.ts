@@ -1,8 +1,8 @@
+import type { PeerFacts } from '../ports/upstream-connection-facts.ts';
 import { isIP, type Socket } from 'node:net';
 import { formatAddress } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { connectTcp } from '@flotilla/sockets/tcp';
-import type { TlsFacts } from '../observe/stream-info.ts';
 import type { SharedReader } from '../sockets/shared-reader.ts';
 
 /** Where a connection goes. `path` is a Unix socket's; host and port are then unused. */
@@ -29,16 +29,6 @@ export interface Opening {
   readonly before: Buffer | null;
   /** Takes what is read, in place of `data` events; null: there are events. */
   readonly reader: SharedReader | null;
-}
-
-/** What is known of a connection that is ready. */
-export interface PeerFacts {
-  /** First URI SAN of the verified certificate. */
-  readonly uriSan: string | null;
-  /** The protocol that ALPN settled on. */
-  readonly alpn: string | null;
-  /** Null: plain text. */
-  readonly tls: TlsFacts | null;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Alias, Node, Pair, Scalar, YAMLMap } from 'yaml';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import type { YamlLimits } from './read-documents.ts';
+import type { YamlLimits } from './limits.ts';
 
 export interface ValueFault {
   /** Offset into the text. */

@@ -2,11 +2,11 @@ import {
   BufferPerRouteSchema,
   BufferSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
-import type { BodySink } from '../body-lane.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import { GatheredBody } from '../gathered-body.ts';
 import { payloadTooLarge } from '../local-reply.ts';
-import { refuse } from '../route/field.ts';
+import { refuse } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 
 /** Null: requests pass unbuffered. */

@@ -4,10 +4,9 @@ import {
   CorsPolicySchema,
   CorsSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/cors/v3/cors_pb.js';
-import type { Counter } from '../../observe/stats.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
-import { fractionOf } from '../route/field.ts';
-import { compileStringMatchers } from '../route/matcher-specs.ts';
+import type { Counter } from '../../base/stats.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
+import { compileStringMatchers, fractionOf } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 /** `CorsPolicy`, compiled. Empty texts stand for headers that are not sent. */

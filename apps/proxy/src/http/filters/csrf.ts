@@ -2,10 +2,9 @@ import {
   type CsrfPolicy as CsrfProto,
   CsrfPolicySchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/csrf/v3/csrf_pb.js';
-import type { Counter } from '../../observe/stats.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import { fractionOf } from '../route/field.ts';
-import { compileStringMatchers } from '../route/matcher-specs.ts';
+import type { Counter } from '../../base/stats.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
+import { compileStringMatchers, fractionOf } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 interface CsrfPolicy {

@@ -1,10 +1,10 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ExtensionConfigSource } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
-import { fetchTimeoutMs, requireAds } from '../../config/config-source.ts';
-import { ResponseFlag } from '../../observe/response-flags.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import type { LocalReply } from '../local-reply.ts';
-import { inField, refuse } from '../route/field.ts';
+import { fetchTimeoutMs, requireAds } from '../../base/config-source.ts';
+import { ResponseFlag } from '@flotilla/stream';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
+import type { LocalReply } from '../../ports/local-reply.ts';
+import { inField, refuse } from '@flotilla/envoy';
 import type { HttpFilterScope } from './filter-config.ts';
 
 /** Compiles a filter's configuration, whatever its type. Throws `invalid`. */

@@ -2,13 +2,13 @@ import {
   FilterConfigSchema,
   PerRouteConfigSchema,
 } from '@flotilla/wire/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
-import { ResponseFlag } from '../../observe/response-flags.ts';
-import type { ClusterManager } from '../../upstream/upstream.ts';
+import { ResponseFlag } from '@flotilla/stream';
+import type { ClusterManager } from '../../ports/cluster-manager.ts';
 import { compileDnsCache } from '../../upstream/dns-cache.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import type { LocalReply } from '../local-reply.ts';
-import { inField, refuse, refuseWhen } from '../route/field.ts';
-import type { RoutableRequest } from '../route/route.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
+import type { LocalReply } from '../../ports/local-reply.ts';
+import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import type { RoutableRequest } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 type HostRewrite = (request: RoutableRequest) => string;

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import type { StreamInfo } from '../../observe/stream-info.ts';
+import type { StreamInfo } from '@flotilla/stream';
 
 /** Adds to a namespace of a request's metadata; maps within are merged, everything else is replaced. */
 export function mergeMetadata(info: StreamInfo, namespace: string, value: JsonObject): void {

@@ -8,13 +8,12 @@ import {
 } from '@flotilla/wire/envoy/extensions/filters/http/fault/v3/fault_pb.js';
 import type { FaultDelay, FaultRateLimit } from '@flotilla/wire/envoy/extensions/filters/common/fault/v3/fault_pb.js';
 import type { FractionalPercent } from '@flotilla/wire/envoy/type/v3/percent_pb.js';
-import { ResponseFlag } from '../../observe/response-flags.ts';
-import type { Counter, Gauge, StatsRegistry } from '../../observe/stats.ts';
-import type { BodySink } from '../body-lane.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import { denominatorOf, fractionOf, refuse, refuseWhen } from '../route/field.ts';
-import { compileHeaderRules } from '../route/request-match.ts';
-import type { RoutableRequest } from '../route/route.ts';
+import { ResponseFlag } from '@flotilla/stream';
+import type { Counter, Gauge, StatsRegistry } from '../../base/stats.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
+import { denominatorOf, fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
+import { compileHeaderRules, type RoutableRequest } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { ThrottledBody } from './throttled-body.ts';
 

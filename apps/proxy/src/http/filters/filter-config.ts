@@ -1,9 +1,8 @@
 import { type DescMessage, fromJson, type JsonObject, type MessageShape } from '@bufbuild/protobuf';
 import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt';
-import type { ProxyContext } from '../../config/context.ts';
-import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
-import { requireValid, unpackValid } from '@flotilla/envoy';
-import { inField, refuse } from '../route/field.ts';
+import type { ProxyContext } from '../../ports/context.ts';
+import type { NetworkFilterScope } from '../../ports/network-filter-scope.ts';
+import { inField, refuse, requireValid, unpackValid } from '@flotilla/envoy';
 import { TypedStructSchema as UdpaTypedStruct } from '@flotilla/wire/udpa/type/v1/typed_struct_pb.js';
 import { TypedStructSchema as XdsTypedStruct } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';
 
@@ -15,7 +14,7 @@ export interface HttpFilterScope extends NetworkFilterScope {
 
 /** What a filter's configuration for a route is compiled with. */
 export interface RouteFilterScope {
-  readonly ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random'>;
+  readonly ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random' | 'surroundings'>;
   /** What the same filter's configuration of the level around it was compiled to; undefined: none. */
   readonly outer: unknown;
 }

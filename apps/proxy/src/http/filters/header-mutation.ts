@@ -4,10 +4,10 @@ import {
   HeaderMutationSchema,
   type Mutations,
 } from '@flotilla/wire/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
-import { refuse, refuseWhen } from '../route/field.ts';
-import { type HeaderEdit, compileAddition, compileRemoval } from '../route/header-edits.ts';
-import { type FilterConfig, messageOf, type RouteFilterScope } from './filter-config.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
+import { type HeaderEdit, compileAddition, compileRemoval, type Surroundings } from '@flotilla/format';
+import { type FilterConfig, type HttpFilterScope, messageOf, type RouteFilterScope } from './filter-config.ts';
 
 interface Edits {
   readonly request: readonly HeaderEdit[];
@@ -20,9 +20,13 @@ interface RouteEdits {
 }
 
 /** Edits headers: the filter's own edits first, then those of the route's levels. */
-export function compileHeaderMutationFilter(name: string, typed: FilterConfig): FilterFactory {
+export function compileHeaderMutationFilter(
+  name: string,
+  typed: FilterConfig,
+  { ctx }: HttpFilterScope,
+): FilterFactory {
   const proto = messageOf(typed, HeaderMutationSchema);
-  const own = editsOf(proto.mutations);
+  const own = editsOf(proto.mutations, ctx.surroundings);
   const mostSpecificWins = proto.mostSpecificHeaderMutationsWins;
   return {
     name,
@@ -41,24 +45,25 @@ export function compileHeaderMutationFilter(name: string, typed: FilterConfig): 
 }
 
 /** Compiles a `HeaderMutationPerRoute`. Throws `invalid`. */
-export function compileHeaderMutationRoute(typed: FilterConfig, { outer }: RouteFilterScope): RouteEdits {
+export function compileHeaderMutationRoute(typed: FilterConfig, { ctx, outer }: RouteFilterScope): RouteEdits {
   const before = outer === undefined ? [] : (outer as RouteEdits).levels; // made here, for the level around
-  return { levels: [...before, editsOf(messageOf(typed, HeaderMutationPerRouteSchema).mutations)] };
+  const { mutations } = messageOf(typed, HeaderMutationPerRouteSchema);
+  return { levels: [...before, editsOf(mutations, ctx.surroundings)] };
 }
 
-function editsOf(mutations: Mutations | undefined): Edits {
+function editsOf(mutations: Mutations | undefined, surroundings: Surroundings): Edits {
   return {
-    request: compileMutations(mutations?.requestMutations ?? [], 'mutations.request_mutations'),
-    response: compileMutations(mutations?.responseMutations ?? [], 'mutations.response_mutations'),
+    request: compileMutations(mutations?.requestMutations ?? [], 'mutations.request_mutations', surroundings),
+    response: compileMutations(mutations?.responseMutations ?? [], 'mutations.response_mutations', surroundings),
   };
 }
 
-function compileMutations(mutations: readonly MutationProto[], path: string): HeaderEdit[] {
+function compileMutations(mutations: readonly MutationProto[], path: string, surroundings: Surroundings): HeaderEdit[] {
   return mutations.map(({ action }, index) => {
     const field = `${path}[${index}]`;
     switch (action.case) {
       case 'append':
-        return compileAddition(action.value, `${field}.append`);
+        return compileAddition(action.value, `${field}.append`, surroundings);
       case 'remove':
         return compileRemoval(action.value, `${field}.remove`);
       default:

@@ -10,9 +10,9 @@ import {
   type Config,
 } from '@flotilla/wire/envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata_pb.js';
 import { limit } from '@flotilla/runtime';
-import type { StreamInfo } from '../../observe/stream-info.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
-import { refuse, refuseWhen } from '../route/field.ts';
+import type { StreamInfo } from '@flotilla/stream';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { mergeMetadata } from './dynamic-metadata.ts';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 

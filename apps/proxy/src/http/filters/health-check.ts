@@ -1,8 +1,8 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { HealthCheckSchema } from '@flotilla/wire/envoy/extensions/filters/http/health_check/v3/health_check_pb.js';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import { refuse, refuseWhen } from '../route/field.ts';
-import { compileHeaderRules, type RequestPredicate } from '../route/request-match.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
+import { compileHeaderRules, type RequestPredicate } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
 /** Answers health checks of the proxy itself; nothing of them reaches an upstream. */

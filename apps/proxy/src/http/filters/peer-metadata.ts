@@ -1,7 +1,7 @@
-import type { NetworkFilterScope } from '../../downstream/network-filters.ts';
+import type { NetworkFilterScope } from '../../ports/network-filter-scope.ts';
 import { PeerDecoder, encodeLocalPeer } from './peer-struct.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../filter.ts';
-import { refuse } from '../route/field.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
+import { refuse } from '@flotilla/envoy';
 import type { FilterConfig } from './filter-config.ts';
 
 const METADATA = 'x-envoy-peer-metadata';

@@ -1,8 +1,8 @@
 import { fromBinary, fromJson, type JsonObject, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { StructSchema } from '@bufbuild/protobuf/wkt';
 import { limit } from '@flotilla/runtime';
-import type { LocalNode } from '../../config/context.ts';
-import type { PeerMetadata } from '../../observe/stream-info.ts';
+import type { LocalNode } from '../../ports/context.ts';
+import type { PeerMetadata } from '@flotilla/stream';
 
 const UNKNOWN = 'unknown';
 /** More than any honest peer sends; the header limit of the codec would allow far more. */

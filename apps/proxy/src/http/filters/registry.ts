@@ -2,34 +2,33 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ExtensionConfigSource } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
 import type { HttpFilter as HttpFilterConfig } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { FilterConfigSchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import type { ProxyContext } from '../../config/context.ts';
-import { StatsRegistry } from '../../observe/stats.ts';
-import { DISABLED, ENABLED, type FilterFactory } from '../filter.ts';
-import { inField, refuse, refuseWhen } from '../route/field.ts';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import type { ProxyContext } from '../../ports/context.ts';
+import { StatsRegistry } from '../../base/stats.ts';
+import { DISABLED, ENABLED, type FilterFactory } from '../../ports/http-filter.ts';
 import { compileBufferFilter, compileBufferRoute } from './buffer.ts';
-import { compileCompressorFilter, compileCompressorRoute } from './compression/compressor.ts';
-import { compileDecompressorFilter } from './compression/decompressor.ts';
+import { compileCompressorFilter, compileCompressorRoute } from './compressor.ts';
+import { compileDecompressorFilter } from './decompressor.ts';
 import { compileCorsFilter, compileCorsRoute } from './cors.ts';
 import { compileCsrfFilter, compileCsrfRoute } from './csrf.ts';
 import { compileDynamicForwardProxyFilter, compileDynamicForwardProxyRoute } from './dynamic-forward-proxy.ts';
 import { compileDiscoveredFilter } from './discovered.ts';
 import { compileFaultFilter, compileFaultRoute } from './fault.ts';
 import { type FilterConfig, filterConfigOf, type HttpFilterScope, type RouteFilterScope } from './filter-config.ts';
-import { compileGrpcHttp1BridgeFilter } from './grpc/http1-bridge.ts';
-import { compileGrpcJsonTranscoderFilter, compileGrpcJsonTranscoderRoute } from './grpc/json-transcoder.ts';
-import { compileGrpcStatsFilter } from './grpc/stats.ts';
-import { compileGrpcWebFilter } from './grpc/web.ts';
+import { compileGrpcHttp1BridgeFilter } from './grpc-http1-bridge.ts';
+import { compileGrpcJsonTranscoderFilter, compileGrpcJsonTranscoderRoute } from './grpc-json-transcoder.ts';
+import { compileGrpcStatsFilter } from './grpc-stats.ts';
+import { compileGrpcWebFilter } from './grpc-web.ts';
 import { compileHeaderToMetadataFilter, compileHeaderToMetadataRoute } from './header-to-metadata.ts';
 import { compileHealthCheckFilter } from './health-check.ts';
 import { compileHeaderMutationFilter, compileHeaderMutationRoute } from './header-mutation.ts';
-import { compileLocalRateLimitFilter, compileLocalRateLimitRoute } from './rate-limit/local.ts';
+import { compileLocalRateLimitFilter, compileLocalRateLimitRoute } from './local-ratelimit.ts';
 import { compilePeerMetadataFilter } from './peer-metadata.ts';
 import { compileRouterFilter, type RouterSettings } from './router.ts';
-import { compileRateLimitFilter, compileRateLimitRoute } from './rate-limit/service.ts';
+import { compileRateLimitFilter, compileRateLimitRoute } from './ratelimit.ts';
 import { compileSetFilterStateFilter, compileSetFilterStateRoute } from './set-filter-state.ts';
 import { compileSetMetadataFilter } from './set-metadata.ts';
-import { compileStatsFilter } from './stats.ts';
+import { compileStatsFilter } from './istio-stats.ts';
 
 interface FilterKind {
   /** The name that is used when a configuration gives the filter none of its own. */
@@ -298,7 +297,7 @@ const KIND_BY_ROUTE_TYPE = new Map(KINDS.map((kind) => [kind.routeTypeName ?? ki
  * has for this filter, undefined for nothing. Throws `invalid`.
  */
 export function perFilterCompiler(
-  ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random'>,
+  ctx: Pick<ProxyContext, 'stats' | 'clock' | 'random' | 'surroundings'>,
 ): (filterName: string, config: Any, outer: unknown) => unknown {
   return function compile(filterName, config, outer): unknown {
     const switched = unpackValid(config, FilterConfigSchema);

@@ -1,6 +1,5 @@
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
-import { unpackValid } from '@flotilla/envoy';
-import { refuse, refuseWhen } from '../route/field.ts';
+import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import { compileStrictCheck, type StrictCheck } from '../strict-headers.ts';
 import type { FilterConfig } from './filter-config.ts';
 

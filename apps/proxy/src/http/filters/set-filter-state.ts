@@ -1,12 +1,16 @@
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/http/set_filter_state/v3/set_filter_state_pb.js';
-import { FilterState } from '../../filter-state/filter-state.ts';
-import { compileFilterStateValues, type SetFilterState } from '../../filter-state/set-filter-state.ts';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import { type FilterConfig, messageOf } from './filter-config.ts';
+import { FilterState } from '@flotilla/stream';
+import { compileFilterStateValues, type SetFilterState } from '@flotilla/format';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
+import { type FilterConfig, type HttpFilterScope, messageOf, type RouteFilterScope } from './filter-config.ts';
 
 /** Notes texts down on each request, by formats over it. */
-export function compileSetFilterStateFilter(name: string, typed: FilterConfig): FilterFactory {
-  const own = compileValues(typed);
+export function compileSetFilterStateFilter(
+  name: string,
+  typed: FilterConfig,
+  { ctx }: HttpFilterScope,
+): FilterFactory {
+  const own = compileValues(typed, ctx);
   return {
     name,
     record: null,
@@ -19,12 +23,13 @@ export function compileSetFilterStateFilter(name: string, typed: FilterConfig): 
 }
 
 /** What a route notes down after the filter's own. Throws `invalid`. */
-export function compileSetFilterStateRoute(typed: FilterConfig): SetFilterState {
-  return compileValues(typed);
+export function compileSetFilterStateRoute(typed: FilterConfig, { ctx }: RouteFilterScope): SetFilterState {
+  return compileValues(typed, ctx);
 }
 
-function compileValues(typed: FilterConfig): SetFilterState {
-  return compileFilterStateValues(messageOf(typed, ConfigSchema).onRequestHeaders, 'on_request_headers');
+function compileValues(typed: FilterConfig, { surroundings }: RouteFilterScope['ctx']): SetFilterState {
+  const { onRequestHeaders } = messageOf(typed, ConfigSchema);
+  return compileFilterStateValues(onRequestHeaders, 'on_request_headers', surroundings);
 }
 
 /** Holds no state of a request: one object serves all. */

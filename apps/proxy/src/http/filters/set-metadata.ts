@@ -1,7 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/http/set_metadata/v3/set_metadata_pb.js';
-import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../filter.ts';
-import { refuse, refuseWhen } from '../route/field.ts';
+import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 import { mergeMetadata } from './dynamic-metadata.ts';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 

@@ -1,6 +1,6 @@
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Clock, Timer } from '@flotilla/runtime';
-import type { BodySink } from '../body-lane.ts';
+import type { BodySink } from '../../ports/body-sink.ts';
 
 /** Envoy's interval at which a slowed response gets its next bytes. */
 const TICK_MS = 50;

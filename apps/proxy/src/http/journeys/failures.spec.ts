@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { formatResponseFlags } from '../../observe/response-flags.ts';
+import { formatResponseFlags } from '@flotilla/stream';
 import { closedPort, eventually, openUpstream, RawClient, request, type Script, type Upstream } from './peers.ts';
 import { httpListener, openWorld, route, type JsonObject, type World } from './world.ts';
 

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ResponseFlag } from '../../observe/response-flags.ts';
+import { ResponseFlag } from '@flotilla/stream';
 import { eventually, openUpstream, parseResponse, RawClient, request, type Script, type Upstream } from './peers.ts';
 import { httpListener, openWorld, route, type World } from './world.ts';
 

@@ -8,7 +8,7 @@ import http2, {
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fieldSection, frame, PREFACE } from '@flotilla/http-codec/testing';
-import { formatResponseFlags } from '../../observe/response-flags.ts';
+import { formatResponseFlags } from '@flotilla/stream';
 import { eventually, ok, openUpstream, RawClient, request, type Script, type Upstream } from './peers.ts';
 import { httpListener, type JsonObject, openWorld, route, type World } from './world.ts';
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { compileRouteTable } from '../route/compile.ts';
-import { formatResponseFlags } from '../../observe/response-flags.ts';
+import { compileRouteTable } from '@flotilla/route';
+import { formatResponseFlags } from '@flotilla/stream';
 import { create } from '@bufbuild/protobuf';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import { perFilterCompiler } from '../filters/registry.ts';
+import { routeOptions } from '../route-options.ts';
 import { eventually, openUpstream, RawClient, request, type Upstream } from './peers.ts';
 import { faultConfig, httpListener, openWorld, route, type JsonObject, type World } from './world.ts';
 
@@ -147,7 +147,7 @@ describe('routes by name', () => {
             },
           ],
         }),
-        { ctx: world.ctx, compilePerFilterConfig: perFilterCompiler(world.ctx) },
+        routeOptions(world.ctx),
       );
     world.routes.set('late', direct(201));
     expect(await request(port, 'GET /')).toMatchObject({ status: 201 });

@@ -1,3 +1,4 @@
+import { TEST_SURROUNDINGS } from '@flotilla/format/testing';
 import { createRegistry, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { file_google_protobuf_duration, file_google_protobuf_wrappers } from '@bufbuild/protobuf/wkt';
 import { silentLogger } from '@flotilla/observe';
@@ -18,15 +19,15 @@ import {
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { HttpProtocolOptionsSchema } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { TypedStructSchema } from '@flotilla/wire/xds/type/v3/typed_struct_pb.js';
-import type { ProxyContext } from '../../config/context.ts';
+import type { ProxyContext } from '../../ports/context.ts';
 import { compileListener } from '../../downstream/listener.ts';
 import { openListenerManager, type ListenerManager } from '../../downstream/listener-manager.ts';
 import { createSecretTable } from '../../identity/secret-table.ts';
 import { openIstioMetrics } from '../../observe/istio-metrics.ts';
-import { StatsRegistry } from '../../observe/stats.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
+import { StatsRegistry } from '../../base/stats.ts';
+import type { StreamInfo } from '@flotilla/stream';
 import { type OpenClusterManager, openClusterManager } from '../../upstream/cluster-manager.ts';
-import type { RouteTable } from '../route/route.ts';
+import type { RouteTable } from '@flotilla/route';
 
 const registry = createRegistry(
   HTTPFaultSchema,
@@ -91,6 +92,7 @@ export function openWorld(random = seededRandom(1)): World {
       meshId: 'mesh',
       trustDomain: 'cluster.local',
     },
+    surroundings: TEST_SURROUNDINGS,
   };
   const listeners = openListenerManager(ctx);
   const istioMetrics = openIstioMetrics(stats, ctx.node);

@@ -14,10 +14,9 @@ import {
   TcpGrpcAccessLogConfigSchema,
 } from '@flotilla/wire/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import { StreamAccessLogsMessage_IdentifierSchema as IdentifierSchema } from '@flotilla/wire/envoy/service/accesslog/v3/als_pb.js';
-import { unpackValid } from '@flotilla/envoy';
+import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 import { compileGrpcTarget } from '../../grpc/target.ts';
-import { inField, refuse, refuseWhen } from '../../http/route/field.ts';
-import type { AccessLog } from '../access-log.ts';
+import type { AccessLog } from '@flotilla/stream';
 import { httpEntryOf, tcpEntryOf } from './entry.ts';
 import { LogSender, type SenderTools } from './sender.ts';
 

@@ -14,11 +14,19 @@ import {
   TLSProperties_TLSVersion as TlsVersion,
   TLSPropertiesSchema,
 } from '@flotilla/wire/envoy/data/accesslog/v3/accesslog_pb.js';
-import type { Certificate } from '../../tls/certificate.ts';
-import { addressOf, portOf } from '../host-port.ts';
-import { ResponseFlag } from '../response-flags.ts';
-import { durationOf, field, logTypeOf, requestHeadersBytes, responseHeadersBytes } from '../stream-fields.ts';
-import type { ConnectionInfo, StreamInfo } from '../stream-info.ts';
+import {
+  addressOf,
+  type ConnectionInfo,
+  durationOf,
+  field,
+  logTypeOf,
+  portOf,
+  requestHeadersBytes,
+  ResponseFlag,
+  responseHeadersBytes,
+  type StreamInfo,
+  type CertificateFacts,
+} from '@flotilla/stream';
 
 /** Which headers are told beside the usual ones; names in lower case. */
 export interface ExtraHeaders {
@@ -131,7 +139,7 @@ function tlsOf({ tls, requestedServerName }: ConnectionInfo) {
   });
 }
 
-function certificateOf(certificate: Certificate | null) {
+function certificateOf(certificate: CertificateFacts | null) {
   if (certificate === null) return {};
   const { names, subject, issuer } = certificate;
   const alternatives = [

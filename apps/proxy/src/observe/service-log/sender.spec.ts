@@ -1,9 +1,9 @@
 import { silentLogger } from '@flotilla/observe';
 import { FakeClock } from '@flotilla/runtime';
 import { describe, expect, it } from 'vitest';
-import { FrameReader } from '../../grpc/frames.ts';
-import type { ClusterManager, UpstreamHandler } from '../../upstream/upstream.ts';
-import { StatsRegistry } from '../stats.ts';
+import { FrameReader } from '../../protocol/grpc/frames.ts';
+import type { ClusterManager, UpstreamHandler } from '../../ports/cluster-manager.ts';
+import { StatsRegistry } from '../../base/stats.ts';
 import { LogSender } from './sender.ts';
 
 /** A sender to a service that is only written down; messages are their entries, marked where a stream begins. */

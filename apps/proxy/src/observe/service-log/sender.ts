@@ -1,7 +1,7 @@
 import { limit, type Clock, type Timer } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { type GrpcCaller, type GrpcSending, type GrpcTarget, openSending } from '../../grpc/call.ts';
-import type { Counter, StatsRegistry } from '../stats.ts';
+import type { Counter, StatsRegistry } from '../../base/stats.ts';
 
 const PATH = '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs';
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { proxyHeaderFor } from '../proxy-header.ts';
 import type { Clock, Random, Timer } from '@flotilla/runtime';
-import type { Counter, Gauge, StatsRegistry } from '../../observe/stats.ts';
+import type { Counter, Gauge, StatsRegistry } from '../../base/stats.ts';
 import { clusterStatPrefix } from '../cluster-stats.ts';
 import { dial, type DialSettings } from '../dial.ts';
 import type { Host } from '../host.ts';

@@ -8,7 +8,7 @@ import {
   HealthCheckResponseSchema,
 } from '@flotilla/wire/grpc/health/v1/health_pb.js';
 import { limit } from '@flotilla/runtime';
-import { FrameReader, frameOf } from '../../grpc/frames.ts';
+import { FrameReader, frameOf } from '../../protocol/grpc/frames.ts';
 import type { GrpcProbeSettings, HttpProbeSettings, ProbeSettings, TcpProbeSettings } from './settings.ts';
 
 /** `retriable`: failed, and the threshold counts; `failed`: unhealthy at once; `network`: no answer came. */

@@ -10,7 +10,7 @@ import { RequestMethod } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { CodecClientType } from '@flotilla/wire/envoy/type/v3/http_pb.js';
 import type { Int64Range } from '@flotilla/wire/envoy/type/v3/range_pb.js';
 import { HeaderList } from '@flotilla/http-codec';
-import { refuse, refuseWhen } from '../../http/route/field.ts';
+import { refuse, refuseWhen } from '@flotilla/envoy';
 
 /** A `HealthCheck`, compiled. Times in milliseconds. */
 export interface HealthCheckSettings {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type Random, seededRandom } from '@flotilla/runtime';
-import type { UpstreamStream } from '../upstream.ts';
+import type { UpstreamStream } from '../../ports/cluster-manager.ts';
 import { get, openWorld, pickHost, startRawServer, staticCluster, until } from './world.ts';
 
 const SEED = Number(process.env['FLOTILLA_SEED'] ?? 99);

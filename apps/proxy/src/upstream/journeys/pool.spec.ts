@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '@flotilla/runtime';
 import { HeaderList } from '@flotilla/http-codec';
-import type { UpstreamStream } from '../upstream.ts';
+import type { UpstreamStream } from '../../ports/cluster-manager.ts';
 import {
   ANY_HOST,
   answering,

@@ -10,7 +10,7 @@ import { HttpProtocolOptionsSchema } from '@flotilla/wire/envoy/extensions/upstr
 import { ProxyProtocolConfig_Version as ProxyVersion } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { StreamInfo } from '../../observe/stream-info.ts';
+import { StreamInfo } from '@flotilla/stream';
 import {
   answering,
   closeServer,
@@ -26,7 +26,7 @@ import {
   until,
   type World,
 } from './world.ts';
-import { PLAIN_CONNECTION } from '../../observe/testing-connection.ts';
+import { PLAIN_CONNECTION } from '@flotilla/stream/testing';
 
 type TlsInit = Fields<typeof UpstreamTlsContextSchema>;
 

@@ -6,8 +6,8 @@ import { seededRandom, systemClock } from '@flotilla/runtime';
 import { ClusterSchema } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { LbEndpointSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
-import type { Secret, SecretHolder, SecretStore } from '../../identity/secret-store.ts';
-import { type Counter, type Gauge, StatsRegistry } from '../../observe/stats.ts';
+import type { Secret, SecretHolder, SecretStore } from '../../ports/secret-store.ts';
+import { type Counter, type Gauge, StatsRegistry } from '../../base/stats.ts';
 import { type ClusterManagerOptions, type OpenClusterManager, openClusterManager } from '../cluster-manager.ts';
 import {
   PLAIN_PICK,
@@ -17,7 +17,7 @@ import {
   type UpstreamHost,
   type UpstreamRequest,
   type UpstreamStream,
-} from '../upstream.ts';
+} from '../../ports/cluster-manager.ts';
 
 /** Secrets set by the test. */
 export class TestSecrets implements SecretStore {

@@ -1,5 +1,5 @@
 import type { HeaderList } from '@flotilla/http-codec';
-import type { BodySink } from '../../body-lane.ts';
+import type { BodySink } from '../../../ports/body-sink.ts';
 import type { CompressionLibrary, FlushableTransform } from './library.ts';
 
 /** Who sends waits while a piece is worked on. */

@@ -18,8 +18,7 @@ import { GzipSchema as GzipDecoderSchema } from '@flotilla/wire/envoy/extensions
 import { ZstdSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js';
 import { ZstdSchema as ZstdDecoderSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/decompressor/v3/zstd_pb.js';
 import { limit } from '@flotilla/runtime';
-import { unpackValid } from '@flotilla/envoy';
-import { refuse, refuseWhen } from '../../route/field.ts';
+import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
 
 /** A way to encode bodies: what `content-encoding` calls it, and its streams. */
 export interface CompressionLibrary {
