@@ -17,9 +17,12 @@ type Row = readonly [request: string, ends: string, headers?: Readonly<Record<st
 function table(name: string, translation: () => Translation, routes: string, rows: readonly Row[]): void {
   describe(name, () => {
     const traffic = trafficOf(translation().routes(routes));
-    it.each(rows)('%s -> %s', (request, ends, headers = {}) => {
-      expect(traffic.ends(request, headers)).toBe(ends);
-    });
+    it.each(rows.map(([request, ends, headers = {}]) => [request, ends, headers] as const))(
+      '%s -> %s',
+      (request, ends, headers) => {
+        expect(traffic.ends(request, headers)).toBe(ends);
+      },
+    );
   });
 }
 
