@@ -40,11 +40,21 @@ const TITLES: Readonly<Record<string, string>> = {
   B10: 'TLS origination',
   B12: 'Retry budget',
   B13: 'TCP tunnel, PROXY protocol out, sticky sessions',
+  C2: 'TLS termination and hot certificate reload',
+  C3: 'Client-certificate modes',
   C4: 'SNI passthrough',
   C5: 'East-west gateways by SNI',
   C7: 'Client address and certificate header trust',
   D9: 'Protocol by port name',
   D10: 'Protocol sniffing, server-first safety',
+  F7: 'JWT validation',
+  F8: 'AuthorizationPolicy actions and their order',
+  F10: 'Dry run of policy',
+  F11: 'External authoriser',
+  F13: 'Path normalisation',
+  F14: 'TLS floor of the mesh',
+  G10: 'Rate limit, local',
+  G11: 'Rate limit, global',
   V1: 'Discovery',
   V2: 'Dynamic forward proxy',
   V3: 'Least request, round robin, random, weights',
@@ -146,7 +156,9 @@ function rowOf(
     return `${name.slice(name.indexOf('/') + 1)} (${isRefused ? 'refused' : 'differs'})`;
   });
   const equal = own.length - late.length - meant.length;
-  return [row, TITLES[row] ?? '', String(equal), String(meant.length), String(late.length), what.join(', ')];
+  const title = TITLES[row];
+  if (title === undefined) throw new Error(`docs/compatibility.md: row ${row} of a scenario has no title`);
+  return [row, title, String(equal), String(meant.length), String(late.length), what.join(', ')];
 }
 
 /** Throws when the test is not there: the page must not name one that is gone. */

@@ -190,6 +190,8 @@ function compileNewHost(proto: RouteAction, path: string): ((request: RoutableRe
     case 'autoHostRewrite':
       // The router rewrites when the host is chosen; until then the name is only noted down.
       return proto.appendXForwardedHost && rule.value.value ? (request) => request.authority : null;
+    case 'hostRewrite':
+      return refuse(`${path}.host_rewrite`, 'is not supported');
     case undefined:
       return null;
   }

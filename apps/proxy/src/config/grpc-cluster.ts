@@ -1,9 +1,9 @@
+import type { GrpcCluster } from '../ports/grpc-cluster.ts';
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { compileStringMatcher, type StringPredicate } from '@flotilla/match';
-import { DEFAULT_CIPHERS } from '@flotilla/rpc/ciphers';
 import { type GrpcConnection, openGrpcConnection } from '@flotilla/rpc/client';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
@@ -14,14 +14,9 @@ import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { stringMatchOf, unpackValid } from '@flotilla/envoy';
+import { compileTlsParameters } from '../tls/tls-parameters.ts';
 import { readDataSource } from '../identity/decode-secret.ts';
 import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
-
-/** A control-plane cluster of the bootstrap, reached over HTTP/2. */
-export interface GrpcCluster {
-  /** Opens a connection to the next endpoint. Rejects with `unavailable`, naming the endpoint. */
-  connect(signal: AbortSignal): Promise<GrpcConnection>;
-}
 
 export type { GrpcConnection };
 
@@ -102,9 +97,12 @@ interface TlsClient {
   connect(target: Target): TLSSocket;
 }
 
+/** The name of its table, which honours less than that of other clusters. */
+const CONTROL_PLANE_TLS = `${UpstreamTlsContextSchema.typeName} (of a control plane)`;
+
 function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
   const any = socket.configType.value;
-  const context = any === undefined ? undefined : unpackValid(any, UpstreamTlsContextSchema);
+  const context = any === undefined ? undefined : unpackValid(any, UpstreamTlsContextSchema, CONTROL_PLANE_TLS);
   if (context === undefined) throw new FlotillaError('invalid', `transport socket "${socket.name}" is not TLS`);
   const common = context.commonTlsContext;
   const [ownSds] = common?.tlsCertificateSdsSecretConfigs ?? [];
@@ -116,6 +114,7 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
     validation?.case === 'validationContextSdsSecretConfig'
       ? validation.value.name
       : combined?.validationContextSdsSecretConfig?.name;
+  const parameters = compileTlsParameters(common?.tlsParams, 'common_tls_context.tls_params');
   const own = ownSds === undefined ? null : secrets.holder(ownSds.name);
   const trust = trustName === undefined ? null : secrets.holder(trustName);
   const fixedCa = rules?.trustedCa === undefined ? null : readDataSource(rules.trustedCa, 'trusted_ca');
@@ -142,8 +141,7 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
       const options: ConnectionOptions = {
         ...target,
         ALPNProtocols: ['h2'],
-        minVersion: 'TLSv1.2',
-        ciphers: DEFAULT_CIPHERS,
+        ...parameters,
         ...(context.sni === '' ? {} : { servername: context.sni }),
         ca: anchors?.kind === 'validation' ? anchors.trustedCaPem : (fixedCa ?? []),
         ...(pair?.kind === 'certificate' ? { cert: pair.chainPem, key: pair.privateKeyPem } : (fixedPair ?? {})),

@@ -1,6 +1,8 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
+import { unpackValid } from '@flotilla/envoy';
+import { TlsInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { limit } from '@flotilla/runtime';
 import { inField, refuse, refuseWhen } from '@flotilla/envoy';
 import type { StatsRegistry } from '../base/stats.ts';
@@ -47,6 +49,8 @@ export function compileListenerFilters(proto: Listener, stats: StatsRegistry): L
     const path = `listener_filters[${index}]`;
     const kind = kindOf(filter, path);
     const any = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
+    // Of the others but the PROXY protocol, none has a field.
+    if (kind === 'tls' && any !== undefined) inField(path, () => unpackValid(any, TlsInspectorSchema));
     return {
       kind,
       isDisabled: compilePortPredicate(filter.filterDisabled, path),

@@ -141,7 +141,6 @@ function compileChainIn(
 
 function compileChain(chain: FilterChainConfig, scope: NetworkFilterScope, statPrefix: string): FilterChain {
   refuseWhen(chain.useProxyProto === true, 'use_proxy_proto');
-  refuseWhen(chain.onDemandConfiguration !== undefined, 'on_demand_configuration');
   const timeout = chain.transportSocketConnectTimeout;
   const tls = compileDownstreamTls(
     chain.transportSocket,

@@ -266,6 +266,7 @@ const UNIT_SECONDS: Readonly<Record<Unit, number>> = {
   [Unit.MINUTE]: 60,
   [Unit.HOUR]: 3600,
   [Unit.DAY]: 86_400,
+  [Unit.WEEK]: 604_800,
   [Unit.MONTH]: 2_592_000,
   [Unit.YEAR]: 31_536_000,
 };
