@@ -96,10 +96,11 @@ const OPEN = { read: () => undefined };
  * 1. ingest     galley's versions as they are committed (`ingest/follow`), and back to it the workloads of the proxies
  *               that are connected (`ingest/registration`)
  * 2. mesh       one immutable model per version (`mesh/mesh`), services and endpoints from the registry (`registry/`)
- * 3. push       changes that come together go out together (`push/debounce`), to one proxy after another
- *               (`push/queue`), only the types concerned (`push/affected`), make before break (`push/order`)
- * 4. translate  from what a proxy sees of the mesh (`mesh/view`) to Envoy's resources (`translate/generate`), each
- *               encoded once (`translate/cache`)
+ * 3. push       the first change of a quiet time at once, those that follow it together (`push/debounce`), to one proxy
+ *               after another in short turns (`push/queue`), only the types and names concerned (`push/affected`), make
+ *               before break (`push/order`)
+ * 4. translate  from what a proxy sees of the mesh (`mesh/view`), most of it together with all of its class
+ *               (`mesh/scope`), to Envoy's resources (`translate/generate`), each encoded once (`translate/cache`)
  * 5. serve      streams, SotW and delta (`serve/session`), on both ports (`serve/ads`), and their status
  */
 export async function startPilot<Xds extends SocketAddress | null, XdsTls extends SocketAddress | null>(

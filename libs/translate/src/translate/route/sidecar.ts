@@ -1,3 +1,4 @@
+import type { VirtualHost } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
@@ -37,7 +38,7 @@ const DEFAULT_HTTP_PORT = 80;
 export function sidecarRouteResource(inputs: SidecarRouteInputs) {
   const { name, port, mesh, services } = inputs;
   const taken = new Set<string>();
-  const virtualHosts: VirtualHostInit[] = [];
+  const virtualHosts: (VirtualHostInit | VirtualHost)[] = [];
   for (const service of services) {
     for (const servicePort of httpPorts(service, port)) {
       const names = hostNames(service, inputs.namespace, mesh.domainSuffix);
@@ -72,7 +73,7 @@ function proxyDomains(names: readonly string[], service: Service, port: ServiceP
   return unnamed === port ? [...names, ...withPort] : withPort;
 }
 
-function serviceHost(service: Service, port: number, domains: string[], inputs: SidecarRouteInputs): VirtualHostInit {
+function serviceHost(service: Service, port: number, domains: string[], inputs: SidecarRouteInputs): VirtualHost {
   const rule = ruleForHost(inputs.virtualServices, service.hostname, inputs.mesh);
   const { mesh, hashed, known, namespace, labels } = inputs;
   return sharedHost({ service, port, domains, rule, mesh, hashed, known, namespace, labels }, () => {
