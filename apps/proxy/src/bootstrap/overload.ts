@@ -1,6 +1,6 @@
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { DownstreamConnectionsConfigSchema } from '@flotilla/wire/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
-import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { refuse, unpackValid } from '@flotilla/envoy';
 import { runtimeEntries } from './runtime.ts';
 
 /** The older name of the limit, a key of runtime. */
@@ -19,9 +19,6 @@ export function maxDownstreamConnections(bootstrap: Bootstrap): number {
 
 function monitoredLimit({ overloadManager }: Bootstrap): number | null {
   if (overloadManager === undefined) return null;
-  refuseWhen(overloadManager.actions.length > 0, 'overload_manager.actions');
-  refuseWhen(overloadManager.loadshedPoints.length > 0, 'overload_manager.loadshed_points');
-  refuseWhen(overloadManager.bufferFactoryConfig !== undefined, 'overload_manager.buffer_factory_config');
   let limit: number | null = null;
   overloadManager.resourceMonitors.forEach(({ name, configType }, index) => {
     const any = configType.value;
