@@ -103,7 +103,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
 
 function addressOf(address: Address | undefined, path: string): ListenerAddress {
   if (address?.address.case !== 'socketAddress') {
-    return refuse(path, address === undefined ? 'is missing' : `${address.address.case ?? 'empty'} is not supported`);
+    return refuse(path, address === undefined ? 'is missing' : 'must be a socket_address');
   }
   const { address: host, portSpecifier, ipv4Compat } = address.address.value;
   if (portSpecifier.case !== 'portValue') refuse(`${path}.socket_address.port_value`, 'is missing');

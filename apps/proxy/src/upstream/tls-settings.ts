@@ -111,7 +111,7 @@ function compilePeerRules(common: CommonTlsContext, path: string): PeerRules {
         : { ...base, trust: { kind: 'secret', name: secret.name } };
     }
     default:
-      return refuse(path, `${rule.case} is not supported`);
+      return refuse(`${path}.validation_context_type`, 'certificate providers are not supported');
   }
 }
 

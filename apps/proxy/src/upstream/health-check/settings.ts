@@ -109,7 +109,7 @@ function compileProbe(checker: HealthCheck['healthChecker']): ProbeSettings {
     case 'grpcHealthCheck':
       return compileGrpc(checker.value);
     default:
-      return refuse(`health_checks[0].${checker.case ?? 'health_checker'}`, 'is not supported');
+      return refuse('health_checks[0].health_checker', 'is missing: set http_health_check, tcp_health_check or grpc_health_check');
   }
 }
 
