@@ -109,7 +109,10 @@ function compileProbe(checker: HealthCheck['healthChecker']): ProbeSettings {
     case 'grpcHealthCheck':
       return compileGrpc(checker.value);
     default:
-      return refuse('health_checks[0].health_checker', 'is missing: set http_health_check, tcp_health_check or grpc_health_check');
+      return refuse(
+        'health_checks[0].health_checker',
+        'is missing: set http_health_check, tcp_health_check or grpc_health_check',
+      );
   }
 }
 
