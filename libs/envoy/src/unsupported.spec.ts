@@ -30,12 +30,7 @@ describe('unsupportedIn', () => {
       { name: 'a', connect_timeout: '1s', outlier_detection: { interval: '1s' } },
       [],
     ],
-    [
-      'hints',
-      ListenerSchema,
-      { max_connections_to_accept_per_socket_event: 1, bypass_overload_manager: true, metadata: {} },
-      [],
-    ],
+    ['hints', ListenerSchema, { max_connections_to_accept_per_socket_event: 1, metadata: {} }, []],
     [
       'a field, by the name that Envoy gives it',
       ClusterSchema,

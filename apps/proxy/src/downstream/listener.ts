@@ -83,6 +83,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
     addresses,
     bindsToPort: proto.bindToPort !== false && proto.deprecatedV1?.bindToPort !== false,
     ignoresGlobalLimit: proto.ignoreGlobalConnLimit,
+    bypassesOverloadManager: proto.bypassOverloadManager,
     handsOver: proto.useOriginalDst === true,
     readsOriginalDestination: listenerFilters.readsOriginalDestination || proto.useOriginalDst === true,
     isOutbound: proto.trafficDirection === TrafficDirection.OUTBOUND,

@@ -69,7 +69,6 @@ export function compileConnectionManager(any: Any, scope: NetworkFilterScope): N
   const proto = unpackValid(any, HttpConnectionManagerSchema);
   if (proto === undefined) return refuse('http_connection_manager', 'cannot be decoded');
   requireUuid(proto.requestIdExtension?.typedConfig);
-  if (proto.codecType === CodecType.HTTP3) refuse('codec_type', 'HTTP3 is not supported', 'Use AUTO, HTTP1 or HTTP2.');
   const routes = compileRouteSource(proto, scope);
   const settings = compileSettings(proto, scope, routes.table);
   return {
