@@ -20,7 +20,7 @@ export function decodeSecret(config: SecretConfig): Secret {
         return { kind: 'validation', trustedCaPem };
       }
       default:
-        throw new FlotillaError('invalid', `${config.type.case ?? 'an empty secret'} is not supported`);
+        throw new FlotillaError('invalid', 'type: is missing: set tls_certificate or validation_context');
     }
   } catch (error) {
     throw FlotillaError.from(error).within(`secret "${config.name}"`);
