@@ -7,21 +7,14 @@ export function orderFindings(
   paths: readonly string[],
   imports: readonly Import[],
   houses: readonly House[],
-  knownCircles: readonly string[] = [],
 ): string[] {
   const programs = imports.filter(({ from }) => !isTest(from));
   const circles = circlesOf(imports);
-  const isKnown = (circle: readonly string[]): boolean => knownCircles.includes(circle[0] ?? '');
   return [
-    ...circles
-      .filter((circle) => !isKnown(circle))
-      .map(
-        (circle) =>
-          `${circle.length} files import each other in a circle, types included: ${circle.join(', ')}. Move what they share to a file below them.`,
-      ),
-    ...knownCircles
-      .filter((first) => !circles.some((circle) => circle[0] === first))
-      .map((first) => `${first}: listed as the first of a known circle, which is cut. Take it off the list.`),
+    ...circles.map(
+      (circle) =>
+        `${circle.length} files import each other in a circle, types included: ${circle.join(', ')}. Move what they share to a file below them.`,
+    ),
     ...upwardImports(programs, houses).map(
       ({ from, line, fromRoom, to, toRoom }) =>
         `${from}:${line}: the room ${fromRoom} imports ${to} of ${toRoom === null ? 'no room' : `${toRoom}, which stands above it`}. tools/house/table.ts has the order.`,

@@ -16,6 +16,9 @@ const LIBS: House = {
     'http-codec',
     'spiffe',
     'envoy',
+    'stream',
+    'format',
+    'route',
     'sockets',
     'observe',
     'http-port',
@@ -30,21 +33,17 @@ const LIBS: House = {
   ),
 };
 
-/** What `npm run check` holds: no import from a room into one that stands after it. */
-export const HOUSES: readonly House[] = [LIBS];
+/** The proxy. A request passes the rooms from `downstream` down to `upstream`; `stack` puts them together. */
+const PROXY: House = {
+  root: 'apps/proxy/src',
+  order: [
+    ...folders('sockets', 'protocol', 'base', 'ports', 'identity', 'tls', 'upstream', 'grpc', 'observe'),
+    ...folders('http', 'network', 'downstream', 'config', 'bootstrap', 'admin', 'capture'),
+    { name: 'stack', places: ['stack.ts'] },
+    ...folders('process', 'agent'),
+    { name: 'entry', places: ['index.ts', 'main.ts', 'settings.ts'] },
+  ],
+};
 
-/** Circles that are known and not cut yet, by their first file. This list only shrinks. */
-export const KNOWN_CIRCLES: readonly string[] = [
-  'apps/proxy/src/network/connection-gates.ts',
-  'apps/galley/src/check/checker.ts',
-  'apps/proxy/src/upstream/circuit-breaker.ts',
-  'tools/bench/proxy/envoy-yaml.ts',
-  'apps/proxy/conformance/frames.ts',
-  'libs/route/src/rate-limit-actions.ts',
-  'apps/proxy/src/upstream/attempt-h1.ts',
-  'apps/proxy/src/upstream/attempt-h2.ts',
-  'libs/model/src/yaml/locate.ts',
-  'apps/cli/src/up/agent-arguments.ts',
-  'apps/proxy/src/config/cluster-set.ts',
-  'libs/format/src/certificate-operators.ts',
-];
+/** What `npm run check` holds: no import from a room into one that stands after it. */
+export const HOUSES: readonly House[] = [LIBS, PROXY];

@@ -8,7 +8,7 @@ import type { Clock } from '@flotilla/runtime';
 import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { analyseAll, identityOf } from './analyse/analyse.ts';
 import { openChecker } from './check/checker.ts';
-import type { Checker } from './check/checker.ts';
+import type { Checker } from './check/checking.ts';
 import { FindingList } from './decode/finding-list.ts';
 import type { AccessPolicy } from './serve/access.ts';
 import { galleyMetrics, noMetrics } from './metrics.ts';

@@ -18,10 +18,15 @@ interface Reached {
 }
 
 const types = [...(await loadAllTypes())].filter((type): type is DescMessage => type.kind === 'message');
-const source = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
-  .map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'))
-  .join('\n');
+/** The proxy, and the libraries that compile parts of its configuration. */
+const FOLDERS = ['.', ...['envoy', 'format', 'route', 'stream'].map((lib) => `../../../libs/${lib}/src`)];
+const source = FOLDERS.flatMap((folder) => sourcesOf(join(import.meta.dirname, folder))).join('\n');
+
+function sourcesOf(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts') && !name.startsWith('tables'))
+    .map((name) => readFileSync(join(folder, name), 'utf8'));
+}
 
 /** Sent to the control plane as they are, with what is in them. */
 const SENT_WHOLE: ReadonlySet<string> = new Set([

@@ -38,7 +38,7 @@ export interface PeerOptions {
 }
 
 /** Documents of one message to galley. */
-const BATCH = 200;
+const BATCH = 1_000;
 /** Time in which a profile is written. */
 const PROFILE_MS = 5_000;
 const READY_MS = 120_000;

@@ -2,7 +2,8 @@ import { silentLogger } from '@flotilla/observe';
 import { FakeClock, systemClock } from '@flotilla/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeDocuments } from '../decode/decode-documents.ts';
-import { type Checker, openChecker } from './checker.ts';
+import { openChecker } from './checker.ts';
+import type { Checker } from './checking.ts';
 
 const opened: Checker[] = [];
 afterEach(async () => {

@@ -1,7 +1,7 @@
 import type { Finding, Origin, ResourceKey } from '@flotilla/model';
 import type { ResourceContent } from '../decode/candidate.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
-import type { Report } from '../write/apply.ts';
+import type { Report } from '../write/report.ts';
 
 /** What a worker is asked. */
 export type CheckRequest =

@@ -7,7 +7,7 @@ import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
 import { ValidationReportSchema } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import type { Document, GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
-import type { Checker, CheckRight } from '../check/checker.ts';
+import type { Checker, CheckRight } from '../check/checking.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
 import type { ConfigStore } from '../store/config-store.ts';
 import { applyDocuments, RefusedError, reportOf } from '../write/apply.ts';

@@ -15,7 +15,8 @@ import type {
 } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { keyToWire, originToWire, resourceToWire } from '@flotilla/model';
 import type { Finding, Resource, ResourceKey } from '@flotilla/model';
-import type { Applied, Report } from '../write/apply.ts';
+import type { Applied } from '../write/apply.ts';
+import type { Report } from '../write/report.ts';
 import type { Outcome } from '../write/plan-puts.ts';
 
 const SEVERITIES: Readonly<Record<Finding['severity'], WireSeverity>> = {

@@ -1,9 +1,10 @@
+import type { Report } from './report.ts';
 import { FAULT_CODES, formatFinding, formatKey } from '@flotilla/model';
 import type { Finding, ResourceKey } from '@flotilla/model';
 import type { Clock } from '@flotilla/runtime';
 import { FlotillaError } from '@flotilla/runtime';
 import { analyseResource } from '../analyse/analyse.ts';
-import type { Checker, CheckRight } from '../check/checker.ts';
+import type { Checker, CheckRight } from '../check/checking.ts';
 import type { Candidate } from '../decode/candidate.ts';
 import { decodeDocuments } from '../decode/decode-documents.ts';
 import type { DecodedDocuments, TextDocument } from '../decode/decode-documents.ts';
@@ -17,12 +18,6 @@ import { assertRegistrations, type WriteScope } from './scope.ts';
 
 /** Owner of what comes through the API. */
 export const API_OWNER = 'api';
-
-/** What galley has to say about documents. */
-export interface Report {
-  readonly findings: readonly Finding[];
-  readonly ignored: readonly string[];
-}
 
 /** A write that was refused because of its documents, or of what it would leave behind. */
 export class RefusedError extends FlotillaError {

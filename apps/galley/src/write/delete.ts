@@ -1,12 +1,13 @@
 import { describeKey, FAULT_CODES, formatKey, formatOrigin, WORKLOAD_ANNOTATION } from '@flotilla/model';
 import type { FaultCode, Finding, Labels, Origin, Resource, ResourceKey } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
-import type { Checker, CheckRight } from '../check/checker.ts';
+import type { Checker, CheckRight } from '../check/checking.ts';
 import { FindingList, withMore } from '../decode/finding-list.ts';
 import type { TextDocument } from '../decode/decode-documents.ts';
 import type { MeshEntry, SetChange } from '../set/mesh-set.ts';
 import { assertWanted, hasErrors, RefusedError } from './apply.ts';
-import type { Applied, Report } from './apply.ts';
+import type { Applied } from './apply.ts';
+import type { Report } from './report.ts';
 import type { ConfigWriter } from './config-writer.ts';
 import { judge } from './judge.ts';
 import { assertRegisteredKeys, isRegistration, type WriteScope } from './scope.ts';

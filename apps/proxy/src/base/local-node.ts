@@ -1,6 +1,17 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import type { LocalNode } from '../ports/context.ts';
+
+/** This proxy, as metrics and metadata exchange name it. From the bootstrap's node. */
+export interface LocalNode {
+  readonly id: string;
+  readonly workload: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cluster: string;
+  readonly meshId: string;
+  readonly trustDomain: string;
+}
 
 /**
  * Who this proxy is, from the bootstrap's node: Istio's metadata where it is there, the parts of an Istio node id

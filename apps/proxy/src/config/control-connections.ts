@@ -6,7 +6,7 @@ import type { SecretReference } from '../identity/secret-references.ts';
 import type { SecretTable } from '../identity/secret-table.ts';
 import type { StatsRegistry } from '../base/stats.ts';
 import type { DiscoveryStream, DiscoveryStreamOptions } from './discovery-stream.ts';
-import type { GrpcCluster } from './grpc-cluster.ts';
+import type { GrpcCluster } from '../ports/grpc-cluster.ts';
 
 export interface ControlConnectionsOptions {
   readonly bootstrap: Bootstrap;

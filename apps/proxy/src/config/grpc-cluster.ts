@@ -1,3 +1,4 @@
+import type { GrpcCluster } from '../ports/grpc-cluster.ts';
 import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls';
@@ -16,12 +17,6 @@ import { stringMatchOf, unpackValid } from '@flotilla/envoy';
 import { compileTlsParameters } from '../tls/tls-parameters.ts';
 import { readDataSource } from '../identity/decode-secret.ts';
 import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
-
-/** A control-plane cluster of the bootstrap, reached over HTTP/2. */
-export interface GrpcCluster {
-  /** Opens a connection to the next endpoint. Rejects with `unavailable`, naming the endpoint. */
-  connect(signal: AbortSignal): Promise<GrpcConnection>;
-}
 
 export type { GrpcConnection };
 

@@ -1,7 +1,7 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { type Clock, FlotillaError, type Random, limit } from '@flotilla/runtime';
 import { FrameReader, frameOf } from '../protocol/grpc/frames.ts';
-import { localAddress } from '../http/request-headers.ts';
+import { localAddress } from '../base/local-address.ts';
 import {
   PLAIN_PICK,
   type ClusterManager,

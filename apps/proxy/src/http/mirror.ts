@@ -8,7 +8,7 @@ import type {
   UpstreamStream,
 } from '../ports/cluster-manager.ts';
 import type { Order } from './order.ts';
-import { localAddress } from './request-headers.ts';
+import { localAddress } from '../base/local-address.ts';
 import type { MirrorPolicy } from '@flotilla/route';
 
 /**

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { AcceptedConnection } from '../ports/accepted-connection.ts';
 import { StreamInfo } from '@flotilla/stream';
 import type { EdgeSettings, ManagerSettings } from './manager-settings.ts';
-import { localAddress, prepareRequestHeaders } from './request-headers.ts';
+import { prepareRequestHeaders } from './request-headers.ts';
+import { localAddress } from '../base/local-address.ts';
 
 const EDGE: EdgeSettings = {
   useRemoteAddress: false,

@@ -1,5 +1,5 @@
+import { localAddress } from '../base/local-address.ts';
 import { randomUUID } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import type { HeaderList } from '@flotilla/http-codec';
 import { addressBits } from '@flotilla/match';
 import { formatAddress } from '@flotilla/runtime';
@@ -143,15 +143,4 @@ function portOf(address: string): string {
 
 function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
-}
-
-let ownAddress: string | null = null;
-
-/** This host's first address that others could reach (Envoy: `local_info.address`), loopback when there is none. */
-export function localAddress(): string {
-  ownAddress ??=
-    Object.values(networkInterfaces())
-      .flatMap((addresses) => addresses ?? [])
-      .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
-  return ownAddress;
 }

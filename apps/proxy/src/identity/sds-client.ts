@@ -10,7 +10,8 @@ import {
 } from '@flotilla/wire/envoy/service/discovery/v3/discovery_pb.js';
 import { SecretDiscoveryService } from '@flotilla/wire/envoy/service/secret/v3/sds_pb.js';
 import { TYPE_URLS } from '@flotilla/xds';
-import type { GrpcCluster, GrpcConnection } from '../config/grpc-cluster.ts';
+import type { GrpcConnection } from '@flotilla/rpc/client';
+import type { GrpcCluster } from '../ports/grpc-cluster.ts';
 import { PushableIterable } from '../base/pushable.ts';
 import { decodeSecret } from './decode-secret.ts';
 import type { SettableSecret } from './secret-table.ts';

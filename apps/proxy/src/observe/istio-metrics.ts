@@ -1,5 +1,5 @@
 import type { IstioMetrics, Reporter } from '../ports/istio-metrics.ts';
-import type { LocalNode } from '../ports/context.ts';
+import type { LocalNode } from '../base/local-node.ts';
 import { formatResponseFlags, type PeerMetadata, type StreamInfo } from '@flotilla/stream';
 import type { Counter, Histogram, Labels, StatsRegistry } from '../base/stats.ts';
 

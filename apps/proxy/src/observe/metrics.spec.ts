@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LocalNode } from '../ports/context.ts';
+import type { LocalNode } from '../base/local-node.ts';
 import { openIstioMetrics } from './istio-metrics.ts';
 import { ENVOY_TAG_NAMES, extractTags, renderPrometheus } from './prometheus.ts';
 import { StatsRegistry } from '../base/stats.ts';

@@ -1,3 +1,4 @@
+import type { LocalNode } from '../base/local-node.ts';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { Surroundings } from '@flotilla/format';
@@ -30,16 +31,4 @@ export interface ProxyContext {
   readonly node: LocalNode;
   /** What formats tell of this process. */
   readonly surroundings: Surroundings;
-}
-
-/** This proxy, as metrics and metadata exchange name it. From the bootstrap's node. */
-export interface LocalNode {
-  readonly id: string;
-  readonly workload: string;
-  readonly namespace: string;
-  readonly serviceAccount: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly cluster: string;
-  readonly meshId: string;
-  readonly trustDomain: string;
 }

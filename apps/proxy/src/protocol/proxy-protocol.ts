@@ -1,7 +1,7 @@
 import { addressBits, addressText } from '@flotilla/match';
 import { isIPv4, isIPv6 } from 'node:net';
 import { limit } from '@flotilla/runtime';
-import type { Destination } from '../ports/accepted-connection.ts';
+import type { SocketAddress } from '@flotilla/runtime';
 
 /** A PROXY header (the PROXY protocol specification, versions 1 and 2). */
 export interface ProxyHeader {
@@ -9,7 +9,7 @@ export interface ProxyHeader {
   /** Bytes that it takes. */
   readonly size: number;
   /** Null: the proxy speaks for itself, or does not know. */
-  readonly addresses: { readonly source: Destination; readonly destination: Destination } | null;
+  readonly addresses: { readonly source: SocketAddress; readonly destination: SocketAddress } | null;
 }
 
 /** `none`: the bytes begin with no PROXY header. `malformed`: they begin with one that cannot be. */
@@ -90,7 +90,7 @@ function parseBinary(bytes: Buffer): ProxyHeaderParse {
 /** The header that tells an upstream who the client is. Both addresses of one family; null: nothing is known. */
 export function formatProxyHeader(
   version: 1 | 2,
-  addresses: { readonly source: Destination; readonly destination: Destination } | null,
+  addresses: { readonly source: SocketAddress; readonly destination: SocketAddress } | null,
 ): Buffer {
   return version === 1 ? formatLine(addresses) : formatBinary(addresses);
 }

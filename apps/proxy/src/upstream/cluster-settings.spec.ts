@@ -84,7 +84,7 @@ describe('compileCluster', () => {
           value: { protocolConfig: { case: 'http3ProtocolOptions', value: {} } },
         },
       }),
-      /explicit_http_config: HTTP\/3 is not supported/,
+      /explicit_http_config.http3_protocol_options: is not supported: HTTP\/3 is not spoken/,
     ],
     [
       'an HTTP/2 window that is too small',
@@ -164,7 +164,7 @@ describe('compileCluster', () => {
       }),
       /validation_context\.trusted_ca: is missing/,
     ],
-    ['renegotiation', tls({ allowRenegotiation: true }), /transport_socket\.allow_renegotiation: is not supported/],
+    ['renegotiation', tls({ allowRenegotiation: true }), /transport_socket: allow_renegotiation: is not supported/],
   ])('refuses %s, naming cluster and field', (_case, fields, message) => {
     expect(() => compile(fields)).toThrow(message);
     expect(() => compile(fields)).toThrow(/^cluster "/);

@@ -72,7 +72,8 @@ export const BOOTSTRAP: Tables = {
     honoured: 'max_active_downstream_connections',
   },
   'envoy.config.metrics.v3.StatsConfig': {
-    honoured: 'stats_tags use_all_default_tags stats_matcher histogram_bucket_settings',
+    honoured: 'stats_tags stats_matcher histogram_bucket_settings',
+    hints: { 'labels are made with the statistic, not read off its name': 'use_all_default_tags' },
     refused: { 'tags cannot be told to replace each other': 'allow_default_tag_overrides' },
   },
   'envoy.config.metrics.v3.StatsMatcher': { honoured: 'reject_all exclusion_list inclusion_list' },

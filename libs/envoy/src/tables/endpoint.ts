@@ -12,13 +12,14 @@ export const ENDPOINT: Tables = {
     },
   },
   'envoy.config.endpoint.v3.LocalityLbEndpoints': {
-    honoured: 'locality lb_endpoints load_balancing_weight priority',
+    honoured: 'locality lb_endpoints load_balancer_endpoints load_balancing_weight priority',
     refused: {
-      'endpoints come with their locality': 'load_balancer_endpoints leds_cluster_locality_config',
+      'endpoints come with their locality': 'leds_cluster_locality_config',
       'near endpoints are told by their priority': 'proximity',
       'endpoints are told apart by their own metadata': 'metadata',
     },
   },
+  'envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList': { honoured: 'lb_endpoints' },
   'envoy.config.endpoint.v3.LbEndpoint': {
     honoured: 'endpoint endpoint_name health_status metadata load_balancing_weight',
   },

@@ -3,13 +3,13 @@ import type { Tables } from './table.ts';
 /** HTTP filters but those of rate limits and compression. */
 export const HTTP_FILTERS: Tables = {
   'envoy.extensions.filters.http.router.v3.Router': {
-    honoured: 'suppress_envoy_headers strict_check_headers respect_expected_rq_timeout dynamic_stats',
+    honoured: `suppress_envoy_headers strict_check_headers respect_expected_rq_timeout dynamic_stats
+      upstream_http_filters`,
     never: { 'statistics of clusters are always kept': { dynamic_stats: false } },
     refused: {
       'no traces are made': 'start_child_span',
       'single tries are not logged': 'upstream_log upstream_log_options',
       'statistics of gRPC failures are always kept': 'suppress_grpc_request_failure_code_stats',
-      'requests pass filters once, before they are routed': 'upstream_http_filters',
       'requests of the first flight of TLS are not told apart': 'reject_connect_request_early_data',
     },
   },

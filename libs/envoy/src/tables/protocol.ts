@@ -28,9 +28,12 @@ export const PROTOCOL: Tables = {
   'envoy.config.core.v3.Http2ProtocolOptions': {
     honoured: `hpack_table_size max_concurrent_streams initial_stream_window_size initial_connection_window_size
       allow_connect max_consecutive_inbound_frames_with_empty_payload max_inbound_priority_frames_per_stream
-      max_inbound_window_update_frames_per_data_frame_sent custom_settings_parameters connection_keepalive
-      override_stream_error_on_invalid_http_message`,
-    hints: { 'there is one codec': 'use_oghttp2_codec' },
+      max_inbound_window_update_frames_per_data_frame_sent custom_settings_parameters connection_keepalive`,
+    hints: {
+      'there is one codec': 'use_oghttp2_codec',
+      'a message that breaks the rules ends its stream, never its connection':
+        'override_stream_error_on_invalid_http_message',
+    },
     refused: {
       'METADATA frames are not sent on': 'allow_metadata max_metadata_size',
       'frames that wait to be sent have limits of their own': 'max_outbound_frames max_outbound_control_frames',

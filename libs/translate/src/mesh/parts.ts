@@ -1,8 +1,9 @@
 import type { KnownKind } from '@flotilla/model';
 import { type Bindings, bindingsOf } from '../registry/bindings.ts';
-import { buildRegistry, emptyRegistry, type Registry, reuse } from '../registry/registry.ts';
+import { emptyRegistry, type Registry, reuse, updateRegistry } from '../registry/registry.ts';
 import type { Config } from './config.ts';
 import { flattenDelegates } from './delegates.ts';
+import type { ResourceChange } from './kind-lists.ts';
 import type { MeshSettings } from './settings.ts';
 
 /** The resources of a mesh by kind, in order of age. */
@@ -13,8 +14,11 @@ interface MeshPart<Value> {
   readonly kinds: readonly KnownKind[];
   /** Of a mesh without resources. */
   empty(): Value;
-  /** Looks at resources of `kinds` only. What is the same as in `previous` keeps its identity. */
-  build(ofKind: OfKind, settings: MeshSettings, previous: Value): Value;
+  /**
+   * Looks at resources of `kinds` only. What is the same as in `previous` keeps its identity. `changes` led from what that
+   * was built from to what it is built from now; `null`: anything may have changed, the settings too.
+   */
+  build(ofKind: OfKind, settings: MeshSettings, previous: Value, changes: readonly ResourceChange[] | null): Value;
 }
 
 const part = <Value>(definition: MeshPart<Value>): MeshPart<Value> => definition;
@@ -58,16 +62,17 @@ export const MESH_PARTS = {
       ...(['ServiceEntry', 'WorkloadEntry', 'PeerAuthentication'] as const),
     ],
     empty: () => emptyRegistry,
-    build: (ofKind, settings, previous) =>
-      buildRegistry(
+    build: (ofKind, settings, previous, changes) =>
+      updateRegistry(
         previous,
         {
           services: ofKind('Service'),
-          pods: [...podMakers(ofKind), ...ofKind('Pod')],
+          pods: [ofKind('Deployment'), ofKind('StatefulSet'), ofKind('DaemonSet'), ofKind('Pod')],
           serviceEntries: ofKind('ServiceEntry'),
           workloadEntries: ofKind('WorkloadEntry'),
           peerAuthentications: ofKind('PeerAuthentication'),
         },
+        changes,
         settings,
       ),
   }),
@@ -82,24 +87,27 @@ export function emptyParts(): unknown {
   return Object.fromEntries(Object.entries(MESH_PARTS).map(([name, { empty }]) => [name, empty()]));
 }
 
-/** The parts after resources of some kinds changed. */
+/** The parts after changes of resources; `null`: all of them are built anew. */
 export function rebuildParts(
   previous: MeshParts,
-  changedKinds: ReadonlySet<string>,
+  changes: readonly ResourceChange[] | null,
   ofKind: OfKind,
   settings: MeshSettings,
 ): MeshParts;
 export function rebuildParts(
   previous: Readonly<Record<string, unknown>>,
-  changedKinds: ReadonlySet<string>,
+  changes: readonly ResourceChange[] | null,
   ofKind: OfKind,
   settings: MeshSettings,
 ): unknown {
   const parts: Readonly<Record<string, Pick<MeshPart<unknown>, 'kinds' | 'build'>>> = MESH_PARTS;
+  const changedKinds = new Set(changes?.map(({ before, after }) => (before ?? after)?.type));
   return Object.fromEntries(
     Object.entries(parts).map(([name, { kinds, build }]) => [
       name,
-      kinds.some((kind) => changedKinds.has(kind)) ? build(ofKind, settings, previous[name]) : previous[name],
+      changes === null || kinds.some((kind) => changedKinds.has(kind))
+        ? build(ofKind, settings, previous[name], changes)
+        : previous[name],
     ]),
   );
 }

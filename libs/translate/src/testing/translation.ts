@@ -23,6 +23,7 @@ export function meshOf(yaml: string, config: MeshConfig = meshConfig({})): Mesh 
     trustDomain: 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
   });
   return applyUpdate(empty, {
     version: 1,

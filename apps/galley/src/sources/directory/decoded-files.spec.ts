@@ -1,7 +1,8 @@
 import { silentLogger } from '@flotilla/observe';
 import { FakeClock, FlotillaError, systemClock } from '@flotilla/runtime';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type Checker, openChecker } from '../../check/checker.ts';
+import { openChecker } from '../../check/checker.ts';
+import type { Checker } from '../../check/checking.ts';
 import { DecodedFiles } from './decoded-files.ts';
 
 const checker = openChecker({ clock: systemClock, logger: silentLogger });

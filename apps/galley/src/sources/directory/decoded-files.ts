@@ -1,7 +1,7 @@
 import { FAULT_CODES, formatKey, formatOrigin } from '@flotilla/model';
 import type { Finding } from '@flotilla/model';
 import { FlotillaError } from '@flotilla/runtime';
-import type { Checker } from '../../check/checker.ts';
+import type { Checker } from '../../check/checking.ts';
 import type { Candidate } from '../../decode/candidate.ts';
 import type { DecodedDocuments } from '../../decode/decode-documents.ts';
 import type { SourceState } from '../source.ts';

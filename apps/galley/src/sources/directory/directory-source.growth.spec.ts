@@ -6,7 +6,7 @@ import { silentLogger } from '@flotilla/observe';
 import { FakeClock } from '@flotilla/runtime';
 import { growthOf } from '@flotilla/testing';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Checker } from '../../check/checker.ts';
+import type { Checker } from '../../check/checking.ts';
 import { perform } from '../../check/perform.ts';
 import { restoreDocuments } from '../../check/restore.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';

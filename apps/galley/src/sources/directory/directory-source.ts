@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import type { Logger } from '@flotilla/observe';
 import type { Clock } from '@flotilla/runtime';
-import type { Checker } from '../../check/checker.ts';
+import type { Checker } from '../../check/checking.ts';
 import type { ConfigSource } from '../source.ts';
 import { DecodedFiles } from './decoded-files.ts';
 import { scanDirectory } from './scan.ts';

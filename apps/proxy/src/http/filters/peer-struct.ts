@@ -1,7 +1,7 @@
 import { fromBinary, fromJson, type JsonObject, type JsonValue, toBinary, toJson } from '@bufbuild/protobuf';
 import { StructSchema } from '@bufbuild/protobuf/wkt';
 import { limit } from '@flotilla/runtime';
-import type { LocalNode } from '../../ports/context.ts';
+import type { LocalNode } from '../../base/local-node.ts';
 import type { PeerMetadata } from '@flotilla/stream';
 
 const UNKNOWN = 'unknown';
