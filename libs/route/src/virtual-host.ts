@@ -14,7 +14,7 @@ import { compileMatch, type CompiledMatch } from './request-match.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
 import { RouteList, type RouteEntry } from './route-list.ts';
 import type { RoutableRequest } from './routable-request.ts';
-import type { DirectAction, MirrorPolicy, Route, RouteRateLimits } from './route.ts';
+import type { DirectAction, MirrorPolicy, Route, RouteAnswer, RouteRateLimits } from './route.ts';
 import type { Scope } from './scope.ts';
 
 export type ReadDataSource = (source: DataSource | undefined, path: string) => Uint8Array | null;
@@ -33,6 +33,7 @@ export interface TableSettings {
 export interface CompiledVirtualHost {
   /** `path` is the request's without query. */
   match(request: RoutableRequest, path: string, random: number): Route | null;
+  explain(request: RoutableRequest, path: string, random: number): RouteAnswer;
 }
 
 /** Compiles one virtual host. Throws `invalid`, naming the field. */
@@ -151,11 +152,13 @@ function httpsRedirectRoute(proto: VirtualHost): Route {
 }
 
 function requireTls(routes: CompiledVirtualHost, redirect: Route, externalOnly: boolean): CompiledVirtualHost {
+  const mustRedirect = (request: RoutableRequest): boolean => {
+    const isPlain = (request.headers.get('x-forwarded-proto') ?? request.scheme) !== 'https';
+    return isPlain && !(externalOnly && request.headers.get('x-envoy-internal') === 'true');
+  };
   return {
-    match(request, path, random) {
-      const isPlain = (request.headers.get('x-forwarded-proto') ?? request.scheme) !== 'https';
-      const isExempt = externalOnly && request.headers.get('x-envoy-internal') === 'true';
-      return isPlain && !isExempt ? redirect : routes.match(request, path, random);
-    },
+    match: (request, path, random) => (mustRedirect(request) ? redirect : routes.match(request, path, random)),
+    explain: (request, path, random) =>
+      mustRedirect(request) ? { route: redirect, passedOver: [] } : routes.explain(request, path, random),
   };
 }

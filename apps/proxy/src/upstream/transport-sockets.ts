@@ -6,8 +6,7 @@ import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/exten
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import type { SecretStore } from '../ports/secret-store.ts';
-import type { TransportSelector } from './endpoints.ts';
-import { holdsAll } from './metadata.ts';
+import { holdsAll, type TransportSelector } from '@flotilla/cluster';
 import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';
 import { openTlsTransport, type TlsClientStats } from './tls-transport.ts';
 import { openRawTransport, type Transport } from './transport.ts';

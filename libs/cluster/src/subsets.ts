@@ -18,6 +18,41 @@ export interface SubsetSettings {
   readonly defaultSubset: MetadataMatch;
 }
 
+/** The subset that a request goes to. */
+export interface SubsetChoice {
+  /** Null: all hosts; `none`: no host at all. */
+  readonly subset: MetadataMatch | null | 'none';
+  /** By which rule it is another one than the request asked for; null: it is the one. */
+  readonly fallback: SubsetFallback | null;
+}
+
+/** Chooses the subset for a request; `wanted` null: it asks for none. */
+export function subsetOf(
+  settings: SubsetSettings,
+  wanted: MetadataMatch | null,
+  hasHosts: (subset: MetadataMatch) => boolean,
+): SubsetChoice {
+  const fallback = wanted === null ? undefined : settings.fallbackOf.get(wanted.keys);
+  if (wanted !== null && fallback !== undefined && hasHosts(wanted)) return { subset: wanted, fallback: null };
+  const rule = fallback ?? settings.fallback;
+  return { subset: subsetByFallback(rule, settings, hasHosts), fallback: rule };
+}
+
+function subsetByFallback(
+  fallback: SubsetFallback,
+  { defaultSubset }: SubsetSettings,
+  hasHosts: (subset: MetadataMatch) => boolean,
+): SubsetChoice['subset'] {
+  switch (fallback) {
+    case 'none':
+      return 'none';
+    case 'any':
+      return null;
+    case 'default':
+      return hasHosts(defaultSubset) ? defaultSubset : 'none';
+  }
+}
+
 /** Compiles `lb_subset_config`; null where it parts nothing. Throws `invalid`. */
 export function compileSubsets({ lbSubsetConfig: proto }: Cluster): SubsetSettings | null {
   if (proto === undefined || proto.subsetSelectors.length === 0) return null;

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { addressBits } from '@flotilla/match';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Address } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
 import type { Metadata } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
@@ -11,7 +11,7 @@ import type {
 } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { refuse } from '@flotilla/envoy';
 import type { PeerMetadata } from '@flotilla/stream';
-import type { EndpointCheck, EndpointSpec, HostHealth } from './host.ts';
+import type { EndpointCheck, EndpointSpec, HostHealth } from './endpoint-spec.ts';
 
 /** The endpoints of one locality and priority. */
 export interface EndpointGroup {
@@ -66,7 +66,7 @@ function readEndpoint(
 ): EndpointSpec {
   const endpoint = endpointOf(proto, assignment, path);
   const target = readAddress(endpoint.address, `${path}.endpoint.address`);
-  if (target.path === null && !acceptsNames && isIP(target.host) === 0) {
+  if (target.path === null && !acceptsNames && addressBits(target.host) === null) {
     refuse(
       `${path}.endpoint.address`,
       `"${target.host}" is not an IP address`,

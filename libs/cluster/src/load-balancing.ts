@@ -1,6 +1,7 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { limit, type Random } from '@flotilla/runtime';
 import {
+  type Balanced,
   leastRequest,
   leastRequestWeight,
   maglev,
@@ -11,6 +12,7 @@ import {
   ringHash,
   roundRobin,
   type SlowStartSettings,
+  type Starting,
   xxHash64,
 } from '@flotilla/balance';
 import { type Cluster, Cluster_LbPolicy as LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
@@ -24,11 +26,18 @@ import {
   RingHashSchema,
 } from '@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
 import { inField, refuse, unpackValid } from '@flotilla/envoy';
-import type { Host } from './host.ts';
 import { compileSubsets, type SubsetSettings } from './subsets.ts';
 
+/** What balancing reads of a host. */
+export interface BalancedHost extends Balanced, Starting {
+  readonly address: string;
+  readonly hostname: string;
+  /** What balancers by hash know it by; null: its address or name. */
+  readonly hashKey: string | null;
+}
+
 /** Builds the picker of a set of hosts. */
-export type HostPickerFactory = (hosts: readonly Host[], random: Random) => Picker<Host>;
+export type HostPickerFactory = <H extends BalancedHost>(hosts: readonly H[], random: Random) => Picker<H>;
 
 /** How a cluster chooses among its hosts. */
 export interface BalancingSettings {
@@ -49,7 +58,7 @@ export interface BalancingSettings {
 
 /** Slow start, and what a host weighs apart from it. */
 export interface HostSlowStart extends SlowStartSettings {
-  readonly weightOf: (host: Host) => number;
+  readonly weightOf: (host: BalancedHost) => number;
 }
 
 interface Policy {
@@ -202,7 +211,7 @@ const MAX_MAGLEV_TABLE_SIZE = limit({
 });
 
 /** What a host is known by on the ring: its own key, else its address, or its name where the configuration says so. */
-function hashKeyOf(usesHostname: boolean): (host: Host) => string {
+function hashKeyOf(usesHostname: boolean): (host: BalancedHost) => string {
   return (host) => host.hashKey ?? (usesHostname && host.hostname !== '' ? host.hostname : host.address);
 }
 
@@ -274,7 +283,7 @@ const DEFAULT_MIN_SHARE = 0.1;
 
 function slowStartOf(
   fields: SlowStartFields | undefined,
-  weightOf: (host: Host) => number,
+  weightOf: (host: BalancedHost) => number,
   path: string,
 ): HostSlowStart | null {
   const windowMs = fields?.slowStartWindow === undefined ? 0 : durationMs(fields.slowStartWindow);
