@@ -7,7 +7,7 @@
  *                          [--only flotilla|istiod] [--profile <folder>] [--json]
  *
  * Linux with taskset; istiod's `pilot-discovery` in ~/go/bin or named in FLOTILLA_ISTIOD. Its configuration comes from a
- * stub of Kubernetes' API server, ours from galley. "synced": a proxy holds all clusters, their endpoints, all listeners
+ * stub of Kubernetes' API server, ours from one of galley. "synced": a proxy holds all clusters, their endpoints, all listeners
  * and their routes. A change is over when the last proxy has acknowledged it. At the end, where several sizes were
  * measured: how much a figure grows while the services do. `--profile` writes a CPU profile of our pilot.
  */

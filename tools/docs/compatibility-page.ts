@@ -1,3 +1,4 @@
+import { TABLES, verdictsOf } from '@flotilla/envoy/tables';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parse } from 'yaml';
@@ -5,7 +6,7 @@ import { isLike, type KnownDifference, type Pending } from '../../apps/proxy/con
 import { loadScenarios } from '../../apps/proxy/conformance/load.ts';
 import type { Scenario } from '../../apps/proxy/conformance/scenario.ts';
 import { type Page, replaceGenerated, table } from './page.ts';
-import { ELSEWHERE, NOT_BUILT } from './rows-elsewhere.ts';
+import { ELSEWHERE, NOT_BUILT, type NotBuilt } from './rows-elsewhere.ts';
 
 /** What the rows of the capability table are called. */
 const TITLES: Readonly<Record<string, string>> = {
@@ -40,11 +41,21 @@ const TITLES: Readonly<Record<string, string>> = {
   B10: 'TLS origination',
   B12: 'Retry budget',
   B13: 'TCP tunnel, PROXY protocol out, sticky sessions',
+  C2: 'TLS termination and hot certificate reload',
+  C3: 'Client-certificate modes',
   C4: 'SNI passthrough',
   C5: 'East-west gateways by SNI',
   C7: 'Client address and certificate header trust',
   D9: 'Protocol by port name',
   D10: 'Protocol sniffing, server-first safety',
+  F7: 'JWT validation',
+  F8: 'AuthorizationPolicy actions and their order',
+  F10: 'Dry run of policy',
+  F11: 'External authoriser',
+  F13: 'Path normalisation',
+  F14: 'TLS floor of the mesh',
+  G10: 'Rate limit, local',
+  G11: 'Rate limit, global',
   V1: 'Discovery',
   V2: 'Dynamic forward proxy',
   V3: 'Least request, round robin, random, weights',
@@ -123,7 +134,7 @@ export function compatibilityPage(root: string): Page {
           'Not built; a configuration that asks for it is refused by the name of the field:',
           table(
             ['row', 'capability', 'refused'],
-            NOT_BUILT.map((row) => [...row]),
+            NOT_BUILT.map((each) => [each.row, each.title, refusedOf(each)]),
           ),
         ].join('\n\n'),
       );
@@ -146,7 +157,21 @@ function rowOf(
     return `${name.slice(name.indexOf('/') + 1)} (${isRefused ? 'refused' : 'differs'})`;
   });
   const equal = own.length - late.length - meant.length;
-  return [row, TITLES[row] ?? '', String(equal), String(meant.length), String(late.length), what.join(', ')];
+  const title = TITLES[row];
+  if (title === undefined) throw new Error(`docs/compatibility.md: row ${row} of a scenario has no title`);
+  return [row, title, String(equal), String(meant.length), String(late.length), what.join(', ')];
+}
+
+/** Throws when a field is not refused: the page must not say so of one that is honoured. */
+function refusedOf({ row, fields, otherwise }: NotBuilt): string {
+  const names = fields.map((each) => {
+    const [message = '', field = ''] = each.split(' ');
+    if (verdictsOf(TABLES[message] ?? {}).get(field)?.verdict !== 'refused') {
+      throw new Error(`docs/compatibility.md: ${each} of row ${row} is not refused`);
+    }
+    return `\`${field}\``;
+  });
+  return [...names, ...(otherwise === '' ? [] : [otherwise])].join(', ');
 }
 
 /** Throws when the test is not there: the page must not name one that is gone. */

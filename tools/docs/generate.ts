@@ -11,13 +11,14 @@ import { join, resolve } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { apiPage } from './api-page.ts';
 import { compatibilityPage } from './compatibility-page.ts';
+import { fieldsPage } from './fields-page.ts';
 import { limitsPage } from './limits-page.ts';
 import type { Page } from './page.ts';
 import { settingsPage } from './settings-page.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-const pages: readonly Page[] = [apiPage(root), settingsPage(), compatibilityPage(root), limitsPage(root)];
+const pages: readonly Page[] = [apiPage(root), settingsPage(), compatibilityPage(root), fieldsPage(), limitsPage(root)];
 
 const outdated: string[] = [];
 for (const { file, render } of pages) {

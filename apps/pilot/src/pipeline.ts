@@ -6,7 +6,17 @@ import { type Clock, FlotillaError, type Random, type SocketAddress, StopStack }
 import type { Caller } from '@flotilla/rpc';
 import type { IdentitySource } from '@flotilla/spiffe';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
-import { applyUpdate, DEFAULT_ROOT_NAMESPACE, emptyMesh, meshDefaults, ResourceCache } from '@flotilla/translate';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  applyUpdate,
+  DEFAULT_CLUSTER_ID,
+  DEFAULT_ROOT_NAMESPACE,
+  emptyMesh,
+  meshDefaults,
+  type MeshSettings,
+  ResourceCache,
+  withSettings,
+} from '@flotilla/translate';
 import { createAdmission } from './binding/admission.ts';
 import { Alarms } from './binding/alarms.ts';
 import { Follower } from './ingest/follow.ts';
@@ -70,6 +80,8 @@ export interface Pilot<
   readonly ready: Promise<void>;
   /** Adds `flotilla.pilot.v1.PilotService`. */
   readonly routes: (router: ConnectRouter) => void;
+  /** Takes another MeshConfig into use: proxies are sent what it changes for them. Throws `invalid`, and then keeps the last. */
+  setMeshConfig(config: MeshConfig): void;
   /** Version of the mesh configuration that was ingested last, 0 before the first. */
   version(): number;
   /** Ends all streams. What proxies registered stays. */
@@ -84,10 +96,11 @@ const OPEN = { read: () => undefined };
  * 1. ingest     galley's versions as they are committed (`ingest/follow`), and back to it the workloads of the proxies
  *               that are connected (`ingest/registration`)
  * 2. mesh       one immutable model per version (`mesh/mesh`), services and endpoints from the registry (`registry/`)
- * 3. push       changes that come together go out together (`push/debounce`), to one proxy after another
- *               (`push/queue`), only the types concerned (`push/affected`), make before break (`push/order`)
- * 4. translate  from what a proxy sees of the mesh (`mesh/view`) to Envoy's resources (`translate/generate`), each
- *               encoded once (`translate/cache`)
+ * 3. push       the first change of a quiet time at once, those that follow it together (`push/debounce`), to one proxy
+ *               after another in short turns (`push/queue`), only the types and names concerned (`push/affected`), make
+ *               before break (`push/order`)
+ * 4. translate  from what a proxy sees of the mesh (`mesh/view`), most of it together with all of its class
+ *               (`mesh/scope`), to Envoy's resources (`translate/generate`), each encoded once (`translate/cache`)
  * 5. serve      streams, SotW and delta (`serve/session`), on both ports (`serve/ads`), and their status
  */
 export async function startPilot<Xds extends SocketAddress | null, XdsTls extends SocketAddress | null>(
@@ -96,16 +109,11 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
   const { clock, logger, galley, bus, random = Math.random, pilotId = createPilotId(), membership = null } = options;
   const stop = new StopStack();
   const cache = new ResourceCache();
-  const sessions = new Sessions();
+  const sessions = new Sessions({ clock });
   const isolation = new Isolation({ clock, logger, onChange: (kind) => sessions.refresh(kind) });
   const { promise: ready, resolve: markReady } = Promise.withResolvers<void>();
 
-  let mesh = emptyMesh({
-    config: meshDefaults(options.meshConfig),
-    trustDomain: options.trustDomain,
-    domainSuffix: options.domainSuffix ?? DEFAULT_DOMAIN_SUFFIX,
-    rootNamespace: options.rootNamespace ?? (options.meshConfig.rootNamespace || DEFAULT_ROOT_NAMESPACE),
-  });
+  let mesh = emptyMesh(settingsOf(options, options.meshConfig));
   let changedAtMs: number | null = null;
   let isReady = false;
 
@@ -182,7 +190,7 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
           ? null
           : { address: options.xdsTls, identity: options.identity },
       admission: createAdmission({
-        trustDomains: [options.trustDomain, ...options.meshConfig.trustDomainAliases],
+        trustDomains: () => [options.trustDomain, ...mesh.settings.config.trustDomainAliases],
         bindings: () => mesh.bindings,
         ready,
         isReady: () => isReady,
@@ -208,6 +216,15 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
       id: pilotId,
       routes: statusRoutes({ pilotId, sessions, isolation, mesh: () => mesh, alarms, access: options.access ?? OPEN }),
       version: () => mesh.version,
+      setMeshConfig(config) {
+        const settings = settingsOf(options, config);
+        if (isDeepStrictEqual(settings, mesh.settings)) return;
+        logger.info('the mesh configuration has changed');
+        mesh = withSettings(mesh, settings);
+        changedAtMs ??= clock.monotonicMs();
+        readmit();
+        if (isReady) debouncer.trigger();
+      },
       // Last opened, first closed: the streams end before registration, which by then no longer listens.
       close: async () => {
         registration.close();
@@ -218,4 +235,17 @@ export async function startPilot<Xds extends SocketAddress | null, XdsTls extend
     await stop.close();
     throw error;
   }
+}
+
+function settingsOf(
+  { trustDomain, domainSuffix = DEFAULT_DOMAIN_SUFFIX, rootNamespace }: Omit<PilotOptions, 'xds' | 'xdsTls'>,
+  config: MeshConfig,
+): MeshSettings {
+  return {
+    config: meshDefaults(config),
+    trustDomain,
+    domainSuffix,
+    rootNamespace: rootNamespace ?? (config.rootNamespace || DEFAULT_ROOT_NAMESPACE),
+    clusterId: DEFAULT_CLUSTER_ID,
+  };
 }

@@ -19,7 +19,7 @@ import {
   type SettingsOf,
 } from '@flotilla/service';
 import { FlotillaError } from '@flotilla/runtime';
-import { loadMeshConfig } from '@flotilla/translate';
+import { loadMeshConfig, watchMeshConfig } from '@flotilla/translate';
 import { openGalleys } from './ingest/galleys.ts';
 import { createWatchBus } from './ingest/watch-bus.ts';
 import { startPilot } from './pipeline.ts';
@@ -67,6 +67,10 @@ export const pilotService: Service<typeof pilotSettings> = {
       random,
     });
     stop.push('pilot', () => pilot.close());
+    if (settings.meshConfig !== null) {
+      const onRead = pilot.setMeshConfig.bind(pilot);
+      stop.push('mesh configuration', watchMeshConfig({ file: settings.meshConfig, onRead, clock, logger }));
+    }
     void pilot.ready.then(() => configured.open());
     const server = await serveRpc({
       address: settings.listen,

@@ -21,7 +21,10 @@ export const pilotSettings = {
     settings.path({ description: "Istio's MeshConfig as YAML; default: Istio's defaults" }),
   ),
   domainSuffix: settings.text({ description: 'suffix of service names', form: 'name', standard: 'cluster.local' }),
-  debounceQuiet: settings.duration({ description: 'changes closer than this are pushed together', standard: '100ms' }),
+  debounceQuiet: settings.duration({
+    description: 'a change is pushed at once; those that follow it closer than this together',
+    standard: '100ms',
+  }),
   debounceMax: settings.duration({ description: 'no change waits longer for others', standard: '10s' }),
   maxStreamNames: settings.integer({
     description: 'resources that one proxy may ask for by name',

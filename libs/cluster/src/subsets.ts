@@ -1,12 +1,11 @@
 import {
   type Cluster,
   Cluster_LbSubsetConfig_LbSubsetFallbackPolicy as Fallback,
-  Cluster_LbSubsetConfig_LbSubsetMetadataFallbackPolicy as MetadataFallback,
   type Cluster_LbSubsetConfig_LbSubsetSelector as Selector,
   Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPolicy as SelectorFallback,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { keysOf, matchOf, type MetadataMatch } from '@flotilla/route';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 
 /** Where a request goes that no subset takes. */
 export type SubsetFallback = 'none' | 'any' | 'default';
@@ -58,20 +57,11 @@ function subsetByFallback(
 export function compileSubsets({ lbSubsetConfig: proto }: Cluster): SubsetSettings | null {
   if (proto === undefined || proto.subsetSelectors.length === 0) return null;
   const path = 'lb_subset_config';
-  refuseWhen(proto.localityWeightAware, `${path}.locality_weight_aware`);
-  refuseWhen(proto.scaleLocalityWeight, `${path}.scale_locality_weight`);
-  refuseWhen(proto.panicModeAny, `${path}.panic_mode_any`);
-  refuseWhen(proto.listAsAny, `${path}.list_as_any`);
-  refuseWhen(
-    proto.metadataFallbackPolicy !== MetadataFallback.METADATA_NO_FALLBACK,
-    `${path}.metadata_fallback_policy`,
-  );
   const fallback = FALLBACKS[proto.fallbackPolicy];
   const fallbackOf = new Map<string, SubsetFallback>();
   proto.subsetSelectors.forEach((selector, index) => {
     const field = `${path}.subset_selectors[${index}]`;
     if (selector.keys.length === 0) refuse(`${field}.keys`, 'is empty');
-    refuseWhen(selector.singleHostPerSubset, `${field}.single_host_per_subset`);
     fallbackOf.set(keysOf(selector.keys), selectorFallback(selector, fallback, field));
   });
   return { fallbackOf, fallback, defaultSubset: matchOf(proto.defaultSubset ?? {}) };

@@ -24,6 +24,7 @@ import {
   type StringRules,
 } from '@flotilla/wire/validate/validate_pb.js';
 import { type FieldPath, formatPath } from './field-path.ts';
+import { unsupportedIn } from './unsupported.ts';
 
 const UTF8 = new TextEncoder();
 
@@ -43,20 +44,23 @@ export function violationsOf(schema: DescMessage, message: Message): readonly Vi
   return found;
 }
 
-/** Throws `invalid` with the first violation. */
-export function requireValid(schema: DescMessage, message: Message): void {
-  const [first] = violationsOf(schema, message);
+/**
+ * Throws `invalid` with the first violation, or the first field that asks for what the data plane does not do. `table`:
+ * the name of the message's table, where it has a special one.
+ */
+export function requireValid(schema: DescMessage, message: Message, table = schema.typeName): void {
+  const first = violationsOf(schema, message)[0] ?? unsupportedIn(schema, message, table)[0];
   if (first !== undefined) throw new FlotillaError('invalid', `${formatPath(first.path)}: ${first.reason}`);
 }
 
 /**
  * What an `Any` holds, checked; undefined when that is of another type. Throws `invalid` for bytes that are not of
- * the type, or that break its constraints.
+ * the type, that break its constraints or ask for what the data plane does not do. `table` as for `requireValid`.
  */
-export function unpackValid<D extends DescMessage>(any: Any, schema: D): MessageShape<D> | undefined {
+export function unpackValid<D extends DescMessage>(any: Any, schema: D, table?: string): MessageShape<D> | undefined {
   if (!anyIs(any, schema)) return undefined;
   const message = decodeBytes(schema, any.value);
-  requireValid(schema, message);
+  requireValid(schema, message, table);
   return message;
 }
 
@@ -360,7 +364,7 @@ const KNOWN_TEXTS: Readonly<Record<KnownRegex, readonly [strict: RegExp, lenient
 };
 
 function stringCheck(rules: StringRules): Check {
-  const { minLen, maxLen, minBytes, maxBytes, prefix, ignoreEmpty, wellKnown } = rules;
+  const { minLen, maxLen, minBytes, maxBytes, prefix, suffix, ignoreEmpty, wellKnown } = rules;
   const only = has(rules, 'const') ? [rules.const] : rules.in;
   // eslint-disable-next-line no-restricted-syntax -- written in Envoy's .proto files
   const pattern = rules.pattern === '' ? null : new RegExp(rules.pattern);
@@ -378,6 +382,7 @@ function stringCheck(rules: StringRules): Check {
       if (maxBytes > 0n && bytes > Number(maxBytes)) report(path, `is longer than ${maxBytes} bytes`);
     }
     if (!text.startsWith(prefix)) report(path, `"${text}" must begin with "${prefix}"`);
+    if (!text.endsWith(suffix)) report(path, `"${text}" must end with "${suffix}"`);
     if (only.length > 0 && !only.includes(text)) report(path, `"${text}" must be ${only.join(' or ')}`);
     if (rules.notIn.includes(text)) report(path, `must not be "${text}"`);
     if (pattern?.test(text) === false) report(path, `"${text}" does not match ${rules.pattern}`);
@@ -388,7 +393,7 @@ function stringCheck(rules: StringRules): Check {
 /** What the checks above read, by kind of rules. */
 const LOOKED_AT: Readonly<Record<string, ReadonlySet<string>>> = {
   StringRules: new Set(
-    'const min_len max_len min_bytes max_bytes pattern prefix in not_in well_known_regex strict ignore_empty'.split(
+    'const min_len max_len min_bytes max_bytes pattern prefix suffix in not_in well_known_regex strict ignore_empty'.split(
       ' ',
     ),
   ),

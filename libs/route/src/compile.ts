@@ -1,7 +1,7 @@
 import { FlotillaError, limit } from '@flotilla/runtime';
 import { compileDomainTable, hostWithoutPort, pathOnly } from '@flotilla/match';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, refuse } from '@flotilla/envoy';
 import { compileHeaderEdits, type Surroundings } from '@flotilla/format';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { RoutableRequest } from './routable-request.ts';
@@ -47,8 +47,6 @@ export function compileRouteTable(proto: RouteConfiguration, options: RouteCompi
 }
 
 function compileTable(proto: RouteConfiguration, options: RouteCompileOptions): RouteTable {
-  refuseWhen(proto.vhds !== undefined, 'vhds');
-  refuseWhen(proto.clusterSpecifierPlugins.length > 0, 'cluster_specifier_plugins');
   const clusterNames = new Set<string>();
   const settings: TableSettings = {
     scope: Scope.root(proto.mostSpecificHeaderMutationsWins, options).inner(

@@ -3,6 +3,7 @@ import {
   RedirectAction_RedirectResponseCode as Code,
   type RedirectAction as RedirectProto,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { refuse } from '@flotilla/envoy';
 import type { CompiledMatch } from './request-match.ts';
 import { compilePrefixRewrite, compileRegexRewrite, type PathRewrite } from './rewrite.ts';
 import type { RoutableRequest } from './routable-request.ts';
@@ -58,6 +59,8 @@ function compileNewPath(proto: RedirectProto, matched: CompiledMatch['path'], pa
       return stripped(compilePrefixRewrite(matched, rule.value), proto.stripQuery);
     case 'regexRewrite':
       return stripped(compileRegexRewrite(rule.value, `${path}.regex_rewrite`), proto.stripQuery);
+    case 'pathRewrite':
+      return refuse(`${path}.path_rewrite`, 'is not supported');
     case undefined:
       return stripped((text) => text, proto.stripQuery);
   }

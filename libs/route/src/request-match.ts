@@ -10,7 +10,7 @@ import {
 import type { HeaderList } from '@flotilla/http-codec';
 import { UriTemplateMatchConfigSchema } from '@flotilla/wire/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js';
 import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { fractionOf, headerMatchOf, inField, queryMatchOf, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { fractionOf, headerMatchOf, inField, queryMatchOf, refuse, unpackValid } from '@flotilla/envoy';
 import type { RoutableRequest } from './routable-request.ts';
 
 /** Decides on everything but the path. */
@@ -38,7 +38,6 @@ export interface Condition {
 /** Compiles a `RouteMatch`. Throws `invalid`, naming the field, for what cannot be honoured. */
 export function compileMatch(match: RouteMatch | undefined, path: string): CompiledMatch {
   if (match === undefined) return refuse(path, 'is missing');
-  refuseWhen(match.dynamicMetadata.length > 0, `${path}.dynamic_metadata`);
   const pathRule = pathMatchOf(match, path);
   const conditions = conditionsOf(match, path);
   return {

@@ -6,7 +6,7 @@ import {
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { compileRateLimitRules } from './rate-limit-actions.ts';
 import { compileForward, compileHedging, type ForwardDefaults } from './forward-action.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { compileHeaderEdits } from '@flotilla/format';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import { compileRedirect, HTTPS_REDIRECT } from './redirect-action.ts';
@@ -38,12 +38,6 @@ export interface CompiledVirtualHost {
 
 /** Compiles one virtual host. Throws `invalid`, naming the field. */
 export function compileVirtualHost(proto: VirtualHost, table: TableSettings, path: string): CompiledVirtualHost {
-  refuseWhen(proto.matcher !== undefined, `${path}.matcher`);
-  refuseWhen(proto.virtualClusters.length > 0, `${path}.virtual_clusters`);
-  refuseWhen(proto.cors !== undefined, `${path}.cors`);
-  refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
-  refuseWhen(proto.includeIsTimeoutRetryHeader, `${path}.include_is_timeout_retry_header`);
-  refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
   const scope = table.scope.inner(
     compileHeaderEdits(proto, `${path}.`, table.scope.surroundings),
     proto.typedPerFilterConfig,
@@ -52,7 +46,7 @@ export function compileVirtualHost(proto: VirtualHost, table: TableSettings, pat
   const mirrors = compileMirrorPolicies(proto.requestMirrorPolicies, `${path}.request_mirror_policies`);
   const defaults: ForwardDefaults = {
     retry: compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
-    hedges: compileHedging(proto.hedgePolicy, `${path}.hedge_policy`),
+    hedges: compileHedging(proto.hedgePolicy),
     mirrors: mirrors.length > 0 ? mirrors : table.mirrors,
   };
   for (const mirror of defaults.mirrors) table.noteCluster(mirror.cluster, path);
@@ -71,7 +65,6 @@ function compileRoute(
   defaults: ForwardDefaults,
   path: string,
 ): RouteEntry {
-  refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
   const match = compileMatch(proto.match, `${path}.match`);
   const scope = table.scope.inner(
     compileHeaderEdits(proto, `${path}.`, table.scope.surroundings),

@@ -206,20 +206,23 @@ export function planDelta(
   const removed: string[] = [];
   let isNews = false;
   for (const [name, version] of refused) isNews ||= offered.get(name) !== version;
-  const lookedAt =
-    names === null
-      ? new Set([...offered.keys(), ...known.keys(), ...mustAnswer])
-      : new Set([...names, ...mustAnswer, ...refused.keys()]);
-  for (const name of lookedAt) {
+  const look = (name: string): void => {
     const version = offered.get(name);
     if (version === undefined) {
       if (known.has(name) || mustAnswer.has(name)) removed.push(name);
-      continue;
+      return;
     }
-    if (!isSubscribed(subscription, name)) continue;
-    if (known.get(name) === version && !mustAnswer.has(name)) continue;
+    if (!isSubscribed(subscription, name)) return;
+    if (known.get(name) === version && !mustAnswer.has(name)) return;
     lacking.push(name);
     if (refused.get(name) !== version || mustAnswer.has(name)) isNews = true;
+  };
+  if (names === null) {
+    for (const name of offered.keys()) look(name);
+    for (const name of known.keys()) if (offered.get(name) === undefined) removed.push(name);
+    for (const name of mustAnswer) if (offered.get(name) === undefined && !known.has(name)) removed.push(name);
+  } else {
+    for (const name of new Set([...names, ...mustAnswer, ...refused.keys()])) look(name);
   }
   return { changed: isNews ? lacking : [], removed, isComplete: lacking.length === 0 && removed.length === 0 };
 }

@@ -136,7 +136,7 @@ class Load {
         if (isOf(response)) missing.delete(proxy);
         return missing.size === 0;
       });
-      const committedAt = await this.#peer.apply(resource);
+      const committedAt = this.#peer.apply(resource);
       lasts.push((await spread) - committedAt);
       await this.#quiet();
     }

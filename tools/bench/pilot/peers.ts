@@ -2,15 +2,9 @@ import { build } from 'esbuild';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createClient } from '@connectrpc/connect';
-import { createInProcessBus } from '@flotilla/bus';
-import { startGalley } from '@flotilla/galley';
-import { silentLogger } from '@flotilla/observe';
-import { serveRpc } from '@flotilla/rpc';
-import { systemClock } from '@flotilla/runtime';
 import { freePorts } from '@flotilla/testing';
-import { GalleyService } from '@flotilla/wire/flotilla/galley/v1/galley_pb.js';
 import { MEASURED_CORE, type Pinned, startPinned } from '../proxy/pinned.ts';
+import { startGalleyApi } from './galley-api.ts';
 import { startKubeApi } from './kube-api.ts';
 import type { Resource } from './world.ts';
 
@@ -23,8 +17,8 @@ export interface Peer {
   readonly xdsPort: number;
   /** From the start of its process until it said that it was ready. */
   readonly readyMs: number;
-  /** Changes a resource; resolves with the time (`performance.now()`) at which the peer could first know of it. */
-  apply(resource: Resource): Promise<number>;
+  /** Changes a resource; returns the time (`performance.now()`) at which the peer could first know of it. */
+  apply(resource: Resource): number;
   stop(): Promise<void>;
 }
 
@@ -37,8 +31,6 @@ export interface PeerOptions {
   readonly profile: string | null;
 }
 
-/** Documents of one message to galley. */
-const BATCH = 200;
 /** Time in which a profile is written. */
 const PROFILE_MS = 5_000;
 const READY_MS = 120_000;
@@ -47,50 +39,26 @@ export function startPeer(name: PeerName, resources: readonly Resource[], option
   return name === 'flotilla' ? startFlotilla(resources, options) : startIstiod(resources, options);
 }
 
-/** Pilot as it is shipped: a bundle. Galley is on the other core, as Kubernetes' API server is for istiod. */
+/** Pilot as it is shipped: a bundle. */
 async function startFlotilla(
   resources: readonly Resource[],
   { folder, debounceMs, profile }: PeerOptions,
 ): Promise<Peer> {
-  const bus = createInProcessBus();
-  let committedAt = 0;
-  const galley = await startGalley({
-    store: { kind: 'sqlite', path: ':memory:' },
-    bus: {
-      subscribe: (...listeners) => bus.subscribe(...listeners),
-      close: () => bus.close(),
-      publish(announcement) {
-        committedAt = performance.now();
-        return bus.publish(announcement);
-      },
-    },
-    directories: [],
-    access: { read: () => undefined, write: () => 'anything' },
-    logger: silentLogger,
-    clock: systemClock,
-  });
-  const client = createClient(GalleyService, galley.transport);
-  const apply = (some: readonly Resource[]) =>
-    client.apply({ documents: some.map((each) => ({ source: 'bench', yaml: JSON.stringify(each) })) });
-  for (let at = 0; at < resources.length; at += BATCH) await apply(resources.slice(at, at + BATCH));
-  const server = await serveRpc({
-    address: { host: '127.0.0.1', port: 0 },
-    routes: galley.routes,
-    logger: silentLogger,
-  });
+  const api = await startGalleyApi(resources);
   const program = await bundlePilot(folder);
   const [xdsPort = 0, readyPort = 0] = await freePorts(2);
   const profiling = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-  const places = [server.url, String(xdsPort), String(readyPort), String(debounceMs)];
+  const places = [api.url, String(xdsPort), String(readyPort), String(debounceMs)];
   const command = [process.execPath, ...profiling, program, ...places];
   const { pilot, readyMs } = await startMeasured(command, `http://127.0.0.1:${readyPort}/`);
   return {
     process: pilot,
     xdsPort,
     readyMs,
-    async apply(resource) {
-      await apply([resource]);
-      return committedAt;
+    apply(resource) {
+      const at = performance.now();
+      api.apply(resource);
+      return at;
     },
     async stop() {
       if (profile !== null) {
@@ -98,8 +66,7 @@ async function startFlotilla(
         await delay(PROFILE_MS);
       }
       await pilot.stop();
-      await server.close();
-      await galley.close();
+      await api.close();
     },
   };
 }
@@ -156,7 +123,7 @@ async function startIstiod(resources: readonly Resource[], { folder, debounceMs,
     apply(resource) {
       const at = performance.now();
       api.apply(resource);
-      return Promise.resolve(at);
+      return at;
     },
     async stop() {
       await pilot.stop();

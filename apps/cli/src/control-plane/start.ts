@@ -5,7 +5,7 @@ import { openLocalIdentity } from '@flotilla/identity';
 import { formatFinding } from '@flotilla/model';
 import type { Logger } from '@flotilla/observe';
 import { openTelemetry } from '@flotilla/observe/telemetry';
-import { DEFAULT_REGISTRATION, loadMeshConfig, startPilot } from '@flotilla/pilot';
+import { DEFAULT_REGISTRATION, loadMeshConfig, watchMeshConfig, startPilot } from '@flotilla/pilot';
 import { checkPlaintext } from '@flotilla/http-port';
 import { serveRpc } from '@flotilla/rpc';
 import { type Clock, formatAddress, type SocketAddress, StopStack } from '@flotilla/runtime';
@@ -128,7 +128,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       trustDomain,
       meshConfig,
       domainSuffix: 'cluster.local',
-      rootNamespace: meshConfig.rootNamespace || 'istio-system',
       debounce: EMBEDDED_DEBOUNCE,
       registration: DEFAULT_REGISTRATION,
       access: { read: assertAdmin },
@@ -137,6 +136,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       clock,
     });
     stop.push('pilot', () => pilot.close());
+    if (options.meshConfigFile !== null) {
+      const onRead = pilot.setMeshConfig.bind(pilot);
+      stop.push('mesh configuration', watchMeshConfig({ file: options.meshConfigFile, onRead, clock, logger }));
+    }
     const ca = await serveRpc({
       address: addresses.ca,
       tls: { identity, clientCertificates: 'optional' },

@@ -7,7 +7,8 @@ import { type BindVerdict, bindNode, type ProvenIdentity } from './bind.ts';
 import type { Bindings } from '@flotilla/translate';
 
 export interface AdmissionOptions {
-  readonly trustDomains: readonly string[];
+  /** The mesh's and its aliases, now. */
+  readonly trustDomains: () => readonly string[];
   /** What the mesh says of its workloads now. */
   readonly bindings: () => Bindings;
   /** Resolves when that is known at all. */
@@ -27,7 +28,7 @@ export interface Admission extends Pick<AdmissionOptions, 'ready' | 'isReady'> {
 export function createAdmission({ trustDomains, bindings, ready, isReady, alarms }: AdmissionOptions): Admission {
   const judge = (claim: ProxyNode, identity: ProvenIdentity): BindVerdict & { readonly verdict: 'bound' } => {
     const subject = { nodeId: claim.id, identity: formatSpiffeId(identity.spiffeId) };
-    const verdict = foreign(claim, identity, trustDomains) ?? bindNode(claim, identity, bindings());
+    const verdict = foreign(claim, identity, trustDomains()) ?? bindNode(claim, identity, bindings());
     if (verdict.verdict === 'bound') return verdict;
     alarms.raise({ kind: 'refused', ...subject, reason: verdict.reason });
     throw new FlotillaError('forbidden', verdict.reason, { hint: verdict.hint });

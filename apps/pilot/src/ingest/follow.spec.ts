@@ -36,6 +36,7 @@ test.each([
     trustDomain: 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
   });
   const seen = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
   const follower = new Follower({

@@ -155,7 +155,7 @@ describe('what a workload may say of itself', () => {
     expect(await first.end()).toMatchObject({ code: status.UNAVAILABLE });
     const second = connect(started, certificate);
     await second.has('CDS', 'BlackHoleCluster');
-    while (!JSON.stringify(galley.body('WorkloadEntry', ENTRY)).includes('changed')) await tick();
+    while (!JSON.stringify(galley.body('WorkloadEntry', ENTRY) ?? null).includes('changed')) await tick();
     galley.write(workloadGroup({ ...SIDECAR, serviceAccount: 'somebody-else' }));
     expect(await second.end()).toMatchObject({ code: status.PERMISSION_DENIED });
     await entries(galley);

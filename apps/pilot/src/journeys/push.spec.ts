@@ -3,7 +3,8 @@ import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/r
 import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
 import { SyncState } from '@flotilla/wire/flotilla/pilot/v1/pilot_pb.js';
 import type { XdsShortName } from '@flotilla/xds';
-import { sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
+import { meshConfig, sidecarNode, type SidecarOptions } from '@flotilla/translate/testing';
+import { MeshConfig_AccessLogEncoding } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { FakeGalley } from '../testing/fake-galley.ts';
 import { startWorld, type World } from '../testing/world.ts';
 import { DeltaTestClient } from '../testing/delta-client.ts';
@@ -231,4 +232,31 @@ test('nothing is answered before the first snapshot of the mesh is in', async ()
   galley.isAway = false;
   await client.has('CDS', REVIEWS);
   expect(mesh.pilot.version()).toBe(1);
+});
+
+test('another mesh configuration is pushed while pilot runs: to whom it changes something, and what it changes', async () => {
+  const mesh = await world(service('reviews'));
+  const client = await connect(mesh);
+  client.forget();
+  mesh.pilot.setMeshConfig(meshConfig({}));
+  mesh.pilot.setMeshConfig(meshConfig({ defaultHttpRetryPolicy: { attempts: 7 } }));
+  await client.until(() => client.arrivals.length > 0, 'the change');
+  await barrier(mesh, client);
+  expect(client.arrivals[0]).toBe('RDS +9080');
+  expect(arrivals(client)).toEqual([]);
+  const host = client
+    .get('RDS', '9080', RouteConfigurationSchema)
+    .virtualHosts.find(({ name }) => name === 'reviews.default.svc.cluster.local:9080');
+  const action = host?.routes[0]?.action;
+  expect(action?.case === 'route' ? action.value.retryPolicy?.numRetries : null).toBe(7);
+});
+
+test('a mesh configuration that cannot be used changes nothing', async () => {
+  const mesh = await world(service('reviews'));
+  const client = await connect(mesh);
+  client.forget();
+  const broken = meshConfig({ accessLogFormat: 'text', accessLogEncoding: MeshConfig_AccessLogEncoding.JSON });
+  expect(() => mesh.pilot.setMeshConfig(broken)).toThrow('is not JSON');
+  await barrier(mesh, client);
+  expect(arrivals(client)).toEqual([]);
 });

@@ -14,9 +14,9 @@ export class DueNames {
     for (const name of names) this.#names.add(name);
   }
 
-  /** Those and these others; `null`: all. */
-  names(others: Iterable<string>): ReadonlySet<string> | null {
-    return this.#isAll ? null : new Set([...this.#names, ...others]);
+  /** As they are now; `null`: all. */
+  names(): ReadonlySet<string> | null {
+    return this.#isAll ? null : new Set(this.#names);
   }
 
   /** They have been looked at. */

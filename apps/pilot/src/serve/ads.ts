@@ -26,6 +26,7 @@ import type { TypeChannel } from './channel.ts';
 import { DeltaChannel } from './delta.ts';
 import { openPlaintextPort } from './port.ts';
 import { type AnyRequest, ProxySession } from './session.ts';
+import { DeltaResponses } from './response.ts';
 import { openSender } from './sender.ts';
 import type { Sessions } from './sessions.ts';
 import { SotwChannel } from './sotw.ts';
@@ -86,6 +87,7 @@ export interface AdsOptions {
 /** What the streams of both ports share. */
 interface Served extends AdsOptions {
   readonly budgets: StreamBudgets;
+  readonly responses: DeltaResponses;
 }
 
 export interface AdsServer {
@@ -112,7 +114,11 @@ export async function serveAds(options: AdsOptions): Promise<AdsServer> {
     'grpc.max_concurrent_streams': MAX_CALLS,
     'grpc.max_connection_idle_ms': IDLE_MS,
   };
-  const served = { ...options, budgets: new StreamBudgets(options.limits, options.clock) };
+  const served = {
+    ...options,
+    budgets: new StreamBudgets(options.limits, options.clock),
+    responses: new DeltaResponses(),
+  };
   const admitted = new Set<() => void>();
   const open = (isAuthenticated: boolean): Server => {
     const server = new Server(serverOptions);
@@ -179,7 +185,10 @@ function addAds(server: Server, options: Served, admitted: Set<() => void> | nul
     },
     {
       StreamAggregatedResources: handler<DiscoveryRequest>('sotw', (type) => new SotwChannel(type)),
-      DeltaAggregatedResources: handler<DeltaDiscoveryRequest>('delta', (type) => new DeltaChannel(type)),
+      DeltaAggregatedResources: handler<DeltaDiscoveryRequest>(
+        'delta',
+        (type) => new DeltaChannel(type, options.responses),
+      ),
     },
   );
 }
@@ -230,11 +239,14 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
   );
   const sender = openSender({
     write: (bytes, onRead) => void call.write(bytes, onRead),
-    onRead: () => session?.resume(),
+    onRead: () => due(),
     onStalled: refuse,
     limits,
     clock,
   });
+  const due = () => {
+    if (session !== null) options.sessions.due(session);
+  };
   const hold = (names: number, unknownNames: number): boolean => {
     try {
       heldNames = names;
@@ -259,6 +271,7 @@ function handleStream<Request extends AnyRequest & { readonly node?: Node | unde
       send: sender.send,
       isBlocked: sender.isBlocked,
       hold,
+      onDue: due,
       onServing() {
         if (identity === null) return;
         isPresent = true;

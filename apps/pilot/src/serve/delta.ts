@@ -13,18 +13,20 @@ import {
 } from '@flotilla/xds';
 import type { Offer } from '@flotilla/translate';
 import type { Preparation, PrepareOptions, Received, TypeChannel } from './channel.ts';
-import { encodeDeltaResponse } from './response.ts';
+import type { DeltaResponses } from './response.ts';
 
 /** One type on a delta stream. */
 export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
   readonly type: XdsShortName;
   readonly isWhole = false;
   readonly #state: DeltaSubscription = freshDeltaSubscription();
+  readonly #responses: DeltaResponses;
   /** A client that holds nothing waits for a first response, even an empty one. */
   #isFirstDue = false;
 
-  constructor(type: XdsShortName) {
+  constructor(type: XdsShortName, responses: DeltaResponses) {
     this.type = type;
+    this.#responses = responses;
   }
 
   get names(): ReadonlySet<string> {
@@ -82,7 +84,7 @@ export class DeltaChannel implements TypeChannel<DeltaRequestFields> {
       return { response: null, heldRemovals };
     }
     const resources = plan.changed.flatMap((name) => offered.get(name) ?? []);
-    const bytes = encodeDeltaResponse({ type: this.type, ...options }, resources, removed);
+    const bytes = this.#responses.encode({ type: this.type, ...options }, resources, removed);
     markDeltaSent(this.#state, {
       changed: resources.map(({ name, version }) => [name, version]),
       removed,

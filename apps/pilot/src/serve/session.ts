@@ -5,7 +5,7 @@ import {
   changedNames,
   ClassOffer,
   type EncodedResource,
-  generate,
+  generating,
   type Mesh,
   type Offer,
   omissions,
@@ -50,6 +50,8 @@ export interface SessionOptions<Request> {
    * many clusters and listeners that would lead to them. False ends the stream.
    */
   readonly hold: (names: number, unknownNames: number) => boolean;
+  /** There is something to do: `work` is to be called. */
+  readonly onDue: () => void;
   /** Called once: the proxy has listeners, from this stream or an earlier one, so it can be sent requests. */
   readonly onServing: () => void;
   readonly cache: ResourceCache;
@@ -98,9 +100,17 @@ interface TypeState<Request> {
   accepted: Mesh | null;
 }
 
+/** Resources that are being made, turn by turn. */
+interface Making {
+  readonly type: XdsShortName;
+  /** Names to be looked at; `null`: all. */
+  readonly names: ReadonlySet<string> | null;
+  readonly steps: Generator<undefined, Offer>;
+}
+
 /**
  * One stream of one proxy: what it subscribed, what it was sent, what is due. Requests and mesh updates only mark what is
- * due; `#pump` sends it in order, one response per type at a time.
+ * due; `work` sends it in order, one response per type at a time, whenever the stream has its turn.
  */
 export class ProxySession<Request extends AnyRequest> {
   readonly node: ProxyNode;
@@ -110,6 +120,7 @@ export class ProxySession<Request extends AnyRequest> {
   readonly #options: SessionOptions<Request>;
   readonly #types = new Map<XdsShortName, TypeState<Request>>();
   #mesh: Mesh | null = null;
+  #making: Making | null = null;
   #view: ProxyView | null = null;
   #responses = 0;
   #isServing = false;
@@ -156,17 +167,20 @@ export class ProxySession<Request extends AnyRequest> {
     }
     if (isAsking) {
       state.isRequested = true;
+      // It was begun for the names that were asked for before.
+      if (this.#making?.type === type) this.#making = null;
       if (type === 'EDS' && this.#clustersSent.size > 0) {
         state.channel.requireAnswer(this.#clustersSent);
         this.#clustersSent.clear();
       }
     }
-    if (this.#mayHold()) this.#pump();
+    if (this.#mayHold()) this.#options.onDue();
   }
 
-  /** Looks at a new mesh. Sends what changed for this proxy, and nothing when nothing did. */
+  /** Looks at a new mesh: what it changes for this proxy is due, and nothing when nothing does. */
   update(whole: Mesh): void {
     if (this.#isClosed) return;
+    this.#making = null;
     const mesh = this.#options.isolation.meshFor(this.node, this, whole);
     const previous = this.#view;
     const view = viewOf(mesh, this.node, previous);
@@ -183,12 +197,28 @@ export class ProxySession<Request extends AnyRequest> {
       if (names === 'all') state.due.addAll();
       else state.due.add(names);
     }
-    this.#pump();
   }
 
-  /** The proxy has read what it was sent. */
-  resume(): void {
-    this.#pump();
+  /** Sends what is due and may be sent now. False when the turn is over before. */
+  work(isTurnOver: () => boolean): boolean {
+    const mesh = this.#mesh;
+    const view = this.#view;
+    // Before the first snapshot nothing is answered: what pilot does not know yet must not look as if it were gone.
+    if (mesh === null || view === null) return true;
+    while (!this.#isClosed && !this.#options.isBlocked() && this.#mayHold()) {
+      const send = this.#next();
+      if (send === null) return true;
+      if (isTurnOver() || !this.#respond(send, mesh, view, isTurnOver)) return false;
+    }
+    return true;
+  }
+
+  /** It has been sent something, and nothing is due or unanswered. */
+  get isSettled(): boolean {
+    const isQuiet = [...this.#types.values()].every(
+      ({ isDirty, isRequested, channel }) => !isDirty && !isRequested && !channel.isAwaiting,
+    );
+    return this.#isClosed || (this.#responses > 0 && isQuiet);
   }
 
   /** Version of the mesh that the proxy is being brought to, 0 before the first. */
@@ -277,30 +307,23 @@ export class ProxySession<Request extends AnyRequest> {
     state.changedAtMs = this.#options.clock.now();
   }
 
-  #pump(): void {
-    const mesh = this.#mesh;
-    const view = this.#view;
-    // Before the first snapshot nothing is answered: what pilot does not know yet must not look as if it were gone.
-    if (mesh === null || view === null || this.#isClosed) return;
-    while (!this.#options.isBlocked() && this.#mayHold()) {
-      const send = this.#next();
-      if (send === null) return;
-      this.#respond(send, mesh, view);
-    }
-  }
-
   #next(): Send | null {
     return nextSend(new Map([...this.#types].map(([type, state]) => [type, pendingOf(state)])));
   }
 
-  #respond({ type, phase }: Send, mesh: Mesh, view: ProxyView): void {
+  /** False when the turn is over before all is made. */
+  #respond({ type, phase }: Send, mesh: Mesh, view: ProxyView, isTurnOver: () => boolean): boolean {
     const state = this.#stateOf(type);
     const { send, metrics, clock } = this.#options;
+    const making = this.#making?.type === type ? this.#making : this.#begin(state, type, view);
+    this.#making = making;
+    const offered = this.#make(state, making, mesh, isTurnOver);
+    if (offered === 'unfinished') return false;
+    this.#making = null;
     state.isDirty = false;
     state.isRequested = false;
-    const names = state.channel.isWhole ? null : state.due.names([...state.channel.outstanding()]);
-    const offered = this.#generate(state, type, mesh, view, names);
-    if (offered === null) return;
+    if (offered === null) return true;
+    const { names } = making;
     const { response, heldRemovals } = state.channel.prepare(offered, {
       nonce: `${mesh.version}-${++this.#responses}`,
       version: String(mesh.version),
@@ -320,7 +343,7 @@ export class ProxySession<Request extends AnyRequest> {
         state.versionAcked = mesh.version;
         this.#accepted(state, type, mesh);
       }
-      return;
+      return true;
     }
     state.sent = { mesh, resources: response.changed };
     state.resourcesPushed += response.changed.length;
@@ -328,29 +351,35 @@ export class ProxySession<Request extends AnyRequest> {
     state.overdueTimer?.cancel();
     state.overdueTimer = clock.after(ANSWER_TIMEOUT_MS, () => {
       state.isOverdue = true;
-      this.#pump();
+      this.#options.onDue();
     });
     metrics.pushed(type, response.bytes.length);
     send(response.bytes);
     if (type === 'CDS') this.#warmed(response.changed.map(({ name }) => name));
+    return true;
+  }
+
+  #begin({ channel, due }: TypeState<Request>, type: XdsShortName, view: ProxyView): Making {
+    const names = channel.isWhole ? null : due.names();
+    const lookedAt = names === null ? channel.names : new Set([...names, ...channel.outstanding()]);
+    const generation = { view, node: this.node, cache: this.#options.cache };
+    const wanted = names === null ? lookedAt : new Set([...lookedAt].filter((name) => channel.names.has(name)));
+    return { type, names, steps: generating(type, generation, { names: wanted, unanswered: channel.unanswered }) };
   }
 
   /** `null` when one of the resources cannot be made: that is as if the proxy had refused it. */
-  #generate(
+  #make(
     state: TypeState<Request>,
-    type: XdsShortName,
+    { type, steps }: Making,
     mesh: Mesh,
-    view: ProxyView,
-    due: ReadonlySet<string> | null,
-  ): Offer | null {
-    const { channel } = state;
-    const names = due === null ? channel.names : [...due].filter((name) => channel.names.has(name));
+    isTurnOver: () => boolean,
+  ): Offer | 'unfinished' | null {
     try {
-      return generate(
-        type,
-        { view, node: this.node, cache: this.#options.cache },
-        { names: new Set(names), unanswered: channel.unanswered },
-      );
+      for (;;) {
+        const step = steps.next();
+        if (step.done === true) return step.value;
+        if (isTurnOver()) return 'unfinished';
+      }
     } catch (error) {
       state.sent = { mesh, resources: [] };
       this.#options.logger.error(`${type} for ${this.node.id} cannot be made`, { error: FlotillaError.from(error) });

@@ -50,6 +50,7 @@ export async function startRegistrar(options: RegistrarOptions): Promise<Registr
     trustDomain: 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
   });
   const follower = new Follower({
     ...shared,

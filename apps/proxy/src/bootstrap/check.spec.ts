@@ -38,7 +38,7 @@ it.each([
   [
     'a layer of a disk',
     'layered_runtime: { layers: [{ name: a, disk_layer: { symlink_root: /x } }] }',
-    ['layered_runtime.layers.0: diskLayer is not supported'],
+    ['layered_runtime.layers.0.disk_layer: is not supported: runtime comes from the bootstrap'],
   ],
 ])('runtime layers: %s', async (_what, yaml, expected) => {
   expect(await faultsOf(yaml)).toEqual(expected);

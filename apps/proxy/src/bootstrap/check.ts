@@ -1,4 +1,4 @@
-import { isFieldSet, type JsonValue } from '@bufbuild/protobuf';
+import type { JsonValue } from '@bufbuild/protobuf';
 import { FlotillaError } from '@flotilla/runtime';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
@@ -6,34 +6,15 @@ import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
 import { compileStatsConfig } from '../base/stats-config.ts';
-import type { FieldPath } from '@flotilla/envoy';
-import { maxDownstreamConnections } from './overload.ts';
+import { type FieldPath, unsupportedIn } from '@flotilla/envoy';
+import { checkDnsResolver } from '../upstream/dns-settings.ts';
+import { downstreamConnectionLimit } from './overload.ts';
 import { isEnvoysKey, runtimeEntries } from './runtime.ts';
 
 export interface BootstrapFault {
   readonly path: FieldPath;
   readonly message: string;
 }
-
-/** Top-level fields that are honoured. */
-const HONOURED = new Set([
-  'node',
-  'static_resources',
-  'dynamic_resources',
-  'admin',
-  'stats_config',
-  'layered_runtime',
-  'default_regex_engine',
-  'overload_manager',
-]);
-/** Fields that ask for nothing that this proxy does otherwise: statistics are read when asked for, RE2 is the only engine. */
-const WITHOUT_EFFECT = new Set([
-  'stats_flush_interval',
-  'stats_flush_on_admin',
-  'watchdog',
-  'watchdogs',
-  'inline_headers',
-]);
 
 /** Compile steps that find the faults of resources. */
 export interface ResourceChecks {
@@ -51,14 +32,12 @@ export function checkBootstrap(bootstrap: Bootstrap, checks: ResourceChecks): Bo
       faults.push({ path, message: FlotillaError.from(error).message });
     }
   };
-  for (const field of BootstrapSchema.fields) {
-    if (!isFieldSet(bootstrap, field) || HONOURED.has(field.name) || WITHOUT_EFFECT.has(field.name)) continue;
-    faults.push({ path: [field.name], message: 'is not supported' });
-  }
+  for (const { path, reason } of unsupportedIn(BootstrapSchema, bootstrap)) faults.push({ path, message: reason });
   checkAdmin(bootstrap, faults);
   checkRuntime(bootstrap, faults);
   attempt(['stats_config'], () => compileStatsConfig(bootstrap.statsConfig));
-  attempt(['overload_manager'], () => maxDownstreamConnections(bootstrap));
+  attempt(['typed_dns_resolver_config'], () => checkDnsResolver(bootstrap.typedDnsResolverConfig));
+  attempt(['overload_manager'], () => downstreamConnectionLimit(bootstrap));
   const carriers = controlClusterNames(bootstrap);
   bootstrap.staticResources?.secrets.forEach((secret, index) => {
     attempt(['static_resources', 'secrets', index], () => decodeSecret(secret));
@@ -81,11 +60,6 @@ export function checkBootstrap(bootstrap: Bootstrap, checks: ResourceChecks): Bo
 
 function checkAdmin({ admin }: Bootstrap, faults: BootstrapFault[]): void {
   if (admin === undefined) return;
-  if (admin.accessLog.length > 0) faults.push({ path: ['admin', 'access_log'], message: 'is not supported' });
-  // Deprecated; examples of Envoy's own documentation set it to this.
-  if (admin.accessLogPath !== '' && admin.accessLogPath !== '/dev/null') {
-    faults.push({ path: ['admin', 'access_log_path'], message: 'is not supported' });
-  }
   const address = admin.address?.address;
   if (address?.case !== 'socketAddress') {
     faults.push({ path: ['admin', 'address'], message: 'must be a socket_address' });
@@ -105,10 +79,8 @@ function checkRuntime(bootstrap: Bootstrap, faults: BootstrapFault[]): void {
     const path = ['layered_runtime', 'layers', index];
     const { case: kind } = layerSpecifier;
     if (kind === 'adminLayer') return;
-    if (kind !== 'staticLayer') {
-      faults.push({ path, message: `${kind ?? 'an empty layer'} is not supported` });
-      return;
-    }
+    if (kind === undefined) faults.push({ path, message: 'an empty layer is not supported' });
+    if (kind !== 'staticLayer') return;
     for (const { key, layer, value } of runtimeEntries(bootstrap)) {
       if (layer !== name || isRuntimeDefault(key, value) || (!isEnvoysKey(key) && !hasDiscovery)) continue;
       const reason = isEnvoysKey(key)

@@ -118,6 +118,10 @@ const PACKAGES: Readonly<Record<string, () => Promise<WireModule>>> = {
     import('@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js'),
   'envoy.extensions.load_balancing_policies.round_robin.v3': () =>
     import('@flotilla/wire/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js'),
+  'envoy.extensions.network.dns_resolver.cares.v3': () =>
+    import('@flotilla/wire/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.js'),
+  'envoy.extensions.network.dns_resolver.getaddrinfo.v3': () =>
+    import('@flotilla/wire/envoy/extensions/network/dns_resolver/getaddrinfo/v3/getaddrinfo_dns_resolver_pb.js'),
   'envoy.extensions.path.match.uri_template.v3': () =>
     import('@flotilla/wire/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js'),
   'envoy.extensions.path.rewrite.uri_template.v3': () =>

@@ -4,7 +4,6 @@ import type { Socket } from 'node:net';
 import { checkServerIdentity, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import { compileStringMatcher, type StringPredicate } from '@flotilla/match';
-import { DEFAULT_CIPHERS } from '@flotilla/rpc/ciphers';
 import { type GrpcConnection, openGrpcConnection } from '@flotilla/rpc/client';
 import { type Clock, FlotillaError } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
@@ -15,7 +14,8 @@ import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.
 import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { stringMatchOf, unpackValid } from '@flotilla/envoy';
-import { readDataSource } from '../identity/decode-secret.ts';
+import { compileTlsParameters } from '../tls/tls-parameters.ts';
+import { readText } from '../base/data-source.ts';
 import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
 
 export type { GrpcConnection };
@@ -97,9 +97,12 @@ interface TlsClient {
   connect(target: Target): TLSSocket;
 }
 
+/** The name of its table, which honours less than that of other clusters. */
+const CONTROL_PLANE_TLS = `${UpstreamTlsContextSchema.typeName} (of a control plane)`;
+
 function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
   const any = socket.configType.value;
-  const context = any === undefined ? undefined : unpackValid(any, UpstreamTlsContextSchema);
+  const context = any === undefined ? undefined : unpackValid(any, UpstreamTlsContextSchema, CONTROL_PLANE_TLS);
   if (context === undefined) throw new FlotillaError('invalid', `transport socket "${socket.name}" is not TLS`);
   const common = context.commonTlsContext;
   const [ownSds] = common?.tlsCertificateSdsSecretConfigs ?? [];
@@ -111,9 +114,10 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
     validation?.case === 'validationContextSdsSecretConfig'
       ? validation.value.name
       : combined?.validationContextSdsSecretConfig?.name;
+  const parameters = compileTlsParameters(common?.tlsParams, 'common_tls_context.tls_params');
   const own = ownSds === undefined ? null : secrets.holder(ownSds.name);
   const trust = trustName === undefined ? null : secrets.holder(trustName);
-  const fixedCa = rules?.trustedCa === undefined ? null : readDataSource(rules.trustedCa, 'trusted_ca');
+  const fixedCa = rules?.trustedCa === undefined ? null : readText(rules.trustedCa, 'trusted_ca');
   if (trust === null && fixedCa === null) {
     throw new FlotillaError('invalid', 'a control-plane cluster with TLS needs a trusted CA');
   }
@@ -121,8 +125,8 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
     ownInline?.certificateChain === undefined || ownInline.privateKey === undefined
       ? null
       : {
-          cert: readDataSource(ownInline.certificateChain, 'certificate_chain'),
-          key: readDataSource(ownInline.privateKey, 'private_key'),
+          cert: readText(ownInline.certificateChain, 'certificate_chain'),
+          key: readText(ownInline.privateKey, 'private_key'),
         };
   const sans = (rules?.matchTypedSubjectAltNames ?? []).map((matcher, index) =>
     compileStringMatcher(stringMatchOf(matcher.matcher, `match_typed_subject_alt_names[${index}]`)),
@@ -137,8 +141,7 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
       const options: ConnectionOptions = {
         ...target,
         ALPNProtocols: ['h2'],
-        minVersion: 'TLSv1.2',
-        ciphers: DEFAULT_CIPHERS,
+        ...parameters,
         ...(context.sni === '' ? {} : { servername: context.sni }),
         ca: anchors?.kind === 'validation' ? anchors.trustedCaPem : (fixedCa ?? []),
         ...(pair?.kind === 'certificate' ? { cert: pair.chainPem, key: pair.privateKeyPem } : (fixedPair ?? {})),

@@ -12,7 +12,7 @@ import {
 } from '../ports/cluster-manager.ts';
 
 /** gRPC status codes that a call can end with on this side. */
-const Status = { ok: 0, unknown: 2, deadlineExceeded: 4, internal: 13, unavailable: 14 } as const;
+const Status = { ok: 0, unknown: 2, deadlineExceeded: 4, resourceExhausted: 8, internal: 13, unavailable: 14 } as const;
 
 /** How a call ended: a message with status 0, else a status other than 0 and what it says. */
 export type GrpcOutcome =
@@ -25,6 +25,10 @@ export interface GrpcTarget {
   readonly cluster: string;
   /** Empty: the cluster's name. */
   readonly authority: string;
+  /** Of one message of the answer; the proxy's own limit holds as well. Infinity: that one alone. */
+  readonly maxMessageBytes: number;
+  /** Whether a call says that it comes from within, and from which address (`x-envoy-internal`, `x-forwarded-for`). */
+  readonly sendsEnvoyHeaders: boolean;
   /** Fields sent with each call. */
   readonly metadata: readonly (readonly [string, string])[];
   /** 0: no limit. */
@@ -91,6 +95,7 @@ class Call implements UpstreamHandler, GrpcSending {
   readonly #reader = new FrameReader();
   #message: Buffer | null = null;
   #isCompressed = false;
+  #maxMessageBytes = MAX_MESSAGE_BYTES;
 
   constructor(done: (outcome: GrpcOutcome) => void, onDrain: (() => void) | null) {
     this.#done = done;
@@ -106,13 +111,13 @@ class Call implements UpstreamHandler, GrpcSending {
       random,
     });
     if (host === null) return this.#failLater(`cluster "${target.cluster}" has no healthy host`);
-    // As Envoy's own calls: they come from within the mesh.
+    // As Envoy's own calls, which come from within the mesh.
     const headers = HeaderList.of({
       te: 'trailers',
       'content-type': 'application/grpc',
-      'x-envoy-internal': 'true',
-      'x-forwarded-for': localAddress(),
+      ...(target.sendsEnvoyHeaders ? { 'x-envoy-internal': 'true', 'x-forwarded-for': localAddress() } : {}),
     });
+    this.#maxMessageBytes = Math.min(target.maxMessageBytes, MAX_MESSAGE_BYTES);
     if (target.timeoutMs > 0) {
       headers.append('grpc-timeout', `${target.timeoutMs}m`);
       headers.append('x-envoy-expected-rq-timeout-ms', String(target.timeoutMs));
@@ -173,13 +178,14 @@ class Call implements UpstreamHandler, GrpcSending {
   onData(chunk: Buffer): void {
     try {
       for (const frame of this.#reader.push(chunk)) {
+        if (frame.message.length > this.#maxMessageBytes) return this.#fail(Status.resourceExhausted, TOO_LARGE);
         this.#message = frame.message;
         this.#isCompressed ||= frame.isCompressed;
       }
     } catch (error) {
       return this.#fail(Status.internal, FlotillaError.from(error, 'invalid').message);
     }
-    if (this.#reader.pendingBytes > MAX_MESSAGE_BYTES) this.#fail(Status.internal, 'the answer is too large');
+    if (this.#reader.pendingBytes > this.#maxMessageBytes) this.#fail(Status.resourceExhausted, TOO_LARGE);
   }
 
   onEnd(trailers: HeaderList | null): void {
@@ -218,10 +224,12 @@ class Call implements UpstreamHandler, GrpcSending {
   }
 }
 
+const TOO_LARGE = 'the answer is too large';
 const MAX_MESSAGE_BYTES = limit({
   name: 'proxy.grpc-message-bytes',
   what: 'one message of a service that the proxy calls (xDS, access log, rate limit, authorization)',
   default: 4 * 1024 * 1024,
   unit: 'bytes',
-  past: 'the call fails with INTERNAL and is made again',
+  setting: '`max_receive_message_length`, for less',
+  past: 'the call fails with RESOURCE_EXHAUSTED',
 });

@@ -1,7 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { GrpcService } from '@flotilla/wire/envoy/config/core/v3/grpc_service_pb.js';
 import type { GrpcTarget } from './call.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 
 /** Compiles an `envoy_grpc` service. `defaultTimeoutMs` counts where neither has one. Throws `invalid`. */
 export function compileGrpcTarget(
@@ -12,12 +12,14 @@ export function compileGrpcTarget(
   const target = service?.targetSpecifier;
   if (service === undefined || target?.case === undefined) return refuse(path, 'is missing');
   if (target.case === 'googleGrpc') return refuse(`${path}.google_grpc`, 'is not supported', 'Use envoy_grpc.');
-  refuseWhen(service.retryPolicy !== undefined, `${path}.retry_policy`);
-  refuseWhen(target.value.retryPolicy !== undefined, `${path}.envoy_grpc.retry_policy`);
-  if (target.value.clusterName === '') refuse(`${path}.envoy_grpc.cluster_name`, 'is empty');
+  const { clusterName, authority, maxReceiveMessageLength, skipEnvoyHeaders } = target.value;
+  if (clusterName === '') refuse(`${path}.envoy_grpc.cluster_name`, 'is empty');
   return {
-    cluster: target.value.clusterName,
-    authority: target.value.authority,
+    cluster: clusterName,
+    authority,
+    // 0 is no limit (Envoy).
+    maxMessageBytes: maxReceiveMessageLength || Infinity,
+    sendsEnvoyHeaders: !skipEnvoyHeaders,
     metadata: service.initialMetadata.map(({ key, value }) => [key.toLowerCase(), value]),
     timeoutMs: service.timeout === undefined ? defaultTimeoutMs : durationMs(service.timeout),
   };

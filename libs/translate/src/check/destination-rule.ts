@@ -87,6 +87,8 @@ function serviceOf(hostname: string, port: ServicePort, { key }: Config<'Destina
     selector: null,
     subjectAltNames: [],
     createdAtMs: 0,
+    cluster: CHECK_SETTINGS.clusterId,
+    network: '',
   };
 }
 
@@ -102,6 +104,7 @@ function endpointsOf(service: Service, port: ServicePort): EndpointSet {
     weight: 1,
     locality,
     network: '',
+    cluster: CHECK_SETTINGS.clusterId,
   });
   const endpoints = [endpoint('192.0.2.1', LOCALITY), endpoint('192.0.2.2', 'elsewhere/zone')];
   return { serviceId: service.id, hostname: service.hostname, byPort: new Map([[port.number, endpoints]]) };

@@ -12,7 +12,7 @@ import {
   LocalityLoadBalancerSettingSchema,
 } from '@flotilla/wire/istio/networking/v1alpha3/destination_rule_pb.js';
 
-/** What holds for the whole mesh. One object for the life of a pilot. */
+/** What holds for the whole mesh: another object when any of it changes. */
 export interface MeshSettings {
   readonly config: MeshDefaults;
   readonly trustDomain: string;
@@ -20,6 +20,8 @@ export interface MeshSettings {
   readonly domainSuffix: string;
   /** Resources of this namespace count for every namespace. */
   readonly rootNamespace: string;
+  /** Name of the cluster whose configuration this is. */
+  readonly clusterId: string;
 }
 
 /** MeshConfig with Istio's defaults in the place of what is not written. */
@@ -61,6 +63,8 @@ const DEFAULT_RETRY = {
   retryOn: 'connect-failure,refused-stream,unavailable,cancelled,reset-before-request,reset-idempotent',
 };
 export const DEFAULT_ROOT_NAMESPACE = 'istio-system';
+/** Istio's name for the only cluster. */
+export const DEFAULT_CLUSTER_ID = 'Kubernetes';
 
 /** Throws `invalid` for a format of JSON access logs that is no JSON object. */
 export function meshDefaults(config: MeshConfig): MeshDefaults {

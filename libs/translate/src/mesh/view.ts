@@ -1,7 +1,6 @@
-import { labelsMatch } from '@flotilla/model';
-import { Memo } from '../identity.ts';
 import { reuse } from '../registry/registry.ts';
-import type { EndpointSet, Service } from '../registry/service.ts';
+import { selectingServices } from '../registry/selecting.ts';
+import type { EndpointSet } from '../registry/service.ts';
 import { type InboundPort, inboundPorts } from './inbound.ts';
 import type { Mesh } from './mesh.ts';
 import { type MtlsMode, portMtls, workloadMtls } from './peer-authentication.ts';
@@ -43,7 +42,7 @@ const NO_PORTS: OwnPorts = { inbound: [], mtls: 'PERMISSIVE', from: [] };
 function ownPorts(mesh: Mesh, node: ProxyNode, previous: OwnPorts | undefined): OwnPorts {
   const from = [mesh.registry.services, mesh.peerAuthentications, mesh.settings];
   if (previous?.from.every((part, at) => part === from[at]) === true) return previous;
-  const selecting = bySelector.get(mesh.registry.services).selecting(node);
+  const selecting = selectingServices(mesh.registry.services, node);
   const mtls = workloadMtls(mesh.peerAuthentications, node, mesh.settings.rootNamespace);
   const inbound = inboundPorts(node, selecting, (port) => portMtls(mtls, port)).map((port) =>
     reuse(
@@ -52,35 +51,4 @@ function ownPorts(mesh: Mesh, node: ProxyNode, previous: OwnPorts | undefined): 
     ),
   );
   return { inbound: keepList(previous?.inbound, inbound), mtls: mtls.mode, from };
-}
-
-interface Workload {
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
-}
-
-/** Services by what their selectors ask for first, so that a workload finds those that select it. */
-const bySelector = new Memo((services: readonly Service[]) => {
-  const index = new Map<string, { readonly service: Service; readonly at: number }[]>();
-  services.forEach((service, at) => {
-    if (service.selector === null) return;
-    const key = selectorKey(service.namespace, Object.entries(service.selector)[0]);
-    const listed = index.get(key);
-    if (listed === undefined) index.set(key, [{ service, at }]);
-    else listed.push({ service, at });
-  });
-  return {
-    /** In the order of the services. */
-    selecting({ namespace, labels }: Workload): readonly Service[] {
-      return [undefined, ...Object.entries(labels)]
-        .flatMap((label) => index.get(selectorKey(namespace, label)) ?? [])
-        .filter(({ service }) => labelsMatch(service.selector ?? {}, labels))
-        .sort((a, b) => a.at - b.at)
-        .map(({ service }) => service);
-    },
-  };
-});
-
-function selectorKey(namespace: string, label: readonly [string, string] | undefined): string {
-  return label === undefined ? namespace : `${namespace}/${label[0]}=${label[1]}`;
 }

@@ -1,6 +1,7 @@
 import type { WorkloadEntry } from '@flotilla/wire/istio/networking/v1alpha3/workload_entry_pb.js';
 import type { Config } from '../mesh/config.ts';
 import type { MtlsMode } from '../mesh/peer-authentication.ts';
+import { clusterOf, networkOf } from './topology.ts';
 import { TLS_MODE_LABEL } from './workloads.ts';
 import type { Endpoint, EndpointSet, Service, ServicePort, Workload } from './service.ts';
 
@@ -9,7 +10,7 @@ export type MtlsOf = (workload: Workload, port: number) => MtlsMode;
 
 /** The endpoints of a service that selects workloads by label: one per workload, in their order. */
 export function selectedEndpoints(service: Service, members: readonly Workload[], mtlsOf: MtlsOf): EndpointSet {
-  return endpointSet(service, (port) => members.map((member) => endpointOf(member, port, mtlsOf)));
+  return endpointSet(service, (port) => members.map((member) => endpointOf(member, port, mtlsOf, service)));
 }
 
 /** The endpoints that a ServiceEntry lists; a DNS service without any is its own endpoint. */
@@ -20,13 +21,13 @@ export function listedEndpoints(service: Service, entry: Config<'ServiceEntry'>,
     listed.length === 0 && isDns && !service.hostname.startsWith('*')
       ? [workloadAt(service.hostname, service)]
       : listed.map((endpoint, index) => listedWorkload(endpoint, entry, index));
-  return endpointSet(service, (port) => members.map((member) => endpointOf(member, port, mtlsOf)));
+  return endpointSet(service, (port) => members.map((member) => endpointOf(member, port, mtlsOf, service)));
 }
 
 /** Where an `ExternalName` Service leads. */
 export function externalNameEndpoints(service: Service, externalName: string): EndpointSet {
   const member = workloadAt(externalName, service);
-  return endpointSet(service, (port) => [endpointOf(member, port, () => 'DISABLE')]);
+  return endpointSet(service, (port) => [endpointOf(member, port, () => 'DISABLE', service)]);
 }
 
 function endpointSet(service: Service, endpointsOf: (port: ServicePort) => Endpoint[]): EndpointSet {
@@ -37,7 +38,7 @@ function endpointSet(service: Service, endpointsOf: (port: ServicePort) => Endpo
   };
 }
 
-function endpointOf(workload: Workload, port: ServicePort, mtlsOf: MtlsOf): Endpoint {
+function endpointOf(workload: Workload, port: ServicePort, mtlsOf: MtlsOf, { cluster }: Service): Endpoint {
   const declared = typeof port.target === 'number' ? port.target : (workload.portsByName[port.target] ?? port.number);
   const isSocket = workload.address.startsWith('/');
   return {
@@ -51,6 +52,7 @@ function endpointOf(workload: Workload, port: ServicePort, mtlsOf: MtlsOf): Endp
     weight: workload.weight,
     locality: workload.locality,
     network: workload.network,
+    cluster: workload.cluster || cluster,
   };
 }
 
@@ -63,6 +65,7 @@ function workloadAt(address: string, service: Service): Workload {
     serviceAccount: 'default',
     locality: '',
     network: '',
+    cluster: '',
     weight: 1,
     portsByName: {},
     portsByTarget: {},
@@ -78,7 +81,8 @@ function listedWorkload(endpoint: WorkloadEntry, entry: Config<'ServiceEntry'>, 
     labels: endpoint.labels,
     serviceAccount: endpoint.serviceAccount || 'default',
     locality: endpoint.locality,
-    network: endpoint.network,
+    network: networkOf(endpoint.labels, endpoint.network),
+    cluster: clusterOf(endpoint.labels, ''),
     weight: endpoint.weight || 1,
     portsByName: endpoint.ports,
     portsByTarget: {},

@@ -3,6 +3,7 @@ import type { Config } from '../mesh/config.ts';
 import type { MeshSettings } from '../mesh/settings.ts';
 import { identities } from './identities.ts';
 import type { Service, Workload } from './service.ts';
+import { clusterOf, networkOf } from './topology.ts';
 
 /** What makes pods, or is one: a source of the identities a service may have before any workload runs. */
 export interface PodFact {
@@ -81,5 +82,7 @@ export function kubernetesService(
     selector: selectorOf(resource),
     subjectAltNames: identities([...ownPods, ...ownWorkloads], mesh.trustDomain),
     createdAtMs: resource.createdAtMs,
+    cluster: clusterOf(resource.labels, mesh.clusterId),
+    network: networkOf(resource.labels),
   };
 }

@@ -92,3 +92,21 @@ describe('what did not change is the same object', () => {
     expect(registry.endpoints.get(id) === before.registry.endpoints.get(id)).toBe(isSameEndpoints);
   });
 });
+
+describe('where a service and its endpoints are', () => {
+  const topology = (labels: string) =>
+    entry('a', '').replace('labels: { app: web }', `labels: { app: web, ${labels} }`);
+  test.each<[string, string, { readonly cluster: string; readonly network: string }]>([
+    ['in the only cluster, and no network of a name', entry('a', ''), { cluster: 'Kubernetes', network: '' }],
+    ['in the network of the entry', entry('a', 'network: n1'), { cluster: 'Kubernetes', network: 'n1' }],
+    [
+      'in those that the labels name',
+      topology('topology.istio.io/network: n2, topology.istio.io/cluster: c2'),
+      { cluster: 'c2', network: 'n2' },
+    ],
+  ])('%s', (_name, workload, expected) => {
+    const { registry } = meshOf([service(), workload].join('\n---'));
+    expect(registry.endpoints.get('Service/default/web')?.byPort.get(80)?.[0]).toMatchObject(expected);
+    expect(registry.services[0]).toMatchObject({ cluster: 'Kubernetes', network: '' });
+  });
+});

@@ -7,6 +7,7 @@ import { protocolOfField } from './protocol.ts';
 import type { Config } from '../mesh/config.ts';
 import type { MeshSettings } from '../mesh/settings.ts';
 import type { Resolution, Service } from './service.ts';
+import { clusterOf, networkOf } from './topology.ts';
 
 /** One service per host of a ServiceEntry. */
 export function serviceEntryServices(resource: Config<'ServiceEntry'>, mesh: MeshSettings): Service[] {
@@ -31,6 +32,8 @@ export function serviceEntryServices(resource: Config<'ServiceEntry'>, mesh: Mes
     selector: selectorOf(resource),
     subjectAltNames: [...spec.subjectAltNames].sort(),
     createdAtMs: resource.createdAtMs,
+    cluster: clusterOf(resource.labels, mesh.clusterId),
+    network: networkOf(resource.labels),
   }));
 }
 

@@ -37,6 +37,10 @@ export interface Service {
   /** Names that a server certificate may bear: the identities of its workloads, or what the ServiceEntry says. */
   readonly subjectAltNames: readonly string[];
   readonly createdAtMs: number;
+  /** The cluster whose configuration it is of, as Istio names it. */
+  readonly cluster: string;
+  /** The network that it leads into, "" where it does not say. */
+  readonly network: string;
 }
 
 /** Where one port of a service is served. */
@@ -54,7 +58,10 @@ export interface Endpoint {
   readonly weight: number;
   /** `region/zone/subzone`, "" when unknown. */
   readonly locality: string;
+  /** Whose members reach each other directly; "" where nobody says. */
   readonly network: string;
+  /** The cluster it runs in, as Istio names it. */
+  readonly cluster: string;
 }
 
 /** The endpoints of one service, by service port number. Replaced as a whole when any changes. */
@@ -73,6 +80,8 @@ export interface Workload {
   readonly serviceAccount: string;
   readonly locality: string;
   readonly network: string;
+  /** "" where its labels do not say. */
+  readonly cluster: string;
   readonly weight: number;
   /** Port by service port name. */
   readonly portsByName: Readonly<Record<string, number>>;

@@ -1,6 +1,7 @@
 import { WORKLOAD_ANNOTATION } from '@flotilla/model';
 import type { Config } from '../mesh/config.ts';
 import type { Workload } from './service.ts';
+import { clusterOf, networkOf } from './topology.ts';
 
 /** Annotation of an automatic WorkloadEntry: declared (target) port to real port, as `9080=21001,9090=21003`. */
 export const TARGET_PORTS_ANNOTATION = 'flotilla.io/target-ports';
@@ -30,7 +31,8 @@ function readWorkload(entry: Config<'WorkloadEntry'>): Workload {
     labels,
     serviceAccount: spec.serviceAccount || 'default',
     locality: spec.locality,
-    network: spec.network,
+    network: networkOf(labels, spec.network),
+    cluster: clusterOf(labels, ''),
     weight: spec.weight || 1,
     portsByName: spec.ports,
     portsByTarget: targetPorts(entry.annotations[TARGET_PORTS_ANNOTATION] ?? ''),

@@ -1,7 +1,8 @@
 import { create, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
-import { PACKED_TYPES } from '@flotilla/envoy/refusals';
 import { formatKey, keyFromWire, toMeshResource } from '@flotilla/model';
 import { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
+import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import type { MeshConfig } from '@flotilla/wire/istio/mesh/v1alpha1/config_pb.js';
 import { applyUpdate, emptyMesh, type Mesh } from '../mesh/mesh.ts';
 import { parseProxyNode, type ProxyNode } from '../mesh/proxy-node.ts';
@@ -11,6 +12,7 @@ import { ResourceCache } from '../translate/cache.ts';
 import { type GeneratedType, SCHEMAS } from '../translate/draft.ts';
 import { contentOf } from '../translate/encoded.ts';
 import { generate, omissions } from '../translate/generate.ts';
+import { PACKED_TYPES } from '../translate/protobuf.ts';
 import { readResources } from './documents.ts';
 import { meshConfig, type NodeInit } from './nodes.ts';
 
@@ -21,6 +23,7 @@ export function meshOf(yaml: string, config: MeshConfig = meshConfig({})): Mesh 
     trustDomain: 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
   });
   return applyUpdate(empty, {
     version: 1,
@@ -39,6 +42,8 @@ export function proxyOf(node: NodeInit): ProxyNode {
 export interface Translation {
   /** Names of the resources of a type; of EDS and RDS those that clusters and listeners refer to. */
   names(type: GeneratedType): string[];
+  routes(name: string): RouteConfiguration;
+  listener(name: string): Listener;
   /** A resource as JSON, with its extensions unpacked. */
   json(type: GeneratedType, name: string): JsonValue;
   readonly omissions: readonly string[];
@@ -50,13 +55,16 @@ export function translate(mesh: Mesh, node: ProxyNode, cache = new ResourceCache
   const resources = (type: GeneratedType, names: ReadonlySet<string>) =>
     generate(type, generation, { names, unanswered: new Set() });
   const all = (type: GeneratedType) => resources(type, new Set());
+  const contentOfNamed = (type: GeneratedType, name: string): Uint8Array =>
+    contentOf(resources(type, new Set([name])).get(name) ?? fail(`no ${type} ${name}`));
   const json = (type: GeneratedType, name: string): JsonValue => {
-    const resource = resources(type, new Set([name])).get(name) ?? fail(`no ${type} ${name}`);
     const schema = SCHEMAS[type];
-    return toJson(schema, fromBinary(schema, contentOf(resource)), { registry: PACKED_TYPES });
+    return toJson(schema, fromBinary(schema, contentOfNamed(type, name)), { registry: PACKED_TYPES });
   };
   return {
     json,
+    routes: (name) => fromBinary(SCHEMAS.RDS, contentOfNamed('RDS', name)),
+    listener: (name) => fromBinary(SCHEMAS.LDS, contentOfNamed('LDS', name)),
     names(type) {
       switch (type) {
         case 'EDS':

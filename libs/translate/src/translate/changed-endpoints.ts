@@ -1,10 +1,7 @@
-import { PairMemo } from '../identity.ts';
 import type { ProxyView } from '../mesh/view.ts';
-import type { EndpointSet } from '../registry/service.ts';
+import { changedServices } from '../registry/registry.ts';
 import { changedClusters, clusterNames, isResolvedByProxy } from './outbound-clusters.ts';
 import { servicesById } from './route/services-by-host.ts';
-
-type Endpoints = ReadonlyMap<string, EndpointSet>;
 
 /** Names of the clusters whose endpoints may differ between two views of one proxy; `all`: any. */
 export function changedEndpoints(previous: ProxyView, next: ProxyView): 'all' | ReadonlySet<string> {
@@ -28,15 +25,3 @@ export function isClusterChanged(previous: ProxyView, next: ProxyView): boolean 
     return service !== undefined && isResolvedByProxy(service);
   });
 }
-
-/** Ids of the services whose endpoints differ. */
-function changedServices(previous: Endpoints, next: Endpoints): readonly string[] {
-  return previous === next ? NONE : differences.get(previous, next);
-}
-
-const NONE: readonly string[] = [];
-
-const differences = new PairMemo((previous: Endpoints, next: Endpoints): readonly string[] => [
-  ...[...next].filter(([id, set]) => previous.get(id) !== set).map(([id]) => id),
-  ...[...previous.keys()].filter((id) => !next.has(id)),
-]);

@@ -1,6 +1,9 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
+import { type VirtualHost, VirtualHostSchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
+import { type RouteConfiguration, RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { contentVersion, TYPE_URLS, type XdsShortName } from '@flotilla/xds';
+import { Memo } from '../identity.ts';
 import { type Draft, SCHEMAS } from './draft.ts';
 
 /**
@@ -16,8 +19,9 @@ export interface EncodedResource {
   readonly sotw: Uint8Array;
 }
 
-export function encodeResource({ type, name, message }: Draft): EncodedResource {
-  const value = toBinary(SCHEMAS[type], message);
+export function encodeResource(draft: Draft): EncodedResource {
+  const { type, name } = draft;
+  const value = draft.type === 'RDS' ? encodeRoutes(draft.message) : toBinary(SCHEMAS[type], draft.message);
   const version = contentVersion(value);
   // google.protobuf.Any { string type_url = 1; bytes value = 2; }
   const any = Buffer.concat([field(1, Buffer.from(TYPE_URLS[type])), field(2, value)]);
@@ -25,6 +29,19 @@ export function encodeResource({ type, name, message }: Draft): EncodedResource 
   const resource = Buffer.concat([field(1, Buffer.from(version)), field(2, any), field(3, Buffer.from(name))]);
   // `resources` is field 2 of both responses.
   return { type, name, version, delta: field(2, resource), sotw: field(2, any) };
+}
+
+const hosts = new Memo((host: VirtualHost) => field(2, toBinary(VirtualHostSchema, host)));
+
+/** As `toBinary`; hosts that are in other route configurations, too, are encoded once. */
+function encodeRoutes(message: RouteConfiguration): Uint8Array {
+  const { name, virtualHosts } = message;
+  return Buffer.concat([
+    // envoy.config.route.v3.RouteConfiguration { string name = 1; repeated VirtualHost virtual_hosts = 2; … }
+    name === '' ? Buffer.alloc(0) : field(1, Buffer.from(name)),
+    ...virtualHosts.map((host) => hosts.get(host)),
+    toBinary(RouteConfigurationSchema, { ...message, name: '', virtualHosts: [] }),
+  ]);
 }
 
 /** The bytes of the resource itself, without what is around it in a response. */

@@ -14,6 +14,7 @@ import { explicitInboundResource, virtualInboundResource } from './listener/inbo
 import { outboundListenerResource } from './listener/outbound.ts';
 import { virtualOutboundResource } from './listener/virtual-outbound.ts';
 import { listenerName } from './names.ts';
+import type { Making } from './making.ts';
 import { ClassOffer, type Offer } from './offer.ts';
 import { endpointsOf, noEndpoints, outboundClusters } from './outbound-clusters.ts';
 import { mayPassUnknown, planOutbound, relevantLabels } from './outbound-plan.ts';
@@ -40,29 +41,31 @@ export interface Wanted {
  * exist; the others give all.
  */
 export function generate(type: XdsShortName, generation: Generation, wanted: Wanted): Offer {
+  const steps = generating(type, generation, wanted);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same one resource after another, so that whoever has other things to do can do them in between. */
+export function* generating(type: XdsShortName, generation: Generation, wanted: Wanted): Making<Offer> {
   switch (type) {
     case 'CDS':
+      return yield* clusters(generation);
     case 'LDS':
-      return generateAll(type, generation);
+      return yield* generation.node.type === 'router' ? gatewayListeners(generation) : sidecarListeners(generation);
     case 'EDS':
-      return byName(endpoints(generation, wanted));
+      return yield* endpoints(generation, wanted);
     case 'RDS':
-      return byName(
-        generation.node.type === 'router'
-          ? gatewayRoutes(generation, wanted.names)
-          : sidecarRoutes(generation, wanted.names),
-      );
+      return yield* generation.node.type === 'router'
+        ? gatewayRoutes(generation, wanted.names)
+        : sidecarRoutes(generation, wanted.names);
     case 'SDS':
     case 'ECDS':
       // Secrets come from the agent; no filter is configured by discovery.
       return new Map();
   }
-}
-
-/** All clusters or listeners of one proxy. */
-export function generateAll(type: 'CDS' | 'LDS', generation: Generation): ClassOffer {
-  if (type === 'CDS') return clusters(generation);
-  return generation.node.type === 'router' ? gatewayListeners(generation) : sidecarListeners(generation);
 }
 
 /** What the proxy does not get, and why, one line each. */
@@ -71,11 +74,7 @@ export function omissions({ view: { scope }, node }: Generation): readonly strin
   return [...filterOmissions(node), ...conflicts];
 }
 
-function byName(resources: readonly EncodedResource[]): ReadonlyMap<string, EncodedResource> {
-  return new Map(resources.map((resource) => [resource.name, resource]));
-}
-
-function clusters({ view, node, cache }: Generation): ClassOffer {
+function* clusters({ view, node, cache }: Generation): Making<ClassOffer> {
   const { targets } = view.scope;
   const mesh = targets.settings;
   const { families } = node;
@@ -84,7 +83,7 @@ function clusters({ view, node, cache }: Generation): ClassOffer {
     node.type === 'router' || node.isExplicit
       ? []
       : [cache.get(passthroughResource, { mesh }), cache.get(inboundPassthroughResource, { families, mesh })];
-  return new ClassOffer(outboundClusters(targets, view.endpoints, node, cache), [
+  return new ClassOffer(yield* outboundClusters(targets, view.endpoints, node, cache), [
     ...inbound,
     ...passthrough,
     ...proxyFilters({ view, node }).clusters(cache),
@@ -96,12 +95,13 @@ function clusters({ view, node, cache }: Generation): ClassOffer {
  * A proxy that waits for the endpoints of a cluster that does not exist (any more) hears that there are none; one that
  * has endpoints keeps them until it lets go of the cluster.
  */
-function endpoints({ view, node, cache }: Generation, { names, unanswered }: Wanted): EncodedResource[] {
+function* endpoints({ view, node, cache }: Generation, { names, unanswered }: Wanted): Making<Offer> {
   const endpointsFor = endpointsOf(view.scope.targets, view.endpoints, node, cache);
-  const found: EncodedResource[] = [];
+  const found = new Map<string, EncodedResource>();
   for (const name of names) {
     const resource = endpointsFor(name) ?? (unanswered.has(name) ? noEndpoints(name, cache) : null);
-    if (resource !== null) found.push(resource);
+    if (resource !== null) found.set(name, resource);
+    yield;
   }
   return found;
 }
@@ -114,7 +114,7 @@ const tcpRules = new Memo(({ egress }: Scope) =>
 );
 
 /** The listeners of a sidecar that say nothing of its own workload; one map for all sidecars of a class. */
-function outboundListeners({ view, node, cache }: Generation): ReadonlyMap<string, EncodedResource> {
+function* outboundListeners({ view, node, cache }: Generation): Making<ReadonlyMap<string, EncodedResource>> {
   const { scope } = view;
   const { families, namespace } = node;
   const { settings: mesh, services } = scope.targets;
@@ -130,8 +130,13 @@ function outboundListeners({ view, node, cache }: Generation): ReadonlyMap<strin
   if (known !== undefined) return known;
   const mayPass = mayPassUnknown(scope, node);
   const hashed = hashedServices(scope.targets);
-  const made = planOutbound(scope, node).listeners.map(({ name, address, port, isBound, routeName, opaque }) =>
-    cache.get(outboundListenerResource, {
+  const listeners = new Map<string, EncodedResource>();
+  if (!node.isExplicit) {
+    const virtual = cache.get(virtualOutboundResource, { mayPass, families, mesh });
+    listeners.set(virtual.name, virtual);
+  }
+  for (const { name, address, port, isBound, routeName, opaque } of planOutbound(scope, node).listeners) {
+    const listener = cache.get(outboundListenerResource, {
       ...{ name, address, port, isBound, routeName, families },
       services: opaque.map((entry) => entry.service),
       ports: opaque.map((entry) => entry.port),
@@ -140,15 +145,15 @@ function outboundListeners({ view, node, cache }: Generation): ReadonlyMap<strin
       // Only TCP rules look other services up.
       known: virtualServices.length === 0 ? [] : services,
       ...{ mayPass, filters, mesh, namespace, labels },
-    }),
-  );
-  const captured = node.isExplicit ? [] : [cache.get(virtualOutboundResource, { mayPass, families, mesh })];
-  const listeners = byName([...captured, ...made]);
+    });
+    listeners.set(listener.name, listener);
+    yield;
+  }
   byClass.set(key, listeners);
   return listeners;
 }
 
-function sidecarListeners(generation: Generation): ClassOffer {
+function* sidecarListeners(generation: Generation): Making<ClassOffer> {
   const { view, node, cache } = generation;
   const mesh = view.scope.targets.settings;
   const filters = proxyFilters({ view, node });
@@ -158,26 +163,28 @@ function sidecarListeners(generation: Generation): ClassOffer {
         port.bind === null ? [] : [cache.get(explicitInboundResource, { port, bind: port.bind, filters, mesh })],
       )
     : [cache.get(virtualInboundResource, { ports: inbound, mtls, families: node.families, filters, mesh })];
-  return new ClassOffer(outboundListeners(generation), own);
+  return new ClassOffer(yield* outboundListeners(generation), own);
 }
 
-function sidecarRoutes({ view: { scope }, node, cache }: Generation, names: ReadonlySet<string>): EncodedResource[] {
+function* sidecarRoutes({ view: { scope }, node, cache }: Generation, names: ReadonlySet<string>): Making<Offer> {
   const mayPass = mayPassUnknown(scope, node);
   const { routes } = planOutbound(scope, node);
   const { services: known, settings: mesh } = scope.targets;
   const hashed = hashedServices(scope.targets);
-  return [...names].flatMap((name) => {
+  const found = new Map<string, EncodedResource>();
+  for (const name of names) {
     const plan = routes.get(name);
-    if (plan === undefined) return [];
+    if (plan === undefined) continue;
     const { port, services, virtualServices } = plan;
-    return [
-      cache.get(sidecarRouteResource, {
-        ...{ name, port, services, hashed, known, virtualServices, mesh, mayPass },
-        namespace: node.namespace,
-        labels: relevantLabels(virtualServices, node.labels),
-      }),
-    ];
-  });
+    const route = cache.get(sidecarRouteResource, {
+      ...{ name, port, services, hashed, known, virtualServices, mesh, mayPass },
+      namespace: node.namespace,
+      labels: relevantLabels(virtualServices, node.labels),
+    });
+    found.set(name, route);
+    yield;
+  }
+  return found;
 }
 
 const groups = new Memo(groupServers);
@@ -188,12 +195,13 @@ function bindOf(group: ServerGroup, node: ProxyNode): { readonly bindAddress: st
   return bound ?? { bindAddress: group.bind === '' ? '0.0.0.0' : group.bind, bindPort: group.port };
 }
 
-function gatewayListeners({ view, node, cache }: Generation): ClassOffer {
+function* gatewayListeners({ view, node, cache }: Generation): Making<ClassOffer> {
   const { scope } = view;
   const { targets, gateways, gatewayVirtualServices } = scope;
-  const listeners = groups.get(gateways).groups.map((group) => {
+  const listeners: EncodedResource[] = [];
+  for (const group of groups.get(gateways).groups) {
     const virtualServices = group.kind === 'tcp' ? gatewayVirtualServices : [];
-    return cache.get(gatewayListenerResource, {
+    const listener = cache.get(gatewayListenerResource, {
       name: listenerName(group.bind === '' ? '0.0.0.0' : group.bind, group.port),
       port: group.port,
       serverBind: group.bind,
@@ -208,7 +216,9 @@ function gatewayListeners({ view, node, cache }: Generation): ClassOffer {
       namespace: node.namespace,
       labels: relevantLabels(virtualServices, node.labels),
     });
-  });
+    listeners.push(listener);
+    yield;
+  }
   return new ClassOffer(NOTHING, listeners);
 }
 
@@ -224,24 +234,24 @@ const gatewayRouteGroups = new Memo((gateways: Scope['gateways']): ReadonlyMap<s
   return offered;
 });
 
-function gatewayRoutes({ view: { scope }, node, cache }: Generation, names: ReadonlySet<string>): EncodedResource[] {
+function* gatewayRoutes({ view: { scope }, node, cache }: Generation, names: ReadonlySet<string>): Making<Offer> {
   const { targets, gateways, gatewayVirtualServices: virtualServices } = scope;
   const offered = gatewayRouteGroups.get(gateways);
-  return [...names].flatMap((name) => {
+  const found = new Map<string, EncodedResource>();
+  for (const name of names) {
     const group = offered.get(name);
-    if (group === undefined) return [];
-    return [
-      cache.get(gatewayRouteResource, {
-        name,
-        gateways,
-        virtualServices,
-        services: targets.services,
-        hashed: hashedServices(targets),
-        clientPort: bindOf(group, node).bindPort,
-        mesh: targets.settings,
-        namespace: node.namespace,
-        labels: relevantLabels(virtualServices, node.labels),
-      }),
-    ];
-  });
+    if (group === undefined) continue;
+    const route = cache.get(gatewayRouteResource, {
+      ...{ name, gateways, virtualServices },
+      services: targets.services,
+      hashed: hashedServices(targets),
+      clientPort: bindOf(group, node).bindPort,
+      mesh: targets.settings,
+      namespace: node.namespace,
+      labels: relevantLabels(virtualServices, node.labels),
+    });
+    found.set(name, route);
+    yield;
+  }
+  return found;
 }

@@ -12,6 +12,7 @@ import { subsetLabels } from './cluster/subset.ts';
 import type { EncodedResource } from './encoded.ts';
 import { endpointResource, type LocalityInputs } from './endpoint/load-assignment.ts';
 import { localityPreference, localitySetting } from './endpoint/locality.ts';
+import type { Making } from './making.ts';
 import { outboundCluster } from './names.ts';
 
 /** A cluster that leads to a service, before it is put into Envoy's terms. */
@@ -88,12 +89,12 @@ interface ClassClusters {
 const clustersByClass = new Memo((_targets: Targets) => new Map<string, ClassClusters>());
 
 /** The clusters that lead to services; one map for all proxies of a class, for as long as it holds the same. */
-export function outboundClusters(
+export function* outboundClusters(
   targets: Targets,
   endpoints: Endpoints,
   node: ProxyNode,
   cache: ResourceCache,
-): ReadonlyMap<string, EncodedResource> {
+): Making<ReadonlyMap<string, EncodedResource>> {
   const planned = plans.get(targets);
   const byClass = clustersByClass.get(targets);
   const key = clientKey(planned, node);
@@ -119,6 +120,7 @@ export function outboundClusters(
       mesh: targets.settings,
     });
     clusters.set(name, resource);
+    yield;
   }
   byClass.set(key, { clusters, resolved });
   return clusters;

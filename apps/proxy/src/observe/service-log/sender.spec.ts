@@ -35,7 +35,14 @@ function start(options: { bufferBytes?: number; isFull?: boolean; hasHost?: bool
   const clusters = { get: () => cluster } as unknown as ClusterManager;
   const sender = new LogSender(
     {
-      target: { cluster: 'als', authority: '', metadata: [], timeoutMs: 0 },
+      target: {
+        cluster: 'als',
+        authority: '',
+        metadata: [],
+        timeoutMs: 0,
+        maxMessageBytes: Infinity,
+        sendsEnvoyHeaders: true,
+      },
       pack: (entries, isFirst) => Buffer.from(`${isFirst ? 'first ' : ''}${Buffer.concat(entries).toString()}`),
       flushIntervalMs: 1_000,
       bufferBytes: options.bufferBytes ?? 16_384,

@@ -11,7 +11,7 @@ import { accessLogs } from './access-log.ts';
 
 function logOf(fields: Parameters<typeof meshConfig>[0]) {
   const config = meshDefaults(meshConfig(fields));
-  const [log] = accessLogs({ config, trustDomain: '', domainSuffix: '', rootNamespace: '' });
+  const [log] = accessLogs({ config, trustDomain: '', domainSuffix: '', rootNamespace: '', clusterId: '' });
   const { configType } = create(AccessLogSchema, log);
   const any = configType.value ?? expect.fail('no access log');
   const file = anyUnpack(any, FileAccessLogSchema);
@@ -22,7 +22,13 @@ function logOf(fields: Parameters<typeof meshConfig>[0]) {
 
 test('is off without a file', () => {
   expect(
-    accessLogs({ config: meshDefaults(meshConfig({})), trustDomain: '', domainSuffix: '', rootNamespace: '' }),
+    accessLogs({
+      config: meshDefaults(meshConfig({})),
+      trustDomain: '',
+      domainSuffix: '',
+      rootNamespace: '',
+      clusterId: '',
+    }),
   ).toEqual([]);
 });
 

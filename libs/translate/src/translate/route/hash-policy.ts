@@ -23,8 +23,10 @@ export function hashedServices(targets: Targets): readonly HashedService[] {
   return hashed.get(targets);
 }
 
-const hashed = new Memo(({ services, destinations }: Targets) =>
-  services.flatMap((service) => {
+const NONE: readonly HashedService[] = [];
+
+const hashed = new Memo(({ services, destinations }: Targets): readonly HashedService[] => {
+  const found = services.flatMap((service) => {
     const destination = destinations.get(service.id);
     if (destination === undefined || !hashes(destination)) return [];
     const known = shared.get(destination) ?? new WeakMap<Service, HashedService>();
@@ -32,8 +34,10 @@ const hashed = new Memo(({ services, destinations }: Targets) =>
     const entry = known.get(service) ?? { service, destination };
     known.set(service, entry);
     return [entry];
-  }),
-);
+  });
+  // What is made from an empty list is shared by all targets.
+  return found.length === 0 ? NONE : found;
+});
 
 function hashes({ trafficPolicy, subsets }: DestinationPolicy): boolean {
   return [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)].some((policy) =>

@@ -52,6 +52,7 @@ test.each<[string, JsonObject | null, JsonObject | null, JsonObject | null]>([
     trustDomain: 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
   };
   const policy = outboundRetryPolicy(rule === null ? undefined : fromJson(HTTPRetrySchema, rule), settings);
   if (expected === null) expect(policy).toBeUndefined();
@@ -68,6 +69,7 @@ test('hosts that failed are avoided unless the rule says otherwise', () => {
     trustDomain: 'cluster.local',
     domainSuffix: 'cluster.local',
     rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
   };
   expect(outboundRetryPolicy(undefined, settings)?.hostSelectionRetryMaxAttempts).toBe(5n);
   const ignoring = create(HTTPRetrySchema, { attempts: 1, retryIgnorePreviousHosts: false });

@@ -1,3 +1,4 @@
+import type { VirtualHost } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { MESH_GATEWAY } from '@flotilla/model';
 import type { Config } from '../../mesh/config.ts';
 import { type LabelList, labelsOf } from '../../mesh/label-list.ts';
@@ -10,6 +11,7 @@ import { UNREACHED_HEADER } from '../unreached.ts';
 import type { HashedService } from './hash-policy.ts';
 import { httpRoutes } from './http-route.ts';
 import { coversAny, servicesByHost } from './services-by-host.ts';
+import { sharedHost } from './shared-hosts.ts';
 import { claimDomains, defaultRoute, fallbackHost, hostNames, type VirtualHostInit } from './virtual-host.ts';
 
 export type SidecarRouteInputs = {
@@ -36,13 +38,13 @@ const DEFAULT_HTTP_PORT = 80;
 export function sidecarRouteResource(inputs: SidecarRouteInputs) {
   const { name, port, mesh, services } = inputs;
   const taken = new Set<string>();
-  const virtualHosts: VirtualHostInit[] = [];
+  const virtualHosts: (VirtualHostInit | VirtualHost)[] = [];
   for (const service of services) {
     for (const servicePort of httpPorts(service, port)) {
       const names = hostNames(service, inputs.namespace, mesh.domainSuffix);
       const domains = port === null ? proxyDomains(names, service, servicePort) : names;
-      const host = serviceHost(service, servicePort.number, claimDomains(domains, taken), inputs);
-      if (host !== null) virtualHosts.push(host);
+      const claimed = claimDomains(domains, taken);
+      if (claimed.length > 0) virtualHosts.push(serviceHost(service, servicePort.number, claimed, inputs));
     }
   }
   virtualHosts.push(...hostsOutsideRegistry(inputs, taken), fallbackHost(inputs.mayPass));
@@ -71,21 +73,18 @@ function proxyDomains(names: readonly string[], service: Service, port: ServiceP
   return unnamed === port ? [...names, ...withPort] : withPort;
 }
 
-function serviceHost(
-  service: Service,
-  port: number,
-  domains: string[],
-  inputs: SidecarRouteInputs,
-): VirtualHostInit | null {
-  if (domains.length === 0) return null;
+function serviceHost(service: Service, port: number, domains: string[], inputs: SidecarRouteInputs): VirtualHost {
   const rule = ruleForHost(inputs.virtualServices, service.hostname, inputs.mesh);
-  const ruled = rule === null ? [] : httpRoutes(contextOf(rule, port, inputs));
-  return {
-    name: `${service.hostname}:${port}`,
-    domains,
-    routes: ruled.length > 0 ? ruled : [defaultRoute(service, port, inputs.mesh, inputs.hashed)],
-    includeRequestAttemptCount: true,
-  };
+  const { mesh, hashed, known, namespace, labels } = inputs;
+  return sharedHost({ service, port, domains, rule, mesh, hashed, known, namespace, labels }, () => {
+    const routes = rule === null ? [] : httpRoutes(contextOf(rule, port, inputs));
+    return {
+      name: `${service.hostname}:${port}`,
+      domains,
+      routes: routes.length > 0 ? routes : [defaultRoute(service, port, mesh, hashed)],
+      includeRequestAttemptCount: true,
+    };
+  });
 }
 
 /** Hosts of VirtualServices that are no service: they are reached at port 80. */

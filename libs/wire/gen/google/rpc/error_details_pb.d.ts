@@ -12,6 +12,32 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 export declare const file_google_rpc_error_details: GenFile;
 
 /**
+ * @generated from message google.rpc.ErrorInfo
+ */
+export declare type ErrorInfo = Message<"google.rpc.ErrorInfo"> & {
+  /**
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string domain = 2;
+   */
+  domain: string;
+
+  /**
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+};
+
+/**
+ * Describes the message google.rpc.ErrorInfo.
+ * Use `create(ErrorInfoSchema)` to create a new message.
+ */
+export declare const ErrorInfoSchema: GenMessage<ErrorInfo>;
+
+/**
  * @generated from message google.rpc.RetryInfo
  */
 export declare type RetryInfo = Message<"google.rpc.RetryInfo"> & {
@@ -77,6 +103,36 @@ export declare type QuotaFailure_Violation = Message<"google.rpc.QuotaFailure.Vi
    * @generated from field: string description = 2;
    */
   description: string;
+
+  /**
+   * @generated from field: string api_service = 3;
+   */
+  apiService: string;
+
+  /**
+   * @generated from field: string quota_metric = 4;
+   */
+  quotaMetric: string;
+
+  /**
+   * @generated from field: string quota_id = 5;
+   */
+  quotaId: string;
+
+  /**
+   * @generated from field: map<string, string> quota_dimensions = 6;
+   */
+  quotaDimensions: { [key: string]: string };
+
+  /**
+   * @generated from field: int64 quota_value = 7;
+   */
+  quotaValue: bigint;
+
+  /**
+   * @generated from field: optional int64 future_quota_value = 8;
+   */
+  futureQuotaValue?: bigint | undefined;
 };
 
 /**
@@ -84,32 +140,6 @@ export declare type QuotaFailure_Violation = Message<"google.rpc.QuotaFailure.Vi
  * Use `create(QuotaFailure_ViolationSchema)` to create a new message.
  */
 export declare const QuotaFailure_ViolationSchema: GenMessage<QuotaFailure_Violation>;
-
-/**
- * @generated from message google.rpc.ErrorInfo
- */
-export declare type ErrorInfo = Message<"google.rpc.ErrorInfo"> & {
-  /**
-   * @generated from field: string reason = 1;
-   */
-  reason: string;
-
-  /**
-   * @generated from field: string domain = 2;
-   */
-  domain: string;
-
-  /**
-   * @generated from field: map<string, string> metadata = 3;
-   */
-  metadata: { [key: string]: string };
-};
-
-/**
- * Describes the message google.rpc.ErrorInfo.
- * Use `create(ErrorInfoSchema)` to create a new message.
- */
-export declare const ErrorInfoSchema: GenMessage<ErrorInfo>;
 
 /**
  * @generated from message google.rpc.PreconditionFailure
@@ -182,6 +212,16 @@ export declare type BadRequest_FieldViolation = Message<"google.rpc.BadRequest.F
    * @generated from field: string description = 2;
    */
   description: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.rpc.LocalizedMessage localized_message = 4;
+   */
+  localizedMessage?: LocalizedMessage | undefined;
 };
 
 /**

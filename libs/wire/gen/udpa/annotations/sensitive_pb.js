@@ -9,7 +9,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file udpa/annotations/sensitive.proto.
  */
 export const file_udpa_annotations_sensitive = /*@__PURE__*/
-  fileDesc("CiB1ZHBhL2Fubm90YXRpb25zL3NlbnNpdGl2ZS5wcm90bxIQdWRwYS5hbm5vdGF0aW9uczo+CglzZW5zaXRpdmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGPe2wSQgASgIUglzZW5zaXRpdmVCJFoiZ2l0aHViLmNvbS9jbmNmL3hkcy9nby9hbm5vdGF0aW9uc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("CiB1ZHBhL2Fubm90YXRpb25zL3NlbnNpdGl2ZS5wcm90bxIQdWRwYS5hbm5vdGF0aW9uczo+CglzZW5zaXRpdmUSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGPe2wSQgASgIUglzZW5zaXRpdmVCKVonZ2l0aHViLmNvbS9jbmNmL3hkcy9nby91ZHBhL2Fubm90YXRpb25zYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * @generated from extension: bool sensitive = 76569463;

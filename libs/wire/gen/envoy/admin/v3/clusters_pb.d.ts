@@ -179,6 +179,11 @@ export declare type HostHealthStatus = Message<"envoy.admin.v3.HostHealthStatus"
   activeHcTimeout: boolean;
 
   /**
+   * @generated from field: bool failed_degraded_outlier_detection = 9;
+   */
+  failedDegradedOutlierDetection: boolean;
+
+  /**
    * @generated from field: envoy.config.core.v3.HealthStatus eds_health_status = 3;
    */
   edsHealthStatus: HealthStatus;

@@ -568,6 +568,16 @@ export enum ClientResourceStatus {
    * @generated from enum value: NACKED = 4;
    */
   NACKED = 4,
+
+  /**
+   * @generated from enum value: RECEIVED_ERROR = 5;
+   */
+  RECEIVED_ERROR = 5,
+
+  /**
+   * @generated from enum value: TIMEOUT = 6;
+   */
+  TIMEOUT = 6,
 }
 
 /**

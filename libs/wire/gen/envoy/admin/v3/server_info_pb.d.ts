@@ -50,6 +50,11 @@ export declare type ServerInfo = Message<"envoy.admin.v3.ServerInfo"> & {
    * @generated from field: envoy.config.core.v3.Node node = 7;
    */
   node?: Node | undefined;
+
+  /**
+   * @generated from field: bool hot_restart_initializing = 8;
+   */
+  hotRestartInitializing: boolean;
 };
 
 /**
@@ -148,6 +153,11 @@ export declare type CommandLineOptions = Message<"envoy.admin.v3.CommandLineOpti
   ignoreUnknownDynamicFields: boolean;
 
   /**
+   * @generated from field: bool skip_deprecated_logs = 41;
+   */
+  skipDeprecatedLogs: boolean;
+
+  /**
    * @generated from field: string admin_address_path = 6;
    */
   adminAddressPath: string;
@@ -203,6 +213,11 @@ export declare type CommandLineOptions = Message<"envoy.admin.v3.CommandLineOpti
   fileFlushInterval?: Duration | undefined;
 
   /**
+   * @generated from field: uint32 file_flush_min_size = 42;
+   */
+  fileFlushMinSize: number;
+
+  /**
    * @generated from field: google.protobuf.Duration drain_time = 17;
    */
   drainTime?: Duration | undefined;
@@ -251,6 +266,11 @@ export declare type CommandLineOptions = Message<"envoy.admin.v3.CommandLineOpti
    * @generated from field: bool enable_fine_grain_logging = 34;
    */
   enableFineGrainLogging: boolean;
+
+  /**
+   * @generated from field: bool log_stacktrace_single_entry = 43;
+   */
+  logStacktraceSingleEntry: boolean;
 
   /**
    * @generated from field: string socket_path = 35;

@@ -11,7 +11,7 @@ import { file_validate_validate } from "../../../validate/validate_pb.js";
  * Describes the file xds/core/v3/cidr.proto.
  */
 export const file_xds_core_v3_cidr = /*@__PURE__*/
-  fileDesc("ChZ4ZHMvY29yZS92My9jaWRyLnByb3RvEgt4ZHMuY29yZS52MyJoCglDaWRyUmFuZ2USHwoOYWRkcmVzc19wcmVmaXgYASABKAlCB/pCBHICEAESOgoKcHJlZml4X2xlbhgCIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZUII+kIFKgMYgAFCVgoWY29tLmdpdGh1Yi54ZHMuY29yZS52M0IOQ2lkclJhbmdlUHJvdG9QAVoiZ2l0aHViLmNvbS9jbmNmL3hkcy9nby94ZHMvY29yZS92M9LGpOEGAggBYgZwcm90bzM", [file_xds_annotations_v3_status, file_google_protobuf_wrappers, file_validate_validate]);
+  fileDesc("ChZ4ZHMvY29yZS92My9jaWRyLnByb3RvEgt4ZHMuY29yZS52MyJoCglDaWRyUmFuZ2USHwoOYWRkcmVzc19wcmVmaXgYASABKAlCB/pCBHICEAESOgoKcHJlZml4X2xlbhgCIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZUII+kIFKgMYgAFCTgoWY29tLmdpdGh1Yi54ZHMuY29yZS52M0IOQ2lkclJhbmdlUHJvdG9QAVoiZ2l0aHViLmNvbS9jbmNmL3hkcy9nby94ZHMvY29yZS92M2IGcHJvdG8z", [file_xds_annotations_v3_status, file_google_protobuf_wrappers, file_validate_validate]);
 
 /**
  * Describes the message xds.core.v3.CidrRange.

@@ -6,6 +6,8 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ParsedExpr } from "../../../google/api/expr/v1alpha1/syntax_pb.js";
 import type { CheckedExpr } from "../../../google/api/expr/v1alpha1/checked_pb.js";
+import type { ParsedExpr as ParsedExpr$1 } from "../../../cel/expr/syntax_pb.js";
+import type { CheckedExpr as CheckedExpr$1 } from "../../../cel/expr/checked_pb.js";
 
 /**
  * Describes the file xds/type/v3/cel.proto.
@@ -21,17 +23,34 @@ export declare type CelExpression = Message<"xds.type.v3.CelExpression"> & {
    */
   exprSpecifier: {
     /**
-     * @generated from field: google.api.expr.v1alpha1.ParsedExpr parsed_expr = 1;
+     * @generated from field: google.api.expr.v1alpha1.ParsedExpr parsed_expr = 1 [deprecated = true];
+     * @deprecated
      */
     value: ParsedExpr;
     case: "parsedExpr";
   } | {
     /**
-     * @generated from field: google.api.expr.v1alpha1.CheckedExpr checked_expr = 2;
+     * @generated from field: google.api.expr.v1alpha1.CheckedExpr checked_expr = 2 [deprecated = true];
+     * @deprecated
      */
     value: CheckedExpr;
     case: "checkedExpr";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: cel.expr.ParsedExpr cel_expr_parsed = 3;
+   */
+  celExprParsed?: ParsedExpr$1 | undefined;
+
+  /**
+   * @generated from field: cel.expr.CheckedExpr cel_expr_checked = 4;
+   */
+  celExprChecked?: CheckedExpr$1 | undefined;
+
+  /**
+   * @generated from field: string cel_expr_string = 5;
+   */
+  celExprString: string;
 };
 
 /**

@@ -181,6 +181,11 @@ export enum ComparisonFilter_Op {
    * @generated from enum value: LE = 2;
    */
   LE = 2,
+
+  /**
+   * @generated from enum value: NE = 3;
+   */
+  NE = 3,
 }
 
 /**

@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { CollectionEntry } from "../../../../xds/core/v3/collection_entry_pb.js";
+import type { Matcher } from "../../../../xds/type/matcher/v3/matcher_pb.js";
+import type { StatsMatcher } from "../../metrics/v3/stats_pb.js";
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
 import type { ClusterLoadAssignment } from "../../endpoint/v3/endpoint_pb.js";
 import type { HealthCheck, HealthStatusSet } from "../../core/v3/health_check_pb.js";
@@ -19,6 +21,7 @@ import type { Filter } from "./filter_pb.js";
 import type { ConfigSource } from "../../core/v3/config_source_pb.js";
 import type { Percent } from "../../../type/v3/percent_pb.js";
 import type { MetadataKey } from "../../../type/metadata/v3/metadata_pb.js";
+import type { MetadataMatcher } from "../../../type/matcher/v3/metadata_pb.js";
 
 /**
  * Describes the file envoy/config/cluster/v3/cluster.proto.
@@ -51,6 +54,11 @@ export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
   transportSocketMatches: Cluster_TransportSocketMatch[];
 
   /**
+   * @generated from field: xds.type.matcher.v3.Matcher transport_socket_matcher = 59;
+   */
+  transportSocketMatcher?: Matcher | undefined;
+
+  /**
    * @generated from field: string name = 1;
    */
   name: string;
@@ -59,6 +67,11 @@ export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
    * @generated from field: string alt_stat_name = 28;
    */
   altStatName: string;
+
+  /**
+   * @generated from field: envoy.config.metrics.v3.StatsMatcher stats_matcher = 61;
+   */
+  statsMatcher?: StatsMatcher | undefined;
 
   /**
    * @generated from oneof envoy.config.cluster.v3.Cluster.cluster_discovery_type
@@ -91,6 +104,11 @@ export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
    * @generated from field: google.protobuf.UInt32Value per_connection_buffer_limit_bytes = 5;
    */
   perConnectionBufferLimitBytes?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration per_connection_buffer_high_watermark_timeout = 60;
+   */
+  perConnectionBufferHighWatermarkTimeout?: Duration | undefined;
 
   /**
    * @generated from field: envoy.config.cluster.v3.Cluster.LbPolicy lb_policy = 6;
@@ -148,17 +166,26 @@ export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
   typedExtensionProtocolOptions: { [key: string]: Any };
 
   /**
-   * @generated from field: google.protobuf.Duration dns_refresh_rate = 16;
+   * @generated from field: google.protobuf.Duration dns_refresh_rate = 16 [deprecated = true];
+   * @deprecated
    */
   dnsRefreshRate?: Duration | undefined;
 
   /**
-   * @generated from field: envoy.config.cluster.v3.Cluster.RefreshRate dns_failure_refresh_rate = 44;
+   * @generated from field: google.protobuf.Duration dns_jitter = 58 [deprecated = true];
+   * @deprecated
+   */
+  dnsJitter?: Duration | undefined;
+
+  /**
+   * @generated from field: envoy.config.cluster.v3.Cluster.RefreshRate dns_failure_refresh_rate = 44 [deprecated = true];
+   * @deprecated
    */
   dnsFailureRefreshRate?: Cluster_RefreshRate | undefined;
 
   /**
-   * @generated from field: bool respect_dns_ttl = 39;
+   * @generated from field: bool respect_dns_ttl = 39 [deprecated = true];
+   * @deprecated
    */
   respectDnsTtl: boolean;
 
@@ -331,6 +358,11 @@ export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
    * @generated from field: bool connection_pool_per_downstream_connection = 51;
    */
   connectionPoolPerDownstreamConnection: boolean;
+
+  /**
+   * @generated from field: envoy.config.cluster.v3.Cluster.QueuingPolicies queuing_policies = 62;
+   */
+  queuingPolicies?: Cluster_QueuingPolicies | undefined;
 };
 
 /**
@@ -881,6 +913,11 @@ export declare type Cluster_PreconnectPolicy = Message<"envoy.config.cluster.v3.
    * @generated from field: google.protobuf.DoubleValue predictive_preconnect_ratio = 2;
    */
   predictivePreconnectRatio?: number | undefined;
+
+  /**
+   * @generated from field: envoy.type.matcher.v3.MetadataMatcher preconnect_enabled_metadata = 3;
+   */
+  preconnectEnabledMetadata?: MetadataMatcher | undefined;
 };
 
 /**
@@ -888,6 +925,22 @@ export declare type Cluster_PreconnectPolicy = Message<"envoy.config.cluster.v3.
  * Use `create(Cluster_PreconnectPolicySchema)` to create a new message.
  */
 export declare const Cluster_PreconnectPolicySchema: GenMessage<Cluster_PreconnectPolicy>;
+
+/**
+ * @generated from message envoy.config.cluster.v3.Cluster.QueuingPolicies
+ */
+export declare type Cluster_QueuingPolicies = Message<"envoy.config.cluster.v3.Cluster.QueuingPolicies"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig pending_rq_policy = 1;
+   */
+  pendingRqPolicy?: TypedExtensionConfig | undefined;
+};
+
+/**
+ * Describes the message envoy.config.cluster.v3.Cluster.QueuingPolicies.
+ * Use `create(Cluster_QueuingPoliciesSchema)` to create a new message.
+ */
+export declare const Cluster_QueuingPoliciesSchema: GenMessage<Cluster_QueuingPolicies>;
 
 /**
  * @generated from enum envoy.config.cluster.v3.Cluster.DiscoveryType
@@ -1121,6 +1174,16 @@ export enum UpstreamConnectionOptions_FirstAddressFamilyVersion {
    * @generated from enum value: V6 = 2;
    */
   V6 = 2,
+
+  /**
+   * @generated from enum value: PIPE = 3;
+   */
+  PIPE = 3,
+
+  /**
+   * @generated from enum value: INTERNAL = 4;
+   */
+  INTERNAL = 4,
 }
 
 /**

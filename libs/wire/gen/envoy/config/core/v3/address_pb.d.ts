@@ -100,6 +100,11 @@ export declare type SocketAddress = Message<"envoy.config.core.v3.SocketAddress"
    * @generated from field: bool ipv4_compat = 6;
    */
   ipv4Compat: boolean;
+
+  /**
+   * @generated from field: string network_namespace_filepath = 7;
+   */
+  networkNamespaceFilepath: string;
 };
 
 /**
@@ -209,6 +214,11 @@ export declare type BindConfig = Message<"envoy.config.core.v3.BindConfig"> & {
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig local_address_selector = 6;
    */
   localAddressSelector?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: bool validate_network_namespaces = 7;
+   */
+  validateNetworkNamespaces: boolean;
 };
 
 /**

@@ -7,7 +7,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { SemanticVersion } from "../../../type/v3/semantic_version_pb.js";
 import type { ContextParams } from "../../../../xds/core/v3/context_params_pb.js";
 import type { Address } from "./address_pb.js";
-import type { Any } from "@bufbuild/protobuf/wkt";
+import type { Any, Value } from "@bufbuild/protobuf/wkt";
 import type { FractionalPercent, Percent } from "../../../type/v3/percent_pb.js";
 import type { BackoffStrategy } from "./backoff_pb.js";
 import type { HttpUri } from "./http_uri_pb.js";
@@ -223,6 +223,27 @@ export declare type RuntimeUInt32 = Message<"envoy.config.core.v3.RuntimeUInt32"
 export declare const RuntimeUInt32Schema: GenMessage<RuntimeUInt32>;
 
 /**
+ * @generated from message envoy.config.core.v3.RuntimeUInt64
+ */
+export declare type RuntimeUInt64 = Message<"envoy.config.core.v3.RuntimeUInt64"> & {
+  /**
+   * @generated from field: uint64 default_value = 2;
+   */
+  defaultValue: bigint;
+
+  /**
+   * @generated from field: string runtime_key = 3;
+   */
+  runtimeKey: string;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.RuntimeUInt64.
+ * Use `create(RuntimeUInt64Schema)` to create a new message.
+ */
+export declare const RuntimeUInt64Schema: GenMessage<RuntimeUInt64>;
+
+/**
  * @generated from message envoy.config.core.v3.RuntimePercent
  */
 export declare type RuntimePercent = Message<"envoy.config.core.v3.RuntimePercent"> & {
@@ -290,12 +311,14 @@ export declare const RuntimeFeatureFlagSchema: GenMessage<RuntimeFeatureFlag>;
  */
 export declare type KeyValue = Message<"envoy.config.core.v3.KeyValue"> & {
   /**
-   * @generated from field: string key = 1;
+   * @generated from field: string key = 1 [deprecated = true];
+   * @deprecated
    */
   key: string;
 
   /**
-   * @generated from field: bytes value = 2;
+   * @generated from field: bytes value = 2 [deprecated = true];
+   * @deprecated
    */
   value: Uint8Array;
 };
@@ -307,11 +330,38 @@ export declare type KeyValue = Message<"envoy.config.core.v3.KeyValue"> & {
 export declare const KeyValueSchema: GenMessage<KeyValue>;
 
 /**
+ * @generated from message envoy.config.core.v3.KeyValuePair
+ */
+export declare type KeyValuePair = Message<"envoy.config.core.v3.KeyValuePair"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: google.protobuf.Value value = 2;
+   */
+  value?: Value | undefined;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.KeyValuePair.
+ * Use `create(KeyValuePairSchema)` to create a new message.
+ */
+export declare const KeyValuePairSchema: GenMessage<KeyValuePair>;
+
+/**
  * @generated from message envoy.config.core.v3.KeyValueAppend
  */
 export declare type KeyValueAppend = Message<"envoy.config.core.v3.KeyValueAppend"> & {
   /**
-   * @generated from field: envoy.config.core.v3.KeyValue entry = 1;
+   * @generated from field: envoy.config.core.v3.KeyValuePair record = 3;
+   */
+  record?: KeyValuePair | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.KeyValue entry = 1 [deprecated = true];
+   * @deprecated
    */
   entry?: KeyValue | undefined;
 
@@ -511,6 +561,11 @@ export declare type WatchedDirectory = Message<"envoy.config.core.v3.WatchedDire
    * @generated from field: string path = 1;
    */
   path: string;
+
+  /**
+   * @generated from field: bool watch_modify = 2;
+   */
+  watchModify: boolean;
 };
 
 /**

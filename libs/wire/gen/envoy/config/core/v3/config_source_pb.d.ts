@@ -174,6 +174,11 @@ export declare type PathConfigSource = Message<"envoy.config.core.v3.PathConfigS
    * @generated from field: envoy.config.core.v3.WatchedDirectory watched_directory = 2;
    */
   watchedDirectory?: WatchedDirectory | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration poll_interval = 3;
+   */
+  pollInterval?: Duration | undefined;
 };
 
 /**

@@ -106,9 +106,19 @@ export declare type GrpcService_GoogleGrpc = Message<"envoy.config.core.v3.GrpcS
   channelCredentials?: GrpcService_GoogleGrpc_ChannelCredentials | undefined;
 
   /**
+   * @generated from field: repeated google.protobuf.Any channel_credentials_plugin = 9;
+   */
+  channelCredentialsPlugin: Any[];
+
+  /**
    * @generated from field: repeated envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials call_credentials = 3;
    */
   callCredentials: GrpcService_GoogleGrpc_CallCredentials[];
+
+  /**
+   * @generated from field: repeated google.protobuf.Any call_credentials_plugin = 10;
+   */
+  callCredentialsPlugin: Any[];
 
   /**
    * @generated from field: string stat_prefix = 4;

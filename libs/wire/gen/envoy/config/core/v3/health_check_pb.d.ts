@@ -39,6 +39,11 @@ export declare const HealthStatusSetSchema: GenMessage<HealthStatusSet>;
  */
 export declare type HealthCheck = Message<"envoy.config.core.v3.HealthCheck"> & {
   /**
+   * @generated from field: string name = 27;
+   */
+  name: string;
+
+  /**
    * @generated from field: google.protobuf.Duration timeout = 1;
    */
   timeout?: Duration | undefined;
@@ -261,6 +266,11 @@ export declare type HealthCheck_HttpHealthCheck = Message<"envoy.config.core.v3.
    * @generated from field: envoy.type.v3.CodecClientType codec_client_type = 10;
    */
   codecClientType: CodecClientType;
+
+  /**
+   * @generated from field: bool use_alpn_protocol = 15;
+   */
+  useAlpnProtocol: boolean;
 
   /**
    * @generated from field: envoy.type.matcher.v3.StringMatcher service_name_matcher = 11;

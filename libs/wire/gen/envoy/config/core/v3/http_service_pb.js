@@ -4,6 +4,7 @@
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_envoy_config_core_v3_base } from "./base_pb.js";
+import { file_envoy_config_core_v3_extension } from "./extension_pb.js";
 import { file_envoy_config_core_v3_http_uri } from "./http_uri_pb.js";
 import { file_udpa_annotations_status } from "../../../../udpa/annotations/status_pb.js";
 import { file_validate_validate } from "../../../../validate/validate_pb.js";
@@ -12,7 +13,7 @@ import { file_validate_validate } from "../../../../validate/validate_pb.js";
  * Describes the file envoy/config/core/v3/http_service.proto.
  */
 export const file_envoy_config_core_v3_http_service = /*@__PURE__*/
-  fileDesc("CidlbnZveS9jb25maWcvY29yZS92My9odHRwX3NlcnZpY2UucHJvdG8SFGVudm95LmNvbmZpZy5jb3JlLnYzIpIBCgtIdHRwU2VydmljZRIvCghodHRwX3VyaRgBIAEoCzIdLmVudm95LmNvbmZpZy5jb3JlLnYzLkh0dHBVcmkSUgoWcmVxdWVzdF9oZWFkZXJzX3RvX2FkZBgCIAMoCzInLmVudm95LmNvbmZpZy5jb3JlLnYzLkhlYWRlclZhbHVlT3B0aW9uQgn6QgaSAQMQ6AdChAEKImlvLmVudm95cHJveHkuZW52b3kuY29uZmlnLmNvcmUudjNCEEh0dHBTZXJ2aWNlUHJvdG9QAVpCZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvY29uZmlnL2NvcmUvdjM7Y29yZXYzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_base, file_envoy_config_core_v3_http_uri, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("CidlbnZveS9jb25maWcvY29yZS92My9odHRwX3NlcnZpY2UucHJvdG8SFGVudm95LmNvbmZpZy5jb3JlLnYzItIBCgtIdHRwU2VydmljZRIvCghodHRwX3VyaRgBIAEoCzIdLmVudm95LmNvbmZpZy5jb3JlLnYzLkh0dHBVcmkSUgoWcmVxdWVzdF9oZWFkZXJzX3RvX2FkZBgCIAMoCzInLmVudm95LmNvbmZpZy5jb3JlLnYzLkhlYWRlclZhbHVlT3B0aW9uQgn6QgaSAQMQ6AcSPgoKZm9ybWF0dGVycxgDIAMoCzIqLmVudm95LmNvbmZpZy5jb3JlLnYzLlR5cGVkRXh0ZW5zaW9uQ29uZmlnQoQBCiJpby5lbnZveXByb3h5LmVudm95LmNvbmZpZy5jb3JlLnYzQhBIdHRwU2VydmljZVByb3RvUAFaQmdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2NvbmZpZy9jb3JlL3YzO2NvcmV2M7qAyNEGAhACYgZwcm90bzM", [file_envoy_config_core_v3_base, file_envoy_config_core_v3_extension, file_envoy_config_core_v3_http_uri, file_udpa_annotations_status, file_validate_validate]);
 
 /**
  * Describes the message envoy.config.core.v3.HttpService.

@@ -7,6 +7,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { TypedExtensionConfig } from "./extension_pb.js";
 import type { Percent } from "../../../type/v3/percent_pb.js";
+import type { StringMatcher } from "../../../type/matcher/v3/string_pb.js";
 
 /**
  * Describes the file envoy/config/core/v3/protocol.proto.
@@ -89,6 +90,31 @@ export declare type QuicProtocolOptions = Message<"envoy.config.core.v3.QuicProt
    * @generated from field: google.protobuf.Duration idle_network_timeout = 8;
    */
   idleNetworkTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value max_packet_length = 9;
+   */
+  maxPacketLength?: bigint | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig client_packet_writer = 10;
+   */
+  clientPacketWriter?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings connection_migration = 11;
+   */
+  connectionMigration?: QuicProtocolOptions_ConnectionMigrationSettings | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration memory_reduction_timeout = 12;
+   */
+  memoryReductionTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_scone = 13;
+   */
+  enableScone?: boolean | undefined;
 };
 
 /**
@@ -96,6 +122,43 @@ export declare type QuicProtocolOptions = Message<"envoy.config.core.v3.QuicProt
  * Use `create(QuicProtocolOptionsSchema)` to create a new message.
  */
 export declare const QuicProtocolOptionsSchema: GenMessage<QuicProtocolOptions>;
+
+/**
+ * @generated from message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings
+ */
+export declare type QuicProtocolOptions_ConnectionMigrationSettings = Message<"envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings migrate_idle_connections = 1;
+   */
+  migrateIdleConnections?: QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettings | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration max_time_on_non_default_network = 2;
+   */
+  maxTimeOnNonDefaultNetwork?: Duration | undefined;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.
+ * Use `create(QuicProtocolOptions_ConnectionMigrationSettingsSchema)` to create a new message.
+ */
+export declare const QuicProtocolOptions_ConnectionMigrationSettingsSchema: GenMessage<QuicProtocolOptions_ConnectionMigrationSettings>;
+
+/**
+ * @generated from message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings
+ */
+export declare type QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettings = Message<"envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings"> & {
+  /**
+   * @generated from field: google.protobuf.Duration max_idle_time_before_migration = 1;
+   */
+  maxIdleTimeBeforeMigration?: Duration | undefined;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.QuicProtocolOptions.ConnectionMigrationSettings.MigrateIdleConnectionSettings.
+ * Use `create(QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettingsSchema)` to create a new message.
+ */
+export declare const QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettingsSchema: GenMessage<QuicProtocolOptions_ConnectionMigrationSettings_MigrateIdleConnectionSettings>;
 
 /**
  * @generated from message envoy.config.core.v3.UpstreamHttpProtocolOptions
@@ -195,9 +258,19 @@ export declare type HttpProtocolOptions = Message<"envoy.config.core.v3.HttpProt
   maxConnectionDuration?: Duration | undefined;
 
   /**
+   * @generated from field: envoy.type.v3.Percent max_connection_duration_jitter = 8;
+   */
+  maxConnectionDurationJitter?: Percent | undefined;
+
+  /**
    * @generated from field: google.protobuf.UInt32Value max_headers_count = 2;
    */
   maxHeadersCount?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_response_headers_kb = 7;
+   */
+  maxResponseHeadersKb?: number | undefined;
 
   /**
    * @generated from field: google.protobuf.Duration max_stream_duration = 4;
@@ -291,7 +364,8 @@ export declare type Http1ProtocolOptions = Message<"envoy.config.core.v3.Http1Pr
   sendFullyQualifiedUrl: boolean;
 
   /**
-   * @generated from field: google.protobuf.BoolValue use_balsa_parser = 9;
+   * @generated from field: google.protobuf.BoolValue use_balsa_parser = 9 [deprecated = true];
+   * @deprecated
    */
   useBalsaParser?: boolean | undefined;
 
@@ -299,6 +373,11 @@ export declare type Http1ProtocolOptions = Message<"envoy.config.core.v3.Http1Pr
    * @generated from field: bool allow_custom_methods = 10;
    */
   allowCustomMethods: boolean;
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher ignore_http_11_upgrade = 11;
+   */
+  ignoreHttp11Upgrade: StringMatcher[];
 };
 
 /**
@@ -462,6 +541,36 @@ export declare type Http2ProtocolOptions = Message<"envoy.config.core.v3.Http2Pr
    * @generated from field: google.protobuf.BoolValue use_oghttp2_codec = 16;
    */
   useOghttp2Codec?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value max_metadata_size = 17;
+   */
+  maxMetadataSize?: bigint | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_huffman_encoding = 18;
+   */
+  enableHuffmanEncoding?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_header_field_size_kb = 19;
+   */
+  maxHeaderFieldSizeKb?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue disallow_obs_text = 20;
+   */
+  disallowObsText?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value stream_reset_burst = 21;
+   */
+  streamResetBurst?: bigint | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value stream_reset_rate = 22;
+   */
+  streamResetRate?: bigint | undefined;
 };
 
 /**
@@ -530,6 +639,21 @@ export declare type Http3ProtocolOptions = Message<"envoy.config.core.v3.Http3Pr
    * @generated from field: bool allow_metadata = 6;
    */
   allowMetadata: boolean;
+
+  /**
+   * @generated from field: bool disable_qpack = 7;
+   */
+  disableQpack: boolean;
+
+  /**
+   * @generated from field: bool disable_connection_flow_control_for_streams = 8;
+   */
+  disableConnectionFlowControlForStreams: boolean;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue disallow_obs_text = 9;
+   */
+  disallowObsText?: boolean | undefined;
 };
 
 /**

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { SubstitutionFormatString } from "./substitution_format_string_pb.js";
 
 /**
  * Describes the file envoy/config/core/v3/proxy_protocol.proto.
@@ -52,6 +53,32 @@ export enum ProxyProtocolPassThroughTLVs_PassTLVsMatchType {
 export declare const ProxyProtocolPassThroughTLVs_PassTLVsMatchTypeSchema: GenEnum<ProxyProtocolPassThroughTLVs_PassTLVsMatchType>;
 
 /**
+ * @generated from message envoy.config.core.v3.TlvEntry
+ */
+export declare type TlvEntry = Message<"envoy.config.core.v3.TlvEntry"> & {
+  /**
+   * @generated from field: uint32 type = 1;
+   */
+  type: number;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+
+  /**
+   * @generated from field: envoy.config.core.v3.SubstitutionFormatString format_string = 3;
+   */
+  formatString?: SubstitutionFormatString | undefined;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.TlvEntry.
+ * Use `create(TlvEntrySchema)` to create a new message.
+ */
+export declare const TlvEntrySchema: GenMessage<TlvEntry>;
+
+/**
  * @generated from message envoy.config.core.v3.ProxyProtocolConfig
  */
 export declare type ProxyProtocolConfig = Message<"envoy.config.core.v3.ProxyProtocolConfig"> & {
@@ -64,6 +91,11 @@ export declare type ProxyProtocolConfig = Message<"envoy.config.core.v3.ProxyPro
    * @generated from field: envoy.config.core.v3.ProxyProtocolPassThroughTLVs pass_through_tlvs = 2;
    */
   passThroughTlvs?: ProxyProtocolPassThroughTLVs | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TlvEntry added_tlvs = 3;
+   */
+  addedTlvs: TlvEntry[];
 };
 
 /**
@@ -91,4 +123,20 @@ export enum ProxyProtocolConfig_Version {
  * Describes the enum envoy.config.core.v3.ProxyProtocolConfig.Version.
  */
 export declare const ProxyProtocolConfig_VersionSchema: GenEnum<ProxyProtocolConfig_Version>;
+
+/**
+ * @generated from message envoy.config.core.v3.PerHostConfig
+ */
+export declare type PerHostConfig = Message<"envoy.config.core.v3.PerHostConfig"> & {
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TlvEntry added_tlvs = 1;
+   */
+  addedTlvs: TlvEntry[];
+};
+
+/**
+ * Describes the message envoy.config.core.v3.PerHostConfig.
+ * Use `create(PerHostConfigSchema)` to create a new message.
+ */
+export declare const PerHostConfigSchema: GenMessage<PerHostConfig>;
 

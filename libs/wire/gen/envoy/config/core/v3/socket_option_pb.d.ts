@@ -50,6 +50,16 @@ export declare type SocketOption = Message<"envoy.config.core.v3.SocketOption"> 
    * @generated from field: envoy.config.core.v3.SocketOption.SocketState state = 6;
    */
   state: SocketOption_SocketState;
+
+  /**
+   * @generated from field: envoy.config.core.v3.SocketOption.SocketType type = 7;
+   */
+  type?: SocketOption_SocketType | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.SocketOption.SocketIpVersion ip_version = 8;
+   */
+  ipVersion: SocketOption_SocketIpVersion;
 };
 
 /**
@@ -57,6 +67,51 @@ export declare type SocketOption = Message<"envoy.config.core.v3.SocketOption"> 
  * Use `create(SocketOptionSchema)` to create a new message.
  */
 export declare const SocketOptionSchema: GenMessage<SocketOption>;
+
+/**
+ * @generated from message envoy.config.core.v3.SocketOption.SocketType
+ */
+export declare type SocketOption_SocketType = Message<"envoy.config.core.v3.SocketOption.SocketType"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.SocketOption.SocketType.Stream stream = 1;
+   */
+  stream?: SocketOption_SocketType_Stream | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.SocketOption.SocketType.Datagram datagram = 2;
+   */
+  datagram?: SocketOption_SocketType_Datagram | undefined;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.SocketOption.SocketType.
+ * Use `create(SocketOption_SocketTypeSchema)` to create a new message.
+ */
+export declare const SocketOption_SocketTypeSchema: GenMessage<SocketOption_SocketType>;
+
+/**
+ * @generated from message envoy.config.core.v3.SocketOption.SocketType.Stream
+ */
+export declare type SocketOption_SocketType_Stream = Message<"envoy.config.core.v3.SocketOption.SocketType.Stream"> & {
+};
+
+/**
+ * Describes the message envoy.config.core.v3.SocketOption.SocketType.Stream.
+ * Use `create(SocketOption_SocketType_StreamSchema)` to create a new message.
+ */
+export declare const SocketOption_SocketType_StreamSchema: GenMessage<SocketOption_SocketType_Stream>;
+
+/**
+ * @generated from message envoy.config.core.v3.SocketOption.SocketType.Datagram
+ */
+export declare type SocketOption_SocketType_Datagram = Message<"envoy.config.core.v3.SocketOption.SocketType.Datagram"> & {
+};
+
+/**
+ * Describes the message envoy.config.core.v3.SocketOption.SocketType.Datagram.
+ * Use `create(SocketOption_SocketType_DatagramSchema)` to create a new message.
+ */
+export declare const SocketOption_SocketType_DatagramSchema: GenMessage<SocketOption_SocketType_Datagram>;
 
 /**
  * @generated from enum envoy.config.core.v3.SocketOption.SocketState
@@ -82,6 +137,31 @@ export enum SocketOption_SocketState {
  * Describes the enum envoy.config.core.v3.SocketOption.SocketState.
  */
 export declare const SocketOption_SocketStateSchema: GenEnum<SocketOption_SocketState>;
+
+/**
+ * @generated from enum envoy.config.core.v3.SocketOption.SocketIpVersion
+ */
+export enum SocketOption_SocketIpVersion {
+  /**
+   * @generated from enum value: SOCKET_IP_VERSION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SOCKET_IP_VERSION_IPV4 = 1;
+   */
+  IPV4 = 1,
+
+  /**
+   * @generated from enum value: SOCKET_IP_VERSION_IPV6 = 2;
+   */
+  IPV6 = 2,
+}
+
+/**
+ * Describes the enum envoy.config.core.v3.SocketOption.SocketIpVersion.
+ */
+export declare const SocketOption_SocketIpVersionSchema: GenEnum<SocketOption_SocketIpVersion>;
 
 /**
  * @generated from message envoy.config.core.v3.SocketOptionsOverride

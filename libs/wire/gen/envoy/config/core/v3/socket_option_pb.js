@@ -11,7 +11,7 @@ import { file_validate_validate } from "../../../../validate/validate_pb.js";
  * Describes the file envoy/config/core/v3/socket_option.proto.
  */
 export const file_envoy_config_core_v3_socket_option = /*@__PURE__*/
-  fileDesc("CihlbnZveS9jb25maWcvY29yZS92My9zb2NrZXRfb3B0aW9uLnByb3RvEhRlbnZveS5jb25maWcuY29yZS52MyKwAgoMU29ja2V0T3B0aW9uEhMKC2Rlc2NyaXB0aW9uGAEgASgJEg0KBWxldmVsGAIgASgDEgwKBG5hbWUYAyABKAMSEwoJaW50X3ZhbHVlGAQgASgDSAASEwoJYnVmX3ZhbHVlGAUgASgMSAASRwoFc3RhdGUYBiABKA4yLi5lbnZveS5jb25maWcuY29yZS52My5Tb2NrZXRPcHRpb24uU29ja2V0U3RhdGVCCPpCBYIBAhABIkYKC1NvY2tldFN0YXRlEhEKDVNUQVRFX1BSRUJJTkQQABIPCgtTVEFURV9CT1VORBABEhMKD1NUQVRFX0xJU1RFTklORxACOiWaxYgeIAoeZW52b3kuYXBpLnYyLmNvcmUuU29ja2V0T3B0aW9uQgwKBXZhbHVlEgP4QgEiUwoVU29ja2V0T3B0aW9uc092ZXJyaWRlEjoKDnNvY2tldF9vcHRpb25zGAEgAygLMiIuZW52b3kuY29uZmlnLmNvcmUudjMuU29ja2V0T3B0aW9uQoUBCiJpby5lbnZveXByb3h5LmVudm95LmNvbmZpZy5jb3JlLnYzQhFTb2NrZXRPcHRpb25Qcm90b1ABWkJnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9jb25maWcvY29yZS92Mztjb3JldjO6gMjRBgIQAmIGcHJvdG8z", [file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CihlbnZveS9jb25maWcvY29yZS92My9zb2NrZXRfb3B0aW9uLnByb3RvEhRlbnZveS5jb25maWcuY29yZS52MyLYBQoMU29ja2V0T3B0aW9uEhMKC2Rlc2NyaXB0aW9uGAEgASgJEg0KBWxldmVsGAIgASgDEgwKBG5hbWUYAyABKAMSEwoJaW50X3ZhbHVlGAQgASgDSAASEwoJYnVmX3ZhbHVlGAUgASgMSAASRwoFc3RhdGUYBiABKA4yLi5lbnZveS5jb25maWcuY29yZS52My5Tb2NrZXRPcHRpb24uU29ja2V0U3RhdGVCCPpCBYIBAhABEjsKBHR5cGUYByABKAsyLS5lbnZveS5jb25maWcuY29yZS52My5Tb2NrZXRPcHRpb24uU29ja2V0VHlwZRJGCgppcF92ZXJzaW9uGAggASgOMjIuZW52b3kuY29uZmlnLmNvcmUudjMuU29ja2V0T3B0aW9uLlNvY2tldElwVmVyc2lvbhqyAQoKU29ja2V0VHlwZRJECgZzdHJlYW0YASABKAsyNC5lbnZveS5jb25maWcuY29yZS52My5Tb2NrZXRPcHRpb24uU29ja2V0VHlwZS5TdHJlYW0SSAoIZGF0YWdyYW0YAiABKAsyNi5lbnZveS5jb25maWcuY29yZS52My5Tb2NrZXRPcHRpb24uU29ja2V0VHlwZS5EYXRhZ3JhbRoICgZTdHJlYW0aCgoIRGF0YWdyYW0iRgoLU29ja2V0U3RhdGUSEQoNU1RBVEVfUFJFQklORBAAEg8KC1NUQVRFX0JPVU5EEAESEwoPU1RBVEVfTElTVEVOSU5HEAIibAoPU29ja2V0SXBWZXJzaW9uEiEKHVNPQ0tFVF9JUF9WRVJTSU9OX1VOU1BFQ0lGSUVEEAASGgoWU09DS0VUX0lQX1ZFUlNJT05fSVBWNBABEhoKFlNPQ0tFVF9JUF9WRVJTSU9OX0lQVjYQAjolmsWIHiAKHmVudm95LmFwaS52Mi5jb3JlLlNvY2tldE9wdGlvbkIMCgV2YWx1ZRID+EIBIlMKFVNvY2tldE9wdGlvbnNPdmVycmlkZRI6Cg5zb2NrZXRfb3B0aW9ucxgBIAMoCzIiLmVudm95LmNvbmZpZy5jb3JlLnYzLlNvY2tldE9wdGlvbkKFAQoiaW8uZW52b3lwcm94eS5lbnZveS5jb25maWcuY29yZS52M0IRU29ja2V0T3B0aW9uUHJvdG9QAVpCZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvY29uZmlnL2NvcmUvdjM7Y29yZXYzuoDI0QYCEAJiBnByb3RvMw", [file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
 
 /**
  * Describes the message envoy.config.core.v3.SocketOption.
@@ -19,6 +19,27 @@ export const file_envoy_config_core_v3_socket_option = /*@__PURE__*/
  */
 export const SocketOptionSchema = /*@__PURE__*/
   messageDesc(file_envoy_config_core_v3_socket_option, 0);
+
+/**
+ * Describes the message envoy.config.core.v3.SocketOption.SocketType.
+ * Use `create(SocketOption_SocketTypeSchema)` to create a new message.
+ */
+export const SocketOption_SocketTypeSchema = /*@__PURE__*/
+  messageDesc(file_envoy_config_core_v3_socket_option, 0, 0);
+
+/**
+ * Describes the message envoy.config.core.v3.SocketOption.SocketType.Stream.
+ * Use `create(SocketOption_SocketType_StreamSchema)` to create a new message.
+ */
+export const SocketOption_SocketType_StreamSchema = /*@__PURE__*/
+  messageDesc(file_envoy_config_core_v3_socket_option, 0, 0, 0);
+
+/**
+ * Describes the message envoy.config.core.v3.SocketOption.SocketType.Datagram.
+ * Use `create(SocketOption_SocketType_DatagramSchema)` to create a new message.
+ */
+export const SocketOption_SocketType_DatagramSchema = /*@__PURE__*/
+  messageDesc(file_envoy_config_core_v3_socket_option, 0, 0, 1);
 
 /**
  * Describes the enum envoy.config.core.v3.SocketOption.SocketState.
@@ -31,6 +52,18 @@ export const SocketOption_SocketStateSchema = /*@__PURE__*/
  */
 export const SocketOption_SocketState = /*@__PURE__*/
   tsEnum(SocketOption_SocketStateSchema);
+
+/**
+ * Describes the enum envoy.config.core.v3.SocketOption.SocketIpVersion.
+ */
+export const SocketOption_SocketIpVersionSchema = /*@__PURE__*/
+  enumDesc(file_envoy_config_core_v3_socket_option, 0, 1);
+
+/**
+ * @generated from enum envoy.config.core.v3.SocketOption.SocketIpVersion
+ */
+export const SocketOption_SocketIpVersion = /*@__PURE__*/
+  tsEnum(SocketOption_SocketIpVersionSchema);
 
 /**
  * Describes the message envoy.config.core.v3.SocketOptionsOverride.

@@ -17,7 +17,8 @@ export declare const file_envoy_config_core_v3_substitution_format_string: GenFi
  */
 export declare type JsonFormatOptions = Message<"envoy.config.core.v3.JsonFormatOptions"> & {
   /**
-   * @generated from field: bool sort_properties = 1;
+   * @generated from field: bool sort_properties = 1 [deprecated = true];
+   * @deprecated
    */
   sortProperties: boolean;
 };

@@ -7,6 +7,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Address } from "../../core/v3/address_pb.js";
 import type { HealthStatus } from "../../core/v3/health_check_pb.js";
 import type { Locality, Metadata } from "../../core/v3/base_pb.js";
+import type { CollectionEntry } from "../../../../xds/core/v3/collection_entry_pb.js";
 import type { ConfigSource } from "../../core/v3/config_source_pb.js";
 
 /**
@@ -37,6 +38,11 @@ export declare type Endpoint = Message<"envoy.config.endpoint.v3.Endpoint"> & {
    * @generated from field: repeated envoy.config.endpoint.v3.Endpoint.AdditionalAddress additional_addresses = 4;
    */
   additionalAddresses: Endpoint_AdditionalAddress[];
+
+  /**
+   * @generated from field: string observability_name = 5;
+   */
+  observabilityName: string;
 };
 
 /**
@@ -136,6 +142,22 @@ export declare type LbEndpoint = Message<"envoy.config.endpoint.v3.LbEndpoint"> 
 export declare const LbEndpointSchema: GenMessage<LbEndpoint>;
 
 /**
+ * @generated from message envoy.config.endpoint.v3.LbEndpointCollection
+ */
+export declare type LbEndpointCollection = Message<"envoy.config.endpoint.v3.LbEndpointCollection"> & {
+  /**
+   * @generated from field: repeated xds.core.v3.CollectionEntry entries = 1;
+   */
+  entries: CollectionEntry[];
+};
+
+/**
+ * Describes the message envoy.config.endpoint.v3.LbEndpointCollection.
+ * Use `create(LbEndpointCollectionSchema)` to create a new message.
+ */
+export declare const LbEndpointCollectionSchema: GenMessage<LbEndpointCollection>;
+
+/**
  * @generated from message envoy.config.endpoint.v3.LedsClusterLocalityConfig
  */
 export declare type LedsClusterLocalityConfig = Message<"envoy.config.endpoint.v3.LedsClusterLocalityConfig"> & {
@@ -180,7 +202,8 @@ export declare type LocalityLbEndpoints = Message<"envoy.config.endpoint.v3.Loca
    */
   lbConfig: {
     /**
-     * @generated from field: envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList load_balancer_endpoints = 7;
+     * @generated from field: envoy.config.endpoint.v3.LocalityLbEndpoints.LbEndpointList load_balancer_endpoints = 7 [deprecated = true];
+     * @deprecated
      */
     value: LocalityLbEndpoints_LbEndpointList;
     case: "loadBalancerEndpoints";

@@ -178,11 +178,6 @@ export declare type FilterChain = Message<"envoy.config.listener.v3.FilterChain"
    * @generated from field: string name = 7;
    */
   name: string;
-
-  /**
-   * @generated from field: envoy.config.listener.v3.FilterChain.OnDemandConfiguration on_demand_configuration = 8;
-   */
-  onDemandConfiguration?: FilterChain_OnDemandConfiguration | undefined;
 };
 
 /**
@@ -190,22 +185,6 @@ export declare type FilterChain = Message<"envoy.config.listener.v3.FilterChain"
  * Use `create(FilterChainSchema)` to create a new message.
  */
 export declare const FilterChainSchema: GenMessage<FilterChain>;
-
-/**
- * @generated from message envoy.config.listener.v3.FilterChain.OnDemandConfiguration
- */
-export declare type FilterChain_OnDemandConfiguration = Message<"envoy.config.listener.v3.FilterChain.OnDemandConfiguration"> & {
-  /**
-   * @generated from field: google.protobuf.Duration rebuild_timeout = 1;
-   */
-  rebuildTimeout?: Duration | undefined;
-};
-
-/**
- * Describes the message envoy.config.listener.v3.FilterChain.OnDemandConfiguration.
- * Use `create(FilterChain_OnDemandConfigurationSchema)` to create a new message.
- */
-export declare const FilterChain_OnDemandConfigurationSchema: GenMessage<FilterChain_OnDemandConfiguration>;
 
 /**
  * @generated from message envoy.config.listener.v3.ListenerFilterChainMatchPredicate

@@ -8,6 +8,7 @@ import type { QuicProtocolOptions as QuicProtocolOptions$1 } from "../../core/v3
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { RuntimeFeatureFlag } from "../../core/v3/base_pb.js";
 import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
+import type { SocketCmsgHeaders } from "../../core/v3/socket_cmsg_headers_pb.js";
 
 /**
  * Describes the file envoy/config/listener/v3/quic_config.proto.
@@ -72,6 +73,21 @@ export declare type QuicProtocolOptions = Message<"envoy.config.listener.v3.Quic
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig connection_debug_visitor_config = 11;
    */
   connectionDebugVisitorConfig?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.SocketCmsgHeaders save_cmsg_config = 12;
+   */
+  saveCmsgConfig: SocketCmsgHeaders[];
+
+  /**
+   * @generated from field: bool reject_new_connections = 13;
+   */
+  rejectNewConnections: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_sessions_per_event_loop = 14;
+   */
+  maxSessionsPerEventLoop?: number | undefined;
 };
 
 /**

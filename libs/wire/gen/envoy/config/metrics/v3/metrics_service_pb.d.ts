@@ -40,6 +40,11 @@ export declare type MetricsServiceConfig = Message<"envoy.config.metrics.v3.Metr
    * @generated from field: envoy.config.metrics.v3.HistogramEmitMode histogram_emit_mode = 5;
    */
   histogramEmitMode: HistogramEmitMode;
+
+  /**
+   * @generated from field: uint32 batch_size = 6;
+   */
+  batchSize: number;
 };
 
 /**

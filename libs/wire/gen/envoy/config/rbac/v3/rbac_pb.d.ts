@@ -7,11 +7,12 @@ import type { Message } from "@bufbuild/protobuf";
 import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
 import type { Expr } from "../../../../google/api/expr/v1alpha1/syntax_pb.js";
 import type { CheckedExpr } from "../../../../google/api/expr/v1alpha1/checked_pb.js";
+import type { CelExpressionConfig } from "../../core/v3/cel_pb.js";
+import type { MetadataMatcher } from "../../../type/matcher/v3/metadata_pb.js";
 import type { HeaderMatcher } from "../../route/v3/route_components_pb.js";
 import type { PathMatcher } from "../../../type/matcher/v3/path_pb.js";
 import type { CidrRange } from "../../core/v3/address_pb.js";
 import type { Int32Range } from "../../../type/v3/range_pb.js";
-import type { MetadataMatcher } from "../../../type/matcher/v3/metadata_pb.js";
 import type { StringMatcher } from "../../../type/matcher/v3/string_pb.js";
 import type { FilterStateMatcher } from "../../../type/matcher/v3/filter_state_pb.js";
 
@@ -166,6 +167,11 @@ export declare type Policy = Message<"envoy.config.rbac.v3.Policy"> & {
    * @generated from field: google.api.expr.v1alpha1.CheckedExpr checked_condition = 4;
    */
   checkedCondition?: CheckedExpr | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.CelExpressionConfig cel_config = 5;
+   */
+  celConfig?: CelExpressionConfig | undefined;
 };
 
 /**
@@ -173,6 +179,27 @@ export declare type Policy = Message<"envoy.config.rbac.v3.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export declare const PolicySchema: GenMessage<Policy>;
+
+/**
+ * @generated from message envoy.config.rbac.v3.SourcedMetadata
+ */
+export declare type SourcedMetadata = Message<"envoy.config.rbac.v3.SourcedMetadata"> & {
+  /**
+   * @generated from field: envoy.type.matcher.v3.MetadataMatcher metadata_matcher = 1;
+   */
+  metadataMatcher?: MetadataMatcher | undefined;
+
+  /**
+   * @generated from field: envoy.config.rbac.v3.MetadataSource metadata_source = 2;
+   */
+  metadataSource: MetadataSource;
+};
+
+/**
+ * Describes the message envoy.config.rbac.v3.SourcedMetadata.
+ * Use `create(SourcedMetadataSchema)` to create a new message.
+ */
+export declare const SourcedMetadataSchema: GenMessage<SourcedMetadata>;
 
 /**
  * @generated from message envoy.config.rbac.v3.Permission
@@ -231,7 +258,8 @@ export declare type Permission = Message<"envoy.config.rbac.v3.Permission"> & {
     case: "destinationPortRange";
   } | {
     /**
-     * @generated from field: envoy.type.matcher.v3.MetadataMatcher metadata = 7;
+     * @generated from field: envoy.type.matcher.v3.MetadataMatcher metadata = 7 [deprecated = true];
+     * @deprecated
      */
     value: MetadataMatcher;
     case: "metadata";
@@ -259,6 +287,12 @@ export declare type Permission = Message<"envoy.config.rbac.v3.Permission"> & {
      */
     value: TypedExtensionConfig;
     case: "uriTemplate";
+  } | {
+    /**
+     * @generated from field: envoy.config.rbac.v3.SourcedMetadata sourced_metadata = 14;
+     */
+    value: SourcedMetadata;
+    case: "sourcedMetadata";
   } | { case: undefined; value?: undefined };
 };
 
@@ -348,7 +382,8 @@ export declare type Principal = Message<"envoy.config.rbac.v3.Principal"> & {
     case: "urlPath";
   } | {
     /**
-     * @generated from field: envoy.type.matcher.v3.MetadataMatcher metadata = 7;
+     * @generated from field: envoy.type.matcher.v3.MetadataMatcher metadata = 7 [deprecated = true];
+     * @deprecated
      */
     value: MetadataMatcher;
     case: "metadata";
@@ -364,6 +399,18 @@ export declare type Principal = Message<"envoy.config.rbac.v3.Principal"> & {
      */
     value: Principal;
     case: "notId";
+  } | {
+    /**
+     * @generated from field: envoy.config.rbac.v3.SourcedMetadata sourced_metadata = 13;
+     */
+    value: SourcedMetadata;
+    case: "sourcedMetadata";
+  } | {
+    /**
+     * @generated from field: envoy.config.core.v3.TypedExtensionConfig custom = 14;
+     */
+    value: TypedExtensionConfig;
+    case: "custom";
   } | { case: undefined; value?: undefined };
 };
 
@@ -425,4 +472,24 @@ export declare type Action = Message<"envoy.config.rbac.v3.Action"> & {
  * Use `create(ActionSchema)` to create a new message.
  */
 export declare const ActionSchema: GenMessage<Action>;
+
+/**
+ * @generated from enum envoy.config.rbac.v3.MetadataSource
+ */
+export enum MetadataSource {
+  /**
+   * @generated from enum value: DYNAMIC = 0;
+   */
+  DYNAMIC = 0,
+
+  /**
+   * @generated from enum value: ROUTE = 1;
+   */
+  ROUTE = 1,
+}
+
+/**
+ * Describes the enum envoy.config.rbac.v3.MetadataSource.
+ */
+export declare const MetadataSourceSchema: GenEnum<MetadataSource>;
 

@@ -10,11 +10,16 @@ import type { Any, BoolValue, Duration } from "@bufbuild/protobuf/wkt";
 import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
 import type { RegexMatchAndSubstitute, RegexMatcher } from "../../../type/matcher/v3/regex_pb.js";
 import type { MetadataMatcher } from "../../../type/matcher/v3/metadata_pb.js";
+import type { FilterStateMatcher } from "../../../type/matcher/v3/filter_state_pb.js";
 import type { StringMatcher } from "../../../type/matcher/v3/string_pb.js";
+import type { HeaderMutation } from "../../common/mutation_rules/v3/mutation_rules_pb.js";
 import type { ProxyProtocolConfig } from "../../core/v3/proxy_protocol_pb.js";
 import type { FractionalPercent } from "../../../type/v3/percent_pb.js";
+import type { SubstitutionFormatString } from "../../core/v3/substitution_format_string_pb.js";
 import type { CustomTag } from "../../../type/tracing/v3/custom_tag_pb.js";
 import type { MetadataKey } from "../../../type/metadata/v3/metadata_pb.js";
+import type { AddressMatcher } from "../../../type/matcher/v3/address_pb.js";
+import type { RateLimitUnit } from "../../../type/v3/ratelimit_unit_pb.js";
 import type { Int64Range } from "../../../type/v3/range_pb.js";
 
 /**
@@ -123,9 +128,15 @@ export declare type VirtualHost = Message<"envoy.config.route.v3.VirtualHost"> &
   includeIsTimeoutRetryHeader: boolean;
 
   /**
-   * @generated from field: google.protobuf.UInt32Value per_request_buffer_limit_bytes = 18;
+   * @generated from field: google.protobuf.UInt32Value per_request_buffer_limit_bytes = 18 [deprecated = true];
+   * @deprecated
    */
   perRequestBufferLimitBytes?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value request_body_buffer_limit = 25;
+   */
+  requestBodyBufferLimit?: bigint | undefined;
 
   /**
    * @generated from field: repeated envoy.config.route.v3.RouteAction.RequestMirrorPolicy request_mirror_policies = 22;
@@ -136,6 +147,11 @@ export declare type VirtualHost = Message<"envoy.config.route.v3.VirtualHost"> &
    * @generated from field: envoy.config.core.v3.Metadata metadata = 24;
    */
   metadata?: Metadata | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig route_specifiers = 26;
+   */
+  routeSpecifiers: TypedExtensionConfig[];
 };
 
 /**
@@ -291,7 +307,8 @@ export declare type Route = Message<"envoy.config.route.v3.Route"> & {
   tracing?: Tracing | undefined;
 
   /**
-   * @generated from field: google.protobuf.UInt32Value per_request_buffer_limit_bytes = 16;
+   * @generated from field: google.protobuf.UInt32Value per_request_buffer_limit_bytes = 16 [deprecated = true];
+   * @deprecated
    */
   perRequestBufferLimitBytes?: number | undefined;
 
@@ -299,6 +316,16 @@ export declare type Route = Message<"envoy.config.route.v3.Route"> & {
    * @generated from field: string stat_prefix = 19;
    */
   statPrefix: string;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value request_body_buffer_limit = 20;
+   */
+  requestBodyBufferLimit?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig route_specifiers = 21;
+   */
+  routeSpecifiers: TypedExtensionConfig[];
 };
 
 /**
@@ -336,6 +363,12 @@ export declare type WeightedCluster = Message<"envoy.config.route.v3.WeightedClu
      */
     value: string;
     case: "headerName";
+  } | {
+    /**
+     * @generated from field: google.protobuf.BoolValue use_hash_policy = 5;
+     */
+    value: BoolValue;
+    case: "useHashPolicy";
   } | { case: undefined; value?: undefined };
 };
 
@@ -499,6 +532,11 @@ export declare type RouteMatch = Message<"envoy.config.route.v3.RouteMatch"> & {
   queryParameters: QueryParameterMatcher[];
 
   /**
+   * @generated from field: repeated envoy.config.route.v3.CookieMatcher cookies = 17;
+   */
+  cookies: CookieMatcher[];
+
+  /**
    * @generated from field: envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions grpc = 8;
    */
   grpc?: RouteMatch_GrpcRouteMatchOptions | undefined;
@@ -512,6 +550,11 @@ export declare type RouteMatch = Message<"envoy.config.route.v3.RouteMatch"> & {
    * @generated from field: repeated envoy.type.matcher.v3.MetadataMatcher dynamic_metadata = 13;
    */
   dynamicMetadata: MetadataMatcher[];
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.FilterStateMatcher filter_state = 16;
+   */
+  filterState: FilterStateMatcher[];
 };
 
 /**
@@ -697,6 +740,11 @@ export declare type RouteAction = Message<"envoy.config.route.v3.RouteAction"> &
   pathRewritePolicy?: TypedExtensionConfig | undefined;
 
   /**
+   * @generated from field: string path_rewrite = 45;
+   */
+  pathRewrite: string;
+
+  /**
    * @generated from oneof envoy.config.route.v3.RouteAction.host_rewrite_specifier
    */
   hostRewriteSpecifier: {
@@ -723,6 +771,12 @@ export declare type RouteAction = Message<"envoy.config.route.v3.RouteAction"> &
      */
     value: RegexMatchAndSubstitute;
     case: "hostRewritePathRegex";
+  } | {
+    /**
+     * @generated from field: string host_rewrite = 44;
+     */
+    value: string;
+    case: "hostRewrite";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -739,6 +793,11 @@ export declare type RouteAction = Message<"envoy.config.route.v3.RouteAction"> &
    * @generated from field: google.protobuf.Duration idle_timeout = 24;
    */
   idleTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration flush_timeout = 42;
+   */
+  flushTimeout?: Duration | undefined;
 
   /**
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig early_data_policy = 40;
@@ -866,6 +925,16 @@ export declare type RouteAction_RequestMirrorPolicy = Message<"envoy.config.rout
    * @generated from field: bool disable_shadow_host_suffix_append = 6;
    */
   disableShadowHostSuffixAppend: boolean;
+
+  /**
+   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation request_headers_mutations = 7;
+   */
+  requestHeadersMutations: HeaderMutation[];
+
+  /**
+   * @generated from field: string host_rewrite_literal = 8;
+   */
+  hostRewriteLiteral: string;
 };
 
 /**
@@ -1146,7 +1215,6 @@ export declare const RouteAction_ClusterNotFoundResponseCodeSchema: GenEnum<Rout
 
 /**
  * @generated from enum envoy.config.route.v3.RouteAction.InternalRedirectAction
- * @deprecated
  */
 export enum RouteAction_InternalRedirectAction {
   /**
@@ -1162,7 +1230,6 @@ export enum RouteAction_InternalRedirectAction {
 
 /**
  * Describes the enum envoy.config.route.v3.RouteAction.InternalRedirectAction.
- * @deprecated
  */
 export declare const RouteAction_InternalRedirectActionSchema: GenEnum<RouteAction_InternalRedirectAction>;
 
@@ -1234,6 +1301,11 @@ export declare type RetryPolicy = Message<"envoy.config.route.v3.RetryPolicy"> &
    * @generated from field: repeated envoy.config.route.v3.HeaderMatcher retriable_request_headers = 10;
    */
   retriableRequestHeaders: HeaderMatcher[];
+
+  /**
+   * @generated from field: bool refresh_cluster_on_retry = 14;
+   */
+  refreshClusterOnRetry: boolean;
 };
 
 /**
@@ -1457,6 +1529,12 @@ export declare type RedirectAction = Message<"envoy.config.route.v3.RedirectActi
      */
     value: RegexMatchAndSubstitute;
     case: "regexRewrite";
+  } | {
+    /**
+     * @generated from field: string path_rewrite = 10;
+     */
+    value: string;
+    case: "pathRewrite";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -1524,6 +1602,11 @@ export declare type DirectResponseAction = Message<"envoy.config.route.v3.Direct
    * @generated from field: envoy.config.core.v3.DataSource body = 2;
    */
   body?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.SubstitutionFormatString body_format = 3;
+   */
+  bodyFormat?: SubstitutionFormatString | undefined;
 };
 
 /**
@@ -1588,6 +1671,16 @@ export declare type Tracing = Message<"envoy.config.route.v3.Tracing"> & {
    * @generated from field: repeated envoy.type.tracing.v3.CustomTag custom_tags = 4;
    */
   customTags: CustomTag[];
+
+  /**
+   * @generated from field: string operation = 5;
+   */
+  operation: string;
+
+  /**
+   * @generated from field: string upstream_operation = 6;
+   */
+  upstreamOperation: string;
 };
 
 /**
@@ -1640,6 +1733,21 @@ export declare type RateLimit = Message<"envoy.config.route.v3.RateLimit"> & {
    * @generated from field: envoy.config.route.v3.RateLimit.Override limit = 4;
    */
   limit?: RateLimit_Override | undefined;
+
+  /**
+   * @generated from field: envoy.config.route.v3.RateLimit.HitsAddend hits_addend = 5;
+   */
+  hitsAddend?: RateLimit_HitsAddend | undefined;
+
+  /**
+   * @generated from field: bool apply_on_stream_done = 6;
+   */
+  applyOnStreamDone: boolean;
+
+  /**
+   * @generated from field: envoy.config.route.v3.RateLimit.XRateLimitOption x_ratelimit_option = 7;
+   */
+  xRatelimitOption: RateLimit_XRateLimitOption;
 };
 
 /**
@@ -1673,6 +1781,12 @@ export declare type RateLimit_Action = Message<"envoy.config.route.v3.RateLimit.
      */
     value: RateLimit_Action_RequestHeaders;
     case: "requestHeaders";
+  } | {
+    /**
+     * @generated from field: envoy.config.route.v3.RateLimit.Action.QueryParameters query_parameters = 12;
+     */
+    value: RateLimit_Action_QueryParameters;
+    case: "queryParameters";
   } | {
     /**
      * @generated from field: envoy.config.route.v3.RateLimit.Action.RemoteAddress remote_address = 4;
@@ -1722,6 +1836,12 @@ export declare type RateLimit_Action = Message<"envoy.config.route.v3.RateLimit.
      */
     value: RateLimit_Action_QueryParameterValueMatch;
     case: "queryParameterValueMatch";
+  } | {
+    /**
+     * @generated from field: envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch remote_address_match = 13;
+     */
+    value: RateLimit_Action_RemoteAddressMatch;
+    case: "remoteAddressMatch";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1782,6 +1902,32 @@ export declare type RateLimit_Action_RequestHeaders = Message<"envoy.config.rout
 export declare const RateLimit_Action_RequestHeadersSchema: GenMessage<RateLimit_Action_RequestHeaders>;
 
 /**
+ * @generated from message envoy.config.route.v3.RateLimit.Action.QueryParameters
+ */
+export declare type RateLimit_Action_QueryParameters = Message<"envoy.config.route.v3.RateLimit.Action.QueryParameters"> & {
+  /**
+   * @generated from field: string query_parameter_name = 1;
+   */
+  queryParameterName: string;
+
+  /**
+   * @generated from field: string descriptor_key = 2;
+   */
+  descriptorKey: string;
+
+  /**
+   * @generated from field: bool skip_if_absent = 3;
+   */
+  skipIfAbsent: boolean;
+};
+
+/**
+ * Describes the message envoy.config.route.v3.RateLimit.Action.QueryParameters.
+ * Use `create(RateLimit_Action_QueryParametersSchema)` to create a new message.
+ */
+export declare const RateLimit_Action_QueryParametersSchema: GenMessage<RateLimit_Action_QueryParameters>;
+
+/**
  * @generated from message envoy.config.route.v3.RateLimit.Action.RemoteAddress
  */
 export declare type RateLimit_Action_RemoteAddress = Message<"envoy.config.route.v3.RateLimit.Action.RemoteAddress"> & {
@@ -1824,6 +1970,11 @@ export declare type RateLimit_Action_GenericKey = Message<"envoy.config.route.v3
   descriptorValue: string;
 
   /**
+   * @generated from field: string default_value = 3;
+   */
+  defaultValue: string;
+
+  /**
    * @generated from field: string descriptor_key = 2;
    */
   descriptorKey: string;
@@ -1840,14 +1991,19 @@ export declare const RateLimit_Action_GenericKeySchema: GenMessage<RateLimit_Act
  */
 export declare type RateLimit_Action_HeaderValueMatch = Message<"envoy.config.route.v3.RateLimit.Action.HeaderValueMatch"> & {
   /**
-   * @generated from field: string descriptor_key = 4;
-   */
-  descriptorKey: string;
-
-  /**
    * @generated from field: string descriptor_value = 1;
    */
   descriptorValue: string;
+
+  /**
+   * @generated from field: string default_value = 5;
+   */
+  defaultValue: string;
+
+  /**
+   * @generated from field: string descriptor_key = 4;
+   */
+  descriptorKey: string;
 
   /**
    * @generated from field: google.protobuf.BoolValue expect_match = 2;
@@ -1941,6 +2097,16 @@ export enum RateLimit_Action_MetaData_Source {
    * @generated from enum value: ROUTE_ENTRY = 1;
    */
   ROUTE_ENTRY = 1,
+
+  /**
+   * @generated from enum value: CLUSTER_ENTRY = 2;
+   */
+  CLUSTER_ENTRY = 2,
+
+  /**
+   * @generated from enum value: CLUSTER_LOCALITY_ENTRY = 3;
+   */
+  CLUSTER_LOCALITY_ENTRY = 3,
 }
 
 /**
@@ -1953,14 +2119,19 @@ export declare const RateLimit_Action_MetaData_SourceSchema: GenEnum<RateLimit_A
  */
 export declare type RateLimit_Action_QueryParameterValueMatch = Message<"envoy.config.route.v3.RateLimit.Action.QueryParameterValueMatch"> & {
   /**
-   * @generated from field: string descriptor_key = 4;
-   */
-  descriptorKey: string;
-
-  /**
    * @generated from field: string descriptor_value = 1;
    */
   descriptorValue: string;
+
+  /**
+   * @generated from field: string default_value = 5;
+   */
+  defaultValue: string;
+
+  /**
+   * @generated from field: string descriptor_key = 4;
+   */
+  descriptorKey: string;
 
   /**
    * @generated from field: google.protobuf.BoolValue expect_match = 2;
@@ -1980,6 +2151,37 @@ export declare type RateLimit_Action_QueryParameterValueMatch = Message<"envoy.c
 export declare const RateLimit_Action_QueryParameterValueMatchSchema: GenMessage<RateLimit_Action_QueryParameterValueMatch>;
 
 /**
+ * @generated from message envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch
+ */
+export declare type RateLimit_Action_RemoteAddressMatch = Message<"envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch"> & {
+  /**
+   * @generated from field: string descriptor_value = 1;
+   */
+  descriptorValue: string;
+
+  /**
+   * @generated from field: string descriptor_key = 2;
+   */
+  descriptorKey: string;
+
+  /**
+   * @generated from field: string default_value = 3;
+   */
+  defaultValue: string;
+
+  /**
+   * @generated from field: envoy.type.matcher.v3.AddressMatcher address_matcher = 4;
+   */
+  addressMatcher?: AddressMatcher | undefined;
+};
+
+/**
+ * Describes the message envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch.
+ * Use `create(RateLimit_Action_RemoteAddressMatchSchema)` to create a new message.
+ */
+export declare const RateLimit_Action_RemoteAddressMatchSchema: GenMessage<RateLimit_Action_RemoteAddressMatch>;
+
+/**
  * @generated from message envoy.config.route.v3.RateLimit.Override
  */
 export declare type RateLimit_Override = Message<"envoy.config.route.v3.RateLimit.Override"> & {
@@ -1992,6 +2194,12 @@ export declare type RateLimit_Override = Message<"envoy.config.route.v3.RateLimi
      */
     value: RateLimit_Override_DynamicMetadata;
     case: "dynamicMetadata";
+  } | {
+    /**
+     * @generated from field: envoy.config.route.v3.RateLimit.Override.RateLimitOverride rate_limit = 2;
+     */
+    value: RateLimit_Override_RateLimitOverride;
+    case: "rateLimit";
   } | { case: undefined; value?: undefined };
 };
 
@@ -2016,6 +2224,78 @@ export declare type RateLimit_Override_DynamicMetadata = Message<"envoy.config.r
  * Use `create(RateLimit_Override_DynamicMetadataSchema)` to create a new message.
  */
 export declare const RateLimit_Override_DynamicMetadataSchema: GenMessage<RateLimit_Override_DynamicMetadata>;
+
+/**
+ * @generated from message envoy.config.route.v3.RateLimit.Override.RateLimitOverride
+ */
+export declare type RateLimit_Override_RateLimitOverride = Message<"envoy.config.route.v3.RateLimit.Override.RateLimitOverride"> & {
+  /**
+   * @generated from field: uint32 requests_per_unit = 1;
+   */
+  requestsPerUnit: number;
+
+  /**
+   * @generated from field: envoy.type.v3.RateLimitUnit unit = 2;
+   */
+  unit: RateLimitUnit;
+};
+
+/**
+ * Describes the message envoy.config.route.v3.RateLimit.Override.RateLimitOverride.
+ * Use `create(RateLimit_Override_RateLimitOverrideSchema)` to create a new message.
+ */
+export declare const RateLimit_Override_RateLimitOverrideSchema: GenMessage<RateLimit_Override_RateLimitOverride>;
+
+/**
+ * @generated from message envoy.config.route.v3.RateLimit.HitsAddend
+ */
+export declare type RateLimit_HitsAddend = Message<"envoy.config.route.v3.RateLimit.HitsAddend"> & {
+  /**
+   * @generated from field: google.protobuf.UInt64Value number = 1;
+   */
+  number?: bigint | undefined;
+
+  /**
+   * @generated from field: string format = 2;
+   */
+  format: string;
+
+  /**
+   * @generated from field: bool is_negative_hits = 3;
+   */
+  isNegativeHits: boolean;
+};
+
+/**
+ * Describes the message envoy.config.route.v3.RateLimit.HitsAddend.
+ * Use `create(RateLimit_HitsAddendSchema)` to create a new message.
+ */
+export declare const RateLimit_HitsAddendSchema: GenMessage<RateLimit_HitsAddend>;
+
+/**
+ * @generated from enum envoy.config.route.v3.RateLimit.XRateLimitOption
+ */
+export enum RateLimit_XRateLimitOption {
+  /**
+   * @generated from enum value: UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: OFF = 1;
+   */
+  OFF = 1,
+
+  /**
+   * @generated from enum value: DRAFT_VERSION_03 = 2;
+   */
+  DRAFT_VERSION_03 = 2,
+}
+
+/**
+ * Describes the enum envoy.config.route.v3.RateLimit.XRateLimitOption.
+ */
+export declare const RateLimit_XRateLimitOptionSchema: GenEnum<RateLimit_XRateLimitOption>;
 
 /**
  * @generated from message envoy.config.route.v3.HeaderMatcher
@@ -2133,6 +2413,32 @@ export declare type QueryParameterMatcher = Message<"envoy.config.route.v3.Query
  * Use `create(QueryParameterMatcherSchema)` to create a new message.
  */
 export declare const QueryParameterMatcherSchema: GenMessage<QueryParameterMatcher>;
+
+/**
+ * @generated from message envoy.config.route.v3.CookieMatcher
+ */
+export declare type CookieMatcher = Message<"envoy.config.route.v3.CookieMatcher"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: envoy.type.matcher.v3.StringMatcher string_match = 2;
+   */
+  stringMatch?: StringMatcher | undefined;
+
+  /**
+   * @generated from field: bool invert_match = 3;
+   */
+  invertMatch: boolean;
+};
+
+/**
+ * Describes the message envoy.config.route.v3.CookieMatcher.
+ * Use `create(CookieMatcherSchema)` to create a new message.
+ */
+export declare const CookieMatcherSchema: GenMessage<CookieMatcher>;
 
 /**
  * @generated from message envoy.config.route.v3.InternalRedirectPolicy

@@ -7,6 +7,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { ClusterSpecifierPlugin, RouteAction_RequestMirrorPolicy, VirtualHost } from "./route_components_pb.js";
 import type { HeaderValueOption, Metadata } from "../../core/v3/base_pb.js";
 import type { Any } from "@bufbuild/protobuf/wkt";
+import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
 import type { ConfigSource } from "../../core/v3/config_source_pb.js";
 
 /**
@@ -89,6 +90,11 @@ export declare type RouteConfiguration = Message<"envoy.config.route.v3.RouteCon
   ignorePortInHostMatching: boolean;
 
   /**
+   * @generated from field: string vhost_header = 18;
+   */
+  vhostHeader: string;
+
+  /**
    * @generated from field: bool ignore_path_parameters_in_path_matching = 15;
    */
   ignorePathParametersInPathMatching: boolean;
@@ -102,6 +108,11 @@ export declare type RouteConfiguration = Message<"envoy.config.route.v3.RouteCon
    * @generated from field: envoy.config.core.v3.Metadata metadata = 17;
    */
   metadata?: Metadata | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig route_specifiers = 19;
+   */
+  routeSpecifiers: TypedExtensionConfig[];
 };
 
 /**

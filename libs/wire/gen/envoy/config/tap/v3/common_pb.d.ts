@@ -228,6 +228,11 @@ export declare type OutputConfig = Message<"envoy.config.tap.v3.OutputConfig"> &
    * @generated from field: bool streaming = 4;
    */
   streaming: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value min_streamed_sent_bytes = 5;
+   */
+  minStreamedSentBytes?: number | undefined;
 };
 
 /**

@@ -28,6 +28,11 @@ export declare type OpenTelemetryConfig = Message<"envoy.config.trace.v3.OpenTel
   httpService?: HttpService | undefined;
 
   /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig exporter = 10;
+   */
+  exporter?: TypedExtensionConfig | undefined;
+
+  /**
    * @generated from field: string service_name = 2;
    */
   serviceName: string;
@@ -41,6 +46,26 @@ export declare type OpenTelemetryConfig = Message<"envoy.config.trace.v3.OpenTel
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig sampler = 5;
    */
   sampler?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_cache_size = 6;
+   */
+  maxCacheSize?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue set_telemetry_sdk_resource_attributes = 7;
+   */
+  setTelemetrySdkResourceAttributes?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue set_service_name_resource_attribute = 8;
+   */
+  setServiceNameResourceAttribute?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue set_instrumentation_scope = 9;
+   */
+  setInstrumentationScope?: boolean | undefined;
 };
 
 /**

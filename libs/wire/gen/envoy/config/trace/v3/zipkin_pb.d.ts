@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { HttpService } from "../../core/v3/http_service_pb.js";
 
 /**
  * Describes the file envoy/config/trace/v3/zipkin.proto.
@@ -49,6 +50,21 @@ export declare type ZipkinConfig = Message<"envoy.config.trace.v3.ZipkinConfig">
    * @deprecated
    */
   splitSpansForRequest: boolean;
+
+  /**
+   * @generated from field: envoy.config.trace.v3.ZipkinConfig.TraceContextOption trace_context_option = 8;
+   */
+  traceContextOption: ZipkinConfig_TraceContextOption;
+
+  /**
+   * @generated from field: envoy.config.core.v3.HttpService collector_service = 9;
+   */
+  collectorService?: HttpService | undefined;
+
+  /**
+   * @generated from field: bool timestamp_trace_ids = 10;
+   */
+  timestampTraceIds: boolean;
 };
 
 /**
@@ -56,6 +72,26 @@ export declare type ZipkinConfig = Message<"envoy.config.trace.v3.ZipkinConfig">
  * Use `create(ZipkinConfigSchema)` to create a new message.
  */
 export declare const ZipkinConfigSchema: GenMessage<ZipkinConfig>;
+
+/**
+ * @generated from enum envoy.config.trace.v3.ZipkinConfig.TraceContextOption
+ */
+export enum ZipkinConfig_TraceContextOption {
+  /**
+   * @generated from enum value: USE_B3 = 0;
+   */
+  USE_B3 = 0,
+
+  /**
+   * @generated from enum value: USE_B3_WITH_W3C_PROPAGATION = 1;
+   */
+  USE_B3_WITH_W3C_PROPAGATION = 1,
+}
+
+/**
+ * Describes the enum envoy.config.trace.v3.ZipkinConfig.TraceContextOption.
+ */
+export declare const ZipkinConfig_TraceContextOptionSchema: GenEnum<ZipkinConfig_TraceContextOption>;
 
 /**
  * @generated from enum envoy.config.trace.v3.ZipkinConfig.CollectorEndpointVersion

@@ -177,6 +177,11 @@ export enum OutlierEjectionType {
    * @generated from enum value: FAILURE_PERCENTAGE_LOCAL_ORIGIN = 6;
    */
   FAILURE_PERCENTAGE_LOCAL_ORIGIN = 6,
+
+  /**
+   * @generated from enum value: DEGRADED = 7;
+   */
+  DEGRADED = 7,
 }
 
 /**

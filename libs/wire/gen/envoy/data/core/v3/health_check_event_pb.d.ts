@@ -103,6 +103,11 @@ export declare type HealthCheckEjectUnhealthy = Message<"envoy.data.core.v3.Heal
    * @generated from field: envoy.data.core.v3.HealthCheckFailureType failure_type = 1;
    */
   failureType: HealthCheckFailureType;
+
+  /**
+   * @generated from field: uint32 http_status_code = 2;
+   */
+  httpStatusCode: number;
 };
 
 /**
@@ -152,6 +157,11 @@ export declare type HealthCheckFailure = Message<"envoy.data.core.v3.HealthCheck
    * @generated from field: bool first_check = 2;
    */
   firstCheck: boolean;
+
+  /**
+   * @generated from field: uint32 http_status_code = 3;
+   */
+  httpStatusCode: number;
 };
 
 /**
@@ -242,6 +252,16 @@ export enum HealthCheckerType {
    * @generated from enum value: THRIFT = 4;
    */
   THRIFT = 4,
+
+  /**
+   * @generated from enum value: DYNAMIC_MODULE = 5;
+   */
+  DYNAMIC_MODULE = 5,
+
+  /**
+   * @generated from enum value: UDP = 6;
+   */
+  UDP = 6,
 }
 
 /**

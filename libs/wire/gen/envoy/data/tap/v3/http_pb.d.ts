@@ -31,6 +31,11 @@ export declare type HttpBufferedTrace = Message<"envoy.data.tap.v3.HttpBufferedT
    * @generated from field: envoy.data.tap.v3.Connection downstream_connection = 3;
    */
   downstreamConnection?: Connection | undefined;
+
+  /**
+   * @generated from field: envoy.data.tap.v3.Connection upstream_connection = 4;
+   */
+  upstreamConnection?: Connection | undefined;
 };
 
 /**

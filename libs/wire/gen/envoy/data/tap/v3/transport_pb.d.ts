@@ -43,6 +43,16 @@ export declare type SocketEvent = Message<"envoy.data.tap.v3.SocketEvent"> & {
     value: SocketEvent_Closed;
     case: "closed";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: envoy.data.tap.v3.Connection connection = 5;
+   */
+  connection?: Connection | undefined;
+
+  /**
+   * @generated from field: uint64 seq_num = 6;
+   */
+  seqNum: bigint;
 };
 
 /**
@@ -137,6 +147,22 @@ export declare type SocketBufferedTrace = Message<"envoy.data.tap.v3.SocketBuffe
 export declare const SocketBufferedTraceSchema: GenMessage<SocketBufferedTrace>;
 
 /**
+ * @generated from message envoy.data.tap.v3.SocketEvents
+ */
+export declare type SocketEvents = Message<"envoy.data.tap.v3.SocketEvents"> & {
+  /**
+   * @generated from field: repeated envoy.data.tap.v3.SocketEvent events = 1;
+   */
+  events: SocketEvent[];
+};
+
+/**
+ * Describes the message envoy.data.tap.v3.SocketEvents.
+ * Use `create(SocketEventsSchema)` to create a new message.
+ */
+export declare const SocketEventsSchema: GenMessage<SocketEvents>;
+
+/**
  * @generated from message envoy.data.tap.v3.SocketStreamedTraceSegment
  */
 export declare type SocketStreamedTraceSegment = Message<"envoy.data.tap.v3.SocketStreamedTraceSegment"> & {
@@ -160,6 +186,12 @@ export declare type SocketStreamedTraceSegment = Message<"envoy.data.tap.v3.Sock
      */
     value: SocketEvent;
     case: "event";
+  } | {
+    /**
+     * @generated from field: envoy.data.tap.v3.SocketEvents events = 4;
+     */
+    value: SocketEvents;
+    case: "events";
   } | { case: undefined; value?: undefined };
 };
 

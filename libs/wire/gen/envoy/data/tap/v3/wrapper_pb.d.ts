@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HttpBufferedTrace, HttpStreamedTraceSegment } from "./http_pb.js";
 import type { SocketBufferedTrace, SocketStreamedTraceSegment } from "./transport_pb.js";
+import type { FractionalPercent } from "../../../type/v3/percent_pb.js";
 
 /**
  * Describes the file envoy/data/tap/v3/wrapper.proto.
@@ -44,6 +45,11 @@ export declare type TraceWrapper = Message<"envoy.data.tap.v3.TraceWrapper"> & {
     value: SocketStreamedTraceSegment;
     case: "socketStreamedTraceSegment";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: envoy.type.v3.FractionalPercent configured_sample_rate = 5;
+   */
+  configuredSampleRate?: FractionalPercent | undefined;
 };
 
 /**

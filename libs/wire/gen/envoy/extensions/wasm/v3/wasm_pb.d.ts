@@ -2,8 +2,9 @@
 // @generated from file envoy/extensions/wasm/v3/wasm.proto (package envoy.extensions.wasm.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { BackoffStrategy } from "../../../config/core/v3/backoff_pb.js";
 import type { AsyncDataSource } from "../../../config/core/v3/base_pb.js";
 import type { Any } from "@bufbuild/protobuf/wkt";
 
@@ -11,6 +12,22 @@ import type { Any } from "@bufbuild/protobuf/wkt";
  * Describes the file envoy/extensions/wasm/v3/wasm.proto.
  */
 export declare const file_envoy_extensions_wasm_v3_wasm: GenFile;
+
+/**
+ * @generated from message envoy.extensions.wasm.v3.ReloadConfig
+ */
+export declare type ReloadConfig = Message<"envoy.extensions.wasm.v3.ReloadConfig"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.BackoffStrategy backoff = 1;
+   */
+  backoff?: BackoffStrategy | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.wasm.v3.ReloadConfig.
+ * Use `create(ReloadConfigSchema)` to create a new message.
+ */
+export declare const ReloadConfigSchema: GenMessage<ReloadConfig>;
 
 /**
  * @generated from message envoy.extensions.wasm.v3.CapabilityRestrictionConfig
@@ -78,6 +95,11 @@ export declare type VmConfig = Message<"envoy.extensions.wasm.v3.VmConfig"> & {
    * @generated from field: envoy.extensions.wasm.v3.EnvironmentVariables environment_variables = 7;
    */
   environmentVariables?: EnvironmentVariables | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.wasm.v3.CapabilityRestrictionConfig capability_restriction_config = 8;
+   */
+  capabilityRestrictionConfig?: CapabilityRestrictionConfig | undefined;
 };
 
 /**
@@ -138,14 +160,31 @@ export declare type PluginConfig = Message<"envoy.extensions.wasm.v3.PluginConfi
   configuration?: Any | undefined;
 
   /**
-   * @generated from field: bool fail_open = 5;
+   * @generated from field: bool fail_open = 5 [deprecated = true];
+   * @deprecated
    */
   failOpen: boolean;
 
   /**
-   * @generated from field: envoy.extensions.wasm.v3.CapabilityRestrictionConfig capability_restriction_config = 6;
+   * @generated from field: envoy.extensions.wasm.v3.FailurePolicy failure_policy = 7;
+   */
+  failurePolicy: FailurePolicy;
+
+  /**
+   * @generated from field: envoy.extensions.wasm.v3.ReloadConfig reload_config = 8;
+   */
+  reloadConfig?: ReloadConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.wasm.v3.CapabilityRestrictionConfig capability_restriction_config = 6 [deprecated = true];
+   * @deprecated
    */
   capabilityRestrictionConfig?: CapabilityRestrictionConfig | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue allow_on_headers_stop_iteration = 9;
+   */
+  allowOnHeadersStopIteration?: boolean | undefined;
 };
 
 /**
@@ -174,4 +213,34 @@ export declare type WasmService = Message<"envoy.extensions.wasm.v3.WasmService"
  * Use `create(WasmServiceSchema)` to create a new message.
  */
 export declare const WasmServiceSchema: GenMessage<WasmService>;
+
+/**
+ * @generated from enum envoy.extensions.wasm.v3.FailurePolicy
+ */
+export enum FailurePolicy {
+  /**
+   * @generated from enum value: UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: FAIL_RELOAD = 1;
+   */
+  FAIL_RELOAD = 1,
+
+  /**
+   * @generated from enum value: FAIL_CLOSED = 2;
+   */
+  FAIL_CLOSED = 2,
+
+  /**
+   * @generated from enum value: FAIL_OPEN = 3;
+   */
+  FAIL_OPEN = 3,
+}
+
+/**
+ * Describes the enum envoy.extensions.wasm.v3.FailurePolicy.
+ */
+export declare const FailurePolicySchema: GenEnum<FailurePolicy>;
 

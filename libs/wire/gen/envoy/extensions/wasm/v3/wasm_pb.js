@@ -2,56 +2,77 @@
 // @generated from file envoy/extensions/wasm/v3/wasm.proto (package envoy.extensions.wasm.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_envoy_config_core_v3_backoff } from "../../../config/core/v3/backoff_pb.js";
 import { file_envoy_config_core_v3_base } from "../../../config/core/v3/base_pb.js";
-import { file_google_protobuf_any } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_any, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
+import { file_envoy_annotations_deprecation } from "../../../annotations/deprecation_pb.js";
 import { file_udpa_annotations_status } from "../../../../udpa/annotations/status_pb.js";
 
 /**
  * Describes the file envoy/extensions/wasm/v3/wasm.proto.
  */
 export const file_envoy_extensions_wasm_v3_wasm = /*@__PURE__*/
-  fileDesc("CiNlbnZveS9leHRlbnNpb25zL3dhc20vdjMvd2FzbS5wcm90bxIYZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzIvUBChtDYXBhYmlsaXR5UmVzdHJpY3Rpb25Db25maWcSbAoUYWxsb3dlZF9jYXBhYmlsaXRpZXMYASADKAsyTi5lbnZveS5leHRlbnNpb25zLndhc20udjMuQ2FwYWJpbGl0eVJlc3RyaWN0aW9uQ29uZmlnLkFsbG93ZWRDYXBhYmlsaXRpZXNFbnRyeRpoChhBbGxvd2VkQ2FwYWJpbGl0aWVzRW50cnkSCwoDa2V5GAEgASgJEjsKBXZhbHVlGAIgASgLMiwuZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLlNhbml0aXphdGlvbkNvbmZpZzoCOAEiFAoSU2FuaXRpemF0aW9uQ29uZmlnIpcCCghWbUNvbmZpZxINCgV2bV9pZBgBIAEoCRIPCgdydW50aW1lGAIgASgJEjMKBGNvZGUYAyABKAsyJS5lbnZveS5jb25maWcuY29yZS52My5Bc3luY0RhdGFTb3VyY2USKwoNY29uZmlndXJhdGlvbhgEIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSGQoRYWxsb3dfcHJlY29tcGlsZWQYBSABKAgSHwoXbmFja19vbl9jb2RlX2NhY2hlX21pc3MYBiABKAgSTQoVZW52aXJvbm1lbnRfdmFyaWFibGVzGAcgASgLMi4uZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLkVudmlyb25tZW50VmFyaWFibGVzIrIBChRFbnZpcm9ubWVudFZhcmlhYmxlcxIVCg1ob3N0X2Vudl9rZXlzGAEgAygJElEKCmtleV92YWx1ZXMYAiADKAsyPS5lbnZveS5leHRlbnNpb25zLndhc20udjMuRW52aXJvbm1lbnRWYXJpYWJsZXMuS2V5VmFsdWVzRW50cnkaMAoOS2V5VmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKKAgoMUGx1Z2luQ29uZmlnEgwKBG5hbWUYASABKAkSDwoHcm9vdF9pZBgCIAEoCRI3Cgl2bV9jb25maWcYAyABKAsyIi5lbnZveS5leHRlbnNpb25zLndhc20udjMuVm1Db25maWdIABIrCg1jb25maWd1cmF0aW9uGAQgASgLMhQuZ29vZ2xlLnByb3RvYnVmLkFueRIRCglmYWlsX29wZW4YBSABKAgSXAodY2FwYWJpbGl0eV9yZXN0cmljdGlvbl9jb25maWcYBiABKAsyNS5lbnZveS5leHRlbnNpb25zLndhc20udjMuQ2FwYWJpbGl0eVJlc3RyaWN0aW9uQ29uZmlnQgQKAnZtIlgKC1dhc21TZXJ2aWNlEjYKBmNvbmZpZxgBIAEoCzImLmVudm95LmV4dGVuc2lvbnMud2FzbS52My5QbHVnaW5Db25maWcSEQoJc2luZ2xldG9uGAIgASgIQoUBCiZpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMud2FzbS52M0IJV2FzbVByb3RvUAFaRmdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvd2FzbS92Mzt3YXNtdjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_base, file_google_protobuf_any, file_udpa_annotations_status]);
+  fileDesc("CiNlbnZveS9leHRlbnNpb25zL3dhc20vdjMvd2FzbS5wcm90bxIYZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzIkYKDFJlbG9hZENvbmZpZxI2CgdiYWNrb2ZmGAEgASgLMiUuZW52b3kuY29uZmlnLmNvcmUudjMuQmFja29mZlN0cmF0ZWd5IvUBChtDYXBhYmlsaXR5UmVzdHJpY3Rpb25Db25maWcSbAoUYWxsb3dlZF9jYXBhYmlsaXRpZXMYASADKAsyTi5lbnZveS5leHRlbnNpb25zLndhc20udjMuQ2FwYWJpbGl0eVJlc3RyaWN0aW9uQ29uZmlnLkFsbG93ZWRDYXBhYmlsaXRpZXNFbnRyeRpoChhBbGxvd2VkQ2FwYWJpbGl0aWVzRW50cnkSCwoDa2V5GAEgASgJEjsKBXZhbHVlGAIgASgLMiwuZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLlNhbml0aXphdGlvbkNvbmZpZzoCOAEiFAoSU2FuaXRpemF0aW9uQ29uZmlnIvUCCghWbUNvbmZpZxINCgV2bV9pZBgBIAEoCRIPCgdydW50aW1lGAIgASgJEjMKBGNvZGUYAyABKAsyJS5lbnZveS5jb25maWcuY29yZS52My5Bc3luY0RhdGFTb3VyY2USKwoNY29uZmlndXJhdGlvbhgEIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSGQoRYWxsb3dfcHJlY29tcGlsZWQYBSABKAgSHwoXbmFja19vbl9jb2RlX2NhY2hlX21pc3MYBiABKAgSTQoVZW52aXJvbm1lbnRfdmFyaWFibGVzGAcgASgLMi4uZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLkVudmlyb25tZW50VmFyaWFibGVzElwKHWNhcGFiaWxpdHlfcmVzdHJpY3Rpb25fY29uZmlnGAggASgLMjUuZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLkNhcGFiaWxpdHlSZXN0cmljdGlvbkNvbmZpZyKyAQoURW52aXJvbm1lbnRWYXJpYWJsZXMSFQoNaG9zdF9lbnZfa2V5cxgBIAMoCRJRCgprZXlfdmFsdWVzGAIgAygLMj0uZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLkVudmlyb25tZW50VmFyaWFibGVzLktleVZhbHVlc0VudHJ5GjAKDktleVZhbHVlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi6QMKDFBsdWdpbkNvbmZpZxIMCgRuYW1lGAEgASgJEg8KB3Jvb3RfaWQYAiABKAkSNwoJdm1fY29uZmlnGAMgASgLMiIuZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLlZtQ29uZmlnSAASKwoNY29uZmlndXJhdGlvbhgEIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5BbnkSHgoJZmFpbF9vcGVuGAUgASgIQgsYAZLHhtgEAzMuMBI/Cg5mYWlsdXJlX3BvbGljeRgHIAEoDjInLmVudm95LmV4dGVuc2lvbnMud2FzbS52My5GYWlsdXJlUG9saWN5Ej0KDXJlbG9hZF9jb25maWcYCCABKAsyJi5lbnZveS5leHRlbnNpb25zLndhc20udjMuUmVsb2FkQ29uZmlnEmkKHWNhcGFiaWxpdHlfcmVzdHJpY3Rpb25fY29uZmlnGAYgASgLMjUuZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLkNhcGFiaWxpdHlSZXN0cmljdGlvbkNvbmZpZ0ILGAGSx4bYBAMzLjASQwofYWxsb3dfb25faGVhZGVyc19zdG9wX2l0ZXJhdGlvbhgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWVCBAoCdm0iWAoLV2FzbVNlcnZpY2USNgoGY29uZmlnGAEgASgLMiYuZW52b3kuZXh0ZW5zaW9ucy53YXNtLnYzLlBsdWdpbkNvbmZpZxIRCglzaW5nbGV0b24YAiABKAgqUQoNRmFpbHVyZVBvbGljeRIPCgtVTlNQRUNJRklFRBAAEg8KC0ZBSUxfUkVMT0FEEAESDwoLRkFJTF9DTE9TRUQQAhINCglGQUlMX09QRU4QA0KFAQomaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLndhc20udjNCCVdhc21Qcm90b1ABWkZnaXRodWIuY29tL2Vudm95cHJveHkvZ28tY29udHJvbC1wbGFuZS9lbnZveS9leHRlbnNpb25zL3dhc20vdjM7d2FzbXYzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_backoff, file_envoy_config_core_v3_base, file_google_protobuf_any, file_google_protobuf_wrappers, file_envoy_annotations_deprecation, file_udpa_annotations_status]);
+
+/**
+ * Describes the message envoy.extensions.wasm.v3.ReloadConfig.
+ * Use `create(ReloadConfigSchema)` to create a new message.
+ */
+export const ReloadConfigSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_wasm_v3_wasm, 0);
 
 /**
  * Describes the message envoy.extensions.wasm.v3.CapabilityRestrictionConfig.
  * Use `create(CapabilityRestrictionConfigSchema)` to create a new message.
  */
 export const CapabilityRestrictionConfigSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_wasm_v3_wasm, 0);
+  messageDesc(file_envoy_extensions_wasm_v3_wasm, 1);
 
 /**
  * Describes the message envoy.extensions.wasm.v3.SanitizationConfig.
  * Use `create(SanitizationConfigSchema)` to create a new message.
  */
 export const SanitizationConfigSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_wasm_v3_wasm, 1);
+  messageDesc(file_envoy_extensions_wasm_v3_wasm, 2);
 
 /**
  * Describes the message envoy.extensions.wasm.v3.VmConfig.
  * Use `create(VmConfigSchema)` to create a new message.
  */
 export const VmConfigSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_wasm_v3_wasm, 2);
+  messageDesc(file_envoy_extensions_wasm_v3_wasm, 3);
 
 /**
  * Describes the message envoy.extensions.wasm.v3.EnvironmentVariables.
  * Use `create(EnvironmentVariablesSchema)` to create a new message.
  */
 export const EnvironmentVariablesSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_wasm_v3_wasm, 3);
+  messageDesc(file_envoy_extensions_wasm_v3_wasm, 4);
 
 /**
  * Describes the message envoy.extensions.wasm.v3.PluginConfig.
  * Use `create(PluginConfigSchema)` to create a new message.
  */
 export const PluginConfigSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_wasm_v3_wasm, 4);
+  messageDesc(file_envoy_extensions_wasm_v3_wasm, 5);
 
 /**
  * Describes the message envoy.extensions.wasm.v3.WasmService.
  * Use `create(WasmServiceSchema)` to create a new message.
  */
 export const WasmServiceSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_wasm_v3_wasm, 5);
+  messageDesc(file_envoy_extensions_wasm_v3_wasm, 6);
+
+/**
+ * Describes the enum envoy.extensions.wasm.v3.FailurePolicy.
+ */
+export const FailurePolicySchema = /*@__PURE__*/
+  enumDesc(file_envoy_extensions_wasm_v3_wasm, 0);
+
+/**
+ * @generated from enum envoy.extensions.wasm.v3.FailurePolicy
+ */
+export const FailurePolicy = /*@__PURE__*/
+  tsEnum(FailurePolicySchema);
 

@@ -122,6 +122,12 @@ export declare type CheckResponse = Message<"envoy.service.auth.v3.CheckResponse
      */
     value: OkHttpResponse;
     case: "okResponse";
+  } | {
+    /**
+     * @generated from field: envoy.service.auth.v3.DeniedHttpResponse error_response = 5;
+     */
+    value: DeniedHttpResponse;
+    case: "errorResponse";
   } | { case: undefined; value?: undefined };
 
   /**

@@ -4,8 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ControlPlane, Metadata, Node } from "../../../config/core/v3/base_pb.js";
 import type { Status } from "../../../../google/rpc/status_pb.js";
+import type { ControlPlane, Metadata, Node } from "../../../config/core/v3/base_pb.js";
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -54,6 +54,27 @@ export declare type ResourceName = Message<"envoy.service.discovery.v3.ResourceN
  * Use `create(ResourceNameSchema)` to create a new message.
  */
 export declare const ResourceNameSchema: GenMessage<ResourceName>;
+
+/**
+ * @generated from message envoy.service.discovery.v3.ResourceError
+ */
+export declare type ResourceError = Message<"envoy.service.discovery.v3.ResourceError"> & {
+  /**
+   * @generated from field: envoy.service.discovery.v3.ResourceName resource_name = 1;
+   */
+  resourceName?: ResourceName | undefined;
+
+  /**
+   * @generated from field: google.rpc.Status error_detail = 2;
+   */
+  errorDetail?: Status | undefined;
+};
+
+/**
+ * Describes the message envoy.service.discovery.v3.ResourceError.
+ * Use `create(ResourceErrorSchema)` to create a new message.
+ */
+export declare const ResourceErrorSchema: GenMessage<ResourceError>;
 
 /**
  * @generated from message envoy.service.discovery.v3.DiscoveryRequest
@@ -134,6 +155,11 @@ export declare type DiscoveryResponse = Message<"envoy.service.discovery.v3.Disc
    * @generated from field: envoy.config.core.v3.ControlPlane control_plane = 6;
    */
   controlPlane?: ControlPlane | undefined;
+
+  /**
+   * @generated from field: repeated envoy.service.discovery.v3.ResourceError resource_errors = 7;
+   */
+  resourceErrors: ResourceError[];
 };
 
 /**
@@ -236,6 +262,11 @@ export declare type DeltaDiscoveryResponse = Message<"envoy.service.discovery.v3
    * @generated from field: envoy.config.core.v3.ControlPlane control_plane = 7;
    */
   controlPlane?: ControlPlane | undefined;
+
+  /**
+   * @generated from field: repeated envoy.service.discovery.v3.ResourceError resource_errors = 9;
+   */
+  resourceErrors: ResourceError[];
 };
 
 /**

@@ -4,15 +4,41 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { ProcessingMode, ProcessingMode_BodySendMode } from "../../../extensions/filters/http/ext_proc/v3/processing_mode_pb.js";
 import type { HeaderMap, HeaderValueOption, Metadata } from "../../../config/core/v3/base_pb.js";
-import type { ProcessingMode } from "../../../extensions/filters/http/ext_proc/v3/processing_mode_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { Any, Duration } from "@bufbuild/protobuf/wkt";
 import type { HttpStatus } from "../../../type/v3/http_status_pb.js";
 
 /**
  * Describes the file envoy/service/ext_proc/v3/external_processor.proto.
  */
 export declare const file_envoy_service_ext_proc_v3_external_processor: GenFile;
+
+/**
+ * @generated from message envoy.service.ext_proc.v3.ProtocolConfiguration
+ */
+export declare type ProtocolConfiguration = Message<"envoy.service.ext_proc.v3.ProtocolConfiguration"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode request_body_mode = 1;
+   */
+  requestBodyMode: ProcessingMode_BodySendMode;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode response_body_mode = 2;
+   */
+  responseBodyMode: ProcessingMode_BodySendMode;
+
+  /**
+   * @generated from field: bool send_body_without_waiting_for_header_response = 3;
+   */
+  sendBodyWithoutWaitingForHeaderResponse: boolean;
+};
+
+/**
+ * Describes the message envoy.service.ext_proc.v3.ProtocolConfiguration.
+ * Use `create(ProtocolConfigurationSchema)` to create a new message.
+ */
+export declare const ProtocolConfigurationSchema: GenMessage<ProtocolConfiguration>;
 
 /**
  * @generated from message envoy.service.ext_proc.v3.ProcessingRequest
@@ -73,6 +99,21 @@ export declare type ProcessingRequest = Message<"envoy.service.ext_proc.v3.Proce
    * @generated from field: bool observability_mode = 10;
    */
   observabilityMode: boolean;
+
+  /**
+   * @generated from field: envoy.service.ext_proc.v3.ProtocolConfiguration protocol_config = 11;
+   */
+  protocolConfig?: ProtocolConfiguration | undefined;
+
+  /**
+   * @generated from field: envoy.service.ext_proc.v3.ProcessingRequest.FlowControlInit flow_control_init = 12;
+   */
+  flowControlInit?: ProcessingRequest_FlowControlInit | undefined;
+
+  /**
+   * @generated from field: envoy.service.ext_proc.v3.ProcessingRequest.ClientWindowUpdate client_window_update = 13;
+   */
+  clientWindowUpdate?: ProcessingRequest_ClientWindowUpdate | undefined;
 };
 
 /**
@@ -80,6 +121,58 @@ export declare type ProcessingRequest = Message<"envoy.service.ext_proc.v3.Proce
  * Use `create(ProcessingRequestSchema)` to create a new message.
  */
 export declare const ProcessingRequestSchema: GenMessage<ProcessingRequest>;
+
+/**
+ * @generated from message envoy.service.ext_proc.v3.ProcessingRequest.FlowControlInit
+ */
+export declare type ProcessingRequest_FlowControlInit = Message<"envoy.service.ext_proc.v3.ProcessingRequest.FlowControlInit"> & {
+  /**
+   * @generated from field: int64 initial_window_downstream_to_sidestream = 1;
+   */
+  initialWindowDownstreamToSidestream: bigint;
+
+  /**
+   * @generated from field: int64 initial_window_sidestream_to_upstream = 2;
+   */
+  initialWindowSidestreamToUpstream: bigint;
+
+  /**
+   * @generated from field: int64 initial_window_upstream_to_sidestream = 3;
+   */
+  initialWindowUpstreamToSidestream: bigint;
+
+  /**
+   * @generated from field: int64 initial_window_sidestream_to_downstream = 4;
+   */
+  initialWindowSidestreamToDownstream: bigint;
+};
+
+/**
+ * Describes the message envoy.service.ext_proc.v3.ProcessingRequest.FlowControlInit.
+ * Use `create(ProcessingRequest_FlowControlInitSchema)` to create a new message.
+ */
+export declare const ProcessingRequest_FlowControlInitSchema: GenMessage<ProcessingRequest_FlowControlInit>;
+
+/**
+ * @generated from message envoy.service.ext_proc.v3.ProcessingRequest.ClientWindowUpdate
+ */
+export declare type ProcessingRequest_ClientWindowUpdate = Message<"envoy.service.ext_proc.v3.ProcessingRequest.ClientWindowUpdate"> & {
+  /**
+   * @generated from field: int64 window_increment_sidestream_to_upstream = 1;
+   */
+  windowIncrementSidestreamToUpstream: bigint;
+
+  /**
+   * @generated from field: int64 window_increment_sidestream_to_downstream = 2;
+   */
+  windowIncrementSidestreamToDownstream: bigint;
+};
+
+/**
+ * Describes the message envoy.service.ext_proc.v3.ProcessingRequest.ClientWindowUpdate.
+ * Use `create(ProcessingRequest_ClientWindowUpdateSchema)` to create a new message.
+ */
+export declare const ProcessingRequest_ClientWindowUpdateSchema: GenMessage<ProcessingRequest_ClientWindowUpdate>;
 
 /**
  * @generated from message envoy.service.ext_proc.v3.ProcessingResponse
@@ -130,6 +223,12 @@ export declare type ProcessingResponse = Message<"envoy.service.ext_proc.v3.Proc
      */
     value: ImmediateResponse;
     case: "immediateResponse";
+  } | {
+    /**
+     * @generated from field: envoy.service.ext_proc.v3.StreamedImmediateResponse streamed_immediate_response = 11;
+     */
+    value: StreamedImmediateResponse;
+    case: "streamedImmediateResponse";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -138,14 +237,40 @@ export declare type ProcessingResponse = Message<"envoy.service.ext_proc.v3.Proc
   dynamicMetadata?: JsonObject | undefined;
 
   /**
+   * @generated from field: map<string, google.protobuf.Any> typed_dynamic_metadata = 13;
+   */
+  typedDynamicMetadata: { [key: string]: Any };
+
+  /**
    * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ProcessingMode mode_override = 9;
    */
   modeOverride?: ProcessingMode | undefined;
 
   /**
+   * @generated from field: bool request_drain = 12 [deprecated = true];
+   * @deprecated
+   */
+  requestDrain: boolean;
+
+  /**
+   * @generated from field: bool request_drain_requests = 15;
+   */
+  requestDrainRequests: boolean;
+
+  /**
+   * @generated from field: bool request_drain_responses = 16;
+   */
+  requestDrainResponses: boolean;
+
+  /**
    * @generated from field: google.protobuf.Duration override_message_timeout = 10;
    */
   overrideMessageTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: envoy.service.ext_proc.v3.ProcessingResponse.ServerWindowUpdate server_window_update = 14;
+   */
+  serverWindowUpdate?: ProcessingResponse_ServerWindowUpdate | undefined;
 };
 
 /**
@@ -153,6 +278,27 @@ export declare type ProcessingResponse = Message<"envoy.service.ext_proc.v3.Proc
  * Use `create(ProcessingResponseSchema)` to create a new message.
  */
 export declare const ProcessingResponseSchema: GenMessage<ProcessingResponse>;
+
+/**
+ * @generated from message envoy.service.ext_proc.v3.ProcessingResponse.ServerWindowUpdate
+ */
+export declare type ProcessingResponse_ServerWindowUpdate = Message<"envoy.service.ext_proc.v3.ProcessingResponse.ServerWindowUpdate"> & {
+  /**
+   * @generated from field: int64 window_increment_downstream_to_sidestream = 1;
+   */
+  windowIncrementDownstreamToSidestream: bigint;
+
+  /**
+   * @generated from field: int64 window_increment_upstream_to_sidestream = 2;
+   */
+  windowIncrementUpstreamToSidestream: bigint;
+};
+
+/**
+ * Describes the message envoy.service.ext_proc.v3.ProcessingResponse.ServerWindowUpdate.
+ * Use `create(ProcessingResponse_ServerWindowUpdateSchema)` to create a new message.
+ */
+export declare const ProcessingResponse_ServerWindowUpdateSchema: GenMessage<ProcessingResponse_ServerWindowUpdate>;
 
 /**
  * @generated from message envoy.service.ext_proc.v3.HttpHeaders
@@ -194,6 +340,21 @@ export declare type HttpBody = Message<"envoy.service.ext_proc.v3.HttpBody"> & {
    * @generated from field: bool end_of_stream = 2;
    */
   endOfStream: boolean;
+
+  /**
+   * @generated from field: bool end_of_stream_without_message = 3;
+   */
+  endOfStreamWithoutMessage: boolean;
+
+  /**
+   * @generated from field: bool grpc_message_compressed = 4;
+   */
+  grpcMessageCompressed: boolean;
+
+  /**
+   * @generated from field: bool drain_complete = 5;
+   */
+  drainComplete: boolean;
 };
 
 /**
@@ -235,6 +396,22 @@ export declare type HeadersResponse = Message<"envoy.service.ext_proc.v3.Headers
 export declare const HeadersResponseSchema: GenMessage<HeadersResponse>;
 
 /**
+ * @generated from message envoy.service.ext_proc.v3.BodyResponse
+ */
+export declare type BodyResponse = Message<"envoy.service.ext_proc.v3.BodyResponse"> & {
+  /**
+   * @generated from field: envoy.service.ext_proc.v3.CommonResponse response = 1;
+   */
+  response?: CommonResponse | undefined;
+};
+
+/**
+ * Describes the message envoy.service.ext_proc.v3.BodyResponse.
+ * Use `create(BodyResponseSchema)` to create a new message.
+ */
+export declare const BodyResponseSchema: GenMessage<BodyResponse>;
+
+/**
  * @generated from message envoy.service.ext_proc.v3.TrailersResponse
  */
 export declare type TrailersResponse = Message<"envoy.service.ext_proc.v3.TrailersResponse"> & {
@@ -251,20 +428,38 @@ export declare type TrailersResponse = Message<"envoy.service.ext_proc.v3.Traile
 export declare const TrailersResponseSchema: GenMessage<TrailersResponse>;
 
 /**
- * @generated from message envoy.service.ext_proc.v3.BodyResponse
+ * @generated from message envoy.service.ext_proc.v3.StreamedImmediateResponse
  */
-export declare type BodyResponse = Message<"envoy.service.ext_proc.v3.BodyResponse"> & {
+export declare type StreamedImmediateResponse = Message<"envoy.service.ext_proc.v3.StreamedImmediateResponse"> & {
   /**
-   * @generated from field: envoy.service.ext_proc.v3.CommonResponse response = 1;
+   * @generated from oneof envoy.service.ext_proc.v3.StreamedImmediateResponse.response
    */
-  response?: CommonResponse | undefined;
+  response: {
+    /**
+     * @generated from field: envoy.service.ext_proc.v3.HttpHeaders headers_response = 1;
+     */
+    value: HttpHeaders;
+    case: "headersResponse";
+  } | {
+    /**
+     * @generated from field: envoy.service.ext_proc.v3.StreamedBodyResponse body_response = 2;
+     */
+    value: StreamedBodyResponse;
+    case: "bodyResponse";
+  } | {
+    /**
+     * @generated from field: envoy.config.core.v3.HeaderMap trailers_response = 3;
+     */
+    value: HeaderMap;
+    case: "trailersResponse";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
- * Describes the message envoy.service.ext_proc.v3.BodyResponse.
- * Use `create(BodyResponseSchema)` to create a new message.
+ * Describes the message envoy.service.ext_proc.v3.StreamedImmediateResponse.
+ * Use `create(StreamedImmediateResponseSchema)` to create a new message.
  */
-export declare const BodyResponseSchema: GenMessage<BodyResponse>;
+export declare const StreamedImmediateResponseSchema: GenMessage<StreamedImmediateResponse>;
 
 /**
  * @generated from message envoy.service.ext_proc.v3.CommonResponse
@@ -396,6 +591,42 @@ export declare type HeaderMutation = Message<"envoy.service.ext_proc.v3.HeaderMu
 export declare const HeaderMutationSchema: GenMessage<HeaderMutation>;
 
 /**
+ * @generated from message envoy.service.ext_proc.v3.StreamedBodyResponse
+ */
+export declare type StreamedBodyResponse = Message<"envoy.service.ext_proc.v3.StreamedBodyResponse"> & {
+  /**
+   * @generated from field: bytes body = 1;
+   */
+  body: Uint8Array;
+
+  /**
+   * @generated from field: bool end_of_stream = 2;
+   */
+  endOfStream: boolean;
+
+  /**
+   * @generated from field: bool end_of_stream_without_message = 3;
+   */
+  endOfStreamWithoutMessage: boolean;
+
+  /**
+   * @generated from field: bool grpc_message_compressed = 4;
+   */
+  grpcMessageCompressed: boolean;
+
+  /**
+   * @generated from field: bool drain_complete = 5;
+   */
+  drainComplete: boolean;
+};
+
+/**
+ * Describes the message envoy.service.ext_proc.v3.StreamedBodyResponse.
+ * Use `create(StreamedBodyResponseSchema)` to create a new message.
+ */
+export declare const StreamedBodyResponseSchema: GenMessage<StreamedBodyResponse>;
+
+/**
  * @generated from message envoy.service.ext_proc.v3.BodyMutation
  */
 export declare type BodyMutation = Message<"envoy.service.ext_proc.v3.BodyMutation"> & {
@@ -414,6 +645,12 @@ export declare type BodyMutation = Message<"envoy.service.ext_proc.v3.BodyMutati
      */
     value: boolean;
     case: "clearBody";
+  } | {
+    /**
+     * @generated from field: envoy.service.ext_proc.v3.StreamedBodyResponse streamed_response = 3;
+     */
+    value: StreamedBodyResponse;
+    case: "streamedResponse";
   } | { case: undefined; value?: undefined };
 };
 

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Locality, Node } from "../../../config/core/v3/base_pb.js";
 import type { Endpoint } from "../../../config/endpoint/v3/endpoint_components_pb.js";
 import type { HealthCheck, HealthStatus } from "../../../config/core/v3/health_check_pb.js";
@@ -91,6 +91,11 @@ export declare type EndpointHealth = Message<"envoy.service.health.v3.EndpointHe
    * @generated from field: envoy.config.core.v3.HealthStatus health_status = 2;
    */
   healthStatus: HealthStatus;
+
+  /**
+   * @generated from field: google.protobuf.Struct health_metadata = 3;
+   */
+  healthMetadata?: JsonObject | undefined;
 };
 
 /**

@@ -103,6 +103,11 @@ export declare type RateLimitResponse_RateLimit = Message<"envoy.service.ratelim
    * @generated from field: envoy.service.ratelimit.v3.RateLimitResponse.RateLimit.Unit unit = 2;
    */
   unit: RateLimitResponse_RateLimit_Unit;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value unit_multiplier = 4;
+   */
+  unitMultiplier?: number | undefined;
 };
 
 /**
@@ -139,6 +144,11 @@ export enum RateLimitResponse_RateLimit_Unit {
    * @generated from enum value: DAY = 4;
    */
   DAY = 4,
+
+  /**
+   * @generated from enum value: WEEK = 7;
+   */
+  WEEK = 7,
 
   /**
    * @generated from enum value: MONTH = 5;

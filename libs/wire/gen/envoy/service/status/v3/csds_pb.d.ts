@@ -259,6 +259,11 @@ export enum ClientConfigStatus {
    * @generated from enum value: CLIENT_NACKED = 3;
    */
   CLIENT_NACKED = 3,
+
+  /**
+   * @generated from enum value: CLIENT_RECEIVED_ERROR = 4;
+   */
+  CLIENT_RECEIVED_ERROR = 4,
 }
 
 /**

@@ -29,6 +29,11 @@ export declare type Cookie = Message<"envoy.type.http.v3.Cookie"> & {
    * @generated from field: string path = 3;
    */
   path: string;
+
+  /**
+   * @generated from field: repeated envoy.type.http.v3.CookieAttribute attributes = 4;
+   */
+  attributes: CookieAttribute[];
 };
 
 /**
@@ -36,4 +41,25 @@ export declare type Cookie = Message<"envoy.type.http.v3.Cookie"> & {
  * Use `create(CookieSchema)` to create a new message.
  */
 export declare const CookieSchema: GenMessage<Cookie>;
+
+/**
+ * @generated from message envoy.type.http.v3.CookieAttribute
+ */
+export declare type CookieAttribute = Message<"envoy.type.http.v3.CookieAttribute"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message envoy.type.http.v3.CookieAttribute.
+ * Use `create(CookieAttributeSchema)` to create a new message.
+ */
+export declare const CookieAttributeSchema: GenMessage<CookieAttribute>;
 

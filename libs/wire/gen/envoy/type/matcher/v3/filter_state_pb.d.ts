@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { StringMatcher } from "./string_pb.js";
+import type { AddressMatcher } from "./address_pb.js";
 
 /**
  * Describes the file envoy/type/matcher/v3/filter_state.proto.
@@ -29,6 +30,12 @@ export declare type FilterStateMatcher = Message<"envoy.type.matcher.v3.FilterSt
      */
     value: StringMatcher;
     case: "stringMatch";
+  } | {
+    /**
+     * @generated from field: envoy.type.matcher.v3.AddressMatcher address_match = 3;
+     */
+    value: AddressMatcher;
+    case: "addressMatch";
   } | { case: undefined; value?: undefined };
 };
 

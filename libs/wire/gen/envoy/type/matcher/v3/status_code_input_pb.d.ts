@@ -34,3 +34,15 @@ export declare type HttpResponseStatusCodeClassMatchInput = Message<"envoy.type.
  */
 export declare const HttpResponseStatusCodeClassMatchInputSchema: GenMessage<HttpResponseStatusCodeClassMatchInput>;
 
+/**
+ * @generated from message envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput
+ */
+export declare type HttpResponseLocalReplyMatchInput = Message<"envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput"> & {
+};
+
+/**
+ * Describes the message envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput.
+ * Use `create(HttpResponseLocalReplyMatchInputSchema)` to create a new message.
+ */
+export declare const HttpResponseLocalReplyMatchInputSchema: GenMessage<HttpResponseLocalReplyMatchInput>;
+

@@ -2,7 +2,7 @@
 // @generated from file envoy/type/tracing/v3/custom_tag.proto (package envoy.type.tracing.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { MetadataKey, MetadataKind } from "../../metadata/v3/metadata_pb.js";
 
@@ -47,7 +47,18 @@ export declare type CustomTag = Message<"envoy.type.tracing.v3.CustomTag"> & {
      */
     value: CustomTag_Metadata;
     case: "metadata";
+  } | {
+    /**
+     * @generated from field: string value = 6;
+     */
+    value: string;
+    case: "value";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: envoy.type.tracing.v3.CustomTag.ValueType value_type = 7;
+   */
+  valueType: CustomTag_ValueType;
 };
 
 /**
@@ -139,4 +150,39 @@ export declare type CustomTag_Metadata = Message<"envoy.type.tracing.v3.CustomTa
  * Use `create(CustomTag_MetadataSchema)` to create a new message.
  */
 export declare const CustomTag_MetadataSchema: GenMessage<CustomTag_Metadata>;
+
+/**
+ * @generated from enum envoy.type.tracing.v3.CustomTag.ValueType
+ */
+export enum CustomTag_ValueType {
+  /**
+   * @generated from enum value: UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: STRING = 1;
+   */
+  STRING = 1,
+
+  /**
+   * @generated from enum value: INT = 2;
+   */
+  INT = 2,
+
+  /**
+   * @generated from enum value: DOUBLE = 3;
+   */
+  DOUBLE = 3,
+
+  /**
+   * @generated from enum value: BOOL = 4;
+   */
+  BOOL = 4,
+}
+
+/**
+ * Describes the enum envoy.type.tracing.v3.CustomTag.ValueType.
+ */
+export declare const CustomTag_ValueTypeSchema: GenEnum<CustomTag_ValueType>;
 

@@ -32,6 +32,11 @@ export declare type CheckedExpr = Message<"google.api.expr.v1alpha1.CheckedExpr"
   sourceInfo?: SourceInfo | undefined;
 
   /**
+   * @generated from field: string expr_version = 6;
+   */
+  exprVersion: string;
+
+  /**
    * @generated from field: google.api.expr.v1alpha1.Expr expr = 4;
    */
   expr?: Expr | undefined;
@@ -358,6 +363,11 @@ export declare type Decl_FunctionDecl = Message<"google.api.expr.v1alpha1.Decl.F
    * @generated from field: repeated google.api.expr.v1alpha1.Decl.FunctionDecl.Overload overloads = 1;
    */
   overloads: Decl_FunctionDecl_Overload[];
+
+  /**
+   * @generated from field: string doc = 2;
+   */
+  doc: string;
 };
 
 /**

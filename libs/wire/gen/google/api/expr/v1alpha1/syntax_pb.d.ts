@@ -2,7 +2,7 @@
 // @generated from file google/api/expr/v1alpha1/syntax.proto (package google.api.expr.v1alpha1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, NullValue, Timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -171,6 +171,11 @@ export declare type Expr_CreateList = Message<"google.api.expr.v1alpha1.Expr.Cre
    * @generated from field: repeated google.api.expr.v1alpha1.Expr elements = 1;
    */
   elements: Expr[];
+
+  /**
+   * @generated from field: repeated int32 optional_indices = 2;
+   */
+  optionalIndices: number[];
 };
 
 /**
@@ -230,6 +235,11 @@ export declare type Expr_CreateStruct_Entry = Message<"google.api.expr.v1alpha1.
    * @generated from field: google.api.expr.v1alpha1.Expr value = 4;
    */
   value?: Expr | undefined;
+
+  /**
+   * @generated from field: bool optional_entry = 5;
+   */
+  optionalEntry: boolean;
 };
 
 /**
@@ -246,6 +256,11 @@ export declare type Expr_Comprehension = Message<"google.api.expr.v1alpha1.Expr.
    * @generated from field: string iter_var = 1;
    */
   iterVar: string;
+
+  /**
+   * @generated from field: string iter_var2 = 8;
+   */
+  iterVar2: string;
 
   /**
    * @generated from field: google.api.expr.v1alpha1.Expr iter_range = 2;
@@ -384,6 +399,11 @@ export declare type SourceInfo = Message<"google.api.expr.v1alpha1.SourceInfo"> 
    * @generated from field: map<int64, google.api.expr.v1alpha1.Expr> macro_calls = 5;
    */
   macroCalls: { [key: string]: Expr };
+
+  /**
+   * @generated from field: repeated google.api.expr.v1alpha1.SourceInfo.Extension extensions = 6;
+   */
+  extensions: SourceInfo_Extension[];
 };
 
 /**
@@ -391,6 +411,83 @@ export declare type SourceInfo = Message<"google.api.expr.v1alpha1.SourceInfo"> 
  * Use `create(SourceInfoSchema)` to create a new message.
  */
 export declare const SourceInfoSchema: GenMessage<SourceInfo>;
+
+/**
+ * @generated from message google.api.expr.v1alpha1.SourceInfo.Extension
+ */
+export declare type SourceInfo_Extension = Message<"google.api.expr.v1alpha1.SourceInfo.Extension"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: repeated google.api.expr.v1alpha1.SourceInfo.Extension.Component affected_components = 2;
+   */
+  affectedComponents: SourceInfo_Extension_Component[];
+
+  /**
+   * @generated from field: google.api.expr.v1alpha1.SourceInfo.Extension.Version version = 3;
+   */
+  version?: SourceInfo_Extension_Version | undefined;
+};
+
+/**
+ * Describes the message google.api.expr.v1alpha1.SourceInfo.Extension.
+ * Use `create(SourceInfo_ExtensionSchema)` to create a new message.
+ */
+export declare const SourceInfo_ExtensionSchema: GenMessage<SourceInfo_Extension>;
+
+/**
+ * @generated from message google.api.expr.v1alpha1.SourceInfo.Extension.Version
+ */
+export declare type SourceInfo_Extension_Version = Message<"google.api.expr.v1alpha1.SourceInfo.Extension.Version"> & {
+  /**
+   * @generated from field: int64 major = 1;
+   */
+  major: bigint;
+
+  /**
+   * @generated from field: int64 minor = 2;
+   */
+  minor: bigint;
+};
+
+/**
+ * Describes the message google.api.expr.v1alpha1.SourceInfo.Extension.Version.
+ * Use `create(SourceInfo_Extension_VersionSchema)` to create a new message.
+ */
+export declare const SourceInfo_Extension_VersionSchema: GenMessage<SourceInfo_Extension_Version>;
+
+/**
+ * @generated from enum google.api.expr.v1alpha1.SourceInfo.Extension.Component
+ */
+export enum SourceInfo_Extension_Component {
+  /**
+   * @generated from enum value: COMPONENT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: COMPONENT_PARSER = 1;
+   */
+  PARSER = 1,
+
+  /**
+   * @generated from enum value: COMPONENT_TYPE_CHECKER = 2;
+   */
+  TYPE_CHECKER = 2,
+
+  /**
+   * @generated from enum value: COMPONENT_RUNTIME = 3;
+   */
+  RUNTIME = 3,
+}
+
+/**
+ * Describes the enum google.api.expr.v1alpha1.SourceInfo.Extension.Component.
+ */
+export declare const SourceInfo_Extension_ComponentSchema: GenEnum<SourceInfo_Extension_Component>;
 
 /**
  * @generated from message google.api.expr.v1alpha1.SourcePosition

@@ -3,7 +3,6 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_xds_annotations_v3_status } from "../../../annotations/v3/status_pb.js";
 import { file_xds_type_v3_cel } from "../../v3/cel_pb.js";
 import { file_validate_validate } from "../../../../validate/validate_pb.js";
 
@@ -11,7 +10,7 @@ import { file_validate_validate } from "../../../../validate/validate_pb.js";
  * Describes the file xds/type/matcher/v3/cel.proto.
  */
 export const file_xds_type_matcher_v3_cel = /*@__PURE__*/
-  fileDesc("Ch14ZHMvdHlwZS9tYXRjaGVyL3YzL2NlbC5wcm90bxITeGRzLnR5cGUubWF0Y2hlci52MyJbCgpDZWxNYXRjaGVyEjgKCmV4cHJfbWF0Y2gYASABKAsyGi54ZHMudHlwZS52My5DZWxFeHByZXNzaW9uQgj6QgWKAQIQARITCgtkZXNjcmlwdGlvbhgCIAEoCUJgCh5jb20uZ2l0aHViLnhkcy50eXBlLm1hdGNoZXIudjNCCENlbFByb3RvUAFaKmdpdGh1Yi5jb20vY25jZi94ZHMvZ28veGRzL3R5cGUvbWF0Y2hlci92M9LGpOEGAggBYgZwcm90bzM", [file_xds_annotations_v3_status, file_xds_type_v3_cel, file_validate_validate]);
+  fileDesc("Ch14ZHMvdHlwZS9tYXRjaGVyL3YzL2NlbC5wcm90bxITeGRzLnR5cGUubWF0Y2hlci52MyJbCgpDZWxNYXRjaGVyEjgKCmV4cHJfbWF0Y2gYASABKAsyGi54ZHMudHlwZS52My5DZWxFeHByZXNzaW9uQgj6QgWKAQIQARITCgtkZXNjcmlwdGlvbhgCIAEoCUJYCh5jb20uZ2l0aHViLnhkcy50eXBlLm1hdGNoZXIudjNCCENlbFByb3RvUAFaKmdpdGh1Yi5jb20vY25jZi94ZHMvZ28veGRzL3R5cGUvbWF0Y2hlci92M2IGcHJvdG8z", [file_xds_type_v3_cel, file_validate_validate]);
 
 /**
  * Describes the message xds.type.matcher.v3.CelMatcher.

@@ -3,13 +3,12 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_xds_annotations_v3_status } from "../../../annotations/v3/status_pb.js";
 
 /**
  * Describes the file xds/type/matcher/v3/http_inputs.proto.
  */
 export const file_xds_type_matcher_v3_http_inputs = /*@__PURE__*/
-  fileDesc("CiV4ZHMvdHlwZS9tYXRjaGVyL3YzL2h0dHBfaW5wdXRzLnByb3RvEhN4ZHMudHlwZS5tYXRjaGVyLnYzIh0KG0h0dHBBdHRyaWJ1dGVzQ2VsTWF0Y2hJbnB1dEJnCh5jb20uZ2l0aHViLnhkcy50eXBlLm1hdGNoZXIudjNCD0h0dHBJbnB1dHNQcm90b1ABWipnaXRodWIuY29tL2NuY2YveGRzL2dvL3hkcy90eXBlL21hdGNoZXIvdjPSxqThBgIIAWIGcHJvdG8z", [file_xds_annotations_v3_status]);
+  fileDesc("CiV4ZHMvdHlwZS9tYXRjaGVyL3YzL2h0dHBfaW5wdXRzLnByb3RvEhN4ZHMudHlwZS5tYXRjaGVyLnYzIh0KG0h0dHBBdHRyaWJ1dGVzQ2VsTWF0Y2hJbnB1dEJfCh5jb20uZ2l0aHViLnhkcy50eXBlLm1hdGNoZXIudjNCD0h0dHBJbnB1dHNQcm90b1ABWipnaXRodWIuY29tL2NuY2YveGRzL2dvL3hkcy90eXBlL21hdGNoZXIvdjNiBnByb3RvMw");
 
 /**
  * Describes the message xds.type.matcher.v3.HttpAttributesCelMatchInput.

@@ -65,6 +65,11 @@ export declare type Matcher_OnMatch = Message<"xds.type.matcher.v3.Matcher.OnMat
     value: TypedExtensionConfig;
     case: "action";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: bool keep_matching = 3;
+   */
+  keepMatching: boolean;
 };
 
 /**

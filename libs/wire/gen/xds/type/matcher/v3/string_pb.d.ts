@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { RegexMatcher } from "./regex_pb.js";
+import type { TypedExtensionConfig } from "../../../core/v3/extension_pb.js";
 
 /**
  * Describes the file xds/type/matcher/v3/string.proto.
@@ -48,6 +49,12 @@ export declare type StringMatcher = Message<"xds.type.matcher.v3.StringMatcher">
      */
     value: string;
     case: "contains";
+  } | {
+    /**
+     * @generated from field: xds.core.v3.TypedExtensionConfig custom = 8;
+     */
+    value: TypedExtensionConfig;
+    case: "custom";
   } | { case: undefined; value?: undefined };
 
   /**

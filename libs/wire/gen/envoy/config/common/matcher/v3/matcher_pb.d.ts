@@ -66,6 +66,11 @@ export declare type Matcher_OnMatch = Message<"envoy.config.common.matcher.v3.Ma
     value: TypedExtensionConfig;
     case: "action";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: bool keep_matching = 3;
+   */
+  keepMatching: boolean;
 };
 
 /**

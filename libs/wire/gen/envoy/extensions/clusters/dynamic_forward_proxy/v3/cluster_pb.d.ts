@@ -8,6 +8,7 @@ import type { DnsCacheConfig } from "../../../common/dynamic_forward_proxy/v3/dn
 import type { Cluster_LbPolicy } from "../../../../config/cluster/v3/cluster_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { SocketAddress } from "../../../../config/core/v3/address_pb.js";
+import type { DnsCluster } from "../../dns/v3/dns_cluster_pb.js";
 
 /**
  * Describes the file envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.proto.
@@ -75,6 +76,11 @@ export declare type SubClustersConfig = Message<"envoy.extensions.clusters.dynam
    * @generated from field: repeated envoy.config.core.v3.SocketAddress preresolve_clusters = 4;
    */
   preresolveClusters: SocketAddress[];
+
+  /**
+   * @generated from field: envoy.extensions.clusters.dns.v3.DnsCluster dns_cluster_config = 5;
+   */
+  dnsClusterConfig?: DnsCluster | undefined;
 };
 
 /**

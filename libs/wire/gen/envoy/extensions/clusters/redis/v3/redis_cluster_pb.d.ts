@@ -44,6 +44,11 @@ export declare type RedisClusterConfig = Message<"envoy.extensions.clusters.redi
    * @generated from field: uint32 host_degraded_refresh_threshold = 6;
    */
   hostDegradedRefreshThreshold: number;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_zone_discovery = 7;
+   */
+  enableZoneDiscovery?: boolean | undefined;
 };
 
 /**

@@ -10,6 +10,7 @@ import type { DnsResolutionConfig } from "../../../../config/core/v3/resolver_pb
 import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_pb.js";
 import type { SocketAddress } from "../../../../config/core/v3/address_pb.js";
 import type { KeyValueStoreConfig } from "../../../../config/common/key_value/v3/config_pb.js";
+import type { AddressMatcher } from "../../../../type/matcher/v3/address_pb.js";
 
 /**
  * Describes the file envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache.proto.
@@ -67,6 +68,11 @@ export declare type DnsCacheConfig = Message<"envoy.extensions.common.dynamic_fo
   maxHosts?: number | undefined;
 
   /**
+   * @generated from field: bool disable_dns_refresh_on_failure = 15;
+   */
+  disableDnsRefreshOnFailure: boolean;
+
+  /**
    * @generated from field: envoy.config.cluster.v3.Cluster.RefreshRate dns_failure_refresh_rate = 6;
    */
   dnsFailureRefreshRate?: Cluster_RefreshRate | undefined;
@@ -107,6 +113,11 @@ export declare type DnsCacheConfig = Message<"envoy.extensions.common.dynamic_fo
    * @generated from field: envoy.config.common.key_value.v3.KeyValueStoreConfig key_value_config = 13;
    */
   keyValueConfig?: KeyValueStoreConfig | undefined;
+
+  /**
+   * @generated from field: envoy.type.matcher.v3.AddressMatcher resolved_address_filter = 16;
+   */
+  resolvedAddressFilter?: AddressMatcher | undefined;
 };
 
 /**

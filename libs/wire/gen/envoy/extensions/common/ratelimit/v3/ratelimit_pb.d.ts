@@ -25,6 +25,16 @@ export declare type RateLimitDescriptor = Message<"envoy.extensions.common.ratel
    * @generated from field: envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.RateLimitOverride limit = 2;
    */
   limit?: RateLimitDescriptor_RateLimitOverride | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value hits_addend = 3;
+   */
+  hitsAddend?: bigint | undefined;
+
+  /**
+   * @generated from field: bool is_negative_hits = 4;
+   */
+  isNegativeHits: boolean;
 };
 
 /**
@@ -67,6 +77,11 @@ export declare type RateLimitDescriptor_RateLimitOverride = Message<"envoy.exten
    * @generated from field: envoy.type.v3.RateLimitUnit unit = 2;
    */
   unit: RateLimitUnit;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value unit_multiplier = 3;
+   */
+  unitMultiplier?: number | undefined;
 };
 
 /**
@@ -88,6 +103,11 @@ export declare type LocalRateLimitDescriptor = Message<"envoy.extensions.common.
    * @generated from field: envoy.type.v3.TokenBucket token_bucket = 2;
    */
   tokenBucket?: TokenBucket | undefined;
+
+  /**
+   * @generated from field: bool shadow_mode = 3;
+   */
+  shadowMode: boolean;
 };
 
 /**

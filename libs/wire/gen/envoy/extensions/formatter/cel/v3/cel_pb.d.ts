@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { CelExpressionConfig } from "../../../../config/core/v3/cel_pb.js";
 
 /**
  * Describes the file envoy/extensions/formatter/cel/v3/cel.proto.
@@ -14,6 +15,10 @@ export declare const file_envoy_extensions_formatter_cel_v3_cel: GenFile;
  * @generated from message envoy.extensions.formatter.cel.v3.Cel
  */
 export declare type Cel = Message<"envoy.extensions.formatter.cel.v3.Cel"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.CelExpressionConfig cel_config = 1;
+   */
+  celConfig?: CelExpressionConfig | undefined;
 };
 
 /**

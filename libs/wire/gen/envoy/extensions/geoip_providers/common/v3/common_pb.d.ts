@@ -15,9 +15,15 @@ export declare const file_envoy_extensions_geoip_providers_common_v3_common: Gen
  */
 export declare type CommonGeoipProviderConfig = Message<"envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig"> & {
   /**
-   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd geo_headers_to_add = 1;
+   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationHeadersToAdd geo_headers_to_add = 1 [deprecated = true];
+   * @deprecated
    */
   geoHeadersToAdd?: CommonGeoipProviderConfig_GeolocationHeadersToAdd | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys geo_field_keys = 3;
+   */
+  geoFieldKeys?: CommonGeoipProviderConfig_GeolocationFieldKeys | undefined;
 };
 
 /**
@@ -51,9 +57,20 @@ export declare type CommonGeoipProviderConfig_GeolocationHeadersToAdd = Message<
   asn: string;
 
   /**
-   * @generated from field: string is_anon = 5;
+   * @generated from field: string asn_org = 13;
+   */
+  asnOrg: string;
+
+  /**
+   * @generated from field: string is_anon = 5 [deprecated = true];
+   * @deprecated
    */
   isAnon: string;
+
+  /**
+   * @generated from field: string anon = 12;
+   */
+  anon: string;
 
   /**
    * @generated from field: string anon_vpn = 6;
@@ -74,6 +91,16 @@ export declare type CommonGeoipProviderConfig_GeolocationHeadersToAdd = Message<
    * @generated from field: string anon_proxy = 9;
    */
   anonProxy: string;
+
+  /**
+   * @generated from field: string isp = 10;
+   */
+  isp: string;
+
+  /**
+   * @generated from field: string apple_private_relay = 11;
+   */
+  applePrivateRelay: string;
 };
 
 /**
@@ -81,4 +108,75 @@ export declare type CommonGeoipProviderConfig_GeolocationHeadersToAdd = Message<
  * Use `create(CommonGeoipProviderConfig_GeolocationHeadersToAddSchema)` to create a new message.
  */
 export declare const CommonGeoipProviderConfig_GeolocationHeadersToAddSchema: GenMessage<CommonGeoipProviderConfig_GeolocationHeadersToAdd>;
+
+/**
+ * @generated from message envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys
+ */
+export declare type CommonGeoipProviderConfig_GeolocationFieldKeys = Message<"envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys"> & {
+  /**
+   * @generated from field: string country = 1;
+   */
+  country: string;
+
+  /**
+   * @generated from field: string city = 2;
+   */
+  city: string;
+
+  /**
+   * @generated from field: string region = 3;
+   */
+  region: string;
+
+  /**
+   * @generated from field: string asn = 4;
+   */
+  asn: string;
+
+  /**
+   * @generated from field: string asn_org = 12;
+   */
+  asnOrg: string;
+
+  /**
+   * @generated from field: string anon = 5;
+   */
+  anon: string;
+
+  /**
+   * @generated from field: string anon_vpn = 6;
+   */
+  anonVpn: string;
+
+  /**
+   * @generated from field: string anon_hosting = 7;
+   */
+  anonHosting: string;
+
+  /**
+   * @generated from field: string anon_tor = 8;
+   */
+  anonTor: string;
+
+  /**
+   * @generated from field: string anon_proxy = 9;
+   */
+  anonProxy: string;
+
+  /**
+   * @generated from field: string isp = 10;
+   */
+  isp: string;
+
+  /**
+   * @generated from field: string apple_private_relay = 11;
+   */
+  applePrivateRelay: string;
+};
+
+/**
+ * Describes the message envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig.GeolocationFieldKeys.
+ * Use `create(CommonGeoipProviderConfig_GeolocationFieldKeysSchema)` to create a new message.
+ */
+export declare const CommonGeoipProviderConfig_GeolocationFieldKeysSchema: GenMessage<CommonGeoipProviderConfig_GeolocationFieldKeys>;
 

@@ -21,14 +21,24 @@ export declare type MaxMindConfig = Message<"envoy.extensions.geoip_providers.ma
   cityDbPath: string;
 
   /**
-   * @generated from field: string isp_db_path = 2;
+   * @generated from field: string asn_db_path = 2;
    */
-  ispDbPath: string;
+  asnDbPath: string;
 
   /**
    * @generated from field: string anon_db_path = 3;
    */
   anonDbPath: string;
+
+  /**
+   * @generated from field: string isp_db_path = 5;
+   */
+  ispDbPath: string;
+
+  /**
+   * @generated from field: string country_db_path = 6;
+   */
+  countryDbPath: string;
 
   /**
    * @generated from field: envoy.extensions.geoip_providers.common.v3.CommonGeoipProviderConfig common_provider_config = 4;

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { AwsIam } from "../../../filters/network/redis_proxy/v3/redis_proxy_pb.js";
 
 /**
  * Describes the file envoy/extensions/health_checkers/redis/v3/redis.proto.
@@ -18,6 +19,11 @@ export declare type Redis = Message<"envoy.extensions.health_checkers.redis.v3.R
    * @generated from field: string key = 1;
    */
   key: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.AwsIam aws_iam = 2;
+   */
+  awsIam?: AwsIam | undefined;
 };
 
 /**

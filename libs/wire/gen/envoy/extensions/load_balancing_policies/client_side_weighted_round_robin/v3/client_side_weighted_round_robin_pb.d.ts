@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
+import type { OrcaOobReportingConfig, SlowStartConfig } from "../../common/v3/common_pb.js";
 
 /**
  * Describes the file envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.proto.
@@ -44,6 +45,21 @@ export declare type ClientSideWeightedRoundRobin = Message<"envoy.extensions.loa
    * @generated from field: google.protobuf.FloatValue error_utilization_penalty = 6;
    */
   errorUtilizationPenalty?: number | undefined;
+
+  /**
+   * @generated from field: repeated string metric_names_for_computing_utilization = 7;
+   */
+  metricNamesForComputingUtilization: string[];
+
+  /**
+   * @generated from field: envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig slow_start_config = 8;
+   */
+  slowStartConfig?: SlowStartConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.load_balancing_policies.common.v3.OrcaOobReportingConfig oob_reporting_config = 9;
+   */
+  oobReportingConfig?: OrcaOobReportingConfig | undefined;
 };
 
 /**

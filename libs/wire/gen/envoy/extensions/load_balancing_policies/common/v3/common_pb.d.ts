@@ -2,11 +2,12 @@
 // @generated from file envoy/extensions/load_balancing_policies/common/v3/common.proto (package envoy.extensions.load_balancing_policies.common.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Percent } from "../../../../type/v3/percent_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { RuntimeDouble } from "../../../../config/core/v3/base_pb.js";
+import type { RouteAction_HashPolicy } from "../../../../config/route/v3/route_components_pb.js";
 
 /**
  * Describes the file envoy/extensions/load_balancing_policies/common/v3/common.proto.
@@ -59,6 +60,22 @@ export declare type LocalityLbConfig_ZoneAwareLbConfig = Message<"envoy.extensio
    * @generated from field: bool fail_traffic_on_panic = 3;
    */
   failTrafficOnPanic: boolean;
+
+  /**
+   * @generated from field: bool force_locality_direct_routing = 4 [deprecated = true];
+   * @deprecated
+   */
+  forceLocalityDirectRouting: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone force_local_zone = 5;
+   */
+  forceLocalZone?: LocalityLbConfig_ZoneAwareLbConfig_ForceLocalZone | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis locality_basis = 6;
+   */
+  localityBasis: LocalityLbConfig_ZoneAwareLbConfig_LocalityBasis;
 };
 
 /**
@@ -66,6 +83,42 @@ export declare type LocalityLbConfig_ZoneAwareLbConfig = Message<"envoy.extensio
  * Use `create(LocalityLbConfig_ZoneAwareLbConfigSchema)` to create a new message.
  */
 export declare const LocalityLbConfig_ZoneAwareLbConfigSchema: GenMessage<LocalityLbConfig_ZoneAwareLbConfig>;
+
+/**
+ * @generated from message envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone
+ */
+export declare type LocalityLbConfig_ZoneAwareLbConfig_ForceLocalZone = Message<"envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone"> & {
+  /**
+   * @generated from field: google.protobuf.UInt32Value min_size = 1;
+   */
+  minSize?: number | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone.
+ * Use `create(LocalityLbConfig_ZoneAwareLbConfig_ForceLocalZoneSchema)` to create a new message.
+ */
+export declare const LocalityLbConfig_ZoneAwareLbConfig_ForceLocalZoneSchema: GenMessage<LocalityLbConfig_ZoneAwareLbConfig_ForceLocalZone>;
+
+/**
+ * @generated from enum envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis
+ */
+export enum LocalityLbConfig_ZoneAwareLbConfig_LocalityBasis {
+  /**
+   * @generated from enum value: HEALTHY_HOSTS_NUM = 0;
+   */
+  HEALTHY_HOSTS_NUM = 0,
+
+  /**
+   * @generated from enum value: HEALTHY_HOSTS_WEIGHT = 1;
+   */
+  HEALTHY_HOSTS_WEIGHT = 1,
+}
+
+/**
+ * Describes the enum envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis.
+ */
+export declare const LocalityLbConfig_ZoneAwareLbConfig_LocalityBasisSchema: GenEnum<LocalityLbConfig_ZoneAwareLbConfig_LocalityBasis>;
 
 /**
  * @generated from message envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig
@@ -118,6 +171,11 @@ export declare type ConsistentHashingLbConfig = Message<"envoy.extensions.load_b
    * @generated from field: google.protobuf.UInt32Value hash_balance_factor = 2;
    */
   hashBalanceFactor?: number | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.RouteAction.HashPolicy hash_policy = 3;
+   */
+  hashPolicy: RouteAction_HashPolicy[];
 };
 
 /**
@@ -125,4 +183,30 @@ export declare type ConsistentHashingLbConfig = Message<"envoy.extensions.load_b
  * Use `create(ConsistentHashingLbConfigSchema)` to create a new message.
  */
 export declare const ConsistentHashingLbConfigSchema: GenMessage<ConsistentHashingLbConfig>;
+
+/**
+ * @generated from message envoy.extensions.load_balancing_policies.common.v3.OrcaOobReportingConfig
+ */
+export declare type OrcaOobReportingConfig = Message<"envoy.extensions.load_balancing_policies.common.v3.OrcaOobReportingConfig"> & {
+  /**
+   * @generated from field: uint32 port_value = 1;
+   */
+  portValue: number;
+
+  /**
+   * @generated from field: string authority = 2;
+   */
+  authority: string;
+
+  /**
+   * @generated from field: google.protobuf.Struct transport_socket_match_criteria = 3;
+   */
+  transportSocketMatchCriteria?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.load_balancing_policies.common.v3.OrcaOobReportingConfig.
+ * Use `create(OrcaOobReportingConfigSchema)` to create a new message.
+ */
+export declare const OrcaOobReportingConfigSchema: GenMessage<OrcaOobReportingConfig>;
 

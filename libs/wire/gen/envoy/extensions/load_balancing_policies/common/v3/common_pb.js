@@ -2,10 +2,12 @@
 // @generated from file envoy/extensions/load_balancing_policies/common/v3/common.proto (package envoy.extensions.load_balancing_policies.common.v3, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_envoy_config_core_v3_base } from "../../../../config/core/v3/base_pb.js";
+import { file_envoy_config_route_v3_route_components } from "../../../../config/route/v3/route_components_pb.js";
 import { file_envoy_type_v3_percent } from "../../../../type/v3/percent_pb.js";
-import { file_google_protobuf_duration, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
+import { file_envoy_annotations_deprecation } from "../../../../annotations/deprecation_pb.js";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
 import { file_validate_validate } from "../../../../../validate/validate_pb.js";
 
@@ -13,7 +15,7 @@ import { file_validate_validate } from "../../../../../validate/validate_pb.js";
  * Describes the file envoy/extensions/load_balancing_policies/common/v3/common.proto.
  */
 export const file_envoy_extensions_load_balancing_policies_common_v3_common = /*@__PURE__*/
-  fileDesc("Cj9lbnZveS9leHRlbnNpb25zL2xvYWRfYmFsYW5jaW5nX3BvbGljaWVzL2NvbW1vbi92My9jb21tb24ucHJvdG8SMmVudm95LmV4dGVuc2lvbnMubG9hZF9iYWxhbmNpbmdfcG9saWNpZXMuY29tbW9uLnYzIu0DChBMb2NhbGl0eUxiQ29uZmlnEnYKFHpvbmVfYXdhcmVfbGJfY29uZmlnGAEgASgLMlYuZW52b3kuZXh0ZW5zaW9ucy5sb2FkX2JhbGFuY2luZ19wb2xpY2llcy5jb21tb24udjMuTG9jYWxpdHlMYkNvbmZpZy5ab25lQXdhcmVMYkNvbmZpZ0gAEoQBChtsb2NhbGl0eV93ZWlnaHRlZF9sYl9jb25maWcYAiABKAsyXS5lbnZveS5leHRlbnNpb25zLmxvYWRfYmFsYW5jaW5nX3BvbGljaWVzLmNvbW1vbi52My5Mb2NhbGl0eUxiQ29uZmlnLkxvY2FsaXR5V2VpZ2h0ZWRMYkNvbmZpZ0gAGpsBChFab25lQXdhcmVMYkNvbmZpZxIvCg9yb3V0aW5nX2VuYWJsZWQYASABKAsyFi5lbnZveS50eXBlLnYzLlBlcmNlbnQSNgoQbWluX2NsdXN0ZXJfc2l6ZRgCIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50NjRWYWx1ZRIdChVmYWlsX3RyYWZmaWNfb25fcGFuaWMYAyABKAgaGgoYTG9jYWxpdHlXZWlnaHRlZExiQ29uZmlnQiAKGWxvY2FsaXR5X2NvbmZpZ19zcGVjaWZpZXISA/hCASK0AQoPU2xvd1N0YXJ0Q29uZmlnEjQKEXNsb3dfc3RhcnRfd2luZG93GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjcKCmFnZ3Jlc3Npb24YAiABKAsyIy5lbnZveS5jb25maWcuY29yZS52My5SdW50aW1lRG91YmxlEjIKEm1pbl93ZWlnaHRfcGVyY2VudBgDIAEoCzIWLmVudm95LnR5cGUudjMuUGVyY2VudCKBAQoZQ29uc2lzdGVudEhhc2hpbmdMYkNvbmZpZxIgChh1c2VfaG9zdG5hbWVfZm9yX2hhc2hpbmcYASABKAgSQgoTaGFzaF9iYWxhbmNlX2ZhY3RvchgCIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50MzJWYWx1ZUIH+kIEKgIoZEK9AQpAaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmxvYWRfYmFsYW5jaW5nX3BvbGljaWVzLmNvbW1vbi52M0ILQ29tbW9uUHJvdG9QAVpiZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9sb2FkX2JhbGFuY2luZ19wb2xpY2llcy9jb21tb24vdjM7Y29tbW9udjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_base, file_envoy_type_v3_percent, file_google_protobuf_duration, file_google_protobuf_wrappers, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("Cj9lbnZveS9leHRlbnNpb25zL2xvYWRfYmFsYW5jaW5nX3BvbGljaWVzL2NvbW1vbi92My9jb21tb24ucHJvdG8SMmVudm95LmV4dGVuc2lvbnMubG9hZF9iYWxhbmNpbmdfcG9saWNpZXMuY29tbW9uLnYzIqQHChBMb2NhbGl0eUxiQ29uZmlnEnYKFHpvbmVfYXdhcmVfbGJfY29uZmlnGAEgASgLMlYuZW52b3kuZXh0ZW5zaW9ucy5sb2FkX2JhbGFuY2luZ19wb2xpY2llcy5jb21tb24udjMuTG9jYWxpdHlMYkNvbmZpZy5ab25lQXdhcmVMYkNvbmZpZ0gAEoQBChtsb2NhbGl0eV93ZWlnaHRlZF9sYl9jb25maWcYAiABKAsyXS5lbnZveS5leHRlbnNpb25zLmxvYWRfYmFsYW5jaW5nX3BvbGljaWVzLmNvbW1vbi52My5Mb2NhbGl0eUxiQ29uZmlnLkxvY2FsaXR5V2VpZ2h0ZWRMYkNvbmZpZ0gAGtIEChFab25lQXdhcmVMYkNvbmZpZxIvCg9yb3V0aW5nX2VuYWJsZWQYASABKAsyFi5lbnZveS50eXBlLnYzLlBlcmNlbnQSNgoQbWluX2NsdXN0ZXJfc2l6ZRgCIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50NjRWYWx1ZRIdChVmYWlsX3RyYWZmaWNfb25fcGFuaWMYAyABKAgSMgodZm9yY2VfbG9jYWxpdHlfZGlyZWN0X3JvdXRpbmcYBCABKAhCCxgBkseG2AQDMy4wEn8KEGZvcmNlX2xvY2FsX3pvbmUYBSABKAsyZS5lbnZveS5leHRlbnNpb25zLmxvYWRfYmFsYW5jaW5nX3BvbGljaWVzLmNvbW1vbi52My5Mb2NhbGl0eUxiQ29uZmlnLlpvbmVBd2FyZUxiQ29uZmlnLkZvcmNlTG9jYWxab25lEnwKDmxvY2FsaXR5X2Jhc2lzGAYgASgOMmQuZW52b3kuZXh0ZW5zaW9ucy5sb2FkX2JhbGFuY2luZ19wb2xpY2llcy5jb21tb24udjMuTG9jYWxpdHlMYkNvbmZpZy5ab25lQXdhcmVMYkNvbmZpZy5Mb2NhbGl0eUJhc2lzGkAKDkZvcmNlTG9jYWxab25lEi4KCG1pbl9zaXplGAEgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlVJbnQzMlZhbHVlIkAKDUxvY2FsaXR5QmFzaXMSFQoRSEVBTFRIWV9IT1NUU19OVU0QABIYChRIRUFMVEhZX0hPU1RTX1dFSUdIVBABGhoKGExvY2FsaXR5V2VpZ2h0ZWRMYkNvbmZpZ0IgChlsb2NhbGl0eV9jb25maWdfc3BlY2lmaWVyEgP4QgEitAEKD1Nsb3dTdGFydENvbmZpZxI0ChFzbG93X3N0YXJ0X3dpbmRvdxgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI3CgphZ2dyZXNzaW9uGAIgASgLMiMuZW52b3kuY29uZmlnLmNvcmUudjMuUnVudGltZURvdWJsZRIyChJtaW5fd2VpZ2h0X3BlcmNlbnQYAyABKAsyFi5lbnZveS50eXBlLnYzLlBlcmNlbnQixQEKGUNvbnNpc3RlbnRIYXNoaW5nTGJDb25maWcSIAoYdXNlX2hvc3RuYW1lX2Zvcl9oYXNoaW5nGAEgASgIEkIKE2hhc2hfYmFsYW5jZV9mYWN0b3IYAiABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDMyVmFsdWVCB/pCBCoCKGQSQgoLaGFzaF9wb2xpY3kYAyADKAsyLS5lbnZveS5jb25maWcucm91dGUudjMuUm91dGVBY3Rpb24uSGFzaFBvbGljeSKZAQoWT3JjYU9vYlJlcG9ydGluZ0NvbmZpZxIdCgpwb3J0X3ZhbHVlGAEgASgNQgn6QgYqBBj//wMSHgoJYXV0aG9yaXR5GAIgASgJQgv6QghyBsgBAMABAhJACh90cmFuc3BvcnRfc29ja2V0X21hdGNoX2NyaXRlcmlhGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEK9AQpAaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmxvYWRfYmFsYW5jaW5nX3BvbGljaWVzLmNvbW1vbi52M0ILQ29tbW9uUHJvdG9QAVpiZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9sb2FkX2JhbGFuY2luZ19wb2xpY2llcy9jb21tb24vdjM7Y29tbW9udjO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_base, file_envoy_config_route_v3_route_components, file_envoy_type_v3_percent, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_wrappers, file_envoy_annotations_deprecation, file_udpa_annotations_status, file_validate_validate]);
 
 /**
  * Describes the message envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.
@@ -28,6 +30,25 @@ export const LocalityLbConfigSchema = /*@__PURE__*/
  */
 export const LocalityLbConfig_ZoneAwareLbConfigSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_load_balancing_policies_common_v3_common, 0, 0);
+
+/**
+ * Describes the message envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone.
+ * Use `create(LocalityLbConfig_ZoneAwareLbConfig_ForceLocalZoneSchema)` to create a new message.
+ */
+export const LocalityLbConfig_ZoneAwareLbConfig_ForceLocalZoneSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_load_balancing_policies_common_v3_common, 0, 0, 0);
+
+/**
+ * Describes the enum envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis.
+ */
+export const LocalityLbConfig_ZoneAwareLbConfig_LocalityBasisSchema = /*@__PURE__*/
+  enumDesc(file_envoy_extensions_load_balancing_policies_common_v3_common, 0, 0, 0);
+
+/**
+ * @generated from enum envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.LocalityBasis
+ */
+export const LocalityLbConfig_ZoneAwareLbConfig_LocalityBasis = /*@__PURE__*/
+  tsEnum(LocalityLbConfig_ZoneAwareLbConfig_LocalityBasisSchema);
 
 /**
  * Describes the message envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig.
@@ -49,4 +70,11 @@ export const SlowStartConfigSchema = /*@__PURE__*/
  */
 export const ConsistentHashingLbConfigSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_load_balancing_policies_common_v3_common, 2);
+
+/**
+ * Describes the message envoy.extensions.load_balancing_policies.common.v3.OrcaOobReportingConfig.
+ * Use `create(OrcaOobReportingConfigSchema)` to create a new message.
+ */
+export const OrcaOobReportingConfigSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_load_balancing_policies_common_v3_common, 3);
 

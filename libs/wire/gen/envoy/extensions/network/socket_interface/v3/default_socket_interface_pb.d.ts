@@ -14,6 +14,10 @@ export declare const file_envoy_extensions_network_socket_interface_v3_default_s
  * @generated from message envoy.extensions.network.socket_interface.v3.DefaultSocketInterface
  */
 export declare type DefaultSocketInterface = Message<"envoy.extensions.network.socket_interface.v3.DefaultSocketInterface"> & {
+  /**
+   * @generated from field: envoy.extensions.network.socket_interface.v3.IoUringOptions io_uring_options = 1;
+   */
+  ioUringOptions?: IoUringOptions | undefined;
 };
 
 /**
@@ -21,4 +25,50 @@ export declare type DefaultSocketInterface = Message<"envoy.extensions.network.s
  * Use `create(DefaultSocketInterfaceSchema)` to create a new message.
  */
 export declare const DefaultSocketInterfaceSchema: GenMessage<DefaultSocketInterface>;
+
+/**
+ * @generated from message envoy.extensions.network.socket_interface.v3.IoUringOptions
+ */
+export declare type IoUringOptions = Message<"envoy.extensions.network.socket_interface.v3.IoUringOptions"> & {
+  /**
+   * @generated from field: google.protobuf.UInt32Value io_uring_size = 1;
+   */
+  ioUringSize?: number | undefined;
+
+  /**
+   * @generated from field: bool enable_submission_queue_polling = 2;
+   */
+  enableSubmissionQueuePolling: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value read_buffer_size = 3;
+   */
+  readBufferSize?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value write_timeout_ms = 4;
+   */
+  writeTimeoutMs?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value write_high_watermark_bytes = 5;
+   */
+  writeHighWatermarkBytes?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value write_low_watermark_bytes = 6;
+   */
+  writeLowWatermarkBytes?: number | undefined;
+
+  /**
+   * @generated from field: bool enable_multishot_receive = 7;
+   */
+  enableMultishotReceive: boolean;
+};
+
+/**
+ * Describes the message envoy.extensions.network.socket_interface.v3.IoUringOptions.
+ * Use `create(IoUringOptionsSchema)` to create a new message.
+ */
+export declare const IoUringOptionsSchema: GenMessage<IoUringOptions>;
 

@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { RuntimeUInt64 } from "../../../../config/core/v3/base_pb.js";
 
 /**
  * Describes the file envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.proto.
@@ -18,6 +19,11 @@ export declare type FixedHeapConfig = Message<"envoy.extensions.resource_monitor
    * @generated from field: uint64 max_heap_size_bytes = 1;
    */
   maxHeapSizeBytes: bigint;
+
+  /**
+   * @generated from field: envoy.config.core.v3.RuntimeUInt64 max_heap_size_bytes_runtime = 2;
+   */
+  maxHeapSizeBytesRuntime?: RuntimeUInt64 | undefined;
 };
 
 /**

@@ -35,6 +35,11 @@ export declare type GraphiteStatsdSink = Message<"envoy.extensions.stat_sinks.gr
    * @generated from field: google.protobuf.UInt64Value max_bytes_per_datagram = 4;
    */
   maxBytesPerDatagram?: bigint | undefined;
+
+  /**
+   * @generated from field: bool scale_histogram_units_to_milliseconds = 5;
+   */
+  scaleHistogramUnitsToMilliseconds: boolean;
 };
 
 /**

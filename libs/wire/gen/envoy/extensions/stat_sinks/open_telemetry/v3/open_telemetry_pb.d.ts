@@ -5,6 +5,10 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { GrpcService } from "../../../../config/core/v3/grpc_service_pb.js";
+import type { HttpService } from "../../../../config/core/v3/http_service_pb.js";
+import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_pb.js";
+import type { Matcher } from "../../../../../xds/type/matcher/v3/matcher_pb.js";
+import type { KeyValue } from "../../../../../opentelemetry/proto/common/v1/common_pb.js";
 
 /**
  * Describes the file envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry.proto.
@@ -24,7 +28,18 @@ export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telem
      */
     value: GrpcService;
     case: "grpcService";
+  } | {
+    /**
+     * @generated from field: envoy.config.core.v3.HttpService http_service = 9;
+     */
+    value: HttpService;
+    case: "httpService";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig resource_detectors = 7;
+   */
+  resourceDetectors: TypedExtensionConfig[];
 
   /**
    * @generated from field: bool report_counters_as_deltas = 2;
@@ -50,6 +65,16 @@ export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telem
    * @generated from field: string prefix = 6;
    */
   prefix: string;
+
+  /**
+   * @generated from field: xds.type.matcher.v3.Matcher custom_metric_conversions = 8;
+   */
+  customMetricConversions?: Matcher | undefined;
+
+  /**
+   * @generated from field: uint32 max_data_points_per_request = 10;
+   */
+  maxDataPointsPerRequest: number;
 };
 
 /**
@@ -57,4 +82,37 @@ export declare type SinkConfig = Message<"envoy.extensions.stat_sinks.open_telem
  * Use `create(SinkConfigSchema)` to create a new message.
  */
 export declare const SinkConfigSchema: GenMessage<SinkConfig>;
+
+/**
+ * @generated from message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.ConversionAction
+ */
+export declare type SinkConfig_ConversionAction = Message<"envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.ConversionAction"> & {
+  /**
+   * @generated from field: string metric_name = 2;
+   */
+  metricName: string;
+
+  /**
+   * @generated from field: repeated opentelemetry.proto.common.v1.KeyValue static_metric_labels = 3;
+   */
+  staticMetricLabels: KeyValue[];
+};
+
+/**
+ * Describes the message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.ConversionAction.
+ * Use `create(SinkConfig_ConversionActionSchema)` to create a new message.
+ */
+export declare const SinkConfig_ConversionActionSchema: GenMessage<SinkConfig_ConversionAction>;
+
+/**
+ * @generated from message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction
+ */
+export declare type SinkConfig_DropAction = Message<"envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction.
+ * Use `create(SinkConfig_DropActionSchema)` to create a new message.
+ */
+export declare const SinkConfig_DropActionSchema: GenMessage<SinkConfig_DropAction>;
 

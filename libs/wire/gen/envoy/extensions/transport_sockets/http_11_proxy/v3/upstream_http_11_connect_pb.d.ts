@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { TransportSocket } from "../../../../config/core/v3/base_pb.js";
+import type { Address } from "../../../../config/core/v3/address_pb.js";
 
 /**
  * Describes the file envoy/extensions/transport_sockets/http_11_proxy/v3/upstream_http_11_connect.proto.
@@ -19,6 +20,11 @@ export declare type Http11ProxyUpstreamTransport = Message<"envoy.extensions.tra
    * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 1;
    */
   transportSocket?: TransportSocket | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.Address default_proxy_address = 2;
+   */
+  defaultProxyAddress?: Address | undefined;
 };
 
 /**

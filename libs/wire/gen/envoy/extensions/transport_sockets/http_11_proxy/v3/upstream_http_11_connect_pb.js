@@ -3,15 +3,15 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_envoy_config_core_v3_address } from "../../../../config/core/v3/address_pb.js";
 import { file_envoy_config_core_v3_base } from "../../../../config/core/v3/base_pb.js";
 import { file_udpa_annotations_status } from "../../../../../udpa/annotations/status_pb.js";
-import { file_validate_validate } from "../../../../../validate/validate_pb.js";
 
 /**
  * Describes the file envoy/extensions/transport_sockets/http_11_proxy/v3/upstream_http_11_connect.proto.
  */
 export const file_envoy_extensions_transport_sockets_http_11_proxy_v3_upstream_http_11_connect = /*@__PURE__*/
-  fileDesc("ClJlbnZveS9leHRlbnNpb25zL3RyYW5zcG9ydF9zb2NrZXRzL2h0dHBfMTFfcHJveHkvdjMvdXBzdHJlYW1faHR0cF8xMV9jb25uZWN0LnByb3RvEjNlbnZveS5leHRlbnNpb25zLnRyYW5zcG9ydF9zb2NrZXRzLmh0dHBfMTFfcHJveHkudjMiaQocSHR0cDExUHJveHlVcHN0cmVhbVRyYW5zcG9ydBJJChB0cmFuc3BvcnRfc29ja2V0GAEgASgLMiUuZW52b3kuY29uZmlnLmNvcmUudjMuVHJhbnNwb3J0U29ja2V0Qgj6QgWKAQIQAULVAQpBaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLnRyYW5zcG9ydF9zb2NrZXRzLmh0dHBfMTFfcHJveHkudjNCGlVwc3RyZWFtSHR0cDExQ29ubmVjdFByb3RvUAFaamdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvdHJhbnNwb3J0X3NvY2tldHMvaHR0cF8xMV9wcm94eS92MztodHRwXzExX3Byb3h5djO6gMjRBgIQAmIGcHJvdG8z", [file_envoy_config_core_v3_base, file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("ClJlbnZveS9leHRlbnNpb25zL3RyYW5zcG9ydF9zb2NrZXRzL2h0dHBfMTFfcHJveHkvdjMvdXBzdHJlYW1faHR0cF8xMV9jb25uZWN0LnByb3RvEjNlbnZveS5leHRlbnNpb25zLnRyYW5zcG9ydF9zb2NrZXRzLmh0dHBfMTFfcHJveHkudjMinQEKHEh0dHAxMVByb3h5VXBzdHJlYW1UcmFuc3BvcnQSPwoQdHJhbnNwb3J0X3NvY2tldBgBIAEoCzIlLmVudm95LmNvbmZpZy5jb3JlLnYzLlRyYW5zcG9ydFNvY2tldBI8ChVkZWZhdWx0X3Byb3h5X2FkZHJlc3MYAiABKAsyHS5lbnZveS5jb25maWcuY29yZS52My5BZGRyZXNzQtUBCkFpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMudHJhbnNwb3J0X3NvY2tldHMuaHR0cF8xMV9wcm94eS52M0IaVXBzdHJlYW1IdHRwMTFDb25uZWN0UHJvdG9QAVpqZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy90cmFuc3BvcnRfc29ja2V0cy9odHRwXzExX3Byb3h5L3YzO2h0dHBfMTFfcHJveHl2M7qAyNEGAhACYgZwcm90bzM", [file_envoy_config_core_v3_address, file_envoy_config_core_v3_base, file_udpa_annotations_status]);
 
 /**
  * Describes the message envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport.

@@ -25,6 +25,16 @@ export declare type ProxyProtocolUpstreamTransport = Message<"envoy.extensions.t
    * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2;
    */
   transportSocket?: TransportSocket | undefined;
+
+  /**
+   * @generated from field: bool allow_unspecified_address = 3;
+   */
+  allowUnspecifiedAddress: boolean;
+
+  /**
+   * @generated from field: bool tlv_as_pool_key = 4;
+   */
+  tlvAsPoolKey: boolean;
 };
 
 /**

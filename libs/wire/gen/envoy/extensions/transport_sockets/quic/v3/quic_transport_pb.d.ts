@@ -24,6 +24,11 @@ export declare type QuicDownstreamTransport = Message<"envoy.extensions.transpor
    * @generated from field: google.protobuf.BoolValue enable_early_data = 2;
    */
   enableEarlyData?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue enable_resumption = 3;
+   */
+  enableResumption?: boolean | undefined;
 };
 
 /**

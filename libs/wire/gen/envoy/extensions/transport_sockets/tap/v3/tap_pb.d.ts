@@ -25,6 +25,11 @@ export declare type Tap = Message<"envoy.extensions.transport_sockets.tap.v3.Tap
    * @generated from field: envoy.config.core.v3.TransportSocket transport_socket = 2;
    */
   transportSocket?: TransportSocket | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.transport_sockets.tap.v3.SocketTapConfig socket_tap_config = 3;
+   */
+  socketTapConfig?: SocketTapConfig | undefined;
 };
 
 /**
@@ -32,4 +37,25 @@ export declare type Tap = Message<"envoy.extensions.transport_sockets.tap.v3.Tap
  * Use `create(TapSchema)` to create a new message.
  */
 export declare const TapSchema: GenMessage<Tap>;
+
+/**
+ * @generated from message envoy.extensions.transport_sockets.tap.v3.SocketTapConfig
+ */
+export declare type SocketTapConfig = Message<"envoy.extensions.transport_sockets.tap.v3.SocketTapConfig"> & {
+  /**
+   * @generated from field: bool set_connection_per_event = 1;
+   */
+  setConnectionPerEvent: boolean;
+
+  /**
+   * @generated from field: string stats_prefix = 2;
+   */
+  statsPrefix: string;
+};
+
+/**
+ * Describes the message envoy.extensions.transport_sockets.tap.v3.SocketTapConfig.
+ * Use `create(SocketTapConfigSchema)` to create a new message.
+ */
+export declare const SocketTapConfigSchema: GenMessage<SocketTapConfig>;
 

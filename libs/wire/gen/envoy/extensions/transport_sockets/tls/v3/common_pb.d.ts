@@ -42,6 +42,11 @@ export declare type TlsParameters = Message<"envoy.extensions.transport_sockets.
    * @generated from field: repeated string signature_algorithms = 5;
    */
   signatureAlgorithms: string[];
+
+  /**
+   * @generated from field: repeated envoy.extensions.transport_sockets.tls.v3.TlsParameters.CompliancePolicy compliance_policies = 6;
+   */
+  compliancePolicies: TlsParameters_CompliancePolicy[];
 };
 
 /**
@@ -84,6 +89,31 @@ export enum TlsParameters_TlsProtocol {
  * Describes the enum envoy.extensions.transport_sockets.tls.v3.TlsParameters.TlsProtocol.
  */
 export declare const TlsParameters_TlsProtocolSchema: GenEnum<TlsParameters_TlsProtocol>;
+
+/**
+ * @generated from enum envoy.extensions.transport_sockets.tls.v3.TlsParameters.CompliancePolicy
+ */
+export enum TlsParameters_CompliancePolicy {
+  /**
+   * @generated from enum value: FIPS_202205 = 0;
+   */
+  FIPS_202205 = 0,
+
+  /**
+   * @generated from enum value: CNSA2_202603 = 1;
+   */
+  CNSA2_202603 = 1,
+
+  /**
+   * @generated from enum value: CNSA1_202603 = 2;
+   */
+  CNSA1_202603 = 2,
+}
+
+/**
+ * Describes the enum envoy.extensions.transport_sockets.tls.v3.TlsParameters.CompliancePolicy.
+ */
+export declare const TlsParameters_CompliancePolicySchema: GenEnum<TlsParameters_CompliancePolicy>;
 
 /**
  * @generated from message envoy.extensions.transport_sockets.tls.v3.PrivateKeyProvider
@@ -160,6 +190,11 @@ export declare type TlsCertificate = Message<"envoy.extensions.transport_sockets
    * @generated from field: repeated envoy.config.core.v3.DataSource signed_certificate_timestamp = 5;
    */
   signedCertificateTimestamp: DataSource[];
+
+  /**
+   * @generated from field: envoy.extensions.transport_sockets.tls.v3.TlsParameters tls_params = 9;
+   */
+  tlsParams?: TlsParameters | undefined;
 };
 
 /**
@@ -350,6 +385,11 @@ export declare type CertificateValidationContext = Message<"envoy.extensions.tra
    * @generated from field: google.protobuf.UInt32Value max_verify_depth = 16;
    */
   maxVerifyDepth?: number | undefined;
+
+  /**
+   * @generated from field: bool suppress_client_ca_list = 18;
+   */
+  suppressClientCaList: boolean;
 };
 
 /**

@@ -21,6 +21,11 @@ export declare type GenericSecret = Message<"envoy.extensions.transport_sockets.
    * @generated from field: envoy.config.core.v3.DataSource secret = 1;
    */
   secret?: DataSource | undefined;
+
+  /**
+   * @generated from field: map<string, envoy.config.core.v3.DataSource> secrets = 2;
+   */
+  secrets: { [key: string]: DataSource };
 };
 
 /**

@@ -30,6 +30,16 @@ export declare type UpstreamTlsContext = Message<"envoy.extensions.transport_soc
   sni: string;
 
   /**
+   * @generated from field: bool auto_host_sni = 6;
+   */
+  autoHostSni: boolean;
+
+  /**
+   * @generated from field: bool auto_sni_san_validation = 7;
+   */
+  autoSniSanValidation: boolean;
+
+  /**
    * @generated from field: bool allow_renegotiation = 3;
    */
   allowRenegotiation: boolean;
@@ -40,7 +50,8 @@ export declare type UpstreamTlsContext = Message<"envoy.extensions.transport_soc
   maxSessionKeys?: number | undefined;
 
   /**
-   * @generated from field: google.protobuf.BoolValue enforce_rsa_key_usage = 5;
+   * @generated from field: google.protobuf.BoolValue enforce_rsa_key_usage = 5 [deprecated = true];
+   * @deprecated
    */
   enforceRsaKeyUsage?: boolean | undefined;
 };
@@ -112,6 +123,11 @@ export declare type DownstreamTlsContext = Message<"envoy.extensions.transport_s
    * @generated from field: google.protobuf.BoolValue full_scan_certs_on_sni_mismatch = 9;
    */
   fullScanCertsOnSniMismatch?: boolean | undefined;
+
+  /**
+   * @generated from field: bool prefer_client_ciphers = 11;
+   */
+  preferClientCiphers: boolean;
 };
 
 /**
@@ -194,6 +210,11 @@ export declare type CommonTlsContext = Message<"envoy.extensions.transport_socke
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance tls_certificate_provider_instance = 14;
    */
   tlsCertificateProviderInstance?: CertificateProviderPluginInstance | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig custom_tls_certificate_selector = 16;
+   */
+  customTlsCertificateSelector?: TypedExtensionConfig | undefined;
 
   /**
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CertificateProvider tls_certificate_certificate_provider = 9 [deprecated = true];

@@ -19,6 +19,11 @@ export declare type SPIFFECertValidatorConfig = Message<"envoy.extensions.transp
    * @generated from field: repeated envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig.TrustDomain trust_domains = 1;
    */
   trustDomains: SPIFFECertValidatorConfig_TrustDomain[];
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource trust_bundles = 2;
+   */
+  trustBundles?: DataSource | undefined;
 };
 
 /**
@@ -40,6 +45,11 @@ export declare type SPIFFECertValidatorConfig_TrustDomain = Message<"envoy.exten
    * @generated from field: envoy.config.core.v3.DataSource trust_bundle = 2;
    */
   trustBundle?: DataSource | undefined;
+
+  /**
+   * @generated from field: string workload_trust_domain = 3;
+   */
+  workloadTrustDomain: string;
 };
 
 /**

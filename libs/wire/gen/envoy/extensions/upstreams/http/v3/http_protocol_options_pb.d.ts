@@ -7,6 +7,8 @@ import type { Message } from "@bufbuild/protobuf";
 import type { AlternateProtocolsCacheOptions, Http1ProtocolOptions, Http2ProtocolOptions, Http3ProtocolOptions, HttpProtocolOptions as HttpProtocolOptions$1, UpstreamHttpProtocolOptions } from "../../../../config/core/v3/protocol_pb.js";
 import type { HttpFilter } from "../../../filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { TypedExtensionConfig } from "../../../../config/core/v3/extension_pb.js";
+import type { RetryPolicy, RouteAction_HashPolicy, RouteAction_RequestMirrorPolicy } from "../../../../config/route/v3/route_components_pb.js";
+import type { MatchPredicate } from "../../../../config/common/matcher/v3/matcher_pb.js";
 
 /**
  * Describes the file envoy/extensions/upstreams/http/v3/http_protocol_options.proto.
@@ -59,6 +61,26 @@ export declare type HttpProtocolOptions = Message<"envoy.extensions.upstreams.ht
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig header_validation_config = 7;
    */
   headerValidationConfig?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection outlier_detection = 8;
+   */
+  outlierDetection?: HttpProtocolOptions_OutlierDetection | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.RouteAction.RequestMirrorPolicy request_mirror_policies = 9;
+   */
+  requestMirrorPolicies: RouteAction_RequestMirrorPolicy[];
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.RouteAction.HashPolicy hash_policy = 10;
+   */
+  hashPolicy: RouteAction_HashPolicy[];
+
+  /**
+   * @generated from field: envoy.config.route.v3.RetryPolicy retry_policy = 11;
+   */
+  retryPolicy?: RetryPolicy | undefined;
 };
 
 /**
@@ -157,4 +179,20 @@ export declare type HttpProtocolOptions_AutoHttpConfig = Message<"envoy.extensio
  * Use `create(HttpProtocolOptions_AutoHttpConfigSchema)` to create a new message.
  */
 export declare const HttpProtocolOptions_AutoHttpConfigSchema: GenMessage<HttpProtocolOptions_AutoHttpConfig>;
+
+/**
+ * @generated from message envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection
+ */
+export declare type HttpProtocolOptions_OutlierDetection = Message<"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection"> & {
+  /**
+   * @generated from field: envoy.config.common.matcher.v3.MatchPredicate error_matcher = 1;
+   */
+  errorMatcher?: MatchPredicate | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection.
+ * Use `create(HttpProtocolOptions_OutlierDetectionSchema)` to create a new message.
+ */
+export declare const HttpProtocolOptions_OutlierDetectionSchema: GenMessage<HttpProtocolOptions_OutlierDetection>;
 

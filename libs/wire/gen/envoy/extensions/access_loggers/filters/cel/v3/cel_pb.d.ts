@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { CelExpressionConfig } from "../../../../../config/core/v3/cel_pb.js";
 
 /**
  * Describes the file envoy/extensions/access_loggers/filters/cel/v3/cel.proto.
@@ -18,6 +19,11 @@ export declare type ExpressionFilter = Message<"envoy.extensions.access_loggers.
    * @generated from field: string expression = 1;
    */
   expression: string;
+
+  /**
+   * @generated from field: envoy.config.core.v3.CelExpressionConfig cel_config = 2;
+   */
+  celConfig?: CelExpressionConfig | undefined;
 };
 
 /**

@@ -53,6 +53,11 @@ export declare type GradientControllerConfig_ConcurrencyLimitCalculationParams =
    * @generated from field: google.protobuf.Duration concurrency_update_interval = 3;
    */
   concurrencyUpdateInterval?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value min_concurrency_limit = 4;
+   */
+  minConcurrencyLimit?: number | undefined;
 };
 
 /**
@@ -69,6 +74,11 @@ export declare type GradientControllerConfig_MinimumRTTCalculationParams = Messa
    * @generated from field: google.protobuf.Duration interval = 1;
    */
   interval?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration fixed_value = 6;
+   */
+  fixedValue?: Duration | undefined;
 
   /**
    * @generated from field: google.protobuf.UInt32Value request_count = 2;

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { StringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/http/aws_lambda/v3/aws_lambda.proto.
@@ -43,6 +44,16 @@ export declare type Config = Message<"envoy.extensions.filters.http.aws_lambda.v
    * @generated from field: envoy.extensions.filters.http.aws_lambda.v3.Credentials credentials = 6;
    */
   credentials?: Credentials | undefined;
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher match_excluded_headers = 7;
+   */
+  matchExcludedHeaders: StringMatcher[];
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher match_included_headers = 8;
+   */
+  matchIncludedHeaders: StringMatcher[];
 };
 
 /**

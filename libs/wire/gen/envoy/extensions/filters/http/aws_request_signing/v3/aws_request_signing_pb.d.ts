@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { StringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
+import type { AwsCredentialProvider } from "../../../../common/aws/v3/credential_provider_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -50,6 +51,16 @@ export declare type AwsRequestSigning = Message<"envoy.extensions.filters.http.a
    * @generated from field: envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning.QueryString query_string = 7;
    */
   queryString?: AwsRequestSigning_QueryString | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.AwsCredentialProvider credential_provider = 8;
+   */
+  credentialProvider?: AwsCredentialProvider | undefined;
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher match_included_headers = 9;
+   */
+  matchIncludedHeaders: StringMatcher[];
 };
 
 /**

@@ -24,6 +24,26 @@ export declare type BasicAuth = Message<"envoy.extensions.filters.http.basic_aut
    * @generated from field: string forward_username_header = 2;
    */
   forwardUsernameHeader: string;
+
+  /**
+   * @generated from field: string authentication_header = 3;
+   */
+  authenticationHeader: string;
+
+  /**
+   * @generated from field: bool allow_missing = 4;
+   */
+  allowMissing: boolean;
+
+  /**
+   * @generated from field: bool emit_dynamic_metadata = 5;
+   */
+  emitDynamicMetadata: boolean;
+
+  /**
+   * @generated from field: string realm = 6;
+   */
+  realm: string;
 };
 
 /**
@@ -40,6 +60,11 @@ export declare type BasicAuthPerRoute = Message<"envoy.extensions.filters.http.b
    * @generated from field: envoy.config.core.v3.DataSource users = 1;
    */
   users?: DataSource | undefined;
+
+  /**
+   * @generated from field: string realm = 2;
+   */
+  realm: string;
 };
 
 /**

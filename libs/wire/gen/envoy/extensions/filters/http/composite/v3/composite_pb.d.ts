@@ -4,8 +4,9 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ExtensionConfigSource } from "../../../../../config/core/v3/config_source_pb.js";
+import type { Matcher } from "../../../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
+import type { ExtensionConfigSource } from "../../../../../config/core/v3/config_source_pb.js";
 import type { RuntimeFractionalPercent } from "../../../../../config/core/v3/base_pb.js";
 
 /**
@@ -17,6 +18,15 @@ export declare const file_envoy_extensions_filters_http_composite_v3_composite: 
  * @generated from message envoy.extensions.filters.http.composite.v3.Composite
  */
 export declare type Composite = Message<"envoy.extensions.filters.http.composite.v3.Composite"> & {
+  /**
+   * @generated from field: map<string, envoy.extensions.filters.http.composite.v3.FilterChainConfiguration> named_filter_chains = 1;
+   */
+  namedFilterChains: { [key: string]: FilterChainConfiguration };
+
+  /**
+   * @generated from field: xds.type.matcher.v3.Matcher matcher = 2;
+   */
+  matcher?: Matcher | undefined;
 };
 
 /**
@@ -24,6 +34,38 @@ export declare type Composite = Message<"envoy.extensions.filters.http.composite
  * Use `create(CompositeSchema)` to create a new message.
  */
 export declare const CompositeSchema: GenMessage<Composite>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.composite.v3.CompositePerRoute
+ */
+export declare type CompositePerRoute = Message<"envoy.extensions.filters.http.composite.v3.CompositePerRoute"> & {
+  /**
+   * @generated from field: xds.type.matcher.v3.Matcher matcher = 1;
+   */
+  matcher?: Matcher | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.composite.v3.CompositePerRoute.
+ * Use `create(CompositePerRouteSchema)` to create a new message.
+ */
+export declare const CompositePerRouteSchema: GenMessage<CompositePerRoute>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.composite.v3.FilterChainConfiguration
+ */
+export declare type FilterChainConfiguration = Message<"envoy.extensions.filters.http.composite.v3.FilterChainConfiguration"> & {
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig typed_config = 1;
+   */
+  typedConfig: TypedExtensionConfig[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.composite.v3.FilterChainConfiguration.
+ * Use `create(FilterChainConfigurationSchema)` to create a new message.
+ */
+export declare const FilterChainConfigurationSchema: GenMessage<FilterChainConfiguration>;
 
 /**
  * @generated from message envoy.extensions.filters.http.composite.v3.DynamicConfig
@@ -59,6 +101,16 @@ export declare type ExecuteFilterAction = Message<"envoy.extensions.filters.http
    * @generated from field: envoy.extensions.filters.http.composite.v3.DynamicConfig dynamic_config = 2;
    */
   dynamicConfig?: DynamicConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.composite.v3.FilterChainConfiguration filter_chain = 4;
+   */
+  filterChain?: FilterChainConfiguration | undefined;
+
+  /**
+   * @generated from field: string filter_chain_name = 5;
+   */
+  filterChainName: string;
 
   /**
    * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent sample_percent = 3;

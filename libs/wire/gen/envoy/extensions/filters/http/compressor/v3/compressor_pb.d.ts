@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { RuntimeFeatureFlag } from "../../../../../config/core/v3/base_pb.js";
 import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
+import type { StringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/http/compressor/v3/compressor.proto.
@@ -88,9 +89,15 @@ export declare type Compressor_CommonDirectionConfig = Message<"envoy.extensions
   minContentLength?: number | undefined;
 
   /**
-   * @generated from field: repeated string content_type = 3;
+   * @generated from field: repeated string content_type = 3 [deprecated = true];
+   * @deprecated
    */
   contentType: string[];
+
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.StringMatcher content_type_matcher = 4;
+   */
+  contentTypeMatcher: StringMatcher[];
 };
 
 /**
@@ -130,9 +137,24 @@ export declare type Compressor_ResponseDirectionConfig = Message<"envoy.extensio
   disableOnEtagHeader: boolean;
 
   /**
+   * @generated from field: bool weaken_etag_on_compress = 6;
+   */
+  weakenEtagOnCompress: boolean;
+
+  /**
    * @generated from field: bool remove_accept_encoding_header = 3;
    */
   removeAcceptEncodingHeader: boolean;
+
+  /**
+   * @generated from field: repeated uint32 uncompressible_response_codes = 4;
+   */
+  uncompressibleResponseCodes: number[];
+
+  /**
+   * @generated from field: bool status_header_enabled = 5;
+   */
+  statusHeaderEnabled: boolean;
 };
 
 /**
@@ -165,6 +187,11 @@ export declare type CompressorOverrides = Message<"envoy.extensions.filters.http
    * @generated from field: envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides response_direction_config = 1;
    */
   responseDirectionConfig?: ResponseDirectionOverrides | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig compressor_library = 2;
+   */
+  compressorLibrary?: TypedExtensionConfig | undefined;
 };
 
 /**

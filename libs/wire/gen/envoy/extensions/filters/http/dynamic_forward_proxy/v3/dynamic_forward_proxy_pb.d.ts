@@ -37,6 +37,11 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.http.dynami
    * @generated from field: bool save_upstream_address = 2;
    */
   saveUpstreamAddress: boolean;
+
+  /**
+   * @generated from field: bool allow_dynamic_host_from_filter_state = 4;
+   */
+  allowDynamicHostFromFilterState: boolean;
 };
 
 /**

@@ -2,12 +2,12 @@
 // @generated from file envoy/extensions/filters/http/ext_authz/v3/ext_authz.proto (package envoy.extensions.filters.http.ext_authz.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { GrpcService } from "../../../../../config/core/v3/grpc_service_pb.js";
 import type { ApiVersion } from "../../../../../config/core/v3/config_source_pb.js";
 import type { HttpStatus } from "../../../../../type/v3/http_status_pb.js";
-import type { HeaderValue, RuntimeFeatureFlag, RuntimeFractionalPercent } from "../../../../../config/core/v3/base_pb.js";
+import type { HeaderValue, RetryPolicy, RuntimeFeatureFlag, RuntimeFractionalPercent } from "../../../../../config/core/v3/base_pb.js";
 import type { MetadataMatcher } from "../../../../../type/matcher/v3/metadata_pb.js";
 import type { ListStringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
 import type { HeaderMutationRules } from "../../../../../config/common/mutation_rules/v3/mutation_rules_pb.js";
@@ -63,6 +63,11 @@ export declare type ExtAuthz = Message<"envoy.extensions.filters.http.ext_authz.
    * @generated from field: bool clear_route_cache = 6;
    */
   clearRouteCache: boolean;
+
+  /**
+   * @generated from field: repeated string clear_route_cache_headers = 34;
+   */
+  clearRouteCacheHeaders: string[];
 
   /**
    * @generated from field: envoy.type.v3.HttpStatus status_on_error = 7;
@@ -158,6 +163,36 @@ export declare type ExtAuthz = Message<"envoy.extensions.filters.http.ext_authz.
    * @generated from field: google.protobuf.BoolValue enable_dynamic_metadata_ingestion = 27;
    */
   enableDynamicMetadataIngestion?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Struct filter_metadata = 28;
+   */
+  filterMetadata?: JsonObject | undefined;
+
+  /**
+   * @generated from field: bool emit_filter_state_stats = 29;
+   */
+  emitFilterStateStats: boolean;
+
+  /**
+   * @generated from field: uint32 max_denied_response_body_bytes = 30;
+   */
+  maxDeniedResponseBodyBytes: number;
+
+  /**
+   * @generated from field: bool enforce_response_header_limits = 31;
+   */
+  enforceResponseHeaderLimits: boolean;
+
+  /**
+   * @generated from field: bool shadow_mode = 32;
+   */
+  shadowMode: boolean;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue emit_client_span = 33;
+   */
+  emitClientSpan?: boolean | undefined;
 };
 
 /**
@@ -165,6 +200,62 @@ export declare type ExtAuthz = Message<"envoy.extensions.filters.http.ext_authz.
  * Use `create(ExtAuthzSchema)` to create a new message.
  */
 export declare const ExtAuthzSchema: GenMessage<ExtAuthz>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.ext_authz.v3.ShadowDecision
+ */
+export declare type ShadowDecision = Message<"envoy.extensions.filters.http.ext_authz.v3.ShadowDecision"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.ext_authz.v3.ShadowDecision.CheckResult check_result = 1;
+   */
+  checkResult: ShadowDecision_CheckResult;
+
+  /**
+   * @generated from field: uint32 status_code = 2;
+   */
+  statusCode: number;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.HeaderValue response_headers = 3;
+   */
+  responseHeaders: HeaderValue[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.ext_authz.v3.ShadowDecision.
+ * Use `create(ShadowDecisionSchema)` to create a new message.
+ */
+export declare const ShadowDecisionSchema: GenMessage<ShadowDecision>;
+
+/**
+ * @generated from enum envoy.extensions.filters.http.ext_authz.v3.ShadowDecision.CheckResult
+ */
+export enum ShadowDecision_CheckResult {
+  /**
+   * @generated from enum value: UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: OK = 1;
+   */
+  OK = 1,
+
+  /**
+   * @generated from enum value: DENIED = 2;
+   */
+  DENIED = 2,
+
+  /**
+   * @generated from enum value: ERROR = 3;
+   */
+  ERROR = 3,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.http.ext_authz.v3.ShadowDecision.CheckResult.
+ */
+export declare const ShadowDecision_CheckResultSchema: GenEnum<ShadowDecision_CheckResult>;
 
 /**
  * @generated from message envoy.extensions.filters.http.ext_authz.v3.BufferSettings
@@ -207,6 +298,11 @@ export declare type HttpService = Message<"envoy.extensions.filters.http.ext_aut
   pathPrefix: string;
 
   /**
+   * @generated from field: string path_override = 10;
+   */
+  pathOverride: string;
+
+  /**
    * @generated from field: envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest authorization_request = 7;
    */
   authorizationRequest?: AuthorizationRequest | undefined;
@@ -215,6 +311,11 @@ export declare type HttpService = Message<"envoy.extensions.filters.http.ext_aut
    * @generated from field: envoy.extensions.filters.http.ext_authz.v3.AuthorizationResponse authorization_response = 8;
    */
   authorizationResponse?: AuthorizationResponse | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 9;
+   */
+  retryPolicy?: RetryPolicy | undefined;
 };
 
 /**
@@ -327,6 +428,28 @@ export declare type CheckSettings = Message<"envoy.extensions.filters.http.ext_a
    * @generated from field: envoy.extensions.filters.http.ext_authz.v3.BufferSettings with_request_body = 3;
    */
   withRequestBody?: BufferSettings | undefined;
+
+  /**
+   * @generated from oneof envoy.extensions.filters.http.ext_authz.v3.CheckSettings.service_override
+   */
+  serviceOverride: {
+    /**
+     * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 4;
+     */
+    value: GrpcService;
+    case: "grpcService";
+  } | {
+    /**
+     * @generated from field: envoy.extensions.filters.http.ext_authz.v3.HttpService http_service = 5;
+     */
+    value: HttpService;
+    case: "httpService";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: google.protobuf.BoolValue emit_client_span = 6;
+   */
+  emitClientSpan?: boolean | undefined;
 };
 
 /**

@@ -8,6 +8,9 @@ import type { GrpcService } from "../../../../../config/core/v3/grpc_service_pb.
 import type { ProcessingMode } from "./processing_mode_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HeaderMutationRules } from "../../../../../config/common/mutation_rules/v3/mutation_rules_pb.js";
+import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
+import type { HttpStatus } from "../../../../../type/v3/http_status_pb.js";
+import type { HttpService } from "../../../../../config/core/v3/http_service_pb.js";
 import type { ListStringMatcher } from "../../../../../type/matcher/v3/string_pb.js";
 import type { HeaderValue } from "../../../../../config/core/v3/base_pb.js";
 
@@ -24,6 +27,11 @@ export declare type ExternalProcessor = Message<"envoy.extensions.filters.http.e
    * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
    */
   grpcService?: GrpcService | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService http_service = 20;
+   */
+  httpService?: ExtProcHttpService | undefined;
 
   /**
    * @generated from field: bool failure_mode_allow = 2;
@@ -109,6 +117,41 @@ export declare type ExternalProcessor = Message<"envoy.extensions.filters.http.e
    * @generated from field: google.protobuf.Duration deferred_close_timeout = 19;
    */
   deferredCloseTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: bool send_body_without_waiting_for_header_response = 21;
+   */
+  sendBodyWithoutWaitingForHeaderResponse: boolean;
+
+  /**
+   * @generated from field: repeated envoy.extensions.filters.http.ext_proc.v3.ProcessingMode allowed_override_modes = 22;
+   */
+  allowedOverrideModes: ProcessingMode[];
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig processing_request_modifier = 25;
+   */
+  processingRequestModifier?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig on_processing_response = 23;
+   */
+  onProcessingResponse?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: envoy.type.v3.HttpStatus status_on_error = 24;
+   */
+  statusOnError?: HttpStatus | undefined;
+
+  /**
+   * @generated from field: bool allow_content_length_header = 26;
+   */
+  allowContentLengthHeader: boolean;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue emit_client_span = 27;
+   */
+  emitClientSpan?: boolean | undefined;
 };
 
 /**
@@ -143,6 +186,22 @@ export enum ExternalProcessor_RouteCacheAction {
 export declare const ExternalProcessor_RouteCacheActionSchema: GenEnum<ExternalProcessor_RouteCacheAction>;
 
 /**
+ * @generated from message envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService
+ */
+export declare type ExtProcHttpService = Message<"envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.HttpService http_service = 1;
+   */
+  httpService?: HttpService | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.ext_proc.v3.ExtProcHttpService.
+ * Use `create(ExtProcHttpServiceSchema)` to create a new message.
+ */
+export declare const ExtProcHttpServiceSchema: GenMessage<ExtProcHttpService>;
+
+/**
  * @generated from message envoy.extensions.filters.http.ext_proc.v3.MetadataOptions
  */
 export declare type MetadataOptions = Message<"envoy.extensions.filters.http.ext_proc.v3.MetadataOptions"> & {
@@ -155,6 +214,11 @@ export declare type MetadataOptions = Message<"envoy.extensions.filters.http.ext
    * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces receiving_namespaces = 2;
    */
   receivingNamespaces?: MetadataOptions_MetadataNamespaces | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.ext_proc.v3.MetadataOptions.MetadataNamespaces cluster_metadata_forwarding_namespaces = 3;
+   */
+  clusterMetadataForwardingNamespaces?: MetadataOptions_MetadataNamespaces | undefined;
 };
 
 /**
@@ -243,7 +307,8 @@ export declare type ExtProcOverrides = Message<"envoy.extensions.filters.http.ex
   processingMode?: ProcessingMode | undefined;
 
   /**
-   * @generated from field: bool async_mode = 2;
+   * @generated from field: bool async_mode = 2 [deprecated = true];
+   * @deprecated
    */
   asyncMode: boolean;
 
@@ -271,6 +336,21 @@ export declare type ExtProcOverrides = Message<"envoy.extensions.filters.http.ex
    * @generated from field: repeated envoy.config.core.v3.HeaderValue grpc_initial_metadata = 7;
    */
   grpcInitialMetadata: HeaderValue[];
+
+  /**
+   * @generated from field: google.protobuf.BoolValue failure_mode_allow = 8;
+   */
+  failureModeAllow?: boolean | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.TypedExtensionConfig processing_request_modifier = 9;
+   */
+  processingRequestModifier?: TypedExtensionConfig | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue emit_client_span = 10;
+   */
+  emitClientSpan?: boolean | undefined;
 };
 
 /**

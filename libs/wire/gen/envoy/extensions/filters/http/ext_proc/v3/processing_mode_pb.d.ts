@@ -99,6 +99,16 @@ export enum ProcessingMode_BodySendMode {
    * @generated from enum value: BUFFERED_PARTIAL = 3;
    */
   BUFFERED_PARTIAL = 3,
+
+  /**
+   * @generated from enum value: FULL_DUPLEX_STREAMED = 4;
+   */
+  FULL_DUPLEX_STREAMED = 4,
+
+  /**
+   * @generated from enum value: GRPC = 5;
+   */
+  GRPC = 5,
 }
 
 /**

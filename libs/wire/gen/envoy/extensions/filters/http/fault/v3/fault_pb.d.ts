@@ -44,6 +44,11 @@ export declare type FaultAbort = Message<"envoy.extensions.filters.http.fault.v3
    * @generated from field: envoy.type.v3.FractionalPercent percentage = 3;
    */
   percentage?: FractionalPercent | undefined;
+
+  /**
+   * @generated from field: string response_body = 6;
+   */
+  responseBody: string;
 };
 
 /**

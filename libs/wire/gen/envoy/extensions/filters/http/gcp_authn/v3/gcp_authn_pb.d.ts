@@ -39,6 +39,11 @@ export declare type GcpAuthnFilterConfig = Message<"envoy.extensions.filters.htt
   tokenHeader?: TokenHeader | undefined;
 
   /**
+   * @generated from field: string token_metadata_key = 7;
+   */
+  tokenMetadataKey: string;
+
+  /**
    * @generated from field: string cluster = 5;
    */
   cluster: string;
@@ -47,6 +52,11 @@ export declare type GcpAuthnFilterConfig = Message<"envoy.extensions.filters.htt
    * @generated from field: google.protobuf.Duration timeout = 6;
    */
   timeout?: Duration | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience audience = 8;
+   */
+  audience?: Audience | undefined;
 };
 
 /**
@@ -63,6 +73,26 @@ export declare type Audience = Message<"envoy.extensions.filters.http.gcp_authn.
    * @generated from field: string url = 1;
    */
   url: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken access_token = 2;
+   */
+  accessToken?: Audience_AccessToken | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt bound_jwt = 3;
+   */
+  boundJwt?: Audience_BoundJwt | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken bound_access_token = 4;
+   */
+  boundAccessToken?: Audience_BoundAccessToken | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken iam_access_token = 5;
+   */
+  iamAccessToken?: Audience_IAMAccessToken | undefined;
 };
 
 /**
@@ -70,6 +100,80 @@ export declare type Audience = Message<"envoy.extensions.filters.http.gcp_authn.
  * Use `create(AudienceSchema)` to create a new message.
  */
 export declare const AudienceSchema: GenMessage<Audience>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken
+ */
+export declare type Audience_AccessToken = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken"> & {
+  /**
+   * @generated from field: repeated string scopes = 1;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.AccessToken.
+ * Use `create(Audience_AccessTokenSchema)` to create a new message.
+ */
+export declare const Audience_AccessTokenSchema: GenMessage<Audience_AccessToken>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt
+ */
+export declare type Audience_BoundJwt = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt"> & {
+  /**
+   * @generated from field: string url = 1;
+   */
+  url: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundJwt.
+ * Use `create(Audience_BoundJwtSchema)` to create a new message.
+ */
+export declare const Audience_BoundJwtSchema: GenMessage<Audience_BoundJwt>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken
+ */
+export declare type Audience_BoundAccessToken = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken"> & {
+  /**
+   * @generated from field: repeated string scopes = 1;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.BoundAccessToken.
+ * Use `create(Audience_BoundAccessTokenSchema)` to create a new message.
+ */
+export declare const Audience_BoundAccessTokenSchema: GenMessage<Audience_BoundAccessToken>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken
+ */
+export declare type Audience_IAMAccessToken = Message<"envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken"> & {
+  /**
+   * @generated from field: string account = 1;
+   */
+  account: string;
+
+  /**
+   * @generated from field: string authorization = 2;
+   */
+  authorization: string;
+
+  /**
+   * @generated from field: repeated string scopes = 3;
+   */
+  scopes: string[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.Audience.IAMAccessToken.
+ * Use `create(Audience_IAMAccessTokenSchema)` to create a new message.
+ */
+export declare const Audience_IAMAccessTokenSchema: GenMessage<Audience_IAMAccessToken>;
 
 /**
  * @generated from message envoy.extensions.filters.http.gcp_authn.v3.TokenCacheConfig
@@ -100,6 +204,11 @@ export declare type TokenHeader = Message<"envoy.extensions.filters.http.gcp_aut
    * @generated from field: string value_prefix = 2;
    */
   valuePrefix: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting preserve_existing = 3;
+   */
+  preserveExisting?: TokenHeader_PreserveExisting | undefined;
 };
 
 /**
@@ -107,4 +216,16 @@ export declare type TokenHeader = Message<"envoy.extensions.filters.http.gcp_aut
  * Use `create(TokenHeaderSchema)` to create a new message.
  */
 export declare const TokenHeaderSchema: GenMessage<TokenHeader>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting
+ */
+export declare type TokenHeader_PreserveExisting = Message<"envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.gcp_authn.v3.TokenHeader.PreserveExisting.
+ * Use `create(TokenHeader_PreserveExistingSchema)` to create a new message.
+ */
+export declare const TokenHeader_PreserveExistingSchema: GenMessage<TokenHeader_PreserveExisting>;
 

@@ -21,6 +21,11 @@ export declare type Geoip = Message<"envoy.extensions.filters.http.geoip.v3.Geoi
   xffConfig?: Geoip_XffConfig | undefined;
 
   /**
+   * @generated from field: envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig custom_header_config = 4;
+   */
+  customHeaderConfig?: Geoip_CustomHeaderConfig | undefined;
+
+  /**
    * @generated from field: envoy.config.core.v3.TypedExtensionConfig provider = 3;
    */
   provider?: TypedExtensionConfig | undefined;
@@ -47,4 +52,20 @@ export declare type Geoip_XffConfig = Message<"envoy.extensions.filters.http.geo
  * Use `create(Geoip_XffConfigSchema)` to create a new message.
  */
 export declare const Geoip_XffConfigSchema: GenMessage<Geoip_XffConfig>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig
+ */
+export declare type Geoip_CustomHeaderConfig = Message<"envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig"> & {
+  /**
+   * @generated from field: string header_name = 1;
+   */
+  headerName: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.geoip.v3.Geoip.CustomHeaderConfig.
+ * Use `create(Geoip_CustomHeaderConfigSchema)` to create a new message.
+ */
+export declare const Geoip_CustomHeaderConfigSchema: GenMessage<Geoip_CustomHeaderConfig>;
 

@@ -62,6 +62,11 @@ export declare type RequestFieldValueDisposition = Message<"envoy.extensions.fil
     value: string;
     case: "dynamicMetadata";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: string metadata_key = 2;
+   */
+  metadataKey: string;
 };
 
 /**

@@ -141,6 +141,11 @@ export declare type GrpcJsonTranscoder_PrintOptions = Message<"envoy.extensions.
    * @generated from field: bool stream_newline_delimited = 5;
    */
   streamNewlineDelimited: boolean;
+
+  /**
+   * @generated from field: bool stream_sse_style_delimited = 6;
+   */
+  streamSseStyleDelimited: boolean;
 };
 
 /**

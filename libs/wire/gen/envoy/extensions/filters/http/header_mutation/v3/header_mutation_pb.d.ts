@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HeaderMutation as HeaderMutation$1 } from "../../../../../config/common/mutation_rules/v3/mutation_rules_pb.js";
+import type { KeyValueMutation } from "../../../../../config/core/v3/base_pb.js";
+import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto.
@@ -21,9 +23,29 @@ export declare type Mutations = Message<"envoy.extensions.filters.http.header_mu
   requestMutations: HeaderMutation$1[];
 
   /**
+   * @generated from field: repeated envoy.config.core.v3.KeyValueMutation query_parameter_mutations = 3;
+   */
+  queryParameterMutations: KeyValueMutation[];
+
+  /**
    * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation response_mutations = 2;
    */
   responseMutations: HeaderMutation$1[];
+
+  /**
+   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation response_trailers_mutations = 4;
+   */
+  responseTrailersMutations: HeaderMutation$1[];
+
+  /**
+   * @generated from field: repeated envoy.config.common.mutation_rules.v3.HeaderMutation request_trailers_mutations = 5;
+   */
+  requestTrailersMutations: HeaderMutation$1[];
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 6;
+   */
+  formatters: TypedExtensionConfig[];
 };
 
 /**

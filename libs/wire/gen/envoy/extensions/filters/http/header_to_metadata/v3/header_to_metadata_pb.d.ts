@@ -24,6 +24,11 @@ export declare type Config = Message<"envoy.extensions.filters.http.header_to_me
    * @generated from field: repeated envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule response_rules = 2;
    */
   responseRules: Config_Rule[];
+
+  /**
+   * @generated from field: string stat_prefix = 3;
+   */
+  statPrefix: string;
 };
 
 /**

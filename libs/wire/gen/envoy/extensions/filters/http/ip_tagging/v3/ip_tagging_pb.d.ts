@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 import type { CidrRange } from "../../../../../config/core/v3/address_pb.js";
 
 /**
@@ -24,6 +25,16 @@ export declare type IPTagging = Message<"envoy.extensions.filters.http.ip_taggin
    * @generated from field: repeated envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag ip_tags = 4;
    */
   ipTags: IPTagging_IPTag[];
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader ip_tag_header = 5;
+   */
+  ipTagHeader?: IPTagging_IpTagHeader | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource ip_tags_datasource = 6;
+   */
+  ipTagsDatasource?: DataSource | undefined;
 };
 
 /**
@@ -52,6 +63,63 @@ export declare type IPTagging_IPTag = Message<"envoy.extensions.filters.http.ip_
  * Use `create(IPTagging_IPTagSchema)` to create a new message.
  */
 export declare const IPTagging_IPTagSchema: GenMessage<IPTagging_IPTag>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTags
+ */
+export declare type IPTagging_IPTags = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTags"> & {
+  /**
+   * @generated from field: repeated envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTag ip_tags = 1;
+   */
+  ipTags: IPTagging_IPTag[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IPTags.
+ * Use `create(IPTagging_IPTagsSchema)` to create a new message.
+ */
+export declare const IPTagging_IPTagsSchema: GenMessage<IPTagging_IPTags>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader
+ */
+export declare type IPTagging_IpTagHeader = Message<"envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader"> & {
+  /**
+   * @generated from field: string header = 1;
+   */
+  header: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction action = 2;
+   */
+  action: IPTagging_IpTagHeader_HeaderAction;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.
+ * Use `create(IPTagging_IpTagHeaderSchema)` to create a new message.
+ */
+export declare const IPTagging_IpTagHeaderSchema: GenMessage<IPTagging_IpTagHeader>;
+
+/**
+ * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction
+ */
+export enum IPTagging_IpTagHeader_HeaderAction {
+  /**
+   * @generated from enum value: SANITIZE = 0;
+   */
+  SANITIZE = 0,
+
+  /**
+   * @generated from enum value: APPEND_IF_EXISTS_OR_ADD = 1;
+   */
+  APPEND_IF_EXISTS_OR_ADD = 1,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.IpTagHeader.HeaderAction.
+ */
+export declare const IPTagging_IpTagHeader_HeaderActionSchema: GenEnum<IPTagging_IpTagHeader_HeaderAction>;
 
 /**
  * @generated from enum envoy.extensions.filters.http.ip_tagging.v3.IPTagging.RequestType

@@ -162,6 +162,11 @@ export declare type JwtCacheConfig = Message<"envoy.extensions.filters.http.jwt_
    * @generated from field: uint32 jwt_cache_size = 1;
    */
   jwtCacheSize: number;
+
+  /**
+   * @generated from field: uint32 jwt_max_token_size = 2;
+   */
+  jwtMaxTokenSize: number;
 };
 
 /**
@@ -307,6 +312,12 @@ export declare type JwtRequirement = Message<"envoy.extensions.filters.http.jwt_
      */
     value: Empty;
     case: "allowMissing";
+  } | {
+    /**
+     * @generated from field: envoy.extensions.filters.http.jwt_authn.v3.ExtractOnlyWithoutValidation extract_only_without_validation = 7;
+     */
+    value: ExtractOnlyWithoutValidation;
+    case: "extractOnlyWithoutValidation";
   } | { case: undefined; value?: undefined };
 };
 
@@ -315,6 +326,22 @@ export declare type JwtRequirement = Message<"envoy.extensions.filters.http.jwt_
  * Use `create(JwtRequirementSchema)` to create a new message.
  */
 export declare const JwtRequirementSchema: GenMessage<JwtRequirement>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.jwt_authn.v3.ExtractOnlyWithoutValidation
+ */
+export declare type ExtractOnlyWithoutValidation = Message<"envoy.extensions.filters.http.jwt_authn.v3.ExtractOnlyWithoutValidation"> & {
+  /**
+   * @generated from field: string verification_status_header = 1;
+   */
+  verificationStatusHeader: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.jwt_authn.v3.ExtractOnlyWithoutValidation.
+ * Use `create(ExtractOnlyWithoutValidationSchema)` to create a new message.
+ */
+export declare const ExtractOnlyWithoutValidationSchema: GenMessage<ExtractOnlyWithoutValidation>;
 
 /**
  * @generated from message envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementOrList
@@ -435,6 +462,11 @@ export declare type JwtAuthentication = Message<"envoy.extensions.filters.http.j
    * @generated from field: bool strip_failure_response = 6;
    */
   stripFailureResponse: boolean;
+
+  /**
+   * @generated from field: string stat_prefix = 7;
+   */
+  statPrefix: string;
 };
 
 /**
@@ -484,6 +516,11 @@ export declare type JwtClaimToHeader = Message<"envoy.extensions.filters.http.jw
    * @generated from field: string claim_name = 2;
    */
   claimName: string;
+
+  /**
+   * @generated from field: repeated envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader.PathSegment claim_path = 3;
+   */
+  claimPath: JwtClaimToHeader_PathSegment[];
 };
 
 /**
@@ -491,4 +528,20 @@ export declare type JwtClaimToHeader = Message<"envoy.extensions.filters.http.jw
  * Use `create(JwtClaimToHeaderSchema)` to create a new message.
  */
 export declare const JwtClaimToHeaderSchema: GenMessage<JwtClaimToHeader>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader.PathSegment
+ */
+export declare type JwtClaimToHeader_PathSegment = Message<"envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader.PathSegment"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader.PathSegment.
+ * Use `create(JwtClaimToHeader_PathSegmentSchema)` to create a new message.
+ */
+export declare const JwtClaimToHeader_PathSegmentSchema: GenMessage<JwtClaimToHeader_PathSegment>;
 

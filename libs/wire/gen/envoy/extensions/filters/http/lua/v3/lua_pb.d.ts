@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 
 /**
@@ -35,6 +35,31 @@ export declare type Lua = Message<"envoy.extensions.filters.http.lua.v3.Lua"> & 
    * @generated from field: string stat_prefix = 4;
    */
   statPrefix: string;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue clear_route_cache = 5;
+   */
+  clearRouteCache?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Struct filter_context = 6;
+   */
+  filterContext?: JsonObject | undefined;
+
+  /**
+   * @generated from field: repeated string package_paths = 7;
+   */
+  packagePaths: string[];
+
+  /**
+   * @generated from field: repeated string package_cpaths = 8;
+   */
+  packageCpaths: string[];
+
+  /**
+   * @generated from field: string shared_vm_id = 9;
+   */
+  sharedVmId: string;
 };
 
 /**
@@ -69,6 +94,26 @@ export declare type LuaPerRoute = Message<"envoy.extensions.filters.http.lua.v3.
     value: DataSource;
     case: "sourceCode";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: google.protobuf.Struct filter_context = 4;
+   */
+  filterContext?: JsonObject | undefined;
+
+  /**
+   * @generated from field: repeated string package_paths = 5;
+   */
+  packagePaths: string[];
+
+  /**
+   * @generated from field: repeated string package_cpaths = 6;
+   */
+  packageCpaths: string[];
+
+  /**
+   * @generated from field: string shared_vm_id = 7;
+   */
+  sharedVmId: string;
 };
 
 /**

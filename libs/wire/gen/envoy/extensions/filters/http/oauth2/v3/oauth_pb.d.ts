@@ -5,15 +5,118 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { SdsSecretConfig } from "../../../../transport_sockets/tls/v3/secret_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { HttpUri } from "../../../../../config/core/v3/http_uri_pb.js";
+import type { RetryPolicy } from "../../../../../config/core/v3/base_pb.js";
 import type { PathMatcher } from "../../../../../type/matcher/v3/path_pb.js";
 import type { HeaderMatcher } from "../../../../../config/route/v3/route_components_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file envoy/extensions/filters/http/oauth2/v3/oauth.proto.
  */
 export declare const file_envoy_extensions_filters_http_oauth2_v3_oauth: GenFile;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.CookieConfig
+ */
+export declare type CookieConfig = Message<"envoy.extensions.filters.http.oauth2.v3.CookieConfig"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig.SameSite same_site = 1;
+   */
+  sameSite: CookieConfig_SameSite;
+
+  /**
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: bool partitioned = 3;
+   */
+  partitioned: boolean;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.CookieConfig.
+ * Use `create(CookieConfigSchema)` to create a new message.
+ */
+export declare const CookieConfigSchema: GenMessage<CookieConfig>;
+
+/**
+ * @generated from enum envoy.extensions.filters.http.oauth2.v3.CookieConfig.SameSite
+ */
+export enum CookieConfig_SameSite {
+  /**
+   * @generated from enum value: DISABLED = 0;
+   */
+  DISABLED = 0,
+
+  /**
+   * @generated from enum value: STRICT = 1;
+   */
+  STRICT = 1,
+
+  /**
+   * @generated from enum value: LAX = 2;
+   */
+  LAX = 2,
+
+  /**
+   * @generated from enum value: NONE = 3;
+   */
+  NONE = 3,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.http.oauth2.v3.CookieConfig.SameSite.
+ */
+export declare const CookieConfig_SameSiteSchema: GenEnum<CookieConfig_SameSite>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.CookieConfigs
+ */
+export declare type CookieConfigs = Message<"envoy.extensions.filters.http.oauth2.v3.CookieConfigs"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig bearer_token_cookie_config = 1;
+   */
+  bearerTokenCookieConfig?: CookieConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_hmac_cookie_config = 2;
+   */
+  oauthHmacCookieConfig?: CookieConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_expires_cookie_config = 3;
+   */
+  oauthExpiresCookieConfig?: CookieConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig id_token_cookie_config = 4;
+   */
+  idTokenCookieConfig?: CookieConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig refresh_token_cookie_config = 5;
+   */
+  refreshTokenCookieConfig?: CookieConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig oauth_nonce_cookie_config = 6;
+   */
+  oauthNonceCookieConfig?: CookieConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfig code_verifier_cookie_config = 7;
+   */
+  codeVerifierCookieConfig?: CookieConfig | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.CookieConfigs.
+ * Use `create(CookieConfigsSchema)` to create a new message.
+ */
+export declare const CookieConfigsSchema: GenMessage<CookieConfigs>;
 
 /**
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials
@@ -44,6 +147,11 @@ export declare type OAuth2Credentials = Message<"envoy.extensions.filters.http.o
    * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials.CookieNames cookie_names = 4;
    */
   cookieNames?: OAuth2Credentials_CookieNames | undefined;
+
+  /**
+   * @generated from field: string cookie_domain = 5;
+   */
+  cookieDomain: string;
 };
 
 /**
@@ -80,6 +188,16 @@ export declare type OAuth2Credentials_CookieNames = Message<"envoy.extensions.fi
    * @generated from field: string refresh_token = 5;
    */
   refreshToken: string;
+
+  /**
+   * @generated from field: string oauth_nonce = 6;
+   */
+  oauthNonce: string;
+
+  /**
+   * @generated from field: string code_verifier = 7;
+   */
+  codeVerifier: string;
 };
 
 /**
@@ -87,6 +205,137 @@ export declare type OAuth2Credentials_CookieNames = Message<"envoy.extensions.fi
  * Use `create(OAuth2Credentials_CookieNamesSchema)` to create a new message.
  */
 export declare const OAuth2Credentials_CookieNamesSchema: GenMessage<OAuth2Credentials_CookieNames>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig
+ */
+export declare type PrivateKeyJwtConfig = Message<"envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.SigningAlgorithm signing_algorithm = 1;
+   */
+  signingAlgorithm: PrivateKeyJwtConfig_SigningAlgorithm;
+
+  /**
+   * @generated from field: google.protobuf.Duration assertion_lifetime = 2;
+   */
+  assertionLifetime?: Duration | undefined;
+
+  /**
+   * @generated from field: string assertion_audience = 3;
+   */
+  assertionAudience: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.
+ * Use `create(PrivateKeyJwtConfigSchema)` to create a new message.
+ */
+export declare const PrivateKeyJwtConfigSchema: GenMessage<PrivateKeyJwtConfig>;
+
+/**
+ * @generated from enum envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.SigningAlgorithm
+ */
+export enum PrivateKeyJwtConfig_SigningAlgorithm {
+  /**
+   * @generated from enum value: RS256 = 0;
+   */
+  RS256 = 0,
+
+  /**
+   * @generated from enum value: RS384 = 1;
+   */
+  RS384 = 1,
+
+  /**
+   * @generated from enum value: RS512 = 2;
+   */
+  RS512 = 2,
+
+  /**
+   * @generated from enum value: ES256 = 3;
+   */
+  ES256 = 3,
+
+  /**
+   * @generated from enum value: ES384 = 4;
+   */
+  ES384 = 4,
+
+  /**
+   * @generated from enum value: ES512 = 5;
+   */
+  ES512 = 5,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig.SigningAlgorithm.
+ */
+export declare const PrivateKeyJwtConfig_SigningAlgorithmSchema: GenEnum<PrivateKeyJwtConfig_SigningAlgorithm>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding
+ */
+export declare type OAuth2TokenForwarding = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding"> & {
+  /**
+   * @generated from field: string header = 1;
+   */
+  header: string;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding.
+ * Use `create(OAuth2TokenForwardingSchema)` to create a new message.
+ */
+export declare const OAuth2TokenForwardingSchema: GenMessage<OAuth2TokenForwarding>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri
+ */
+export declare type PostLogoutRedirectUri = Message<"envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri"> & {
+  /**
+   * @generated from oneof envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri.config
+   */
+  config: {
+    /**
+     * @generated from field: bool disabled = 1;
+     */
+    value: boolean;
+    case: "disabled";
+  } | {
+    /**
+     * @generated from field: string uri = 2;
+     */
+    value: string;
+    case: "uri";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri.
+ * Use `create(PostLogoutRedirectUriSchema)` to create a new message.
+ */
+export declare const PostLogoutRedirectUriSchema: GenMessage<PostLogoutRedirectUri>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking
+ */
+export declare type TokenCookieChunking = Message<"envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking"> & {
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_cookie_size = 1;
+   */
+  maxCookieSize?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_chunks = 2;
+   */
+  maxChunks?: number | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking.
+ * Use `create(TokenCookieChunkingSchema)` to create a new message.
+ */
+export declare const TokenCookieChunkingSchema: GenMessage<TokenCookieChunking>;
 
 /**
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2Config
@@ -98,9 +347,24 @@ export declare type OAuth2Config = Message<"envoy.extensions.filters.http.oauth2
   tokenEndpoint?: HttpUri | undefined;
 
   /**
+   * @generated from field: envoy.config.core.v3.RetryPolicy retry_policy = 18;
+   */
+  retryPolicy?: RetryPolicy | undefined;
+
+  /**
    * @generated from field: string authorization_endpoint = 2;
    */
   authorizationEndpoint: string;
+
+  /**
+   * @generated from field: string end_session_endpoint = 23;
+   */
+  endSessionEndpoint: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.PostLogoutRedirectUri post_logout_redirect_uri = 33;
+   */
+  postLogoutRedirectUri?: PostLogoutRedirectUri | undefined;
 
   /**
    * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials credentials = 3;
@@ -126,6 +390,11 @@ export declare type OAuth2Config = Message<"envoy.extensions.filters.http.oauth2
    * @generated from field: bool forward_bearer_token = 7;
    */
   forwardBearerToken: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2TokenForwarding forward_id_token = 31;
+   */
+  forwardIdToken?: OAuth2TokenForwarding | undefined;
 
   /**
    * @generated from field: bool preserve_authorization_header = 16;
@@ -176,6 +445,71 @@ export declare type OAuth2Config = Message<"envoy.extensions.filters.http.oauth2
    * @generated from field: bool disable_id_token_set_cookie = 17;
    */
   disableIdTokenSetCookie: boolean;
+
+  /**
+   * @generated from field: bool disable_access_token_set_cookie = 19;
+   */
+  disableAccessTokenSetCookie: boolean;
+
+  /**
+   * @generated from field: bool disable_refresh_token_set_cookie = 20;
+   */
+  disableRefreshTokenSetCookie: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.CookieConfigs cookie_configs = 21;
+   */
+  cookieConfigs?: CookieConfigs | undefined;
+
+  /**
+   * @generated from field: string stat_prefix = 22;
+   */
+  statPrefix: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration csrf_token_expires_in = 24;
+   */
+  csrfTokenExpiresIn?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration code_verifier_token_expires_in = 25;
+   */
+  codeVerifierTokenExpiresIn?: Duration | undefined;
+
+  /**
+   * @generated from field: bool disable_token_encryption = 26;
+   */
+  disableTokenEncryption: boolean;
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.HeaderMatcher allow_failed_matcher = 27;
+   */
+  allowFailedMatcher: HeaderMatcher[];
+
+  /**
+   * @generated from field: string original_request_uri = 28;
+   */
+  originalRequestUri: string;
+
+  /**
+   * @generated from field: repeated string allowed_redirect_domains = 29;
+   */
+  allowedRedirectDomains: string[];
+
+  /**
+   * @generated from field: bool use_access_token_expiry_for_id_token_cookie = 30;
+   */
+  useAccessTokenExpiryForIdTokenCookie: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.PrivateKeyJwtConfig private_key_jwt_config = 32;
+   */
+  privateKeyJwtConfig?: PrivateKeyJwtConfig | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.TokenCookieChunking token_cookie_chunking = 34;
+   */
+  tokenCookieChunking?: TokenCookieChunking | undefined;
 };
 
 /**
@@ -197,12 +531,38 @@ export enum OAuth2Config_AuthType {
    * @generated from enum value: BASIC_AUTH = 1;
    */
   BASIC_AUTH = 1,
+
+  /**
+   * @generated from enum value: TLS_CLIENT_AUTH = 2;
+   */
+  TLS_CLIENT_AUTH = 2,
+
+  /**
+   * @generated from enum value: PRIVATE_KEY_JWT = 3;
+   */
+  PRIVATE_KEY_JWT = 3,
 }
 
 /**
  * Describes the enum envoy.extensions.filters.http.oauth2.v3.OAuth2Config.AuthType.
  */
 export declare const OAuth2Config_AuthTypeSchema: GenEnum<OAuth2Config_AuthType>;
+
+/**
+ * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2PerRoute
+ */
+export declare type OAuth2PerRoute = Message<"envoy.extensions.filters.http.oauth2.v3.OAuth2PerRoute"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.http.oauth2.v3.OAuth2Config config = 1;
+   */
+  config?: OAuth2Config | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.http.oauth2.v3.OAuth2PerRoute.
+ * Use `create(OAuth2PerRouteSchema)` to create a new message.
+ */
+export declare const OAuth2PerRouteSchema: GenMessage<OAuth2PerRoute>;
 
 /**
  * @generated from message envoy.extensions.filters.http.oauth2.v3.OAuth2

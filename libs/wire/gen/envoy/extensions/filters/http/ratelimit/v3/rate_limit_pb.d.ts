@@ -7,10 +7,8 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { RateLimitServiceConfig } from "../../../../../config/ratelimit/v3/rls_pb.js";
 import type { HttpStatus } from "../../../../../type/v3/http_status_pb.js";
-import type { HeaderValueOption } from "../../../../../config/core/v3/base_pb.js";
-import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
-import type { HeaderMatcher } from "../../../../../config/route/v3/route_components_pb.js";
-import type { MetadataKey } from "../../../../../type/metadata/v3/metadata_pb.js";
+import type { HeaderValueOption, RuntimeFractionalPercent } from "../../../../../config/core/v3/base_pb.js";
+import type { RateLimit as RateLimit$1 } from "../../../../../config/route/v3/route_components_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/http/ratelimit/v3/rate_limit.proto.
@@ -85,6 +83,36 @@ export declare type RateLimit = Message<"envoy.extensions.filters.http.ratelimit
    * @generated from field: string stat_prefix = 13;
    */
   statPrefix: string;
+
+  /**
+   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent filter_enabled = 14;
+   */
+  filterEnabled?: RuntimeFractionalPercent | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent filter_enforced = 15;
+   */
+  filterEnforced?: RuntimeFractionalPercent | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.RuntimeFractionalPercent failure_mode_deny_percent = 16;
+   */
+  failureModeDenyPercent?: RuntimeFractionalPercent | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.RateLimit rate_limits = 17;
+   */
+  rateLimits: RateLimit$1[];
+
+  /**
+   * @generated from field: string metadata_namespace = 18;
+   */
+  metadataNamespace: string;
+
+  /**
+   * @generated from field: bool enable_retry_after_header = 19;
+   */
+  enableRetryAfterHeader: boolean;
 };
 
 /**
@@ -114,304 +142,6 @@ export enum RateLimit_XRateLimitHeadersRFCVersion {
 export declare const RateLimit_XRateLimitHeadersRFCVersionSchema: GenEnum<RateLimit_XRateLimitHeadersRFCVersion>;
 
 /**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig
- */
-export declare type RateLimitConfig = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig"> & {
-  /**
-   * @generated from field: uint32 stage = 1;
-   */
-  stage: number;
-
-  /**
-   * @generated from field: string disable_key = 2;
-   */
-  disableKey: string;
-
-  /**
-   * @generated from field: repeated envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action actions = 3;
-   */
-  actions: RateLimitConfig_Action[];
-
-  /**
-   * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override limit = 4;
-   */
-  limit?: RateLimitConfig_Override | undefined;
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.
- * Use `create(RateLimitConfigSchema)` to create a new message.
- */
-export declare const RateLimitConfigSchema: GenMessage<RateLimitConfig>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action
- */
-export declare type RateLimitConfig_Action = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action"> & {
-  /**
-   * @generated from oneof envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.action_specifier
-   */
-  actionSpecifier: {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.SourceCluster source_cluster = 1;
-     */
-    value: RateLimitConfig_Action_SourceCluster;
-    case: "sourceCluster";
-  } | {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.DestinationCluster destination_cluster = 2;
-     */
-    value: RateLimitConfig_Action_DestinationCluster;
-    case: "destinationCluster";
-  } | {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RequestHeaders request_headers = 3;
-     */
-    value: RateLimitConfig_Action_RequestHeaders;
-    case: "requestHeaders";
-  } | {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RemoteAddress remote_address = 4;
-     */
-    value: RateLimitConfig_Action_RemoteAddress;
-    case: "remoteAddress";
-  } | {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.GenericKey generic_key = 5;
-     */
-    value: RateLimitConfig_Action_GenericKey;
-    case: "genericKey";
-  } | {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.HeaderValueMatch header_value_match = 6;
-     */
-    value: RateLimitConfig_Action_HeaderValueMatch;
-    case: "headerValueMatch";
-  } | {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData metadata = 8;
-     */
-    value: RateLimitConfig_Action_MetaData;
-    case: "metadata";
-  } | {
-    /**
-     * @generated from field: envoy.config.core.v3.TypedExtensionConfig extension = 9;
-     */
-    value: TypedExtensionConfig;
-    case: "extension";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.
- * Use `create(RateLimitConfig_ActionSchema)` to create a new message.
- */
-export declare const RateLimitConfig_ActionSchema: GenMessage<RateLimitConfig_Action>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.SourceCluster
- */
-export declare type RateLimitConfig_Action_SourceCluster = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.SourceCluster"> & {
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.SourceCluster.
- * Use `create(RateLimitConfig_Action_SourceClusterSchema)` to create a new message.
- */
-export declare const RateLimitConfig_Action_SourceClusterSchema: GenMessage<RateLimitConfig_Action_SourceCluster>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.DestinationCluster
- */
-export declare type RateLimitConfig_Action_DestinationCluster = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.DestinationCluster"> & {
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.DestinationCluster.
- * Use `create(RateLimitConfig_Action_DestinationClusterSchema)` to create a new message.
- */
-export declare const RateLimitConfig_Action_DestinationClusterSchema: GenMessage<RateLimitConfig_Action_DestinationCluster>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RequestHeaders
- */
-export declare type RateLimitConfig_Action_RequestHeaders = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RequestHeaders"> & {
-  /**
-   * @generated from field: string header_name = 1;
-   */
-  headerName: string;
-
-  /**
-   * @generated from field: string descriptor_key = 2;
-   */
-  descriptorKey: string;
-
-  /**
-   * @generated from field: bool skip_if_absent = 3;
-   */
-  skipIfAbsent: boolean;
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RequestHeaders.
- * Use `create(RateLimitConfig_Action_RequestHeadersSchema)` to create a new message.
- */
-export declare const RateLimitConfig_Action_RequestHeadersSchema: GenMessage<RateLimitConfig_Action_RequestHeaders>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RemoteAddress
- */
-export declare type RateLimitConfig_Action_RemoteAddress = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RemoteAddress"> & {
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RemoteAddress.
- * Use `create(RateLimitConfig_Action_RemoteAddressSchema)` to create a new message.
- */
-export declare const RateLimitConfig_Action_RemoteAddressSchema: GenMessage<RateLimitConfig_Action_RemoteAddress>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.GenericKey
- */
-export declare type RateLimitConfig_Action_GenericKey = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.GenericKey"> & {
-  /**
-   * @generated from field: string descriptor_value = 1;
-   */
-  descriptorValue: string;
-
-  /**
-   * @generated from field: string descriptor_key = 2;
-   */
-  descriptorKey: string;
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.GenericKey.
- * Use `create(RateLimitConfig_Action_GenericKeySchema)` to create a new message.
- */
-export declare const RateLimitConfig_Action_GenericKeySchema: GenMessage<RateLimitConfig_Action_GenericKey>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.HeaderValueMatch
- */
-export declare type RateLimitConfig_Action_HeaderValueMatch = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.HeaderValueMatch"> & {
-  /**
-   * @generated from field: string descriptor_value = 1;
-   */
-  descriptorValue: string;
-
-  /**
-   * @generated from field: bool expect_match = 2;
-   */
-  expectMatch: boolean;
-
-  /**
-   * @generated from field: repeated envoy.config.route.v3.HeaderMatcher headers = 3;
-   */
-  headers: HeaderMatcher[];
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.HeaderValueMatch.
- * Use `create(RateLimitConfig_Action_HeaderValueMatchSchema)` to create a new message.
- */
-export declare const RateLimitConfig_Action_HeaderValueMatchSchema: GenMessage<RateLimitConfig_Action_HeaderValueMatch>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData
- */
-export declare type RateLimitConfig_Action_MetaData = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData"> & {
-  /**
-   * @generated from field: string descriptor_key = 1;
-   */
-  descriptorKey: string;
-
-  /**
-   * @generated from field: envoy.type.metadata.v3.MetadataKey metadata_key = 2;
-   */
-  metadataKey?: MetadataKey | undefined;
-
-  /**
-   * @generated from field: string default_value = 3;
-   */
-  defaultValue: string;
-
-  /**
-   * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData.Source source = 4;
-   */
-  source: RateLimitConfig_Action_MetaData_Source;
-
-  /**
-   * @generated from field: bool skip_if_absent = 5;
-   */
-  skipIfAbsent: boolean;
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData.
- * Use `create(RateLimitConfig_Action_MetaDataSchema)` to create a new message.
- */
-export declare const RateLimitConfig_Action_MetaDataSchema: GenMessage<RateLimitConfig_Action_MetaData>;
-
-/**
- * @generated from enum envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData.Source
- */
-export enum RateLimitConfig_Action_MetaData_Source {
-  /**
-   * @generated from enum value: DYNAMIC = 0;
-   */
-  DYNAMIC = 0,
-
-  /**
-   * @generated from enum value: ROUTE_ENTRY = 1;
-   */
-  ROUTE_ENTRY = 1,
-}
-
-/**
- * Describes the enum envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData.Source.
- */
-export declare const RateLimitConfig_Action_MetaData_SourceSchema: GenEnum<RateLimitConfig_Action_MetaData_Source>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override
- */
-export declare type RateLimitConfig_Override = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override"> & {
-  /**
-   * @generated from oneof envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.override_specifier
-   */
-  overrideSpecifier: {
-    /**
-     * @generated from field: envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.DynamicMetadata dynamic_metadata = 1;
-     */
-    value: RateLimitConfig_Override_DynamicMetadata;
-    case: "dynamicMetadata";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.
- * Use `create(RateLimitConfig_OverrideSchema)` to create a new message.
- */
-export declare const RateLimitConfig_OverrideSchema: GenMessage<RateLimitConfig_Override>;
-
-/**
- * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.DynamicMetadata
- */
-export declare type RateLimitConfig_Override_DynamicMetadata = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.DynamicMetadata"> & {
-  /**
-   * @generated from field: envoy.type.metadata.v3.MetadataKey metadata_key = 1;
-   */
-  metadataKey?: MetadataKey | undefined;
-};
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.DynamicMetadata.
- * Use `create(RateLimitConfig_Override_DynamicMetadataSchema)` to create a new message.
- */
-export declare const RateLimitConfig_Override_DynamicMetadataSchema: GenMessage<RateLimitConfig_Override_DynamicMetadata>;
-
-/**
  * @generated from message envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute
  */
 export declare type RateLimitPerRoute = Message<"envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute"> & {
@@ -426,9 +156,9 @@ export declare type RateLimitPerRoute = Message<"envoy.extensions.filters.http.r
   overrideOption: RateLimitPerRoute_OverrideOptions;
 
   /**
-   * @generated from field: repeated envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig rate_limits = 3;
+   * @generated from field: repeated envoy.config.route.v3.RateLimit rate_limits = 3;
    */
-  rateLimits: RateLimitConfig[];
+  rateLimits: RateLimit$1[];
 
   /**
    * @generated from field: string domain = 4;

@@ -4,10 +4,8 @@
 
 import { enumDesc, fileDesc, messageDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_envoy_config_core_v3_base } from "../../../../../config/core/v3/base_pb.js";
-import { file_envoy_config_core_v3_extension } from "../../../../../config/core/v3/extension_pb.js";
 import { file_envoy_config_ratelimit_v3_rls } from "../../../../../config/ratelimit/v3/rls_pb.js";
 import { file_envoy_config_route_v3_route_components } from "../../../../../config/route/v3/route_components_pb.js";
-import { file_envoy_type_metadata_v3_metadata } from "../../../../../type/metadata/v3/metadata_pb.js";
 import { file_envoy_type_v3_http_status } from "../../../../../type/v3/http_status_pb.js";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
@@ -18,7 +16,7 @@ import { file_validate_validate } from "../../../../../../validate/validate_pb.j
  * Describes the file envoy/extensions/filters/http/ratelimit/v3/rate_limit.proto.
  */
 export const file_envoy_extensions_filters_http_ratelimit_v3_rate_limit = /*@__PURE__*/
-  fileDesc("CjtlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9yYXRlbGltaXQvdjMvcmF0ZV9saW1pdC5wcm90bxIqZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzIroGCglSYXRlTGltaXQSFwoGZG9tYWluGAEgASgJQgf6QgRyAhABEhYKBXN0YWdlGAIgASgNQgf6QgQqAhgKEjcKDHJlcXVlc3RfdHlwZRgDIAEoCUIh+kIechxSCGludGVybmFsUghleHRlcm5hbFIEYm90aFIAEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoRZmFpbHVyZV9tb2RlX2RlbnkYBSABKAgSKgoicmF0ZV9saW1pdGVkX2FzX3Jlc291cmNlX2V4aGF1c3RlZBgGIAEoCBJXChJyYXRlX2xpbWl0X3NlcnZpY2UYByABKAsyMS5lbnZveS5jb25maWcucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdFNlcnZpY2VDb25maWdCCPpCBYoBAhABEn8KGmVuYWJsZV94X3JhdGVsaW1pdF9oZWFkZXJzGAggASgOMlEuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdC5YUmF0ZUxpbWl0SGVhZGVyc1JGQ1ZlcnNpb25CCPpCBYIBAhABEioKImRpc2FibGVfeF9lbnZveV9yYXRlbGltaXRlZF9oZWFkZXIYCSABKAgSNgoTcmF0ZV9saW1pdGVkX3N0YXR1cxgKIAEoCzIZLmVudm95LnR5cGUudjMuSHR0cFN0YXR1cxJSChdyZXNwb25zZV9oZWFkZXJzX3RvX2FkZBgLIAMoCzInLmVudm95LmNvbmZpZy5jb3JlLnYzLkhlYWRlclZhbHVlT3B0aW9uQgj6QgWSAQIQChIyCg9zdGF0dXNfb25fZXJyb3IYDCABKAsyGS5lbnZveS50eXBlLnYzLkh0dHBTdGF0dXMSEwoLc3RhdF9wcmVmaXgYDSABKAkiPAobWFJhdGVMaW1pdEhlYWRlcnNSRkNWZXJzaW9uEgcKA09GRhAAEhQKEERSQUZUX1ZFUlNJT05fMDMQATo3msWIHjIKMGVudm95LmNvbmZpZy5maWx0ZXIuaHR0cC5yYXRlX2xpbWl0LnYyLlJhdGVMaW1pdCL2DwoPUmF0ZUxpbWl0Q29uZmlnEhYKBXN0YWdlGAEgASgNQgf6QgQqAhgKEhMKC2Rpc2FibGVfa2V5GAIgASgJEl0KB2FjdGlvbnMYAyADKAsyQi5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5yYXRlbGltaXQudjMuUmF0ZUxpbWl0Q29uZmlnLkFjdGlvbkII+kIFkgECCAESUwoFbGltaXQYBCABKAsyRC5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5yYXRlbGltaXQudjMuUmF0ZUxpbWl0Q29uZmlnLk92ZXJyaWRlGo8MCgZBY3Rpb24SagoOc291cmNlX2NsdXN0ZXIYASABKAsyUC5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5yYXRlbGltaXQudjMuUmF0ZUxpbWl0Q29uZmlnLkFjdGlvbi5Tb3VyY2VDbHVzdGVySAASdAoTZGVzdGluYXRpb25fY2x1c3RlchgCIAEoCzJVLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLnJhdGVsaW1pdC52My5SYXRlTGltaXRDb25maWcuQWN0aW9uLkRlc3RpbmF0aW9uQ2x1c3RlckgAEmwKD3JlcXVlc3RfaGVhZGVycxgDIAEoCzJRLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLnJhdGVsaW1pdC52My5SYXRlTGltaXRDb25maWcuQWN0aW9uLlJlcXVlc3RIZWFkZXJzSAASagoOcmVtb3RlX2FkZHJlc3MYBCABKAsyUC5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5yYXRlbGltaXQudjMuUmF0ZUxpbWl0Q29uZmlnLkFjdGlvbi5SZW1vdGVBZGRyZXNzSAASZAoLZ2VuZXJpY19rZXkYBSABKAsyTS5lbnZveS5leHRlbnNpb25zLmZpbHRlcnMuaHR0cC5yYXRlbGltaXQudjMuUmF0ZUxpbWl0Q29uZmlnLkFjdGlvbi5HZW5lcmljS2V5SAAScQoSaGVhZGVyX3ZhbHVlX21hdGNoGAYgASgLMlMuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdENvbmZpZy5BY3Rpb24uSGVhZGVyVmFsdWVNYXRjaEgAEl8KCG1ldGFkYXRhGAggASgLMksuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdENvbmZpZy5BY3Rpb24uTWV0YURhdGFIABI/CglleHRlbnNpb24YCSABKAsyKi5lbnZveS5jb25maWcuY29yZS52My5UeXBlZEV4dGVuc2lvbkNvbmZpZ0gAGg8KDVNvdXJjZUNsdXN0ZXIaFAoSRGVzdGluYXRpb25DbHVzdGVyGm0KDlJlcXVlc3RIZWFkZXJzEiIKC2hlYWRlcl9uYW1lGAEgASgJQg36QgpyCBAByAEAwAEBEh8KDmRlc2NyaXB0b3Jfa2V5GAIgASgJQgf6QgRyAhABEhYKDnNraXBfaWZfYWJzZW50GAMgASgIGg8KDVJlbW90ZUFkZHJlc3MaRwoKR2VuZXJpY0tleRIhChBkZXNjcmlwdG9yX3ZhbHVlGAEgASgJQgf6QgRyAhABEhYKDmRlc2NyaXB0b3Jfa2V5GAIgASgJGowBChBIZWFkZXJWYWx1ZU1hdGNoEiEKEGRlc2NyaXB0b3JfdmFsdWUYASABKAlCB/pCBHICEAESFAoMZXhwZWN0X21hdGNoGAIgASgIEj8KB2hlYWRlcnMYAyADKAsyJC5lbnZveS5jb25maWcucm91dGUudjMuSGVhZGVyTWF0Y2hlckII+kIFkgECCAEatQIKCE1ldGFEYXRhEh8KDmRlc2NyaXB0b3Jfa2V5GAEgASgJQgf6QgRyAhABEkMKDG1ldGFkYXRhX2tleRgCIAEoCzIjLmVudm95LnR5cGUubWV0YWRhdGEudjMuTWV0YWRhdGFLZXlCCPpCBYoBAhABEhUKDWRlZmF1bHRfdmFsdWUYAyABKAkSbAoGc291cmNlGAQgASgOMlIuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdENvbmZpZy5BY3Rpb24uTWV0YURhdGEuU291cmNlQgj6QgWCAQIQARIWCg5za2lwX2lmX2Fic2VudBgFIAEoCCImCgZTb3VyY2USCwoHRFlOQU1JQxAAEg8KC1JPVVRFX0VOVFJZEAFCFwoQYWN0aW9uX3NwZWNpZmllchID+EIBGu8BCghPdmVycmlkZRJwChBkeW5hbWljX21ldGFkYXRhGAEgASgLMlQuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdENvbmZpZy5PdmVycmlkZS5EeW5hbWljTWV0YWRhdGFIABpWCg9EeW5hbWljTWV0YWRhdGESQwoMbWV0YWRhdGFfa2V5GAEgASgLMiMuZW52b3kudHlwZS5tZXRhZGF0YS52My5NZXRhZGF0YUtleUII+kIFigECEAFCGQoSb3ZlcnJpZGVfc3BlY2lmaWVyEgP4QgEi9gMKEVJhdGVMaW1pdFBlclJvdXRlEnMKDnZoX3JhdGVfbGltaXRzGAEgASgOMlEuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdFBlclJvdXRlLlZoUmF0ZUxpbWl0c09wdGlvbnNCCPpCBYIBAhABEnAKD292ZXJyaWRlX29wdGlvbhgCIAEoDjJNLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLnJhdGVsaW1pdC52My5SYXRlTGltaXRQZXJSb3V0ZS5PdmVycmlkZU9wdGlvbnNCCPpCBYIBAhABElAKC3JhdGVfbGltaXRzGAMgAygLMjsuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdENvbmZpZxIOCgZkb21haW4YBCABKAkiPAoTVmhSYXRlTGltaXRzT3B0aW9ucxIMCghPVkVSUklERRAAEgsKB0lOQ0xVREUQARIKCgZJR05PUkUQAiJaCg9PdmVycmlkZU9wdGlvbnMSCwoHREVGQVVMVBAAEhMKD09WRVJSSURFX1BPTElDWRABEhIKDklOQ0xVREVfUE9MSUNZEAISEQoNSUdOT1JFX1BPTElDWRADQrMBCjhpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLnJhdGVsaW1pdC52M0IOUmF0ZUxpbWl0UHJvdG9QAVpdZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9maWx0ZXJzL2h0dHAvcmF0ZWxpbWl0L3YzO3JhdGVsaW1pdHYzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_base, file_envoy_config_core_v3_extension, file_envoy_config_ratelimit_v3_rls, file_envoy_config_route_v3_route_components, file_envoy_type_metadata_v3_metadata, file_envoy_type_v3_http_status, file_google_protobuf_duration, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
+  fileDesc("CjtlbnZveS9leHRlbnNpb25zL2ZpbHRlcnMvaHR0cC9yYXRlbGltaXQvdjMvcmF0ZV9saW1pdC5wcm90bxIqZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzIpQJCglSYXRlTGltaXQSFwoGZG9tYWluGAEgASgJQgf6QgRyAhABEhYKBXN0YWdlGAIgASgNQgf6QgQqAhgKEjcKDHJlcXVlc3RfdHlwZRgDIAEoCUIh+kIechxSCGludGVybmFsUghleHRlcm5hbFIEYm90aFIAEioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoRZmFpbHVyZV9tb2RlX2RlbnkYBSABKAgSKgoicmF0ZV9saW1pdGVkX2FzX3Jlc291cmNlX2V4aGF1c3RlZBgGIAEoCBJXChJyYXRlX2xpbWl0X3NlcnZpY2UYByABKAsyMS5lbnZveS5jb25maWcucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdFNlcnZpY2VDb25maWdCCPpCBYoBAhABEn8KGmVuYWJsZV94X3JhdGVsaW1pdF9oZWFkZXJzGAggASgOMlEuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdC5YUmF0ZUxpbWl0SGVhZGVyc1JGQ1ZlcnNpb25CCPpCBYIBAhABEioKImRpc2FibGVfeF9lbnZveV9yYXRlbGltaXRlZF9oZWFkZXIYCSABKAgSNgoTcmF0ZV9saW1pdGVkX3N0YXR1cxgKIAEoCzIZLmVudm95LnR5cGUudjMuSHR0cFN0YXR1cxJSChdyZXNwb25zZV9oZWFkZXJzX3RvX2FkZBgLIAMoCzInLmVudm95LmNvbmZpZy5jb3JlLnYzLkhlYWRlclZhbHVlT3B0aW9uQgj6QgWSAQIQChIyCg9zdGF0dXNfb25fZXJyb3IYDCABKAsyGS5lbnZveS50eXBlLnYzLkh0dHBTdGF0dXMSEwoLc3RhdF9wcmVmaXgYDSABKAkSRgoOZmlsdGVyX2VuYWJsZWQYDiABKAsyLi5lbnZveS5jb25maWcuY29yZS52My5SdW50aW1lRnJhY3Rpb25hbFBlcmNlbnQSRwoPZmlsdGVyX2VuZm9yY2VkGA8gASgLMi4uZW52b3kuY29uZmlnLmNvcmUudjMuUnVudGltZUZyYWN0aW9uYWxQZXJjZW50ElEKGWZhaWx1cmVfbW9kZV9kZW55X3BlcmNlbnQYECABKAsyLi5lbnZveS5jb25maWcuY29yZS52My5SdW50aW1lRnJhY3Rpb25hbFBlcmNlbnQSNQoLcmF0ZV9saW1pdHMYESADKAsyIC5lbnZveS5jb25maWcucm91dGUudjMuUmF0ZUxpbWl0EhoKEm1ldGFkYXRhX25hbWVzcGFjZRgSIAEoCRIhChllbmFibGVfcmV0cnlfYWZ0ZXJfaGVhZGVyGBMgASgIIjwKG1hSYXRlTGltaXRIZWFkZXJzUkZDVmVyc2lvbhIHCgNPRkYQABIUChBEUkFGVF9WRVJTSU9OXzAzEAE6N5rFiB4yCjBlbnZveS5jb25maWcuZmlsdGVyLmh0dHAucmF0ZV9saW1pdC52Mi5SYXRlTGltaXQi2wMKEVJhdGVMaW1pdFBlclJvdXRlEnMKDnZoX3JhdGVfbGltaXRzGAEgASgOMlEuZW52b3kuZXh0ZW5zaW9ucy5maWx0ZXJzLmh0dHAucmF0ZWxpbWl0LnYzLlJhdGVMaW1pdFBlclJvdXRlLlZoUmF0ZUxpbWl0c09wdGlvbnNCCPpCBYIBAhABEnAKD292ZXJyaWRlX29wdGlvbhgCIAEoDjJNLmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLnJhdGVsaW1pdC52My5SYXRlTGltaXRQZXJSb3V0ZS5PdmVycmlkZU9wdGlvbnNCCPpCBYIBAhABEjUKC3JhdGVfbGltaXRzGAMgAygLMiAuZW52b3kuY29uZmlnLnJvdXRlLnYzLlJhdGVMaW1pdBIOCgZkb21haW4YBCABKAkiPAoTVmhSYXRlTGltaXRzT3B0aW9ucxIMCghPVkVSUklERRAAEgsKB0lOQ0xVREUQARIKCgZJR05PUkUQAiJaCg9PdmVycmlkZU9wdGlvbnMSCwoHREVGQVVMVBAAEhMKD09WRVJSSURFX1BPTElDWRABEhIKDklOQ0xVREVfUE9MSUNZEAISEQoNSUdOT1JFX1BPTElDWRADQrMBCjhpby5lbnZveXByb3h5LmVudm95LmV4dGVuc2lvbnMuZmlsdGVycy5odHRwLnJhdGVsaW1pdC52M0IOUmF0ZUxpbWl0UHJvdG9QAVpdZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9maWx0ZXJzL2h0dHAvcmF0ZWxpbWl0L3YzO3JhdGVsaW1pdHYzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_base, file_envoy_config_ratelimit_v3_rls, file_envoy_config_route_v3_route_components, file_envoy_type_v3_http_status, file_google_protobuf_duration, file_udpa_annotations_status, file_udpa_annotations_versioning, file_validate_validate]);
 
 /**
  * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimit.
@@ -40,106 +38,17 @@ export const RateLimit_XRateLimitHeadersRFCVersion = /*@__PURE__*/
   tsEnum(RateLimit_XRateLimitHeadersRFCVersionSchema);
 
 /**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.
- * Use `create(RateLimitConfigSchema)` to create a new message.
- */
-export const RateLimitConfigSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.
- * Use `create(RateLimitConfig_ActionSchema)` to create a new message.
- */
-export const RateLimitConfig_ActionSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.SourceCluster.
- * Use `create(RateLimitConfig_Action_SourceClusterSchema)` to create a new message.
- */
-export const RateLimitConfig_Action_SourceClusterSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 0);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.DestinationCluster.
- * Use `create(RateLimitConfig_Action_DestinationClusterSchema)` to create a new message.
- */
-export const RateLimitConfig_Action_DestinationClusterSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 1);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RequestHeaders.
- * Use `create(RateLimitConfig_Action_RequestHeadersSchema)` to create a new message.
- */
-export const RateLimitConfig_Action_RequestHeadersSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 2);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.RemoteAddress.
- * Use `create(RateLimitConfig_Action_RemoteAddressSchema)` to create a new message.
- */
-export const RateLimitConfig_Action_RemoteAddressSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 3);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.GenericKey.
- * Use `create(RateLimitConfig_Action_GenericKeySchema)` to create a new message.
- */
-export const RateLimitConfig_Action_GenericKeySchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 4);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.HeaderValueMatch.
- * Use `create(RateLimitConfig_Action_HeaderValueMatchSchema)` to create a new message.
- */
-export const RateLimitConfig_Action_HeaderValueMatchSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 5);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData.
- * Use `create(RateLimitConfig_Action_MetaDataSchema)` to create a new message.
- */
-export const RateLimitConfig_Action_MetaDataSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 6);
-
-/**
- * Describes the enum envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData.Source.
- */
-export const RateLimitConfig_Action_MetaData_SourceSchema = /*@__PURE__*/
-  enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0, 6, 0);
-
-/**
- * @generated from enum envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Action.MetaData.Source
- */
-export const RateLimitConfig_Action_MetaData_Source = /*@__PURE__*/
-  tsEnum(RateLimitConfig_Action_MetaData_SourceSchema);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.
- * Use `create(RateLimitConfig_OverrideSchema)` to create a new message.
- */
-export const RateLimitConfig_OverrideSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 1);
-
-/**
- * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitConfig.Override.DynamicMetadata.
- * Use `create(RateLimitConfig_Override_DynamicMetadataSchema)` to create a new message.
- */
-export const RateLimitConfig_Override_DynamicMetadataSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 1, 0);
-
-/**
  * Describes the message envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.
  * Use `create(RateLimitPerRouteSchema)` to create a new message.
  */
 export const RateLimitPerRouteSchema = /*@__PURE__*/
-  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 2);
+  messageDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1);
 
 /**
  * Describes the enum envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.VhRateLimitsOptions.
  */
 export const RateLimitPerRoute_VhRateLimitsOptionsSchema = /*@__PURE__*/
-  enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 2, 0);
+  enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 0);
 
 /**
  * @generated from enum envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.VhRateLimitsOptions
@@ -151,7 +60,7 @@ export const RateLimitPerRoute_VhRateLimitsOptions = /*@__PURE__*/
  * Describes the enum envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.OverrideOptions.
  */
 export const RateLimitPerRoute_OverrideOptionsSchema = /*@__PURE__*/
-  enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 2, 1);
+  enumDesc(file_envoy_extensions_filters_http_ratelimit_v3_rate_limit, 1, 1);
 
 /**
  * @generated from enum envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.OverrideOptions

@@ -62,6 +62,11 @@ export declare type Router = Message<"envoy.extensions.filters.http.router.v3.Ro
    * @generated from field: repeated envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter upstream_http_filters = 8;
    */
   upstreamHttpFilters: HttpFilter[];
+
+  /**
+   * @generated from field: google.protobuf.BoolValue reject_connect_request_early_data = 10;
+   */
+  rejectConnectRequestEarlyData?: boolean | undefined;
 };
 
 /**

@@ -19,6 +19,11 @@ export declare type Config = Message<"envoy.extensions.filters.http.set_filter_s
    * @generated from field: repeated envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue on_request_headers = 1;
    */
   onRequestHeaders: FilterStateValue[];
+
+  /**
+   * @generated from field: bool clear_route_cache = 2;
+   */
+  clearRouteCache: boolean;
 };
 
 /**

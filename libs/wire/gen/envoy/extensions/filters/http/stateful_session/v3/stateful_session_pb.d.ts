@@ -24,6 +24,16 @@ export declare type StatefulSession = Message<"envoy.extensions.filters.http.sta
    * @generated from field: bool strict = 2;
    */
   strict: boolean;
+
+  /**
+   * @generated from field: string stat_prefix = 3;
+   */
+  statPrefix: string;
+
+  /**
+   * @generated from field: uint32 status_on_strict_destination_not_found = 4;
+   */
+  statusOnStrictDestinationNotFound: number;
 };
 
 /**

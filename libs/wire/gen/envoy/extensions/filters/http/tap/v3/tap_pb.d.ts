@@ -29,6 +29,11 @@ export declare type Tap = Message<"envoy.extensions.filters.http.tap.v3.Tap"> & 
    * @generated from field: bool record_downstream_connection = 3;
    */
   recordDownstreamConnection: boolean;
+
+  /**
+   * @generated from field: bool record_upstream_connection = 4;
+   */
+  recordUpstreamConnection: boolean;
 };
 
 /**

@@ -2,7 +2,7 @@
 // @generated from file envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto (package envoy.extensions.filters.listener.proxy_protocol.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ProxyProtocolConfig_Version, ProxyProtocolPassThroughTLVs } from "../../../../../config/core/v3/proxy_protocol_pb.js";
 
@@ -39,6 +39,11 @@ export declare type ProxyProtocol = Message<"envoy.extensions.filters.listener.p
    * @generated from field: string stat_prefix = 5;
    */
   statPrefix: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation tlv_location = 6;
+   */
+  tlvLocation: ProxyProtocol_TlvLocation;
 };
 
 /**
@@ -60,6 +65,11 @@ export declare type ProxyProtocol_KeyValuePair = Message<"envoy.extensions.filte
    * @generated from field: string key = 2;
    */
   key: string;
+
+  /**
+   * @generated from field: envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding value_string_encoding = 3;
+   */
+  valueStringEncoding: ProxyProtocol_KeyValuePair_ValueStringEncoding;
 };
 
 /**
@@ -67,6 +77,31 @@ export declare type ProxyProtocol_KeyValuePair = Message<"envoy.extensions.filte
  * Use `create(ProxyProtocol_KeyValuePairSchema)` to create a new message.
  */
 export declare const ProxyProtocol_KeyValuePairSchema: GenMessage<ProxyProtocol_KeyValuePair>;
+
+/**
+ * @generated from enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding
+ */
+export enum ProxyProtocol_KeyValuePair_ValueStringEncoding {
+  /**
+   * @generated from enum value: UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: SANITIZED_UTF8 = 1;
+   */
+  SANITIZED_UTF8 = 1,
+
+  /**
+   * @generated from enum value: BASE64 = 2;
+   */
+  BASE64 = 2,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair.ValueStringEncoding.
+ */
+export declare const ProxyProtocol_KeyValuePair_ValueStringEncodingSchema: GenEnum<ProxyProtocol_KeyValuePair_ValueStringEncoding>;
 
 /**
  * @generated from message envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule
@@ -88,4 +123,24 @@ export declare type ProxyProtocol_Rule = Message<"envoy.extensions.filters.liste
  * Use `create(ProxyProtocol_RuleSchema)` to create a new message.
  */
 export declare const ProxyProtocol_RuleSchema: GenMessage<ProxyProtocol_Rule>;
+
+/**
+ * @generated from enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation
+ */
+export enum ProxyProtocol_TlvLocation {
+  /**
+   * @generated from enum value: DYNAMIC_METADATA = 0;
+   */
+  DYNAMIC_METADATA = 0,
+
+  /**
+   * @generated from enum value: FILTER_STATE = 1;
+   */
+  FILTER_STATE = 1,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.TlvLocation.
+ */
+export declare const ProxyProtocol_TlvLocationSchema: GenEnum<ProxyProtocol_TlvLocation>;
 

@@ -20,9 +20,24 @@ export declare type TlsInspector = Message<"envoy.extensions.filters.listener.tl
   enableJa3Fingerprinting?: boolean | undefined;
 
   /**
+   * @generated from field: google.protobuf.BoolValue enable_ja4_fingerprinting = 3;
+   */
+  enableJa4Fingerprinting?: boolean | undefined;
+
+  /**
    * @generated from field: google.protobuf.UInt32Value initial_read_buffer_size = 2;
    */
   initialReadBufferSize?: number | undefined;
+
+  /**
+   * @generated from field: bool close_connection_on_client_hello_parsing_errors = 4;
+   */
+  closeConnectionOnClientHelloParsingErrors: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_client_hello_size = 5;
+   */
+  maxClientHelloSize?: number | undefined;
 };
 
 /**

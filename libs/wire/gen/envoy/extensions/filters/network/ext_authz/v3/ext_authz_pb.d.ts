@@ -56,6 +56,26 @@ export declare type ExtAuthz = Message<"envoy.extensions.filters.network.ext_aut
    * @generated from field: bool include_tls_session = 8;
    */
   includeTlsSession: boolean;
+
+  /**
+   * @generated from field: bool send_tls_alert_on_denial = 9;
+   */
+  sendTlsAlertOnDenial: boolean;
+
+  /**
+   * @generated from field: repeated string metadata_context_namespaces = 10;
+   */
+  metadataContextNamespaces: string[];
+
+  /**
+   * @generated from field: repeated string typed_metadata_context_namespaces = 11;
+   */
+  typedMetadataContextNamespaces: string[];
+
+  /**
+   * @generated from field: bool shadow_mode = 12;
+   */
+  shadowMode: boolean;
 };
 
 /**

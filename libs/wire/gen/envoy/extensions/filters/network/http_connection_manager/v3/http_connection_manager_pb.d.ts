@@ -7,9 +7,10 @@ import type { Message } from "@bufbuild/protobuf";
 import type { RouteConfiguration } from "../../../../../config/route/v3/route_pb.js";
 import type { Http1ProtocolOptions, Http2ProtocolOptions, Http3ProtocolOptions, HttpProtocolOptions, SchemeHeaderTransformation } from "../../../../../config/core/v3/protocol_pb.js";
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
+import type { Percent } from "../../../../../type/v3/percent_pb.js";
 import type { AccessLog, AccessLogFilter } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
-import type { Percent } from "../../../../../type/v3/percent_pb.js";
+import type { Matcher } from "../../../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { CustomTag } from "../../../../../type/tracing/v3/custom_tag_pb.js";
 import type { Tracing_Http } from "../../../../../config/trace/v3/http_tracer_pb.js";
 import type { CidrRange } from "../../../../../config/core/v3/address_pb.js";
@@ -82,6 +83,11 @@ export declare type HttpConnectionManager = Message<"envoy.extensions.filters.ne
   commonHttpProtocolOptions?: HttpProtocolOptions | undefined;
 
   /**
+   * @generated from field: bool http1_safe_max_connection_duration = 58;
+   */
+  http1SafeMaxConnectionDuration: boolean;
+
+  /**
    * @generated from field: envoy.config.core.v3.Http1ProtocolOptions http_protocol_options = 8;
    */
   httpProtocolOptions?: Http1ProtocolOptions | undefined;
@@ -122,6 +128,11 @@ export declare type HttpConnectionManager = Message<"envoy.extensions.filters.ne
   streamIdleTimeout?: Duration | undefined;
 
   /**
+   * @generated from field: google.protobuf.Duration stream_flush_timeout = 59;
+   */
+  streamFlushTimeout?: Duration | undefined;
+
+  /**
    * @generated from field: google.protobuf.Duration request_timeout = 28;
    */
   requestTimeout?: Duration | undefined;
@@ -135,6 +146,11 @@ export declare type HttpConnectionManager = Message<"envoy.extensions.filters.ne
    * @generated from field: google.protobuf.Duration drain_timeout = 12;
    */
   drainTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: envoy.type.v3.Percent drain_timeout_jitter = 62;
+   */
+  drainTimeoutJitter?: Percent | undefined;
 
   /**
    * @generated from field: google.protobuf.Duration delayed_close_timeout = 26;
@@ -222,6 +238,11 @@ export declare type HttpConnectionManager = Message<"envoy.extensions.filters.ne
    * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails set_current_client_cert_details = 17;
    */
   setCurrentClientCertDetails?: HttpConnectionManager_SetCurrentClientCertDetails | undefined;
+
+  /**
+   * @generated from field: xds.type.matcher.v3.Matcher forward_client_cert_matcher = 60;
+   */
+  forwardClientCertMatcher?: Matcher | undefined;
 
   /**
    * @generated from field: bool proxy_100_continue = 18;
@@ -318,6 +339,16 @@ export declare type HttpConnectionManager = Message<"envoy.extensions.filters.ne
    * @generated from field: google.protobuf.BoolValue add_proxy_protocol_connection_state = 53;
    */
   addProxyProtocolConnectionState?: boolean | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig forward_proto_config = 61;
+   */
+  forwardProtoConfig?: ForwardProtoConfig | undefined;
+
+  /**
+   * @generated from field: bool record_route_resolution_stats = 63;
+   */
+  recordRouteResolutionStats: boolean;
 };
 
 /**
@@ -369,6 +400,21 @@ export declare type HttpConnectionManager_Tracing = Message<"envoy.extensions.fi
    * @generated from field: google.protobuf.BoolValue spawn_upstream_span = 10;
    */
   spawnUpstreamSpan?: boolean | undefined;
+
+  /**
+   * @generated from field: string operation = 11;
+   */
+  operation: string;
+
+  /**
+   * @generated from field: string upstream_operation = 12;
+   */
+  upstreamOperation: string;
+
+  /**
+   * @generated from field: bool no_context_propagation = 13;
+   */
+  noContextPropagation: boolean;
 };
 
 /**
@@ -446,6 +492,16 @@ export declare type HttpConnectionManager_SetCurrentClientCertDetails = Message<
    * @generated from field: bool uri = 5;
    */
   uri: boolean;
+
+  /**
+   * @generated from field: bool issuer = 8;
+   */
+  issuer: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertFormat format = 7;
+   */
+  format: HttpConnectionManager_ForwardClientCertFormat;
 };
 
 /**
@@ -453,6 +509,27 @@ export declare type HttpConnectionManager_SetCurrentClientCertDetails = Message<
  * Use `create(HttpConnectionManager_SetCurrentClientCertDetailsSchema)` to create a new message.
  */
 export declare const HttpConnectionManager_SetCurrentClientCertDetailsSchema: GenMessage<HttpConnectionManager_SetCurrentClientCertDetails>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig
+ */
+export declare type HttpConnectionManager_ForwardClientCertConfig = Message<"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig"> & {
+  /**
+   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertDetails forward_client_cert_details = 1;
+   */
+  forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails set_current_client_cert_details = 2;
+   */
+  setCurrentClientCertDetails?: HttpConnectionManager_SetCurrentClientCertDetails | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertConfig.
+ * Use `create(HttpConnectionManager_ForwardClientCertConfigSchema)` to create a new message.
+ */
+export declare const HttpConnectionManager_ForwardClientCertConfigSchema: GenMessage<HttpConnectionManager_ForwardClientCertConfig>;
 
 /**
  * @generated from message envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig
@@ -699,6 +776,47 @@ export enum HttpConnectionManager_PathWithEscapedSlashesAction {
  * Describes the enum envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.PathWithEscapedSlashesAction.
  */
 export declare const HttpConnectionManager_PathWithEscapedSlashesActionSchema: GenEnum<HttpConnectionManager_PathWithEscapedSlashesAction>;
+
+/**
+ * @generated from enum envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertFormat
+ */
+export enum HttpConnectionManager_ForwardClientCertFormat {
+  /**
+   * @generated from enum value: TEXT = 0;
+   */
+  TEXT = 0,
+
+  /**
+   * @generated from enum value: JSON = 1;
+   */
+  JSON = 1,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ForwardClientCertFormat.
+ */
+export declare const HttpConnectionManager_ForwardClientCertFormatSchema: GenEnum<HttpConnectionManager_ForwardClientCertFormat>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig
+ */
+export declare type ForwardProtoConfig = Message<"envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig"> & {
+  /**
+   * @generated from field: repeated uint32 https_destination_ports = 1;
+   */
+  httpsDestinationPorts: number[];
+
+  /**
+   * @generated from field: repeated uint32 http_destination_ports = 2;
+   */
+  httpDestinationPorts: number[];
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.http_connection_manager.v3.ForwardProtoConfig.
+ * Use `create(ForwardProtoConfigSchema)` to create a new message.
+ */
+export declare const ForwardProtoConfigSchema: GenMessage<ForwardProtoConfig>;
 
 /**
  * @generated from message envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig

@@ -39,6 +39,11 @@ export declare type MongoProxy = Message<"envoy.extensions.filters.network.mongo
    * @generated from field: repeated string commands = 5;
    */
   commands: string[];
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_bson_depth = 6;
+   */
+  maxBsonDepth?: number | undefined;
 };
 
 /**

@@ -6,6 +6,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { RBAC as RBAC$1 } from "../../../../../config/rbac/v3/rbac_pb.js";
 import type { Matcher } from "../../../../../../xds/type/matcher/v3/matcher_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file envoy/extensions/filters/network/rbac/v3/rbac.proto.
@@ -50,6 +51,11 @@ export declare type RBAC = Message<"envoy.extensions.filters.network.rbac.v3.RBA
    * @generated from field: envoy.extensions.filters.network.rbac.v3.RBAC.EnforcementType enforcement_type = 4;
    */
   enforcementType: RBAC_EnforcementType;
+
+  /**
+   * @generated from field: google.protobuf.Duration delay_deny = 8;
+   */
+  delayDeny?: Duration | undefined;
 };
 
 /**

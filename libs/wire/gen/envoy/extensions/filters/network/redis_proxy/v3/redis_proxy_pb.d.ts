@@ -7,6 +7,9 @@ import type { Message } from "@bufbuild/protobuf";
 import type { DataSource, RuntimeFractionalPercent } from "../../../../../config/core/v3/base_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { DnsCacheConfig } from "../../../../common/dynamic_forward_proxy/v3/dns_cache_pb.js";
+import type { Address } from "../../../../../config/core/v3/address_pb.js";
+import type { AwsCredentialProvider } from "../../../../common/aws/v3/credential_provider_pb.js";
+import type { GrpcService } from "../../../../../config/core/v3/grpc_service_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/network/redis_proxy/v3/redis_proxy.proto.
@@ -57,6 +60,21 @@ export declare type RedisProxy = Message<"envoy.extensions.filters.network.redis
    * @generated from field: envoy.config.core.v3.DataSource downstream_auth_username = 7;
    */
   downstreamAuthUsername?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider external_auth_provider = 10;
+   */
+  externalAuthProvider?: RedisExternalAuthProvider | undefined;
+
+  /**
+   * @generated from field: repeated string custom_commands = 11;
+   */
+  customCommands: string[];
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ProtocolVersion protocol_version = 12;
+   */
+  protocolVersion: RedisProxy_ProtocolVersion;
 };
 
 /**
@@ -154,6 +172,16 @@ export enum RedisProxy_ConnPoolSettings_ReadPolicy {
    * @generated from enum value: ANY = 4;
    */
   ANY = 4,
+
+  /**
+   * @generated from enum value: LOCAL_ZONE_AFFINITY = 5;
+   */
+  LOCAL_ZONE_AFFINITY = 5,
+
+  /**
+   * @generated from enum value: LOCAL_ZONE_AFFINITY_REPLICAS_AND_PRIMARY = 6;
+   */
+  LOCAL_ZONE_AFFINITY_REPLICAS_AND_PRIMARY = 6,
 }
 
 /**
@@ -338,6 +366,26 @@ export declare type RedisProxy_ConnectionRateLimit = Message<"envoy.extensions.f
 export declare const RedisProxy_ConnectionRateLimitSchema: GenMessage<RedisProxy_ConnectionRateLimit>;
 
 /**
+ * @generated from enum envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ProtocolVersion
+ */
+export enum RedisProxy_ProtocolVersion {
+  /**
+   * @generated from enum value: RESP2 = 0;
+   */
+  RESP2 = 0,
+
+  /**
+   * @generated from enum value: RESP3 = 1;
+   */
+  RESP3 = 1,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.ProtocolVersion.
+ */
+export declare const RedisProxy_ProtocolVersionSchema: GenEnum<RedisProxy_ProtocolVersion>;
+
+/**
  * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions
  */
 export declare type RedisProtocolOptions = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions"> & {
@@ -350,6 +398,16 @@ export declare type RedisProtocolOptions = Message<"envoy.extensions.filters.net
    * @generated from field: envoy.config.core.v3.DataSource auth_username = 2;
    */
   authUsername?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.redis_proxy.v3.AwsIam aws_iam = 3;
+   */
+  awsIam?: AwsIam | undefined;
+
+  /**
+   * @generated from field: repeated envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential credentials = 4;
+   */
+  credentials: RedisProtocolOptions_Credential[];
 };
 
 /**
@@ -357,4 +415,87 @@ export declare type RedisProtocolOptions = Message<"envoy.extensions.filters.net
  * Use `create(RedisProtocolOptionsSchema)` to create a new message.
  */
 export declare const RedisProtocolOptionsSchema: GenMessage<RedisProtocolOptions>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential
+ */
+export declare type RedisProtocolOptions_Credential = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.Address address = 1;
+   */
+  address?: Address | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource auth_password = 2;
+   */
+  authPassword?: DataSource | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.DataSource auth_username = 3;
+   */
+  authUsername?: DataSource | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.redis_proxy.v3.RedisProtocolOptions.Credential.
+ * Use `create(RedisProtocolOptions_CredentialSchema)` to create a new message.
+ */
+export declare const RedisProtocolOptions_CredentialSchema: GenMessage<RedisProtocolOptions_Credential>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.redis_proxy.v3.AwsIam
+ */
+export declare type AwsIam = Message<"envoy.extensions.filters.network.redis_proxy.v3.AwsIam"> & {
+  /**
+   * @generated from field: envoy.extensions.common.aws.v3.AwsCredentialProvider credential_provider = 1;
+   */
+  credentialProvider?: AwsCredentialProvider | undefined;
+
+  /**
+   * @generated from field: string cache_name = 2;
+   */
+  cacheName: string;
+
+  /**
+   * @generated from field: string service_name = 3;
+   */
+  serviceName: string;
+
+  /**
+   * @generated from field: string region = 4;
+   */
+  region: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration expiration_time = 5;
+   */
+  expirationTime?: Duration | undefined;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.redis_proxy.v3.AwsIam.
+ * Use `create(AwsIamSchema)` to create a new message.
+ */
+export declare const AwsIamSchema: GenMessage<AwsIam>;
+
+/**
+ * @generated from message envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider
+ */
+export declare type RedisExternalAuthProvider = Message<"envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider"> & {
+  /**
+   * @generated from field: envoy.config.core.v3.GrpcService grpc_service = 1;
+   */
+  grpcService?: GrpcService | undefined;
+
+  /**
+   * @generated from field: bool enable_auth_expiration = 2;
+   */
+  enableAuthExpiration: boolean;
+};
+
+/**
+ * Describes the message envoy.extensions.filters.network.redis_proxy.v3.RedisExternalAuthProvider.
+ * Use `create(RedisExternalAuthProviderSchema)` to create a new message.
+ */
+export declare const RedisExternalAuthProviderSchema: GenMessage<RedisExternalAuthProvider>;
 

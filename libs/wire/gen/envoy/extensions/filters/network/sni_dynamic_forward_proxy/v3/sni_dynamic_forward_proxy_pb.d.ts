@@ -30,6 +30,11 @@ export declare type FilterConfig = Message<"envoy.extensions.filters.network.sni
     value: number;
     case: "portValue";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: bool save_upstream_address = 3;
+   */
+  saveUpstreamAddress: boolean;
 };
 
 /**

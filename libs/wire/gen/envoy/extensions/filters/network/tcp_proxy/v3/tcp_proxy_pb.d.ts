@@ -2,12 +2,17 @@
 // @generated from file envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto (package envoy.extensions.filters.network.tcp_proxy.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { HeaderValueOption, Metadata } from "../../../../../config/core/v3/base_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { AccessLog } from "../../../../../config/accesslog/v3/accesslog_pb.js";
+import type { BackoffStrategy } from "../../../../../config/core/v3/backoff_pb.js";
 import type { HashPolicy } from "../../../../../type/v3/hash_policy_pb.js";
+import type { Percent } from "../../../../../type/v3/percent_pb.js";
+import type { TlvEntry } from "../../../../../config/core/v3/proxy_protocol_pb.js";
+import type { RequestIDExtension } from "../../http_connection_manager/v3/http_connection_manager_pb.js";
+import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
 import type { ConfigSource } from "../../../../../config/core/v3/config_source_pb.js";
 
 /**
@@ -77,6 +82,11 @@ export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_pro
   maxConnectAttempts?: number | undefined;
 
   /**
+   * @generated from field: envoy.config.core.v3.BackoffStrategy backoff_options = 18;
+   */
+  backoffOptions?: BackoffStrategy | undefined;
+
+  /**
    * @generated from field: repeated envoy.type.v3.HashPolicy hash_policy = 11;
    */
   hashPolicy: HashPolicy[];
@@ -90,6 +100,11 @@ export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_pro
    * @generated from field: google.protobuf.Duration max_downstream_connection_duration = 13;
    */
   maxDownstreamConnectionDuration?: Duration | undefined;
+
+  /**
+   * @generated from field: envoy.type.v3.Percent max_downstream_connection_duration_jitter_percentage = 20;
+   */
+  maxDownstreamConnectionDurationJitterPercentage?: Percent | undefined;
 
   /**
    * @generated from field: google.protobuf.Duration access_log_flush_interval = 15 [deprecated = true];
@@ -107,6 +122,31 @@ export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_pro
    * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions access_log_options = 17;
    */
   accessLogOptions?: TcpProxy_TcpAccessLogOptions | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TlvEntry proxy_protocol_tlvs = 19;
+   */
+  proxyProtocolTlvs: TlvEntry[];
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.ProxyProtocolTlvMergePolicy proxy_protocol_tlv_merge_policy = 23;
+   */
+  proxyProtocolTlvMergePolicy: ProxyProtocolTlvMergePolicy;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.tcp_proxy.v3.UpstreamConnectMode upstream_connect_mode = 21;
+   */
+  upstreamConnectMode: UpstreamConnectMode;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value max_early_data_bytes = 22;
+   */
+  maxEarlyDataBytes?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue check_drain_close = 24;
+   */
+  checkDrainClose?: boolean | undefined;
 };
 
 /**
@@ -190,6 +230,26 @@ export declare type TcpProxy_TunnelingConfig = Message<"envoy.extensions.filters
    * @generated from field: bool propagate_response_trailers = 6;
    */
   propagateResponseTrailers: boolean;
+
+  /**
+   * @generated from field: envoy.extensions.filters.network.http_connection_manager.v3.RequestIDExtension request_id_extension = 7;
+   */
+  requestIdExtension?: RequestIDExtension | undefined;
+
+  /**
+   * @generated from field: string request_id_header = 8;
+   */
+  requestIdHeader: string;
+
+  /**
+   * @generated from field: string request_id_metadata_key = 9;
+   */
+  requestIdMetadataKey: string;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 10;
+   */
+  formatters: TypedExtensionConfig[];
 };
 
 /**
@@ -237,6 +297,11 @@ export declare type TcpProxy_TcpAccessLogOptions = Message<"envoy.extensions.fil
    * @generated from field: bool flush_access_log_on_connected = 2;
    */
   flushAccessLogOnConnected: boolean;
+
+  /**
+   * @generated from field: bool flush_access_log_on_start = 3;
+   */
+  flushAccessLogOnStart: boolean;
 };
 
 /**
@@ -244,4 +309,54 @@ export declare type TcpProxy_TcpAccessLogOptions = Message<"envoy.extensions.fil
  * Use `create(TcpProxy_TcpAccessLogOptionsSchema)` to create a new message.
  */
 export declare const TcpProxy_TcpAccessLogOptionsSchema: GenMessage<TcpProxy_TcpAccessLogOptions>;
+
+/**
+ * @generated from enum envoy.extensions.filters.network.tcp_proxy.v3.UpstreamConnectMode
+ */
+export enum UpstreamConnectMode {
+  /**
+   * @generated from enum value: IMMEDIATE = 0;
+   */
+  IMMEDIATE = 0,
+
+  /**
+   * @generated from enum value: ON_DOWNSTREAM_DATA = 1;
+   */
+  ON_DOWNSTREAM_DATA = 1,
+
+  /**
+   * @generated from enum value: ON_DOWNSTREAM_TLS_HANDSHAKE = 2;
+   */
+  ON_DOWNSTREAM_TLS_HANDSHAKE = 2,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.network.tcp_proxy.v3.UpstreamConnectMode.
+ */
+export declare const UpstreamConnectModeSchema: GenEnum<UpstreamConnectMode>;
+
+/**
+ * @generated from enum envoy.extensions.filters.network.tcp_proxy.v3.ProxyProtocolTlvMergePolicy
+ */
+export enum ProxyProtocolTlvMergePolicy {
+  /**
+   * @generated from enum value: ADD_IF_ABSENT = 0;
+   */
+  ADD_IF_ABSENT = 0,
+
+  /**
+   * @generated from enum value: OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD = 1;
+   */
+  OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD = 1,
+
+  /**
+   * @generated from enum value: APPEND_IF_EXISTS_OR_ADD = 2;
+   */
+  APPEND_IF_EXISTS_OR_ADD = 2,
+}
+
+/**
+ * Describes the enum envoy.extensions.filters.network.tcp_proxy.v3.ProxyProtocolTlvMergePolicy.
+ */
+export declare const ProxyProtocolTlvMergePolicySchema: GenEnum<ProxyProtocolTlvMergePolicy>;
 

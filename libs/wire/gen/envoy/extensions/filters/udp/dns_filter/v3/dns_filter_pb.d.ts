@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { AccessLog } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import type { DnsTable } from "../../../../../data/dns/v3/dns_table_pb.js";
 import type { DataSource } from "../../../../../config/core/v3/base_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
@@ -34,6 +35,16 @@ export declare type DnsFilterConfig = Message<"envoy.extensions.filters.udp.dns_
    * @generated from field: envoy.extensions.filters.udp.dns_filter.v3.DnsFilterConfig.ClientContextConfig client_config = 3;
    */
   clientConfig?: DnsFilterConfig_ClientContextConfig | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.accesslog.v3.AccessLog access_log = 4;
+   */
+  accessLog: AccessLog[];
+
+  /**
+   * @generated from field: bool case_insensitive = 5;
+   */
+  caseInsensitive: boolean;
 };
 
 /**

@@ -8,7 +8,10 @@ import type { Matcher } from "../../../../../../xds/type/matcher/v3/matcher_pb.j
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
 import type { UdpSocketConfig } from "../../../../../config/core/v3/udp_socket_config_pb.js";
 import type { AccessLog } from "../../../../../config/accesslog/v3/accesslog_pb.js";
+import type { ExtensionConfigSource } from "../../../../../config/core/v3/config_source_pb.js";
 import type { HeaderValueOption } from "../../../../../config/core/v3/base_pb.js";
+import type { TypedExtensionConfig } from "../../../../../config/core/v3/extension_pb.js";
+import type { BackoffStrategy } from "../../../../../config/core/v3/backoff_pb.js";
 
 /**
  * Describes the file envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.proto.
@@ -145,6 +148,12 @@ export declare type UdpProxyConfig_SessionFilter = Message<"envoy.extensions.fil
      */
     value: Any;
     case: "typedConfig";
+  } | {
+    /**
+     * @generated from field: envoy.config.core.v3.ExtensionConfigSource config_discovery = 3;
+     */
+    value: ExtensionConfigSource;
+    case: "configDiscovery";
   } | { case: undefined; value?: undefined };
 };
 
@@ -212,6 +221,11 @@ export declare type UdpProxyConfig_UdpTunnelingConfig = Message<"envoy.extension
    * @generated from field: bool propagate_response_trailers = 11;
    */
   propagateResponseTrailers: boolean;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig formatters = 12;
+   */
+  formatters: TypedExtensionConfig[];
 };
 
 /**
@@ -249,6 +263,11 @@ export declare type UdpProxyConfig_UdpTunnelingConfig_RetryOptions = Message<"en
    * @generated from field: google.protobuf.UInt32Value max_connect_attempts = 1;
    */
   maxConnectAttempts?: number | undefined;
+
+  /**
+   * @generated from field: envoy.config.core.v3.BackoffStrategy backoff_options = 2;
+   */
+  backoffOptions?: BackoffStrategy | undefined;
 };
 
 /**

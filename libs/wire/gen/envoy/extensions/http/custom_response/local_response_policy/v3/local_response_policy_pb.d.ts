@@ -35,6 +35,23 @@ export declare type LocalResponsePolicy = Message<"envoy.extensions.http.custom_
    * @generated from field: repeated envoy.config.core.v3.HeaderValueOption response_headers_to_add = 4;
    */
   responseHeadersToAdd: HeaderValueOption[];
+
+  /**
+   * @generated from oneof envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy.response_code_details_action
+   */
+  responseCodeDetailsAction: {
+    /**
+     * @generated from field: bool preserve_response_code_details = 5;
+     */
+    value: boolean;
+    case: "preserveResponseCodeDetails";
+  } | {
+    /**
+     * @generated from field: string response_code_details = 6;
+     */
+    value: string;
+    case: "responseCodeDetails";
+  } | { case: undefined; value?: undefined };
 };
 
 /**

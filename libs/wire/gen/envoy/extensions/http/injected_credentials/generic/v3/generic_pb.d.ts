@@ -24,6 +24,11 @@ export declare type Generic = Message<"envoy.extensions.http.injected_credential
    * @generated from field: string header = 2;
    */
   header: string;
+
+  /**
+   * @generated from field: string header_value_prefix = 3;
+   */
+  headerValuePrefix: string;
 };
 
 /**

@@ -42,6 +42,11 @@ export declare type OAuth2 = Message<"envoy.extensions.http.injected_credentials
    * @generated from field: google.protobuf.Duration token_fetch_retry_interval = 4;
    */
   tokenFetchRetryInterval?: Duration | undefined;
+
+  /**
+   * @generated from field: repeated envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter endpoint_params = 5;
+   */
+  endpointParams: OAuth2_EndpointParameter[];
 };
 
 /**
@@ -77,6 +82,27 @@ export declare type OAuth2_ClientCredentials = Message<"envoy.extensions.http.in
 export declare const OAuth2_ClientCredentialsSchema: GenMessage<OAuth2_ClientCredentials>;
 
 /**
+ * @generated from message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter
+ */
+export declare type OAuth2_EndpointParameter = Message<"envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.EndpointParameter.
+ * Use `create(OAuth2_EndpointParameterSchema)` to create a new message.
+ */
+export declare const OAuth2_EndpointParameterSchema: GenMessage<OAuth2_EndpointParameter>;
+
+/**
  * @generated from enum envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2.AuthType
  */
 export enum OAuth2_AuthType {
@@ -89,6 +115,11 @@ export enum OAuth2_AuthType {
    * @generated from enum value: URL_ENCODED_BODY = 1;
    */
   URL_ENCODED_BODY = 1,
+
+  /**
+   * @generated from enum value: TLS_CLIENT_AUTH = 2;
+   */
+  TLS_CLIENT_AUTH = 2,
 }
 
 /**

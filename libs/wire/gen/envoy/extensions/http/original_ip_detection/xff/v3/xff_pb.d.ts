@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { CidrRange } from "../../../../../config/core/v3/address_pb.js";
 
 /**
  * Describes the file envoy/extensions/http/original_ip_detection/xff/v3/xff.proto.
@@ -18,6 +19,16 @@ export declare type XffConfig = Message<"envoy.extensions.http.original_ip_detec
    * @generated from field: uint32 xff_num_trusted_hops = 1;
    */
   xffNumTrustedHops: number;
+
+  /**
+   * @generated from field: envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs xff_trusted_cidrs = 2;
+   */
+  xffTrustedCidrs?: XffTrustedCidrs | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue skip_xff_append = 3;
+   */
+  skipXffAppend?: boolean | undefined;
 };
 
 /**
@@ -25,4 +36,20 @@ export declare type XffConfig = Message<"envoy.extensions.http.original_ip_detec
  * Use `create(XffConfigSchema)` to create a new message.
  */
 export declare const XffConfigSchema: GenMessage<XffConfig>;
+
+/**
+ * @generated from message envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs
+ */
+export declare type XffTrustedCidrs = Message<"envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs"> & {
+  /**
+   * @generated from field: repeated envoy.config.core.v3.CidrRange cidrs = 1;
+   */
+  cidrs: CidrRange[];
+};
+
+/**
+ * Describes the message envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs.
+ * Use `create(XffTrustedCidrsSchema)` to create a new message.
+ */
+export declare const XffTrustedCidrsSchema: GenMessage<XffTrustedCidrs>;
 

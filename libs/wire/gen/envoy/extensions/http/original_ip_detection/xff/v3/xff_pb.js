@@ -3,13 +3,15 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_envoy_config_core_v3_address } from "../../../../../config/core/v3/address_pb.js";
+import { file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import { file_udpa_annotations_status } from "../../../../../../udpa/annotations/status_pb.js";
 
 /**
  * Describes the file envoy/extensions/http/original_ip_detection/xff/v3/xff.proto.
  */
 export const file_envoy_extensions_http_original_ip_detection_xff_v3_xff = /*@__PURE__*/
-  fileDesc("CjxlbnZveS9leHRlbnNpb25zL2h0dHAvb3JpZ2luYWxfaXBfZGV0ZWN0aW9uL3hmZi92My94ZmYucHJvdG8SMmVudm95LmV4dGVuc2lvbnMuaHR0cC5vcmlnaW5hbF9pcF9kZXRlY3Rpb24ueGZmLnYzIikKCVhmZkNvbmZpZxIcChR4ZmZfbnVtX3RydXN0ZWRfaG9wcxgBIAEoDUK3AQpAaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLmh0dHAub3JpZ2luYWxfaXBfZGV0ZWN0aW9uLnhmZi52M0IIWGZmUHJvdG9QAVpfZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvZXh0ZW5zaW9ucy9odHRwL29yaWdpbmFsX2lwX2RldGVjdGlvbi94ZmYvdjM7eGZmdjO6gMjRBgIQAmIGcHJvdG8z", [file_udpa_annotations_status]);
+  fileDesc("CjxlbnZveS9leHRlbnNpb25zL2h0dHAvb3JpZ2luYWxfaXBfZGV0ZWN0aW9uL3hmZi92My94ZmYucHJvdG8SMmVudm95LmV4dGVuc2lvbnMuaHR0cC5vcmlnaW5hbF9pcF9kZXRlY3Rpb24ueGZmLnYzIr4BCglYZmZDb25maWcSHAoUeGZmX251bV90cnVzdGVkX2hvcHMYASABKA0SXgoReGZmX3RydXN0ZWRfY2lkcnMYAiABKAsyQy5lbnZveS5leHRlbnNpb25zLmh0dHAub3JpZ2luYWxfaXBfZGV0ZWN0aW9uLnhmZi52My5YZmZUcnVzdGVkQ2lkcnMSMwoPc2tpcF94ZmZfYXBwZW5kGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkJvb2xWYWx1ZSJBCg9YZmZUcnVzdGVkQ2lkcnMSLgoFY2lkcnMYASADKAsyHy5lbnZveS5jb25maWcuY29yZS52My5DaWRyUmFuZ2VCtwEKQGlvLmVudm95cHJveHkuZW52b3kuZXh0ZW5zaW9ucy5odHRwLm9yaWdpbmFsX2lwX2RldGVjdGlvbi54ZmYudjNCCFhmZlByb3RvUAFaX2dpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvaHR0cC9vcmlnaW5hbF9pcF9kZXRlY3Rpb24veGZmL3YzO3hmZnYzuoDI0QYCEAJiBnByb3RvMw", [file_envoy_config_core_v3_address, file_google_protobuf_wrappers, file_udpa_annotations_status]);
 
 /**
  * Describes the message envoy.extensions.http.original_ip_detection.xff.v3.XffConfig.
@@ -17,4 +19,11 @@ export const file_envoy_extensions_http_original_ip_detection_xff_v3_xff = /*@__
  */
 export const XffConfigSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_http_original_ip_detection_xff_v3_xff, 0);
+
+/**
+ * Describes the message envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs.
+ * Use `create(XffTrustedCidrsSchema)` to create a new message.
+ */
+export const XffTrustedCidrsSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_http_original_ip_detection_xff_v3_xff, 1);
 

@@ -126,6 +126,11 @@ export declare type FilterStateInput = Message<"envoy.extensions.matching.common
    * @generated from field: string key = 1;
    */
   key: string;
+
+  /**
+   * @generated from field: string field = 2;
+   */
+  field: string;
 };
 
 /**
@@ -133,4 +138,59 @@ export declare type FilterStateInput = Message<"envoy.extensions.matching.common
  * Use `create(FilterStateInputSchema)` to create a new message.
  */
 export declare const FilterStateInputSchema: GenMessage<FilterStateInput>;
+
+/**
+ * @generated from message envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput
+ */
+export declare type DynamicMetadataInput = Message<"envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput"> & {
+  /**
+   * @generated from field: string filter = 1;
+   */
+  filter: string;
+
+  /**
+   * @generated from field: repeated envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment path = 2;
+   */
+  path: DynamicMetadataInput_PathSegment[];
+};
+
+/**
+ * Describes the message envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.
+ * Use `create(DynamicMetadataInputSchema)` to create a new message.
+ */
+export declare const DynamicMetadataInputSchema: GenMessage<DynamicMetadataInput>;
+
+/**
+ * @generated from message envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment
+ */
+export declare type DynamicMetadataInput_PathSegment = Message<"envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment"> & {
+  /**
+   * @generated from oneof envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment.segment
+   */
+  segment: {
+    /**
+     * @generated from field: string key = 1;
+     */
+    value: string;
+    case: "key";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment.
+ * Use `create(DynamicMetadataInput_PathSegmentSchema)` to create a new message.
+ */
+export declare const DynamicMetadataInput_PathSegmentSchema: GenMessage<DynamicMetadataInput_PathSegment>;
+
+/**
+ * @generated from message envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput
+ */
+export declare type NetworkNamespaceInput = Message<"envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput"> & {
+};
+
+/**
+ * Describes the message envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput.
+ * Use `create(NetworkNamespaceInputSchema)` to create a new message.
+ */
+export declare const NetworkNamespaceInputSchema: GenMessage<NetworkNamespaceInput>;
 

@@ -10,7 +10,7 @@ import { file_validate_validate } from "../../../../../../validate/validate_pb.j
  * Describes the file envoy/extensions/matching/common_inputs/network/v3/network_inputs.proto.
  */
 export const file_envoy_extensions_matching_common_inputs_network_v3_network_inputs = /*@__PURE__*/
-  fileDesc("CkdlbnZveS9leHRlbnNpb25zL21hdGNoaW5nL2NvbW1vbl9pbnB1dHMvbmV0d29yay92My9uZXR3b3JrX2lucHV0cy5wcm90bxIyZW52b3kuZXh0ZW5zaW9ucy5tYXRjaGluZy5jb21tb25faW5wdXRzLm5ldHdvcmsudjMiFAoSRGVzdGluYXRpb25JUElucHV0IhYKFERlc3RpbmF0aW9uUG9ydElucHV0Ig8KDVNvdXJjZUlQSW5wdXQiEQoPU291cmNlUG9ydElucHV0IhUKE0RpcmVjdFNvdXJjZUlQSW5wdXQiEQoPU291cmNlVHlwZUlucHV0IhEKD1NlcnZlck5hbWVJbnB1dCIYChZUcmFuc3BvcnRQcm90b2NvbElucHV0IhoKGEFwcGxpY2F0aW9uUHJvdG9jb2xJbnB1dCIoChBGaWx0ZXJTdGF0ZUlucHV0EhQKA2tleRgBIAEoCUIH+kIEcgIQAULFAQpAaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLm1hdGNoaW5nLmNvbW1vbl9pbnB1dHMubmV0d29yay52M0ISTmV0d29ya0lucHV0c1Byb3RvUAFaY2dpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvbWF0Y2hpbmcvY29tbW9uX2lucHV0cy9uZXR3b3JrL3YzO25ldHdvcmt2M7qAyNEGAhACYgZwcm90bzM", [file_udpa_annotations_status, file_validate_validate]);
+  fileDesc("CkdlbnZveS9leHRlbnNpb25zL21hdGNoaW5nL2NvbW1vbl9pbnB1dHMvbmV0d29yay92My9uZXR3b3JrX2lucHV0cy5wcm90bxIyZW52b3kuZXh0ZW5zaW9ucy5tYXRjaGluZy5jb21tb25faW5wdXRzLm5ldHdvcmsudjMiFAoSRGVzdGluYXRpb25JUElucHV0IhYKFERlc3RpbmF0aW9uUG9ydElucHV0Ig8KDVNvdXJjZUlQSW5wdXQiEQoPU291cmNlUG9ydElucHV0IhUKE0RpcmVjdFNvdXJjZUlQSW5wdXQiEQoPU291cmNlVHlwZUlucHV0IhEKD1NlcnZlck5hbWVJbnB1dCIYChZUcmFuc3BvcnRQcm90b2NvbElucHV0IhoKGEFwcGxpY2F0aW9uUHJvdG9jb2xJbnB1dCI3ChBGaWx0ZXJTdGF0ZUlucHV0EhQKA2tleRgBIAEoCUIH+kIEcgIQARINCgVmaWVsZBgCIAEoCSLUAQoURHluYW1pY01ldGFkYXRhSW5wdXQSFwoGZmlsdGVyGAEgASgJQgf6QgRyAhABEmwKBHBhdGgYAiADKAsyVC5lbnZveS5leHRlbnNpb25zLm1hdGNoaW5nLmNvbW1vbl9pbnB1dHMubmV0d29yay52My5EeW5hbWljTWV0YWRhdGFJbnB1dC5QYXRoU2VnbWVudEII+kIFkgECCAEaNQoLUGF0aFNlZ21lbnQSFgoDa2V5GAEgASgJQgf6QgRyAhABSABCDgoHc2VnbWVudBID+EIBIhcKFU5ldHdvcmtOYW1lc3BhY2VJbnB1dELFAQpAaW8uZW52b3lwcm94eS5lbnZveS5leHRlbnNpb25zLm1hdGNoaW5nLmNvbW1vbl9pbnB1dHMubmV0d29yay52M0ISTmV0d29ya0lucHV0c1Byb3RvUAFaY2dpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2V4dGVuc2lvbnMvbWF0Y2hpbmcvY29tbW9uX2lucHV0cy9uZXR3b3JrL3YzO25ldHdvcmt2M7qAyNEGAhACYgZwcm90bzM", [file_udpa_annotations_status, file_validate_validate]);
 
 /**
  * Describes the message envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput.
@@ -81,4 +81,25 @@ export const ApplicationProtocolInputSchema = /*@__PURE__*/
  */
 export const FilterStateInputSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_matching_common_inputs_network_v3_network_inputs, 9);
+
+/**
+ * Describes the message envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.
+ * Use `create(DynamicMetadataInputSchema)` to create a new message.
+ */
+export const DynamicMetadataInputSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_matching_common_inputs_network_v3_network_inputs, 10);
+
+/**
+ * Describes the message envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput.PathSegment.
+ * Use `create(DynamicMetadataInput_PathSegmentSchema)` to create a new message.
+ */
+export const DynamicMetadataInput_PathSegmentSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_matching_common_inputs_network_v3_network_inputs, 10, 0);
+
+/**
+ * Describes the message envoy.extensions.matching.common_inputs.network.v3.NetworkNamespaceInput.
+ * Use `create(NetworkNamespaceInputSchema)` to create a new message.
+ */
+export const NetworkNamespaceInputSchema = /*@__PURE__*/
+  messageDesc(file_envoy_extensions_matching_common_inputs_network_v3_network_inputs, 11);
 

@@ -6,6 +6,7 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Address } from "../../../../../config/core/v3/address_pb.js";
 import type { DnsResolverOptions } from "../../../../../config/core/v3/resolver_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.proto.
@@ -40,6 +41,41 @@ export declare type CaresDnsResolverConfig = Message<"envoy.extensions.network.d
    * @generated from field: google.protobuf.UInt32Value udp_max_queries = 5;
    */
   udpMaxQueries?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value query_timeout_seconds = 6;
+   */
+  queryTimeoutSeconds?: bigint | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value query_tries = 7;
+   */
+  queryTries?: number | undefined;
+
+  /**
+   * @generated from field: bool rotate_nameservers = 8;
+   */
+  rotateNameservers: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value edns0_max_payload_size = 9;
+   */
+  edns0MaxPayloadSize?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration max_udp_channel_duration = 10;
+   */
+  maxUdpChannelDuration?: Duration | undefined;
+
+  /**
+   * @generated from field: bool reinit_channel_on_timeout = 11;
+   */
+  reinitChannelOnTimeout: boolean;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value qcache_max_ttl = 12;
+   */
+  qcacheMaxTtl?: number | undefined;
 };
 
 /**

@@ -14,6 +14,15 @@ export declare const file_envoy_extensions_network_dns_resolver_getaddrinfo_v3_g
  * @generated from message envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig
  */
 export declare type GetAddrInfoDnsResolverConfig = Message<"envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"> & {
+  /**
+   * @generated from field: google.protobuf.UInt32Value num_retries = 1;
+   */
+  numRetries?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value num_resolver_threads = 2;
+   */
+  numResolverThreads?: number | undefined;
 };
 
 /**
