@@ -73,43 +73,47 @@ withPeer('redis-server', (program) => {
     }, 120_000);
     afterAll(() => mesh?.stop(), 60_000);
 
-    it(`loses no acknowledged write and opens no door while it, galley and both are restarted ${RESTARTS} times`, async () => {
-      await until('plaintext is answered', async () => (await askInPlaintext()) === 200);
-      await until('workloads reach each other', async () => (await askThroughTheMesh()) === 200);
-      await mesh.client.galley.apply({ documents: [{ source: 'strict', yaml: STRICT }] });
-      await until('plaintext is refused', async () => (await askInPlaintext()) === 0);
-      const { epoch } = await mesh.client.galley.listChanges({});
+    it(
+      `loses no acknowledged write and opens no door while it, galley and both are restarted ${RESTARTS} times`,
+      async () => {
+        await until('plaintext is answered', async () => (await askInPlaintext()) === 200);
+        await until('workloads reach each other', async () => (await askThroughTheMesh()) === 200);
+        await mesh.client.galley.apply({ documents: [{ source: 'strict', yaml: STRICT }] });
+        await until('plaintext is refused', async () => (await askInPlaintext()) === 0);
+        const { epoch } = await mesh.client.galley.listChanges({});
 
-      const writes = new AcknowledgedWrites(mesh.client, account);
-      const moreWrites = async () => {
-        const before = writes.count;
-        await until('a write is acknowledged', async () => writes.count > before, 30_000);
-      };
-      for (let at = 0; at < RESTARTS; at++) {
-        const way = WAYS[at % WAYS.length] ?? { ended: [], started: [] };
-        const shippedIn = SHIPPED_IN[Math.floor(at / WAYS.length) % SHIPPED_IN.length] ?? 'compose';
-        const what = `restart ${at}, Redis of ${shippedIn}: ${JSON.stringify(way)}`;
-        await moreWrites();
-        for (const [part, signal] of way.ended) {
-          await (part === 'Redis' ? redis : mesh.galley).end(signal);
-          expect(await askInPlaintext(), what).toBe(0);
+        const writes = new AcknowledgedWrites(mesh.client, account);
+        const moreWrites = async () => {
+          const before = writes.count;
+          await until('a write is acknowledged', async () => writes.count > before, 30_000);
+        };
+        for (let at = 0; at < RESTARTS; at++) {
+          const way = WAYS[at % WAYS.length] ?? { ended: [], started: [] };
+          const shippedIn = SHIPPED_IN[Math.floor(at / WAYS.length) % SHIPPED_IN.length] ?? 'compose';
+          const what = `restart ${at}, Redis of ${shippedIn}: ${JSON.stringify(way)}`;
+          await moreWrites();
+          for (const [part, signal] of way.ended) {
+            await (part === 'Redis' ? redis : mesh.galley).end(signal);
+            expect(await askInPlaintext(), what).toBe(0);
+          }
+          for (const part of way.started) {
+            if (part === 'Redis') await redis.start(shippedIn);
+            else mesh.galley.start();
+            expect(await askInPlaintext(), what).toBe(0);
+          }
+          await moreWrites();
+          expect(await writes.lost(), what).toEqual([]);
+          expect((await mesh.client.galley.listChanges({})).epoch, what).toBe(epoch);
+          expect([await askInPlaintext(), await askThroughTheMesh()], what).toEqual([0, 200]);
         }
-        for (const part of way.started) {
-          if (part === 'Redis') await redis.start(shippedIn);
-          else mesh.galley.start();
-          expect(await askInPlaintext(), what).toBe(0);
-        }
-        await moreWrites();
-        expect(await writes.lost(), what).toEqual([]);
-        expect((await mesh.client.galley.listChanges({})).epoch, what).toBe(epoch);
-        expect([await askInPlaintext(), await askThroughTheMesh()], what).toEqual([0, 200]);
-      }
-      await writes.stop();
-      console.log(`${RESTARTS} restarts: ${writes.count} writes acknowledged, ${writes.refusals.length} not`);
-      expect(await writes.lost()).toEqual([]);
-      const found = await mesh.client.galley.list({ kind: 'PeerAuthentication' });
-      expect(found.resources.map(({ key }) => key?.name)).toEqual(['default']);
-    }, RESTARTS * 15_000);
+        await writes.stop();
+        console.log(`${RESTARTS} restarts: ${writes.count} writes acknowledged, ${writes.refusals.length} not`);
+        expect(await writes.lost()).toEqual([]);
+        const found = await mesh.client.galley.list({ kind: 'PeerAuthentication' });
+        expect(found.resources.map(({ key }) => key?.name)).toEqual(['default']);
+      },
+      RESTARTS * 15_000,
+    );
 
     it('is not begun anew when its data is gone, and goes on when that is put back', async () => {
       const found = await mesh.client.galley.list({});
