@@ -3,7 +3,13 @@ import { refuse, unpackValid } from '@flotilla/envoy';
 import type { Surroundings } from '@flotilla/format';
 import { HeaderList } from '@flotilla/http-codec';
 import type { Policy } from '@flotilla/policy';
-import { compileRouteTable, type MetadataMatch, type RoutableRequest, type Route } from '@flotilla/route';
+import {
+  compileRouteTable,
+  type MetadataMatch,
+  type RoutableRequest,
+  type Route,
+  type RouteTable,
+} from '@flotilla/route';
 import { type ConnectionInfo, StreamInfo } from '@flotilla/stream';
 import type { DataSource } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
@@ -43,12 +49,7 @@ export function decideHttp(
     const http = { routeConfig: nameOfRoutes(manager), virtualHost: null, route: null, passedOver: [] };
     return { http: { ...http, filters: filtersOf(manager, null, info, compilePolicy) }, goesTo: null };
   }
-  const table = compileRouteTable(config, {
-    hasCluster: (name) => resources.clusters.some((cluster) => cluster.name === name),
-    compilePerFilterConfig: (_name, any) => switchOf(any),
-    readDataSource: readInline,
-    surroundings: SURROUNDINGS,
-  });
+  const table = tableOf(config, resources);
   const { virtualHost, route, passedOver } = table.explain(request, draws.route);
   const choice = route?.action.kind === 'forward' ? route.action.pick(request, draws.cluster) : null;
   const perFilter = choice?.perFilter ?? route?.perFilter ?? null;
@@ -58,6 +59,25 @@ export function decideHttp(
     http: { routeConfig: config.name, virtualHost, route: decided, passedOver, filters },
     goesTo: choice === null ? null : { cluster: choice.cluster, metadataMatch: choice.metadataMatch },
   };
+}
+
+/** What was compiled of resources, which do not change. */
+const tables = new WeakMap<Resources, Map<RouteConfiguration, RouteTable>>();
+
+function tableOf(config: RouteConfiguration, resources: Resources): RouteTable {
+  const known = tables.get(resources) ?? new Map<RouteConfiguration, RouteTable>();
+  tables.set(resources, known);
+  let table = known.get(config);
+  if (table === undefined) {
+    table = compileRouteTable(config, {
+      hasCluster: (name) => resources.clusters.some((cluster) => cluster.name === name),
+      compilePerFilterConfig: (_name, any) => switchOf(any),
+      readDataSource: readInline,
+      surroundings: SURROUNDINGS,
+    });
+    known.set(config, table);
+  }
+  return table;
 }
 
 function routesOf({ routeSpecifier }: HttpConnectionManager, { routes }: Resources): RouteConfiguration | null {

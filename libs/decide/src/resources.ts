@@ -3,7 +3,7 @@ import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 
-/** What a proxy was sent, or has in its bootstrap. */
+/** What a proxy was sent, or has in its bootstrap. Immutable: what is compiled of it is kept with it. */
 export interface Resources {
   readonly listeners: readonly Listener[];
   /** By RDS; those that stand in a listener are read there. */

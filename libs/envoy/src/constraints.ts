@@ -1,3 +1,6 @@
+/*
+ * Long: one rule after another, each as the API names it; what they share is a few lines.
+ */
 import {
   type DescField,
   type DescMessage,

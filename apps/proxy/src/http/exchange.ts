@@ -1,3 +1,7 @@
+/*
+ * Long: one state machine. Both directions of a request share its state, and each way out of it (an answer of the proxy,
+ * a reset, a time-out, the end) touches both.
+ */
 import type { HeaderList, RequestHead } from '@flotilla/http-codec';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { AcceptedConnection } from '../ports/accepted-connection.ts';

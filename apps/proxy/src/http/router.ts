@@ -1,3 +1,7 @@
+/*
+ * Long: one state machine. Tries, hedged tries, retries, mirrors and time-outs of one order share their state; what is
+ * decided by rules alone is in `retry`, `attempt` and `router-headers`.
+ */
 import type { HeaderList } from '@flotilla/http-codec';
 import type { Timer } from '@flotilla/runtime';
 import { acceptsTunnel, wantsTunnel } from '../protocol/tunnel.ts';

@@ -126,7 +126,8 @@ async function listenerPort(adminPath: string): Promise<number> {
   }
 }
 
-function send(agent: Agent, port: number, request: TestRequest): Promise<TestReply> {
+/** Sends a request to a port of loopback. */
+export function send(agent: Agent, port: number, request: TestRequest): Promise<TestReply> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
       { agent, host: '127.0.0.1', port, method: request.method, path: request.path, setHost: false },
