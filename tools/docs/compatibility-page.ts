@@ -1,3 +1,4 @@
+import { TABLES, verdictsOf } from '@flotilla/envoy/tables';
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parse } from 'yaml';
@@ -5,7 +6,7 @@ import { isLike, type KnownDifference, type Pending } from '../../apps/proxy/con
 import { loadScenarios } from '../../apps/proxy/conformance/load.ts';
 import type { Scenario } from '../../apps/proxy/conformance/scenario.ts';
 import { type Page, replaceGenerated, table } from './page.ts';
-import { ELSEWHERE, NOT_BUILT } from './rows-elsewhere.ts';
+import { ELSEWHERE, NOT_BUILT, type NotBuilt } from './rows-elsewhere.ts';
 
 /** What the rows of the capability table are called. */
 const TITLES: Readonly<Record<string, string>> = {
@@ -133,7 +134,7 @@ export function compatibilityPage(root: string): Page {
           'Not built; a configuration that asks for it is refused by the name of the field:',
           table(
             ['row', 'capability', 'refused'],
-            NOT_BUILT.map((row) => [...row]),
+            NOT_BUILT.map((each) => [each.row, each.title, refusedOf(each)]),
           ),
         ].join('\n\n'),
       );
@@ -159,6 +160,18 @@ function rowOf(
   const title = TITLES[row];
   if (title === undefined) throw new Error(`docs/compatibility.md: row ${row} of a scenario has no title`);
   return [row, title, String(equal), String(meant.length), String(late.length), what.join(', ')];
+}
+
+/** Throws when a field is not refused: the page must not say so of one that is honoured. */
+function refusedOf({ row, fields, otherwise }: NotBuilt): string {
+  const names = fields.map((each) => {
+    const [message = '', field = ''] = each.split(' ');
+    if (verdictsOf(TABLES[message] ?? {}).get(field)?.verdict !== 'refused') {
+      throw new Error(`docs/compatibility.md: ${each} of row ${row} is not refused`);
+    }
+    return `\`${field}\``;
+  });
+  return [...names, ...(otherwise === '' ? [] : [otherwise])].join(', ');
 }
 
 /** Throws when the test is not there: the page must not name one that is gone. */

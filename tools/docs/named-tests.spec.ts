@@ -8,7 +8,7 @@ const PAGES = readdirSync(docs).filter((name) => name.endsWith('.md'));
 
 /** Names of tests in a page, each a path from the repository. */
 const testsOf = (page: string): readonly string[] =>
-  [...page.matchAll(/`([^`\s]*\.spec\.ts)`/g)].map(([, path]) => path ?? '');
+  [...page.matchAll(/`([^`\s<]*\.spec\.ts)`/g)].map(([, path]) => path ?? '');
 
 describe('what docs/ says that a test shows', () => {
   it.each(PAGES)('%s names tests that exist, by their whole path', (name) => {

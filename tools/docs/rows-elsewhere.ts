@@ -55,16 +55,59 @@ export const ELSEWHERE: readonly (readonly [row: string, title: string, tests: r
   ['V63', 'Filter order', ['libs/translate/golden/explicit-sidecar']],
 ];
 
-/** Rows that are not built, each with the fields by which a configuration is refused. */
-export const NOT_BUILT: readonly (readonly [row: string, title: string, refused: string])[] = [
-  ['A4', 'Routes by JWT claims', '`RequestAuthentication`, `dynamic_metadata` of a route match'],
-  [
-    'B13',
-    'TCP tunnel, PROXY protocol out, sticky sessions of a DestinationRule',
-    "`tunnel`, `proxyProtocol` (a cluster's `upstream_proxy_protocol` and `tunneling_config` are honoured), sticky sessions have no field",
-  ],
-  ['V27', 'HTTP/3', '`codec_type: HTTP3`, `udp_listener_config`'],
-  ['V31', 'Internal redirects and on-demand routes', '`internal_redirect_policy`, `vhds`, `scoped_routes`'],
-  ['V37', 'Protocols of databases', 'the network filters by their types; such ports are TCP'],
-  ['V59', 'Authentication of administration pages', 'nothing to refuse: they listen on loopback, changes are by POST'],
+/** A row that is not built, and how a configuration that asks for it is refused. */
+export interface NotBuilt {
+  readonly row: string;
+  readonly title: string;
+  /** Fields of Envoy's messages (`envoy.config.route.v3.RouteConfiguration vhds`) that the tables must refuse. */
+  readonly fields: readonly string[];
+  /** What else is refused, or why there is nothing to refuse. */
+  readonly otherwise: string;
+}
+
+export const NOT_BUILT: readonly NotBuilt[] = [
+  {
+    row: 'A4',
+    title: 'Routes by JWT claims',
+    fields: ['envoy.config.route.v3.RouteMatch dynamic_metadata'],
+    otherwise: 'Istio’s `RequestAuthentication`',
+  },
+  {
+    row: 'B13',
+    title: 'TCP tunnel, PROXY protocol out, sticky sessions of a DestinationRule',
+    fields: [],
+    otherwise:
+      "Istio’s `tunnel` and `proxyProtocol` (a cluster's `upstream_proxy_protocol` and `tunneling_config` are honoured); sticky sessions have no field",
+  },
+  {
+    row: 'V27',
+    title: 'HTTP/3',
+    fields: [
+      'envoy.config.listener.v3.Listener udp_listener_config',
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig http3_protocol_options',
+    ],
+    otherwise: '`codec_type: HTTP3`',
+  },
+  {
+    row: 'V31',
+    title: 'Internal redirects and on-demand routes',
+    fields: [
+      'envoy.config.route.v3.RouteAction internal_redirect_policy',
+      'envoy.config.route.v3.RouteConfiguration vhds',
+      'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager scoped_routes',
+    ],
+    otherwise: '',
+  },
+  {
+    row: 'V37',
+    title: 'Protocols of databases',
+    fields: [],
+    otherwise: 'the network filters by their types; such ports are TCP',
+  },
+  {
+    row: 'V59',
+    title: 'Authentication of administration pages',
+    fields: ['envoy.config.bootstrap.v3.Admin allow_paths'],
+    otherwise: 'otherwise nothing: they listen on loopback, changes are by POST',
+  },
 ];

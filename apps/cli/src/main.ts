@@ -123,7 +123,7 @@ withApi(program.command('delete').description('delete the resources that YAML na
   .option('--ignore-not-found', 'deleting what does not exist is no error')
   .option('--wait', 'return when every proxy has acknowledged')
   .addOption(output('json'))
-  .action(async (options) => (await import('./commands/apply.ts')).deleteResources(options));
+  .action(async (options) => (await import('./commands/delete.ts')).deleteResources(options));
 
 withApi(program.command('get').description('show resources').argument('[kind]').argument('[name]'))
   .option('-n, --namespace <name>', 'only this namespace')

@@ -14,7 +14,7 @@ import type { IdentitySource } from '@flotilla/spiffe';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { AccessLog as AccessLogConfig } from '@flotilla/wire/envoy/config/accesslog/v3/accesslog_pb.js';
 import { adminRoutes } from './admin/pages.ts';
-import { maxDownstreamConnections } from './bootstrap/overload.ts';
+import { downstreamConnectionLimit } from './bootstrap/overload.ts';
 import { checkPlaintext } from '@flotilla/http-port';
 import { serveAdmin } from './admin/server.ts';
 import { controlClusterNames } from './config/control-connections.ts';
@@ -163,12 +163,13 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
 
     // Downstream: accept, sniff, filter chain, TLS, connection manager or TCP proxy.
     const admitOutbound = options.localUsers === undefined ? null : await openAdmission(options.localUsers, ctx, stop);
+    const connectionLimit = downstreamConnectionLimit(bootstrap);
     const listeners = openListenerManager(ctx, {
       ...(admitOutbound === null ? {} : { admitOutbound }),
       reusePort: options.reusePort === true,
       own,
       // Workers share the limit evenly: none knows how many connections the others have.
-      maxConnections: Math.ceil(maxDownstreamConnections(bootstrap) / (options.concurrency ?? 1)),
+      connectionLimit: { ...connectionLimit, max: Math.ceil(connectionLimit.max / (options.concurrency ?? 1)) },
     });
     stop.push('listeners', () => listeners.close());
 

@@ -26,6 +26,8 @@ import {
 import { type FieldPath, formatPath } from './field-path.ts';
 import { unsupportedIn } from './unsupported.ts';
 
+const UTF8 = new TextEncoder();
+
 /** A field that is not as Envoy's API wants it: its path from the message, and what is wrong. */
 export interface Violation {
   readonly path: FieldPath;
@@ -375,7 +377,7 @@ function stringCheck(rules: StringRules): Check {
     if (text.length < Number(minLen)) report(path, `is shorter than ${minLen} characters`);
     if (maxLen > 0n && text.length > Number(maxLen)) report(path, `is longer than ${maxLen} characters`);
     if (minBytes + maxBytes > 0n) {
-      const bytes = Buffer.byteLength(text);
+      const bytes = UTF8.encode(text).length;
       if (bytes < Number(minBytes)) report(path, `is shorter than ${minBytes} bytes`);
       if (maxBytes > 0n && bytes > Number(maxBytes)) report(path, `is longer than ${maxBytes} bytes`);
     }

@@ -6,11 +6,6 @@ export function refuse(path: string, reason: string, hint?: string): never {
   throw new FlotillaError('invalid', `${path}: ${reason}`, hint === undefined ? {} : { hint });
 }
 
-/** Refuses a field that asks for what this proxy does not do, when it is set. */
-export function refuseWhen(isSet: boolean, path: string): void {
-  if (isSet) refuse(path, 'is not supported');
-}
-
 /** Runs `compile` and puts the field's path before what it throws. */
 export function inField<T>(path: string, compile: () => T): T {
   try {

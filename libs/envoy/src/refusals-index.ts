@@ -1,4 +1,3 @@
 export { checkFormat, COMMAND_OPERATORS } from './command-operators.ts';
-export { PACKED_TYPES } from './packed.ts';
 export { refusalsOf } from './refusals.ts';
 export { isEditable, isPrime } from './rules.ts';

@@ -30,12 +30,7 @@ describe('unsupportedIn', () => {
       { name: 'a', connect_timeout: '1s', outlier_detection: { interval: '1s' } },
       [],
     ],
-    [
-      'hints',
-      ListenerSchema,
-      { max_connections_to_accept_per_socket_event: 1, bypass_overload_manager: true, metadata: {} },
-      [],
-    ],
+    ['hints', ListenerSchema, { max_connections_to_accept_per_socket_event: 1, metadata: {} }, []],
     [
       'a field, by the name that Envoy gives it',
       ClusterSchema,
@@ -48,6 +43,34 @@ describe('unsupportedIn', () => {
       { virtual_hosts: [{}, { routes: [{ route: { retry_policy: { refresh_cluster_on_retry: true } } }] }] },
       [
         'virtual_hosts[1].routes[0].route.retry_policy.refresh_cluster_on_retry: is not supported: a request stays with the cluster it was sent to',
+      ],
+    ],
+    [
+      'what Envoy does beside routing',
+      RouteConfigurationSchema,
+      { vhds: {}, virtual_hosts: [{ virtual_clusters: [{}], hedge_policy: { initial_requests: 2 } }] },
+      [
+        'virtual_hosts[0].virtual_clusters: is not supported: no statistics are kept of virtual clusters',
+        'virtual_hosts[0].hedge_policy.initial_requests: is not supported: a request begins with one try',
+        'vhds: is not supported: virtual hosts come with their table',
+      ],
+    ],
+    [
+      'what Envoy does beside balancing',
+      ClusterSchema,
+      { filters: [{ name: 'x' }], outlier_detection: { monitors: [{}] }, lb_subset_config: { list_as_any: true } },
+      [
+        'outlier_detection.monitors: is not supported: there are no monitors to choose from',
+        'lb_subset_config.list_as_any: is not supported: a list is one value',
+        'filters: is not supported: there are no filters of connections to a cluster',
+      ],
+    ],
+    [
+      'limits that the HTTP/2 library does not have',
+      ClusterSchema,
+      { http2_protocol_options: { max_outbound_frames: 1000 } },
+      [
+        'http2_protocol_options.max_outbound_frames: is not supported: frames that wait to be sent have limits of their own',
       ],
     ],
     [

@@ -1,4 +1,5 @@
-import { type DescField, type DescMessage, isFieldSet, type Message } from '@bufbuild/protobuf';
+import type { DescField, DescMessage, Message } from '@bufbuild/protobuf';
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import { FlotillaError } from '@flotilla/runtime';
 import type { FieldPath } from './field-path.ts';
 import { TABLES } from './tables/index.ts';
@@ -54,71 +55,97 @@ function planOf(schema: DescMessage, name: string): Look | null {
 const UNDECLARED: FieldVerdict = { verdict: 'refused', why: 'it is not known here', harmless: null };
 
 function looksAt(field: DescField, verdict: FieldVerdict, tableInside: string | undefined): readonly Look[] {
+  const read = readerOf(field);
   switch (verdict.verdict) {
     case 'hint':
       return [];
-    case 'refused':
+    case 'refused': {
+      const isHarmless = verdict.harmless === null ? null : isValueOf(field, verdict.harmless);
       return [
         (message, path, report) => {
-          if (asksFor(message, field, verdict.harmless)) {
-            report([...path, field.name], `is not supported: ${verdict.why}`);
-          }
+          const value = read(message);
+          // A switch that is off asks for nothing.
+          if (value === undefined || value === false || isHarmless?.(value) === true) return;
+          report([...path, field.name], `is not supported: ${verdict.why}`);
         },
       ];
+    }
     case 'honoured': {
-      const values = verdict.never.map(({ value, why }): Look => {
+      const values = verdict.never.map(({ value: never, why }): Look => {
+        const isNever = isValueOf(field, never);
         return (message, path, report) => {
-          if (isFieldSet(message, field) && isValue(message, field, value)) {
-            report([...path, field.name], `${value} is not supported: ${why}`);
-          }
+          if (isNever(read(message))) report([...path, field.name], `${never} is not supported: ${why}`);
         };
       });
-      const below = lookBelow(field, tableInside);
+      const below = lookBelow(field, read, tableInside);
       return below === null ? values : [...values, below];
     }
   }
 }
 
-/** A switch that is off asks for nothing. */
-function asksFor(message: Message, field: DescField, harmless: FieldValue | null): boolean {
-  if (!isFieldSet(message, field) || valueOf(message, field) === false) return false;
-  return harmless === null || !isValue(message, field, harmless);
-}
-
-function isValue(message: Message, field: DescField, value: FieldValue): boolean {
-  const set = valueOf(message, field);
-  if (field.enum !== undefined && typeof set === 'number') return field.enum.value[set]?.name === value;
-  return typeof set === 'bigint' ? Number(set) === value : set === value;
+function isValueOf(field: DescField, value: FieldValue): (set: unknown) => boolean {
+  const wanted = field.enum?.values.find(({ name }) => name === value)?.number ?? value;
+  return (set) => (typeof set === 'bigint' ? Number(set) : set) === wanted;
 }
 
 /** Undefined: not set, or another member of its oneof is. */
-function valueOf(message: Message, field: DescField): unknown {
+type Read = (message: Message) => unknown;
+
+function readerOf(field: DescField): Read {
+  const { localName, oneof } = field;
   // Fields of a protobuf-es message, by their local names.
-  const fields = message as unknown as Record<string, unknown>;
-  if (field.oneof === undefined) return fields[field.localName];
-  const chosen = fields[field.oneof.localName] as { case?: string; value?: unknown } | undefined;
-  return chosen?.case === field.localName ? chosen.value : undefined;
+  const own: Read = (message) => (message as unknown as Record<string, unknown>)[localName];
+  if (oneof !== undefined) {
+    return (message) => {
+      const fields = message as unknown as Record<string, { case?: string; value?: unknown } | undefined>;
+      const chosen = fields[oneof.localName];
+      return chosen?.case === localName ? chosen.value : undefined;
+    };
+  }
+  switch (field.fieldKind) {
+    case 'message':
+      return own;
+    case 'list':
+      return unlessEmpty(own, (value) => (value as unknown[]).length === 0);
+    case 'map':
+      return unlessEmpty(own, (value) => Object.keys(value as object).length === 0);
+    default:
+      return field.presence === FeatureSet_FieldPresence.IMPLICIT ? unlessEmpty(own, isZero) : own;
+  }
+}
+
+function unlessEmpty(read: Read, isEmpty: (value: unknown) => boolean): Read {
+  return (message) => {
+    const value = read(message);
+    return isEmpty(value) ? undefined : value;
+  };
+}
+
+function isZero(value: unknown): boolean {
+  return value === '' || value === 0 || value === 0n || value === false || (value as Uint8Array).length === 0;
 }
 
 /** Looks into the messages of a field; null: it holds none of Envoy's. */
-function lookBelow(field: DescField, tableInside: string | undefined): Look | null {
+function lookBelow(field: DescField, read: Read, tableInside: string | undefined): Look | null {
   const schema = field.message;
   if (schema === undefined || schema.typeName.startsWith('google.protobuf.')) return null;
   const name = tableInside ?? schema.typeName;
-  const look: Look = (message, path, report) => planOf(schema, name)?.(message, path, report);
+  // Found when there is one: a bootstrap reaches every message, and holds few of them.
+  let plan: Look | null | undefined;
   const lookAt = (value: unknown, path: Path, step: string | number, report: Report): void => {
     path.push(step);
-    look(value as Message, path, report);
+    plan?.(value as Message, path, report);
     path.pop();
   };
   return (message, path, report) => {
-    const value = valueOf(message, field);
+    const value = read(message);
     if (value === undefined) return;
+    plan = plan === undefined ? planOf(schema, name) : plan;
+    if (plan === null) return;
+    if (field.fieldKind === 'message') return lookAt(value, path, field.name, report);
     path.push(field.name);
     if (field.fieldKind === 'list') (value as Message[]).forEach((item, index) => lookAt(item, path, index, report));
-    else if (field.fieldKind === 'map') {
-      for (const [key, item] of Object.entries(value as Record<string, Message>)) lookAt(item, path, key, report);
-    } else look(value as Message, path, report);
+    else for (const [key, item] of Object.entries(value as object)) lookAt(item, path, key, report);
     path.pop();
   };
 }

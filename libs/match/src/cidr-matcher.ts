@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { FlotillaError } from '@flotilla/runtime';
 
 /** An address range; `::ffff:a.b.c.d` counts as IPv4. */
@@ -53,11 +52,11 @@ export function compileCidrListMatcher(specs: readonly CidrMatch[]): AddressPred
 
 /** Four bytes for IPv4 (also mapped into IPv6), sixteen for IPv6, null for anything else. */
 export function addressBits(address: string): Uint8Array | null {
-  if (isIPv4(address)) return Uint8Array.from(address.split('.'), Number);
+  if (IPV4.test(address)) return Uint8Array.from(address.split('.'), Number);
   const zone = address.indexOf('%');
   const text = zone === -1 ? address : address.slice(0, zone);
-  if (!isIPv6(text)) return null;
   const bits = ipv6Bits(text);
+  if (bits === null) return null;
   const isMapped = bits.subarray(0, 10).every((byte) => byte === 0) && bits[10] === 0xff && bits[11] === 0xff;
   return isMapped ? bits.subarray(12) : bits;
 }
@@ -65,21 +64,32 @@ export function addressBits(address: string): Uint8Array | null {
 /** The text of 4 or 16 bytes, IPv6 in the form of RFC 5952. */
 export function addressText(bits: Uint8Array): string {
   if (bits.length === 4) return bits.join('.');
-  const groups = Buffer.from(bits).toString('hex').match(/.{4}/g) ?? [];
+  const groups = Array.from({ length: 8 }, (_, at) =>
+    (((bits[2 * at] ?? 0) << 8) | (bits[2 * at + 1] ?? 0)).toString(16),
+  );
   // The URL parser writes that form.
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
 }
 
-function ipv6Bits(text: string): Uint8Array {
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);
+const IPV4 = /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+const IPV6_GROUP = /^[0-9a-f]{1,4}$/i;
+
+/** Null for what is no IPv6 address (RFC 4291, section 2.2). */
+function ipv6Bits(text: string): Uint8Array | null {
+  const lastColon = text.lastIndexOf(':');
+  const dotted = text.slice(lastColon + 1);
+  const v4 = dotted.includes('.') ? dotted : null;
+  if (v4 !== null && !IPV4.test(v4)) return null;
+  const [a = 0, b = 0, c = 0, d = 0] = v4 === null ? [] : v4.split('.').map(Number);
   const hexText =
-    dotted === null
-      ? text
-      : `${dotted[1]}${((Number(dotted[2]) << 8) | Number(dotted[3])).toString(16)}:${((Number(dotted[4]) << 8) | Number(dotted[5])).toString(16)}`;
-  const [head = '', tail] = hexText.split('::');
+    v4 === null ? text : `${text.slice(0, lastColon + 1)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  const [head = '', tail, ...more] = hexText.split('::');
   const front = head === '' ? [] : head.split(':');
   const back = tail === undefined || tail === '' ? [] : tail.split(':');
-  const groups = [...front, ...Array<string>(8 - front.length - back.length).fill('0'), ...back];
+  const missing = 8 - front.length - back.length;
+  if (more.length > 0 || (tail === undefined ? missing !== 0 : missing < 1)) return null;
+  const groups = [...front, ...Array<string>(missing).fill('0'), ...back];
+  if (!groups.every((group) => IPV6_GROUP.test(group))) return null;
   const bits = new Uint8Array(16);
   groups.forEach((group, index) => {
     const value = parseInt(group, 16);

@@ -97,7 +97,8 @@ export {
   type FaultCode,
   type FieldPath,
 } from './decode/fault.ts';
-export { decodeMessage, isObject, type DecodeMessageOptions } from './decode/message.ts';
+export { isObject } from '@flotilla/runtime';
+export { decodeMessage, type DecodeMessageOptions } from './decode/message.ts';
 export { describeType, quote } from './decode/scalar.ts';
 export { didYouMean, suggest } from './decode/suggest.ts';
 export { formatFinding, moreFinding, shorten, toFinding, toFindings, type Finding, type Locator } from './finding.ts';

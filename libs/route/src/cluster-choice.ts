@@ -4,7 +4,7 @@ import type {
   WeightedCluster_ClusterWeight as ClusterWeight,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { type MetadataMatch, mergeMatches, metadataMatchOf } from './metadata-match.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { compileHeaderEdits } from '@flotilla/format';
 import type { Scope } from './scope.ts';
 import type { RoutableRequest } from './routable-request.ts';
@@ -54,8 +54,6 @@ function compileWeighted(
   scope: Scope,
   path: string,
 ): CompiledChoice {
-  refuseWhen(proto.randomValueSpecifier.case === 'headerName', `${path}.header_name`);
-  refuseWhen(proto.runtimeKeyPrefix !== '', `${path}.runtime_key_prefix`);
   let total = 0;
   const shares: Share[] = proto.clusters.map((cluster, index) => {
     const field = `${path}.clusters[${index}]`;

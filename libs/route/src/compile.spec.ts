@@ -359,12 +359,6 @@ describe('what is refused, by name', () => {
       /"v" is given twice/,
     ],
     [
-      'virtual clusters',
-      { virtualHosts: [{ name: 'v', domains: ['*'], virtualClusters: [{ name: 'x' }] }] },
-      /virtual_clusters: is not supported/,
-    ],
-    ['VHDS', { vhds: {} }, /vhds: is not supported/],
-    [
       'an unknown retry word',
       action({ retryPolicy: { retryOn: '5xx,sometimes' } }),
       /retry_on: "sometimes" is not a retry/,
@@ -374,12 +368,6 @@ describe('what is refused, by name', () => {
       action({ retryPolicy: { retryHostPredicate: [{ name: 'x' }] } }),
       /retry_host_predicate\[0\]: "x"/,
     ],
-    [
-      'several requests from the start',
-      action({ hedgePolicy: { initialRequests: 2 } }),
-      /route\.hedge_policy\.initial_requests: is not supported/,
-    ],
-    ['internal redirects', action({ internalRedirectPolicy: {} }), /internal_redirect_policy: is not supported/],
     [
       'weights of zero',
       action({ clusterSpecifier: { case: 'weightedClusters', value: { clusters: [{ name: 'a' }] } } }),

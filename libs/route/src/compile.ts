@@ -1,9 +1,10 @@
 import { FlotillaError, limit } from '@flotilla/runtime';
 import { compileDomainTable, hostWithoutPort, pathOnly } from '@flotilla/match';
 import type { RouteConfiguration } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
-import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, refuse } from '@flotilla/envoy';
 import { compileHeaderEdits, type Surroundings } from '@flotilla/format';
 import { compileMirrorPolicies } from './mirror-policies.ts';
+import type { RoutableRequest } from './routable-request.ts';
 import type { RouteTable } from './route.ts';
 import { type CompilePerFilterConfig, Scope } from './scope.ts';
 import {
@@ -46,8 +47,6 @@ export function compileRouteTable(proto: RouteConfiguration, options: RouteCompi
 }
 
 function compileTable(proto: RouteConfiguration, options: RouteCompileOptions): RouteTable {
-  refuseWhen(proto.vhds !== undefined, 'vhds');
-  refuseWhen(proto.clusterSpecifierPlugins.length > 0, 'cluster_specifier_plugins');
   const clusterNames = new Set<string>();
   const settings: TableSettings = {
     scope: Scope.root(proto.mostSpecificHeaderMutationsWins, options).inner(
@@ -68,29 +67,42 @@ function compileTable(proto: RouteConfiguration, options: RouteCompileOptions): 
   const domains = domainsOf(proto, settings);
   const find = inField('virtual_hosts', () => compileDomainTable(domains));
   const { ignorePortInHostMatching, ignorePathParametersInPathMatching } = proto;
+  const hostOf = ({ authority }: RoutableRequest): NamedVirtualHost | null =>
+    find(ignorePortInHostMatching ? hostWithoutPort(authority) : authority);
+  const pathOf = (request: RoutableRequest): string => {
+    const path = pathOnly(request.path);
+    return ignorePathParametersInPathMatching ? withoutParameters(path) : path;
+  };
   return {
     name: proto.name,
     clusterNames,
     internalOnlyHeaders: proto.internalOnlyHeaders.map((name) => name.toLowerCase()),
     match(request, random) {
-      const { authority } = request;
-      const host = find(ignorePortInHostMatching ? hostWithoutPort(authority) : authority);
-      if (host === null) return null;
-      const path = pathOnly(request.path);
-      return host.match(request, ignorePathParametersInPathMatching ? withoutParameters(path) : path, random);
+      const host = hostOf(request);
+      return host === null ? null : host.routes.match(request, pathOf(request), random);
+    },
+    explain(request, random) {
+      const host = hostOf(request);
+      if (host === null) return { virtualHost: null, route: null, passedOver: [] };
+      return { virtualHost: host.name, ...host.routes.explain(request, pathOf(request), random) };
     },
   };
 }
 
-function domainsOf(proto: RouteConfiguration, settings: TableSettings): [string, CompiledVirtualHost][] {
+interface NamedVirtualHost {
+  readonly name: string;
+  readonly routes: CompiledVirtualHost;
+}
+
+function domainsOf(proto: RouteConfiguration, settings: TableSettings): [string, NamedVirtualHost][] {
   const names = new Set<string>();
   return proto.virtualHosts.flatMap((virtualHost, index) => {
     const path = `virtual_hosts[${index}]`;
     if (names.has(virtualHost.name)) refuse(`${path}.name`, `"${virtualHost.name}" is given twice`);
     names.add(virtualHost.name);
     if (virtualHost.domains.length === 0) refuse(`${path}.domains`, 'is empty');
-    const compiled = compileVirtualHost(virtualHost, settings, path);
-    return virtualHost.domains.map((domain): [string, CompiledVirtualHost] => [domain, compiled]);
+    const host = { name: virtualHost.name, routes: compileVirtualHost(virtualHost, settings, path) };
+    return virtualHost.domains.map((domain): [string, NamedVirtualHost] => [domain, host]);
   });
 }
 

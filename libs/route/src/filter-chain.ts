@@ -4,7 +4,7 @@ import {
   type FilterChainMatch,
   FilterChainMatch_ConnectionSourceType as SourceType,
 } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 
 /** What a connection is matched by. */
 export interface ConnectionFacts {
@@ -95,8 +95,6 @@ export function compileFilterChainMatch<C>(
   const root: Table<C> = { entries: new Map(), ranges: [] };
   chains.forEach(({ match, name, chain }, index) => {
     const path = `filter_chains[${index}].filter_chain_match`;
-    refuseWhen(match !== undefined && match.addressSuffix !== '', `${path}.address_suffix`);
-    refuseWhen(match?.suffixLen !== undefined, `${path}.suffix_len`);
     const keys = CRITERIA.map((criterion) => (match === undefined ? [ANY] : criterion.keysOfMatch(match, path)));
     insert(root, keys, 0, { chain, name }, path);
   });

@@ -2,12 +2,11 @@ import { durationMs } from '@bufbuild/protobuf/wkt';
 import {
   type HedgePolicy,
   RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
-  RouteAction_InternalRedirectAction as InternalRedirect,
   type RouteAction,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { RoutingPriority } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { compileClusterChoice, type CompiledChoice } from './cluster-choice.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { compileHashPolicies } from './hash-policy.ts';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import type { CompiledMatch } from './request-match.ts';
@@ -52,7 +51,6 @@ export function compileForward(
   defaults: ForwardDefaults,
   path: string,
 ): CompiledForward {
-  refuseUnsupported(proto, path);
   const choice = compileClusterChoice(proto, scope, path);
   const { timeout, idleTimeout, maxStreamDuration } = proto;
   const ownMirrors = compileMirrorPolicies(proto.requestMirrorPolicies, `${path}.request_mirror_policies`);
@@ -72,30 +70,15 @@ export function compileForward(
     hash: compileHashPolicies(proto.hashPolicy, `${path}.hash_policy`),
     retry:
       proto.retryPolicy === undefined ? defaults.retry : compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
-    hedges:
-      proto.hedgePolicy === undefined ? defaults.hedges : compileHedging(proto.hedgePolicy, `${path}.hedge_policy`),
+    hedges: proto.hedgePolicy === undefined ? defaults.hedges : compileHedging(proto.hedgePolicy),
     mirrors: ownMirrors.length > 0 ? ownMirrors : defaults.mirrors,
     clusterNotFoundStatus: NOT_FOUND_STATUS[proto.clusterNotFoundResponseCode],
   };
   return { action, choice };
 }
 
-function refuseUnsupported(proto: RouteAction, path: string): void {
-  refuseWhen(proto.earlyDataPolicy !== undefined, `${path}.early_data_policy`);
-  refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
-  refuseWhen(proto.internalRedirectPolicy !== undefined, `${path}.internal_redirect_policy`);
-  refuseWhen(
-    proto.internalRedirectAction !== InternalRedirect.PASS_THROUGH_INTERNAL_REDIRECT,
-    `${path}.internal_redirect_action`,
-  );
-  refuseWhen(proto.maxInternalRedirects !== undefined, `${path}.max_internal_redirects`);
-  refuseWhen(proto.cors !== undefined, `${path}.cors`);
-}
-
 /** Whether a try that takes too long is joined by another: the one part of hedging that Envoy has, too. */
-export function compileHedging(proto: HedgePolicy | undefined, path: string): boolean {
-  refuseWhen((proto?.initialRequests ?? 1) !== 1, `${path}.initial_requests`);
-  refuseWhen(proto?.additionalRequestChance !== undefined, `${path}.additional_request_chance`);
+export function compileHedging(proto: HedgePolicy | undefined): boolean {
   return proto?.hedgeOnPerTryTimeout === true;
 }
 
@@ -113,8 +96,6 @@ function compileUpgrades(
     upgrades.set(type, enabled !== false);
     if (connectConfig === undefined) return;
     if (type !== 'connect') refuse(`${field}.connect_config`, 'is for CONNECT only');
-    refuseWhen(connectConfig.proxyProtocolConfig !== undefined, `${field}.connect_config.proxy_protocol_config`);
-    refuseWhen(connectConfig.allowPost, `${field}.connect_config.allow_post`);
     terminatesConnect = true;
   });
   return { upgrades, terminatesConnect };
@@ -152,7 +133,7 @@ function compilePathRewrite(proto: RouteAction, matched: CompiledMatch['path'], 
     return compileTemplateRewrite(proto.pathRewritePolicy, matched, field);
   }
   if (proto.regexRewrite !== undefined) {
-    refuseWhen(proto.prefixRewrite !== '', `${path}.prefix_rewrite beside regex_rewrite`);
+    if (proto.prefixRewrite !== '') refuse(`${path}.prefix_rewrite`, 'stands beside regex_rewrite');
     return compileRegexRewrite(proto.regexRewrite, `${path}.regex_rewrite`);
   }
   return proto.prefixRewrite === '' ? null : compilePrefixRewrite(matched, proto.prefixRewrite);

@@ -5,7 +5,7 @@ import type {
   RouteAction_HashPolicy_Cookie as CookieProto,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { addressOf, type StreamInfo } from '@flotilla/stream';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { compileRegexRewrite } from './rewrite.ts';
 import type { RoutableRequest } from './routable-request.ts';
 import type { ForwardAction } from './route.ts';
@@ -76,7 +76,7 @@ function compilePolicy(proto: HashPolicyProto, path: string): Policy {
 function compileCookie(proto: CookieProto, path: string): Policy {
   const { name, path: cookiePath, ttl, attributes } = proto;
   if (name === '') return refuse(`${path}.cookie.name`, 'is empty');
-  refuseWhen(/[;=\s]/.test(name), `${path}.cookie.name: a separator in it`);
+  if (/[;=\s]/.test(name)) refuse(`${path}.cookie.name`, 'has a separator in it');
   const suffix = [
     ...(cookiePath === '' ? [] : [`; Path=${cookiePath}`]),
     ...attributes.map((attribute) => `; ${attribute.name}${attribute.value === '' ? '' : `=${attribute.value}`}`),

@@ -4,7 +4,7 @@ import type {
   RateLimit_Action as ActionProto,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { addressOf, type StreamInfo } from '@flotilla/stream';
-import { inField, queryMatchOf, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, queryMatchOf, refuse } from '@flotilla/envoy';
 import { compileHeaderRules } from './request-match.ts';
 import type { RoutableRequest } from './routable-request.ts';
 
@@ -29,8 +29,6 @@ type Action = (request: RoutableRequest, info: StreamInfo, sourceCluster: string
 export function compileRateLimitRules(protos: readonly RateLimitProto[], path: string): RateLimitRule[] {
   return protos.map((proto, index) => {
     const field = `${path}[${index}]`;
-    refuseWhen(proto.disableKey !== '', `${field}.disable_key`);
-    refuseWhen(proto.limit !== undefined, `${field}.limit`);
     if (proto.actions.length === 0) refuse(`${field}.actions`, 'is empty');
     const actions = proto.actions.map((action, at) => compileAction(action, `${field}.actions[${at}]`));
     return {

@@ -10,7 +10,7 @@ import {
 import type { HeaderList } from '@flotilla/http-codec';
 import { UriTemplateMatchConfigSchema } from '@flotilla/wire/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js';
 import type { HeaderMatcher, RouteMatch } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { fractionOf, headerMatchOf, inField, queryMatchOf, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { fractionOf, headerMatchOf, inField, queryMatchOf, refuse, unpackValid } from '@flotilla/envoy';
 import type { RoutableRequest } from './routable-request.ts';
 
 /** Decides on everything but the path. */
@@ -24,17 +24,27 @@ export interface CompiledMatch {
   readonly matchesPath: (path: string) => boolean;
   /** Null when the path alone decides. */
   readonly matchesRest: RequestPredicate | null;
+  /** What `matchesRest` consists of, for those who ask why a route was passed over. */
+  readonly conditions: readonly Condition[];
+}
+
+/** One of the rules beside the path. */
+export interface Condition {
+  /** The field that holds it, from the match on: `headers[0] (x-user)`. */
+  readonly field: string;
+  readonly holds: RequestPredicate;
 }
 
 /** Compiles a `RouteMatch`. Throws `invalid`, naming the field, for what cannot be honoured. */
 export function compileMatch(match: RouteMatch | undefined, path: string): CompiledMatch {
   if (match === undefined) return refuse(path, 'is missing');
-  refuseWhen(match.dynamicMetadata.length > 0, `${path}.dynamic_metadata`);
   const pathRule = pathMatchOf(match, path);
+  const conditions = conditionsOf(match, path);
   return {
     path: pathRule,
     matchesPath: pathRule.kind === 'connect' ? () => true : inField(path, () => compilePathMatcher(pathRule)),
-    matchesRest: everyOf(restOf(match, path)),
+    matchesRest: everyOf(conditions.map(({ holds }) => holds)),
+    conditions,
   };
 }
 
@@ -63,23 +73,32 @@ function pathMatchOf(match: RouteMatch, path: string): CompiledMatch['path'] {
   }
 }
 
-function restOf(match: RouteMatch, path: string): RequestPredicate[] {
-  const rest: RequestPredicate[] = [];
+const NO_CONDITIONS: readonly Condition[] = [];
+
+function conditionsOf(match: RouteMatch, path: string): readonly Condition[] {
+  const conditions: Condition[] = [];
+  const add = (field: string, holds: RequestPredicate): void => void conditions.push({ field, holds });
   if (match.runtimeFraction !== undefined) {
     const fraction = fractionOf(match.runtimeFraction.defaultValue);
-    if (fraction < 1) rest.push((_request, random) => random < fraction);
+    if (fraction < 1) add('runtime_fraction', (_request, random) => random < fraction);
   }
-  rest.push(...compileHeaderRules(match.headers, `${path}.headers`));
+  compileHeaderRules(match.headers, `${path}.headers`).forEach((holds, index) => {
+    add(`headers[${index}] (${match.headers[index]?.name ?? ''})`, holds);
+  });
   match.queryParameters.forEach((matcher, index) => {
     const field = `${path}.query_parameters[${index}]`;
     const matches = inField(field, () => compileQueryParameterMatcher(queryMatchOf(matcher, field)));
-    rest.push((request) => matches(request.path));
+    add(`query_parameters[${index}] (${matcher.name})`, (request) => matches(request.path));
   });
   const { presented, validated } = match.tlsContext ?? {};
-  if (presented !== undefined) rest.push(({ clientCertificate }) => presented === (clientCertificate !== null));
-  if (validated !== undefined) rest.push(({ clientCertificate }) => validated === (clientCertificate === 'validated'));
-  if (match.grpc !== undefined) rest.push((request) => isGrpcType(request.headers.get('content-type')));
-  return rest;
+  if (presented !== undefined) {
+    add('tls_context.presented', ({ clientCertificate }) => presented === (clientCertificate !== null));
+  }
+  if (validated !== undefined) {
+    add('tls_context.validated', ({ clientCertificate }) => validated === (clientCertificate === 'validated'));
+  }
+  if (match.grpc !== undefined) add('grpc', (request) => isGrpcType(request.headers.get('content-type')));
+  return conditions.length === 0 ? NO_CONDITIONS : conditions;
 }
 
 /** Compiles header rules, one predicate each; pseudo headers read the request line. */

@@ -8,7 +8,7 @@ import {
   type RetryPolicy_RetryHostPredicate as HostPredicate,
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { PreviousPrioritiesConfigSchema } from '@flotilla/wire/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
-import { headerMatchOf, inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { headerMatchOf, inField, refuse, unpackValid } from '@flotilla/envoy';
 import { headerValues } from './request-match.ts';
 import type { ResetHeader, RetryOn, RetryPolicy } from './route.ts';
 
@@ -72,7 +72,6 @@ export const PLAIN_RETRY: Omit<RetryPolicy, 'on'> = {
 /** Compiles a retry policy; null when it retries nothing. Throws `invalid`, naming the field. */
 export function compileRetryPolicy(proto: RetryProto | undefined, path: string): RetryPolicy | null {
   if (proto === undefined) return null;
-  refuseWhen(proto.retryOptionsPredicates.length > 0, `${path}.retry_options_predicates`);
   const on = compileRetryOn(proto, path);
   const avoidPreviousHosts = proto.retryHostPredicate.map((predicate, index) =>
     requirePreviousHosts(predicate, `${path}.retry_host_predicate[${index}]`),

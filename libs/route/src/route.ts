@@ -14,10 +14,33 @@ export interface RouteTable {
   readonly name: string;
   /** Finds the first matching route in Envoy's order, or null. `random` in [0,1) decides runtime fractions. */
   match(request: RoutableRequest, random: number): Route | null;
+  /** As `match`, and why: in the virtual host that its authority leads to. */
+  explain(request: RoutableRequest, random: number): RouteExplanation;
   /** Every cluster that a route of this table can choose; warming waits for them. */
   readonly clusterNames: ReadonlySet<string>;
   /** Headers that only internal clients may send. */
   readonly internalOnlyHeaders: readonly string[];
+}
+
+/** A route that does not take a request. */
+export interface PassedOver {
+  /** Its place among the routes of its virtual host. */
+  readonly index: number;
+  /** Empty: it has none. */
+  readonly name: string;
+  readonly why: string;
+}
+
+/** Which route of a virtual host takes a request, and which before it do not. */
+export interface RouteAnswer {
+  /** Null: none does. */
+  readonly route: Route | null;
+  readonly passedOver: readonly PassedOver[];
+}
+
+export interface RouteExplanation extends RouteAnswer {
+  /** Null: no domain fits the authority. */
+  readonly virtualHost: string | null;
 }
 
 export interface Route extends HeaderEdits {

@@ -6,7 +6,7 @@ import {
 } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
 import { compileRateLimitRules } from './rate-limit-actions.ts';
 import { compileForward, compileHedging, type ForwardDefaults } from './forward-action.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { compileHeaderEdits } from '@flotilla/format';
 import { compileMirrorPolicies } from './mirror-policies.ts';
 import { compileRedirect, HTTPS_REDIRECT } from './redirect-action.ts';
@@ -14,7 +14,7 @@ import { compileMatch, type CompiledMatch } from './request-match.ts';
 import { compileRetryPolicy } from './retry-policy.ts';
 import { RouteList, type RouteEntry } from './route-list.ts';
 import type { RoutableRequest } from './routable-request.ts';
-import type { DirectAction, MirrorPolicy, Route, RouteRateLimits } from './route.ts';
+import type { DirectAction, MirrorPolicy, Route, RouteAnswer, RouteRateLimits } from './route.ts';
 import type { Scope } from './scope.ts';
 
 export type ReadDataSource = (source: DataSource | undefined, path: string) => Uint8Array | null;
@@ -33,16 +33,11 @@ export interface TableSettings {
 export interface CompiledVirtualHost {
   /** `path` is the request's without query. */
   match(request: RoutableRequest, path: string, random: number): Route | null;
+  explain(request: RoutableRequest, path: string, random: number): RouteAnswer;
 }
 
 /** Compiles one virtual host. Throws `invalid`, naming the field. */
 export function compileVirtualHost(proto: VirtualHost, table: TableSettings, path: string): CompiledVirtualHost {
-  refuseWhen(proto.matcher !== undefined, `${path}.matcher`);
-  refuseWhen(proto.virtualClusters.length > 0, `${path}.virtual_clusters`);
-  refuseWhen(proto.cors !== undefined, `${path}.cors`);
-  refuseWhen(proto.retryPolicyTypedConfig !== undefined, `${path}.retry_policy_typed_config`);
-  refuseWhen(proto.includeIsTimeoutRetryHeader, `${path}.include_is_timeout_retry_header`);
-  refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
   const scope = table.scope.inner(
     compileHeaderEdits(proto, `${path}.`, table.scope.surroundings),
     proto.typedPerFilterConfig,
@@ -51,7 +46,7 @@ export function compileVirtualHost(proto: VirtualHost, table: TableSettings, pat
   const mirrors = compileMirrorPolicies(proto.requestMirrorPolicies, `${path}.request_mirror_policies`);
   const defaults: ForwardDefaults = {
     retry: compileRetryPolicy(proto.retryPolicy, `${path}.retry_policy`),
-    hedges: compileHedging(proto.hedgePolicy, `${path}.hedge_policy`),
+    hedges: compileHedging(proto.hedgePolicy),
     mirrors: mirrors.length > 0 ? mirrors : table.mirrors,
   };
   for (const mirror of defaults.mirrors) table.noteCluster(mirror.cluster, path);
@@ -70,7 +65,6 @@ function compileRoute(
   defaults: ForwardDefaults,
   path: string,
 ): RouteEntry {
-  refuseWhen(proto.perRequestBufferLimitBytes !== undefined, `${path}.per_request_buffer_limit_bytes`);
   const match = compileMatch(proto.match, `${path}.match`);
   const scope = table.scope.inner(
     compileHeaderEdits(proto, `${path}.`, table.scope.surroundings),
@@ -158,11 +152,13 @@ function httpsRedirectRoute(proto: VirtualHost): Route {
 }
 
 function requireTls(routes: CompiledVirtualHost, redirect: Route, externalOnly: boolean): CompiledVirtualHost {
+  const mustRedirect = (request: RoutableRequest): boolean => {
+    const isPlain = (request.headers.get('x-forwarded-proto') ?? request.scheme) !== 'https';
+    return isPlain && !(externalOnly && request.headers.get('x-envoy-internal') === 'true');
+  };
   return {
-    match(request, path, random) {
-      const isPlain = (request.headers.get('x-forwarded-proto') ?? request.scheme) !== 'https';
-      const isExempt = externalOnly && request.headers.get('x-envoy-internal') === 'true';
-      return isPlain && !isExempt ? redirect : routes.match(request, path, random);
-    },
+    match: (request, path, random) => (mustRedirect(request) ? redirect : routes.match(request, path, random)),
+    explain: (request, path, random) =>
+      mustRedirect(request) ? { route: redirect, passedOver: [] } : routes.explain(request, path, random),
   };
 }

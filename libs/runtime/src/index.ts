@@ -9,3 +9,4 @@ export { holdYoungGeneration, releaseYoungGeneration } from './young-generation.
 export { openWatchdog, type WatchedProcess, type Watchdog } from './watchdog.ts';
 export { declaredLimits, limit, type Limit, type LimitUnit } from './limit.ts';
 export { printable, printableLines } from './printable.ts';
+export { isObject } from './json.ts';

@@ -26,11 +26,11 @@ export function field(headers: HeaderList | null, name: string): string | null {
   return headers?.get(name) ?? null;
 }
 
-/** The status of a gRPC call; null where there is none. */
+/** The status that a gRPC call ended with; null where there is none, or none that is a number. */
 export function grpcStatusOf(info: StreamInfo): number | null {
   const text = info.responseTrailers?.get('grpc-status') ?? info.responseHeaders?.get('grpc-status');
   const status = Number(text);
-  return text === undefined || !Number.isInteger(status) ? null : status;
+  return text === undefined || text.trim() === '' || !Number.isInteger(status) ? null : status;
 }
 
 /** Null for an empty text. */

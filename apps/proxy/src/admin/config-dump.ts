@@ -1,3 +1,4 @@
+import { isObject } from '@flotilla/runtime';
 import {
   create,
   type DescMessage,
@@ -290,8 +291,4 @@ function hasName(item: JsonValue, names: NameMatch): boolean {
     const name = object['name'] ?? object['cluster_name'];
     return typeof name === 'string' && names(name);
   });
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
-import type { DescMessage, JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { isObject } from '@flotilla/runtime';
+import type { DescMessage, JsonObject } from '@bufbuild/protobuf';
 
 /** Paths of a `FieldMask`, each as its steps. */
 export type FieldMask = readonly (readonly string[])[];
@@ -36,8 +37,4 @@ export function masked(value: JsonObject, mask: FieldMask): JsonObject {
     shown[name] = below.some((rest) => rest.length === 0) || !isObject(item) ? item : masked(item, below);
   }
   return shown;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -13,5 +13,5 @@ export function fetchTimeoutMs(source: ConfigSource | undefined): number {
 export function requireAds(source: ConfigSource | undefined, field: string): void {
   const kind = source?.configSourceSpecifier.case;
   if (kind === 'ads' || kind === 'self') return;
-  throw new FlotillaError('invalid', `${field}: ${kind ?? 'an empty source'} is not supported; use ads`);
+  throw new FlotillaError('invalid', `${field}: only the aggregated stream is supported: use ads`);
 }

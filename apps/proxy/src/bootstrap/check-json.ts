@@ -6,7 +6,7 @@ import {
   type JsonValue,
   type Registry,
 } from '@bufbuild/protobuf';
-import { limit } from '@flotilla/runtime';
+import { isObject, limit } from '@flotilla/runtime';
 import type { FieldPath } from '@flotilla/envoy';
 
 /** One fault of a document, at the place of its value (or of its key, for a field that does not exist). */
@@ -142,10 +142,6 @@ function report(path: FieldPath, check: Check, decode: () => unknown): void {
     const text = error instanceof Error ? error.message : String(error);
     check.faults.push({ path, message: text.replace(/^cannot decode [^:]*?from JSON: /, '') });
   }
-}
-
-function isObject(json: unknown): json is JsonObject {
-  return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
 function describe(json: unknown): string {

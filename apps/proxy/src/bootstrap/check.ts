@@ -8,7 +8,7 @@ import { decodeSecret } from '../identity/decode-secret.ts';
 import { compileStatsConfig } from '../base/stats-config.ts';
 import { type FieldPath, unsupportedIn } from '@flotilla/envoy';
 import { checkDnsResolver } from '../upstream/dns-settings.ts';
-import { maxDownstreamConnections } from './overload.ts';
+import { downstreamConnectionLimit } from './overload.ts';
 import { isEnvoysKey, runtimeEntries } from './runtime.ts';
 
 export interface BootstrapFault {
@@ -37,7 +37,7 @@ export function checkBootstrap(bootstrap: Bootstrap, checks: ResourceChecks): Bo
   checkRuntime(bootstrap, faults);
   attempt(['stats_config'], () => compileStatsConfig(bootstrap.statsConfig));
   attempt(['typed_dns_resolver_config'], () => checkDnsResolver(bootstrap.typedDnsResolverConfig));
-  attempt(['overload_manager'], () => maxDownstreamConnections(bootstrap));
+  attempt(['overload_manager'], () => downstreamConnectionLimit(bootstrap));
   const carriers = controlClusterNames(bootstrap);
   bootstrap.staticResources?.secrets.forEach((secret, index) => {
     attempt(['static_resources', 'secrets', index], () => decodeSecret(secret));

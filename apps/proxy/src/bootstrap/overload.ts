@@ -1,27 +1,29 @@
 import type { Bootstrap } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { DownstreamConnectionsConfigSchema } from '@flotilla/wire/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
-import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { refuse, unpackValid } from '@flotilla/envoy';
 import { runtimeEntries } from './runtime.ts';
 
 /** The older name of the limit, a key of runtime. */
 const RUNTIME_KEY = 'overload.global_downstream_max_connections';
 
-/**
- * How many connections clients may have at one time, over all listeners; Infinity where nothing says so. Read from the
- * `overload_manager`'s monitor of connections, or from runtime. Throws `invalid` for other monitors and all actions.
- */
-export function maxDownstreamConnections(bootstrap: Bootstrap): number {
-  const limit = monitoredLimit(bootstrap);
-  if (limit !== null) return limit;
+/** How many connections clients may have at one time, over all listeners. */
+export interface ConnectionLimit {
+  /** Infinity where nothing says so. */
+  readonly max: number;
+  /** The overload manager's, which listeners may bypass; otherwise runtime's. */
+  readonly isOfOverloadManager: boolean;
+}
+
+/** Reads the `overload_manager`'s monitor of connections, or runtime. Throws `invalid` for other monitors. */
+export function downstreamConnectionLimit(bootstrap: Bootstrap): ConnectionLimit {
+  const monitored = monitoredLimit(bootstrap);
+  if (monitored !== null) return { max: monitored, isOfOverloadManager: true };
   const value = runtimeEntries(bootstrap).findLast(({ key }) => key === RUNTIME_KEY)?.value;
-  return typeof value === 'number' ? value : Infinity;
+  return { max: typeof value === 'number' ? value : Infinity, isOfOverloadManager: false };
 }
 
 function monitoredLimit({ overloadManager }: Bootstrap): number | null {
   if (overloadManager === undefined) return null;
-  refuseWhen(overloadManager.actions.length > 0, 'overload_manager.actions');
-  refuseWhen(overloadManager.loadshedPoints.length > 0, 'overload_manager.loadshed_points');
-  refuseWhen(overloadManager.bufferFactoryConfig !== undefined, 'overload_manager.buffer_factory_config');
   let limit: number | null = null;
   overloadManager.resourceMonitors.forEach(({ name, configType }, index) => {
     const any = configType.value;

@@ -1,3 +1,4 @@
+import { isObject } from '@flotilla/runtime';
 import type { JsonObject, JsonValue, Registry } from '@bufbuild/protobuf';
 import { reflect, type ReflectMessage } from '@bufbuild/protobuf/reflect';
 import { type Any, AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
@@ -109,8 +110,4 @@ const DENOMINATORS = ['HUNDRED', 'TEN_THOUSAND', 'MILLION'];
 
 function fraction(numerator: number, denominator: number): unknown {
   return { $typeName: 'envoy.type.v3.FractionalPercent', numerator, denominator: Math.max(0, denominator) };
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

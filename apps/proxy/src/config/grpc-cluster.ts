@@ -15,7 +15,7 @@ import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_p
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { stringMatchOf, unpackValid } from '@flotilla/envoy';
 import { compileTlsParameters } from '../tls/tls-parameters.ts';
-import { readDataSource } from '../identity/decode-secret.ts';
+import { readText } from '../base/data-source.ts';
 import type { Secret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
 
 export type { GrpcConnection };
@@ -117,7 +117,7 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
   const parameters = compileTlsParameters(common?.tlsParams, 'common_tls_context.tls_params');
   const own = ownSds === undefined ? null : secrets.holder(ownSds.name);
   const trust = trustName === undefined ? null : secrets.holder(trustName);
-  const fixedCa = rules?.trustedCa === undefined ? null : readDataSource(rules.trustedCa, 'trusted_ca');
+  const fixedCa = rules?.trustedCa === undefined ? null : readText(rules.trustedCa, 'trusted_ca');
   if (trust === null && fixedCa === null) {
     throw new FlotillaError('invalid', 'a control-plane cluster with TLS needs a trusted CA');
   }
@@ -125,8 +125,8 @@ function compileTls(socket: TransportSocket, secrets: SecretStore): TlsClient {
     ownInline?.certificateChain === undefined || ownInline.privateKey === undefined
       ? null
       : {
-          cert: readDataSource(ownInline.certificateChain, 'certificate_chain'),
-          key: readDataSource(ownInline.privateKey, 'private_key'),
+          cert: readText(ownInline.certificateChain, 'certificate_chain'),
+          key: readText(ownInline.privateKey, 'private_key'),
         };
   const sans = (rules?.matchTypedSubjectAltNames ?? []).map((matcher, index) =>
     compileStringMatcher(stringMatchOf(matcher.matcher, `match_typed_subject_alt_names[${index}]`)),

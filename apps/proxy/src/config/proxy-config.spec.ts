@@ -120,8 +120,9 @@ async function start(server?: ScriptedAds, apiType = ApiConfigSource_ApiType.DEL
     listeners: targets.listeners,
     checkExtension: () => ({ typeName: '' }),
     compileRoutes: ({ name, virtualHosts }) => {
+      const nowhere = { virtualHost: null, route: null, passedOver: [] };
       if (virtualHosts.some((host) => host.name === 'bad')) throw new FlotillaError('invalid', 'virtual_hosts[0]: bad');
-      return { name, clusterNames: new Set(), internalOnlyHeaders: [], match: () => null };
+      return { name, clusterNames: new Set(), internalOnlyHeaders: [], match: () => null, explain: () => nowhere };
     },
     stats,
     clock,

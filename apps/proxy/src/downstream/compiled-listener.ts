@@ -31,6 +31,8 @@ export interface CompiledListener {
   readonly bindsToPort: boolean;
   /** Its connections do not count towards the limit of all listeners. */
   readonly ignoresGlobalLimit: boolean;
+  /** … nor towards it when the overload manager sets it. */
+  readonly bypassesOverloadManager: boolean;
   /** Asks for the original destination and hands over to the listener that stands for it. */
   readonly handsOver: boolean;
   readonly readsOriginalDestination: boolean;

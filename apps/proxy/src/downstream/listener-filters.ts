@@ -4,7 +4,7 @@ import type { ListenerFilter } from '@flotilla/wire/envoy/config/listener/v3/lis
 import { unpackValid } from '@flotilla/envoy';
 import { TlsInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import { limit } from '@flotilla/runtime';
-import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, refuse } from '@flotilla/envoy';
 import type { StatsRegistry } from '../base/stats.ts';
 import { compilePortPredicate, type PortPredicate } from './filter-disabled.ts';
 import { compileProxyProtocol, type ProxyProtocolSettings } from './proxy-header.ts';
@@ -85,14 +85,12 @@ function compileSniffing(
 }
 
 function kindOf(filter: ListenerFilter, path: string): Kind {
-  refuseWhen(filter.configType.case === 'configDiscovery', `${path}.config_discovery`);
   const typeUrl = filter.configType.case === 'typedConfig' ? filter.configType.value.typeUrl : '';
   const type = typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
   const kind = KINDS[type === '' ? filter.name : type];
   if (kind === undefined) return refuse(path, `"${filter.name}" is not supported (${type || 'no typed_config'})`);
-  refuseWhen(
-    filter.filterDisabled !== undefined && (kind === 'original-dst' || kind === 'proxy-protocol'),
-    `${path}.filter_disabled`,
-  );
+  if (filter.filterDisabled !== undefined && (kind === 'original-dst' || kind === 'proxy-protocol')) {
+    refuse(`${path}.filter_disabled`, 'is not supported for this filter: only inspectors can be left out by port');
+  }
   return kind;
 }

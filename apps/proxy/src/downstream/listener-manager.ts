@@ -48,7 +48,7 @@ export interface ListenerManagerOptions {
   /** Several processes listen on the same ports (`SO_REUSEPORT`); the system spreads connections over them. */
   readonly reusePort?: boolean;
   /** Of all listeners together, except those that do not count; default: no limit. */
-  readonly maxConnections?: number;
+  readonly connectionLimit?: { readonly max: number; readonly isOfOverloadManager: boolean };
   /** Who may connect to the outbound listeners, which give whoever does the workload's identity; default: everybody. */
   readonly admitOutbound?: AdmitConnection;
   /** Kept up to date. */
@@ -228,13 +228,16 @@ class Manager implements ListenerManager {
 
   #accept(entry: Entry, socket: Socket): void {
     const { listener } = entry;
-    const { maxConnections = Infinity, admitOutbound } = this.#options;
+    const { connectionLimit, admitOutbound } = this.#options;
     if (admitOutbound !== undefined && listener.isOutbound && !admitOutbound(socket)) {
       socket.destroy();
       return;
     }
-    if (maxConnections !== Infinity && !listener.ignoresGlobalLimit) {
-      if (this.#connections >= maxConnections) {
+    const isExempt =
+      listener.ignoresGlobalLimit ||
+      (listener.bypassesOverloadManager && connectionLimit?.isOfOverloadManager === true);
+    if (connectionLimit !== undefined && connectionLimit.max !== Infinity && !isExempt) {
+      if (this.#connections >= connectionLimit.max) {
         listener.stats.globalOverflow.value += 1;
         socket.destroy();
         return;

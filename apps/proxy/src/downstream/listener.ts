@@ -11,7 +11,7 @@ import {
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import type { ProxyContext } from '../ports/context.ts';
 import type { NeededExtension } from '../ports/needed-resources.ts';
-import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, refuse } from '@flotilla/envoy';
 import { compileFilterChainMatch, type RouteTable } from '@flotilla/route';
 import type { CompiledListener, FilterChain, ListenerAddress, ListenerStats } from './compiled-listener.ts';
 import { compileListenerFilters } from './listener-filters.ts';
@@ -44,7 +44,6 @@ export function compileListener(proto: Listener, ctx: ProxyContext, hooks: Liste
 }
 
 function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): CompiledListener {
-  refuseUnsupported(proto);
   const addresses = [
     addressOf(proto.address, 'address'),
     ...proto.additionalAddresses.map((more, index) =>
@@ -84,6 +83,7 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
     addresses,
     bindsToPort: proto.bindToPort !== false && proto.deprecatedV1?.bindToPort !== false,
     ignoresGlobalLimit: proto.ignoreGlobalConnLimit,
+    bypassesOverloadManager: proto.bypassOverloadManager,
     handsOver: proto.useOriginalDst === true,
     readsOriginalDestination: listenerFilters.readsOriginalDestination || proto.useOriginalDst === true,
     isOutbound: proto.trafficDirection === TrafficDirection.OUTBOUND,
@@ -102,29 +102,11 @@ function compile(proto: Listener, ctx: ProxyContext, hooks: ListenerHooks): Comp
   };
 }
 
-function refuseUnsupported(proto: Listener): void {
-  refuseWhen(proto.filterChainMatcher !== undefined, 'filter_chain_matcher');
-  refuseWhen(proto.transparent === true, 'transparent');
-  refuseWhen(proto.freebind === true, 'freebind');
-  refuseWhen(proto.udpListenerConfig !== undefined, 'udp_listener_config');
-  refuseWhen(proto.apiListener !== undefined, 'api_listener');
-  refuseWhen(proto.listenerSpecifier.case === 'internalListener', 'internal_listener');
-  refuseWhen(proto.socketOptions.length > 0, 'socket_options');
-  refuseWhen(proto.enableMptcp, 'enable_mptcp');
-  refuseWhen(proto.drainType !== 0, 'drain_type: MODIFY_ONLY');
-  refuseWhen((proto.tcpFastOpenQueueLength ?? 0) > 0, 'tcp_fast_open_queue_length');
-  refuseWhen(proto.connectionBalanceConfig !== undefined, 'connection_balance_config');
-  refuseWhen(proto.enableReusePort === false, 'enable_reuse_port: false');
-  refuseWhen(proto.maxConnectionsToAcceptPerSocketEvent !== undefined, 'max_connections_to_accept_per_socket_event');
-  refuseWhen(proto.bypassOverloadManager, 'bypass_overload_manager');
-}
-
 function addressOf(address: Address | undefined, path: string): ListenerAddress {
   if (address?.address.case !== 'socketAddress') {
-    return refuse(path, address === undefined ? 'is missing' : `${address.address.case ?? 'empty'} is not supported`);
+    return refuse(path, address === undefined ? 'is missing' : 'must be a socket_address');
   }
-  const { protocol, address: host, portSpecifier, ipv4Compat } = address.address.value;
-  refuseWhen(protocol !== 0, `${path}.socket_address.protocol: UDP`);
+  const { address: host, portSpecifier, ipv4Compat } = address.address.value;
   if (portSpecifier.case !== 'portValue') refuse(`${path}.socket_address.port_value`, 'is missing');
   if (portSpecifier.value > 65_535) refuse(`${path}.socket_address.port_value`, `${portSpecifier.value} is no port`);
   return { host, port: portSpecifier.value, isIpv4Too: ipv4Compat };
@@ -140,7 +122,6 @@ function compileChainIn(
 }
 
 function compileChain(chain: FilterChainConfig, scope: NetworkFilterScope, statPrefix: string): FilterChain {
-  refuseWhen(chain.useProxyProto === true, 'use_proxy_proto');
   const timeout = chain.transportSocketConnectTimeout;
   const tls = compileDownstreamTls(
     chain.transportSocket,

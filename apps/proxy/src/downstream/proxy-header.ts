@@ -3,7 +3,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@flotilla/runtime';
 import { ProxyProtocolConfig_Version as Version } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolSchema } from '@flotilla/wire/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
-import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { refuse, unpackValid } from '@flotilla/envoy';
 import type { Counter, StatsRegistry } from '../base/stats.ts';
 import { parseProxyHeader, type ProxyHeader } from '../protocol/proxy-protocol.ts';
 
@@ -33,8 +33,6 @@ export function compileProxyProtocol(
 ): ProxyProtocolSettings {
   const proto = any === undefined ? undefined : unpackValid(any, ProxyProtocolSchema);
   if (any !== undefined && proto === undefined) return refuse('proxy_protocol', 'cannot be decoded');
-  refuseWhen((proto?.rules.length ?? 0) > 0, 'rules');
-  refuseWhen(proto?.passThroughTlvs !== undefined, 'pass_through_tlvs');
   const versions = new Set<1 | 2>([1, 2]);
   for (const version of proto?.disallowedVersions ?? []) versions.delete(version === Version.V1 ? 1 : 2);
   if (versions.size === 0) refuse('disallowed_versions', 'leaves no version');

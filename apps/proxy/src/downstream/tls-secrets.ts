@@ -4,7 +4,7 @@ import type {
 } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { CommonTlsContext } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { readDataSource } from '../base/data-source.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import type { CertificateSecret, SecretHolder, SecretStore, ValidationSecret } from '../ports/secret-store.ts';
 import { compileSanMatchers, type SanPredicate } from '../tls/san-match.ts';
 
@@ -28,7 +28,6 @@ export function certificateSource(
   secrets: SecretStore,
   path: string,
 ): SecretSource<CertificateSecret> {
-  refuseWhen(context.tlsCertificateProviderInstance !== undefined, `${path}.tls_certificate_provider_instance`);
   const [byName, ...moreByName] = context.tlsCertificateSdsSecretConfigs;
   const [inline, ...moreInline] = context.tlsCertificates;
   if (moreByName.length > 0 || moreInline.length > 0 || (byName !== undefined && inline !== undefined)) {
@@ -40,12 +39,6 @@ export function certificateSource(
 }
 
 function readCertificate(certificate: TlsCertificate, path: string): CertificateSecret {
-  refuseWhen(certificate.pkcs12 !== undefined, `${path}.pkcs12`);
-  refuseWhen(certificate.privateKeyProvider !== undefined, `${path}.private_key_provider`);
-  refuseWhen(certificate.watchedDirectory !== undefined, `${path}.watched_directory`);
-  refuseWhen(certificate.signedCertificateTimestamp.length > 0, `${path}.signed_certificate_timestamp`);
-  refuseWhen(certificate.password !== undefined, `${path}.password`);
-  refuseWhen(certificate.ocspStaple !== undefined, `${path}.ocsp_staple`);
   const chain = readDataSource(certificate.certificateChain, `${path}.certificate_chain`);
   const key = readDataSource(certificate.privateKey, `${path}.private_key`);
   if (chain === null) return refuse(`${path}.certificate_chain`, 'is missing');
@@ -80,16 +73,6 @@ export function validationSource(
 }
 
 function inlineValidation(context: CertificateValidationContext, path: string): ValidationSource {
-  refuseWhen(context.verifyCertificateSpki.length > 0, `${path}.verify_certificate_spki`);
-  refuseWhen(context.verifyCertificateHash.length > 0, `${path}.verify_certificate_hash`);
-  refuseWhen(context.crl !== undefined, `${path}.crl`);
-  refuseWhen(context.allowExpiredCertificate, `${path}.allow_expired_certificate`);
-  refuseWhen(context.watchedDirectory !== undefined, `${path}.watched_directory`);
-  refuseWhen(context.trustChainVerification !== 0, `${path}.trust_chain_verification`);
-  refuseWhen(context.customValidatorConfig !== undefined, `${path}.custom_validator_config`);
-  refuseWhen(context.systemRootCerts !== undefined, `${path}.system_root_certs`);
-  refuseWhen(context.maxVerifyDepth !== undefined, `${path}.max_verify_depth`);
-  refuseWhen(context.requireSignedCertificateTimestamp === true, `${path}.require_signed_certificate_timestamp`);
   const pem = readDataSource(context.trustedCa, `${path}.trusted_ca`);
   return {
     trust: pem === null ? null : fixed({ kind: 'validation', trustedCaPem: pem.toString() }),

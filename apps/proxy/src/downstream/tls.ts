@@ -1,4 +1,4 @@
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import type { ConnectionInfo, TlsFacts } from '@flotilla/stream';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
@@ -82,19 +82,6 @@ export class TlsAcceptor {
     const common = context.commonTlsContext;
     const path = 'transport_socket.common_tls_context';
     if (common === undefined) refuse(path, 'is missing');
-    refuseWhen(common.customHandshaker !== undefined, `${path}.custom_handshaker`);
-    refuseWhen(common.keyLog !== undefined, `${path}.key_log`);
-    refuseWhen(
-      context.sessionTicketKeysType.case?.startsWith('sessionTicketKeys') === true,
-      'transport_socket.session_ticket_keys',
-    );
-    refuseWhen(
-      context.sessionTicketKeysType.case === 'disableStatelessSessionResumption' && context.sessionTicketKeysType.value,
-      'transport_socket.disable_stateless_session_resumption',
-    );
-    refuseWhen(context.sessionTimeout !== undefined, 'transport_socket.session_timeout');
-    refuseWhen(context.fullScanCertsOnSniMismatch === true, 'transport_socket.full_scan_certs_on_sni_mismatch');
-    refuseWhen(context.ocspStaplePolicy === 2, 'transport_socket.ocsp_staple_policy: MUST_STAPLE');
     this.#certificate = certificateSource(common, ctx.secrets, path);
     this.#validation = validationSource(common, ctx.secrets, path);
     this.#parameters = compileTlsParameters(common.tlsParams, `${path}.tls_params`);

@@ -1,6 +1,6 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { limit } from '@flotilla/runtime';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import { compileLocalReplies } from './local-reply-mapping.ts';
 import { compileHeaderCase } from '../protocol/header-case.ts';
 import { defaultLimits } from '@flotilla/http-codec';
@@ -13,6 +13,7 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
   HttpConnectionManagerSchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { UuidRequestIdConfigSchema } from '@flotilla/wire/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import { fetchTimeoutMs, requireAds } from '../base/config-source.ts';
 import type { NeededResource } from '../ports/needed-resources.ts';
 import type { NetworkFilter } from '../ports/accepted-connection.ts';
@@ -25,7 +26,6 @@ import { compileHttpFilters } from './filters/registry.ts';
 import { routeOptions } from './route-options.ts';
 import { type EdgeSettings, managerStats, type ManagerSettings, type PathSettings } from './manager-settings.ts';
 import { compileRouteTable, type RouteTable } from '@flotilla/route';
-import { refuseUnsupportedManager } from './unsupported.ts';
 
 // Envoy has none; an edge without one is held open by half a head.
 const EDGE_HEADERS_TIMEOUT_MS = limit({
@@ -68,8 +68,7 @@ const MAX_REQUEST_HEADERS_KB = 8_192;
 export function compileConnectionManager(any: Any, scope: NetworkFilterScope): NetworkFilter {
   const proto = unpackValid(any, HttpConnectionManagerSchema);
   if (proto === undefined) return refuse('http_connection_manager', 'cannot be decoded');
-  refuseUnsupportedManager(proto);
-  if (proto.codecType === CodecType.HTTP3) refuse('codec_type', 'HTTP3 is not supported', 'Use AUTO, HTTP1 or HTTP2.');
+  requireUuid(proto.requestIdExtension?.typedConfig);
   const routes = compileRouteSource(proto, scope);
   const settings = compileSettings(proto, scope, routes.table);
   return {
@@ -77,6 +76,12 @@ export function compileConnectionManager(any: Any, scope: NetworkFilterScope): N
     clusterNames: [],
     open: (accepted, onClose) => openHttpConnection(accepted, settings, onClose),
   };
+}
+
+/** Ids of requests are UUIDs. */
+function requireUuid(extension: Any | undefined): void {
+  if (extension === undefined || unpackValid(extension, UuidRequestIdConfigSchema) !== undefined) return;
+  refuse('request_id_extension', `${extension.typeUrl} is not supported`, 'Use UuidRequestIdConfig.');
 }
 
 interface RouteSource {
@@ -199,7 +204,6 @@ const CLIENT_CERT_MODES = {
 
 function compileClientCert(proto: HttpConnectionManager): ClientCertSettings {
   const details = proto.setCurrentClientCertDetails;
-  refuseWhen(details?.chain === true, 'set_current_client_cert_details.chain');
   return {
     mode: CLIENT_CERT_MODES[proto.forwardClientCertDetails],
     subject: details?.subject === true,
@@ -250,7 +254,6 @@ function compileUpgrades(proto: HttpConnectionManager): ReadonlySet<string> {
   const types = new Set<string>();
   proto.upgradeConfigs.forEach((config, index) => {
     const path = `upgrade_configs[${index}]`;
-    refuseWhen(config.filters.length > 0, `${path}.filters`);
     const type = config.upgradeType.toLowerCase();
     if (type === '') refuse(`${path}.upgrade_type`, 'is empty');
     if (config.enabled !== false) types.add(type);

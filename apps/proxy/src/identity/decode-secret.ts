@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { FlotillaError } from '@flotilla/runtime';
-import type { DataSource } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { TlsCertificate } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 import type { Secret as SecretConfig } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+import { readText } from '../base/data-source.ts';
 import type { Secret } from '../ports/secret-store.ts';
 
 /** Reads an SDS or bootstrap secret. Throws `invalid` for kinds other than certificates and trust anchors, and for bad PEM. */
@@ -15,12 +14,12 @@ export function decodeSecret(config: SecretConfig): Secret {
       case 'validationContext': {
         const { trustedCa } = config.type.value;
         if (trustedCa === undefined) throw new FlotillaError('invalid', 'validation_context has no trusted_ca');
-        const trustedCaPem = readDataSource(trustedCa, 'trusted_ca');
+        const trustedCaPem = readText(trustedCa, 'trusted_ca');
         checkCertificates(trustedCaPem, 'trusted_ca');
         return { kind: 'validation', trustedCaPem };
       }
       default:
-        throw new FlotillaError('invalid', `${config.type.case ?? 'an empty secret'} is not supported`);
+        throw new FlotillaError('invalid', 'type: is missing: set tls_certificate or validation_context');
     }
   } catch (error) {
     throw FlotillaError.from(error).within(`secret "${config.name}"`);
@@ -32,8 +31,8 @@ function decodeCertificate(config: TlsCertificate): Secret {
     throw new FlotillaError('invalid', 'tls_certificate needs certificate_chain and private_key');
   }
   if (config.password !== undefined) throw new FlotillaError('invalid', 'tls_certificate.password is not supported');
-  const chainPem = readDataSource(config.certificateChain, 'certificate_chain');
-  const privateKeyPem = readDataSource(config.privateKey, 'private_key');
+  const chainPem = readText(config.certificateChain, 'certificate_chain');
+  const privateKeyPem = readText(config.privateKey, 'private_key');
   const leaf = checkCertificates(chainPem, 'certificate_chain');
   let matches: boolean;
   try {
@@ -44,25 +43,6 @@ function decodeCertificate(config: TlsCertificate): Secret {
   }
   if (!matches) throw new FlotillaError('invalid', 'private_key does not belong to certificate_chain');
   return { kind: 'certificate', chainPem, privateKeyPem };
-}
-
-/** The text of a data source: a file, or inline. Throws `invalid` naming `field`, `system` for an unreadable file. */
-export function readDataSource(source: DataSource, field: string): string {
-  const { specifier } = source;
-  switch (specifier.case) {
-    case 'inlineString':
-      return specifier.value;
-    case 'inlineBytes':
-      return Buffer.from(specifier.value).toString('utf8');
-    case 'filename':
-      try {
-        return readFileSync(specifier.value, 'utf8');
-      } catch (error) {
-        throw FlotillaError.from(error).within(field);
-      }
-    default:
-      throw new FlotillaError('invalid', `${field}: ${specifier.case ?? 'empty'} is not supported`);
-  }
 }
 
 function checkCertificates(pem: string, field: string): X509Certificate {

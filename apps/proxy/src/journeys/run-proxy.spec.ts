@@ -115,7 +115,7 @@ describe('validating a bootstrap file', () => {
     const { code, err } = await run(file, 'validate');
     expect(code).toBe(1);
     expect(err).toContain(`${file}:21:1: stats_sinks: is not supported`);
-    expect(err).toMatch(/:20:7: static_resources\.clusters\[0\]: .*filters: is not supported/);
+    expect(err).toMatch(/:20:56: static_resources\.clusters\[0\]\.filters: is not supported/);
     expect(err).toMatch(/:5:7: static_resources\.listeners\[0\]: listener "http": .*not a regular expression/);
   });
 

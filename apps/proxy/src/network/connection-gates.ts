@@ -85,7 +85,6 @@ export function compileConnectionRateLimit(any: Any, { ctx }: NetworkFilterScope
   const proto = unpackValid(any, LocalRateLimitSchema);
   if (proto === undefined) return refuse('local_ratelimit', 'cannot be decoded');
   if (proto.tokenBucket === undefined) return refuse('token_bucket', 'is missing');
-  if (proto.shareKey !== '') refuse('share_key', 'is not supported');
   const bucket = new TokenBucket(compileTokenBucket(proto.tokenBucket, 'token_bucket'), ctx.clock);
   const isOn = proto.runtimeEnabled?.defaultValue !== false;
   const limited = ctx.stats.counter(`local_rate_limit.${proto.statPrefix}.rate_limited`);

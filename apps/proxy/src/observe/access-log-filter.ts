@@ -65,7 +65,7 @@ export function compileLogFilter(filter: AccessLogFilter, random: Random): LogFi
     case 'extensionFilter':
       return byExtension(which.value);
     default:
-      return refuse(`${which.case ?? 'an empty filter'} is not supported`);
+      return refuse('filter_specifier: is missing');
   }
 }
 

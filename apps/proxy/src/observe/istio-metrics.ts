@@ -1,6 +1,6 @@
 import type { IstioMetrics, Reporter } from '../ports/istio-metrics.ts';
 import type { LocalNode } from '../base/local-node.ts';
-import { formatResponseFlags, type PeerMetadata, type StreamInfo } from '@flotilla/stream';
+import { formatResponseFlags, grpcStatusOf, type PeerMetadata, type StreamInfo } from '@flotilla/stream';
 import type { Counter, Histogram, Labels, StatsRegistry } from '../base/stats.ts';
 
 const UNKNOWN = 'unknown';
@@ -90,7 +90,7 @@ function seriesOf<S>(
   const byPrincipal = obtain(byPeer, peer, () => new Map<string, Map<string, Map<string, S>>>());
   const byCluster = obtain(byPrincipal, principal, () => new Map<string, Map<string, S>>());
   const byOutcome = obtain(byCluster, info.upstreamCluster ?? '', () => new Map<string, S>());
-  const grpcStatus = info.protocol === null ? '' : (grpcStatusOf(info) ?? '');
+  const grpcStatus = info.protocol === null ? '' : (grpcStatusLabel(info) ?? '');
   const outcome = `${info.protocol === null ? 'tcp' : info.responseCode}/${info.responseFlags}/${grpcStatus}`;
   return obtain(byOutcome, outcome, () => create(labelsOf(info, reporter, self, peer)));
 }
@@ -127,7 +127,7 @@ function labelsOf(info: StreamInfo, reporter: Reporter, self: Self, peer: PeerMe
   const source = isSource ? local : peer;
   const destination = isSource ? peer : local;
   const { connection } = info;
-  const grpcStatus = grpcStatusOf(info);
+  const grpcStatus = grpcStatusLabel(info);
   // A verified peer with an identity means that ours was shown too: the mesh has no one-sided TLS.
   const isMutual = (isSource ? info.upstreamPeerUriSan : connection.peerUriSan) !== null;
   const ownPrincipal = isMutual ? localPrincipal : UNKNOWN;
@@ -166,11 +166,11 @@ function labelsOf(info: StreamInfo, reporter: Reporter, self: Self, peer: PeerMe
 }
 
 /** The gRPC status of a gRPC call; null for other requests. Only the standard's 17 codes become label values. */
-function grpcStatusOf(info: StreamInfo): string | null {
+function grpcStatusLabel(info: StreamInfo): string | null {
   const type = info.requestHeaders?.get('content-type');
   if (type === undefined || !type.startsWith('application/grpc')) return null;
-  const status = info.responseTrailers?.get('grpc-status') ?? info.responseHeaders?.get('grpc-status') ?? '';
-  return /^(?:\d|1[0-6])$/.test(status) ? status : '';
+  const status = grpcStatusOf(info);
+  return status !== null && status >= 0 && status <= 16 ? String(status) : '';
 }
 
 function localPeer(node: LocalNode): PeerMetadata {

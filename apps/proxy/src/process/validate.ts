@@ -33,7 +33,8 @@ export async function validateBootstrap(file: string): Promise<ValidatedBootstra
   return faults.length === 0 ? { bootstrap: decoded.bootstrap, faults: null } : { bootstrap: null, faults };
 }
 
-function compileFaults(bootstrap: Bootstrap): BootstrapFault[] {
+/** Everything in a bootstrap that compiling its resources refuses; nothing is opened. */
+export function compileFaults(bootstrap: Bootstrap): BootstrapFault[] {
   const stats = new StatsRegistry();
   const secrets = createSecretTable();
   const tools = { secrets, stats, clock: systemClock, random: Math.random, logger: silentLogger };

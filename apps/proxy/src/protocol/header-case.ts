@@ -4,7 +4,7 @@ import {
   PreserveCaseFormatterConfig_FormatterTypeOnEnvoyHeaders as OwnHeaders,
   PreserveCaseFormatterConfigSchema,
 } from '@flotilla/wire/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.js';
-import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { refuse, unpackValid } from '@flotilla/envoy';
 
 /** Compiles `header_key_format`. Throws `invalid` for a formatter that is not known. */
 export function compileHeaderCase(options: Http1ProtocolOptions | undefined, path: string): HeaderCase {
@@ -18,7 +18,6 @@ export function compileHeaderCase(options: Http1ProtocolOptions | undefined, pat
       const config =
         typedConfig === undefined ? undefined : unpackValid(typedConfig, PreserveCaseFormatterConfigSchema);
       if (config === undefined) return refuse(`${field}.stateful_formatter`, `"${name}" is not supported`);
-      refuseWhen(config.forwardReasonPhrase, `${field}.stateful_formatter.forward_reason_phrase`);
       const isProper = config.formatterTypeOnEnvoyHeaders === OwnHeaders.PROPER_CASE;
       return { keeps: true, otherwise: isProper ? properCase : null };
     }

@@ -6,11 +6,10 @@ import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint
 import { Cluster, type ClusterTools } from './cluster.ts';
 import { type ClusterSettings, compileCluster } from './cluster-settings.ts';
 import { clusterStatPrefix } from './cluster-stats.ts';
-import { overprovisioningOf } from './load-balancing.ts';
+import { overprovisioningOf, readAssignment } from '@flotilla/cluster';
 import { type ClusterDescription, describeCluster } from './describe.ts';
 import { systemLookup } from './dns.ts';
 import { resolveGroups } from './dns-groups.ts';
-import { readAssignment } from './endpoints.ts';
 import type { ClusterManager } from '../ports/cluster-manager.ts';
 
 export interface ClusterManagerOptions extends ClusterTools {

@@ -91,29 +91,13 @@ describe('compileCluster', () => {
       { http2ProtocolOptions: { initialStreamWindowSize: 1000 } },
       /http2_protocol_options.initial_stream_window_size: 1000 is not in 65535 to/,
     ],
-    [
-      'a limit of HTTP/2 that cannot be set',
-      { http2ProtocolOptions: { maxOutboundFrames: 1000 } },
-      /http2_protocol_options.max_outbound_frames: is not supported/,
-    ],
     ['unknown protocol options', { typedExtensionProtocolOptions: { x: {} } }, /protocol_options\["x"\]: is not supp/],
     ['a health check without interval', { healthChecks: [{}] }, /health_checks\[0\].interval: is missing or 0/],
-    [
-      'an outlier monitor',
-      { outlierDetection: { monitors: [{ name: 'm' }] } },
-      /outlier_detection.monitors: is not supported/,
-    ],
     [
       'a Maglev table whose size is no prime',
       { lbPolicy: 5, lbConfig: { case: 'maglevLbConfig', value: { tableSize: 65_536n } } },
       /table_size: 65536 is not a prime/,
     ],
-    [
-      'lists in subsets',
-      { lbSubsetConfig: { subsetSelectors: [{ keys: ['v'] }], listAsAny: true } },
-      /lb_subset_config\.list_as_any: is not supported/,
-    ],
-    ['network filters', { filters: [{ name: 'x' }] }, /filters: is not supported/],
     [
       'another cluster type',
       { clusterDiscoveryType: { case: 'clusterType', value: { name: 'x' } } },

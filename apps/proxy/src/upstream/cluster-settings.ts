@@ -8,14 +8,13 @@ import {
   type Cluster_CustomClusterType as CustomType,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { RoutingPriority as PriorityProto } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import type { Http2Settings } from '../protocol/http2/settings.ts';
 import type { DestinationService, FilterMetadata } from '@flotilla/stream';
 import { type CircuitBreakerSettings, DEFAULT_CIRCUIT_BREAKER } from './circuit-breaker.ts';
 import { compileDnsSettings, type DnsSettings } from './dns-settings.ts';
-import { type EndpointGroup, readAssignment } from './endpoints.ts';
+import { type BalancingSettings, compileBalancing, type EndpointGroup, readAssignment } from '@flotilla/cluster';
 import { compileHealthCheck, type HealthCheckSettings } from './health-check/settings.ts';
-import { type BalancingSettings, compileBalancing } from './load-balancing.ts';
 import { compileOutlierDetection, type OutlierSettings } from './outlier-settings.ts';
 import type { PoolSettings } from './pooled.ts';
 import { compileDnsCache } from './dns-cache.ts';
@@ -66,7 +65,7 @@ const DEFAULT_CLEANUP_INTERVAL_MS = 5_000;
  */
 export function compileCluster(cluster: Cluster): ClusterSettings {
   try {
-    refuseUnsupported(cluster);
+    if (cluster.name === '') refuse('name', 'is empty');
     const transports = compileTransportSockets(cluster);
     const { protocol, http2, autoSni, autoSanValidation, maxStreamDurationMs, ...limits } =
       compileProtocolOptions(cluster);
@@ -100,26 +99,6 @@ export function compileCluster(cluster: Cluster): ClusterSettings {
   }
 }
 
-function refuseUnsupported(cluster: Cluster): void {
-  if (cluster.name === '') refuse('name', 'is empty');
-  refuseWhen(cluster.filters.length > 0, 'filters');
-  refuseWhen(cluster.upstreamConfig !== undefined, 'upstream_config');
-  refuseWhen(cluster.connectionPoolPerDownstreamConnection, 'connection_pool_per_downstream_connection');
-  refuseWhen(cluster.waitForWarmOnInit === false, 'wait_for_warm_on_init: false');
-  refuseWhen(cluster.closeConnectionsOnHostHealthFailure, 'close_connections_on_host_health_failure');
-  refuseWhen(cluster.lrsServer !== undefined, 'lrs_server');
-  refuseWhen(cluster.lrsReportEndpointMetrics.length > 0, 'lrs_report_endpoint_metrics');
-  refuseWhen(cluster.trackTimeoutBudgets, 'track_timeout_budgets');
-  refuseWhen(cluster.trackClusterStats !== undefined, 'track_cluster_stats');
-  refuseWhen(cluster.preconnectPolicy !== undefined, 'preconnect_policy');
-  const options = cluster.upstreamConnectionOptions;
-  refuseWhen(
-    options?.setLocalInterfaceNameOnUpstreamConnections === true,
-    'upstream_connection_options.set_local_interface_name_on_upstream_connections',
-  );
-  refuseWhen(options?.happyEyeballsConfig !== undefined, 'upstream_connection_options.happy_eyeballs_config');
-}
-
 function compileDiscovery(cluster: Cluster, transports: TransportSocketSettings): Discovery {
   const rule = cluster.clusterDiscoveryType;
   if (rule.case === 'clusterType') return compileDynamic(rule.value, transports);
@@ -148,9 +127,7 @@ function compileDynamic({ name, typedConfig }: CustomType, { all }: TransportSoc
   const config = typedConfig === undefined ? undefined : unpackValid(typedConfig, ClusterConfigSchema);
   if (config === undefined) return refuse('cluster_type', `"${name}" is not supported`);
   const path = 'cluster_type.typed_config';
-  refuseWhen(config.allowCoalescedConnections, `${path}.allow_coalesced_connections`);
   const implementation = config.clusterImplementationSpecifier;
-  refuseWhen(implementation.case === 'subClustersConfig', `${path}.sub_clusters_config`);
   if (implementation.case !== 'dnsCacheConfig') return refuse(`${path}.dns_cache_config`, 'is missing');
   const cache = inField(`${path}.dns_cache_config`, () => compileDnsCache(implementation.value));
   return { kind: 'dynamic', settings: { ...cache, defaultPort: all.at(-1)?.tls === null ? 80 : 443 } };
@@ -165,8 +142,6 @@ function ownEndpoints(cluster: Cluster, transports: TransportSocketSettings, acc
 function compileOriginalDst(cluster: Cluster): Discovery {
   const { lbConfig } = cluster;
   const config = lbConfig.case === 'originalDstLbConfig' ? lbConfig.value : undefined;
-  refuseWhen(config?.useHttpHeader === true, 'original_dst_lb_config.use_http_header');
-  refuseWhen(config?.metadataKey !== undefined, 'original_dst_lb_config.metadata_key');
   return {
     kind: 'original-dst',
     portOverride: config?.upstreamPortOverride ?? null,
@@ -175,10 +150,8 @@ function compileOriginalDst(cluster: Cluster): Discovery {
 }
 
 function compileBreaker(cluster: Cluster, priority: PriorityProto): CircuitBreakerSettings {
-  refuseWhen((cluster.circuitBreakers?.perHostThresholds.length ?? 0) > 0, 'circuit_breakers.per_host_thresholds');
   const thresholds = cluster.circuitBreakers?.thresholds.find((each) => each.priority === priority);
   const { retryBudget } = thresholds ?? {};
-  refuseWhen(thresholds?.maxConnectionPools !== undefined, 'circuit_breakers.thresholds.max_connection_pools');
   return {
     maxConnections: thresholds?.maxConnections ?? DEFAULT_CIRCUIT_BREAKER.maxConnections,
     maxPendingRequests: thresholds?.maxPendingRequests ?? DEFAULT_CIRCUIT_BREAKER.maxPendingRequests,
@@ -194,14 +167,6 @@ function compileBreaker(cluster: Cluster, priority: PriorityProto): CircuitBreak
 
 function compileSocketSettings(cluster: Cluster): SocketSettings {
   const bind = cluster.upstreamBindConfig;
-  const hasMore =
-    bind !== undefined &&
-    (bind.socketOptions.length > 0 ||
-      bind.extraSourceAddresses.some(({ socketOptions }) => socketOptions !== undefined) ||
-      bind.additionalSourceAddresses.length > 0 ||
-      bind.localAddressSelector !== undefined ||
-      bind.freebind === true);
-  refuseWhen(hasMore, 'upstream_bind_config: all but source_address and extra_source_addresses');
   const keepAlive = cluster.upstreamConnectionOptions?.tcpKeepalive;
   return {
     localAddresses: [bind?.sourceAddress, ...(bind?.extraSourceAddresses ?? []).map(({ address }) => address)].flatMap(

@@ -13,7 +13,7 @@ import { dial } from './dial.ts';
 import { type Lookup, systemLookup } from './dns.ts';
 import { DynamicHosts } from './dynamic-hosts.ts';
 import { EndpointSet, type HostGroup } from './endpoint-set.ts';
-import type { EndpointGroup } from './endpoints.ts';
+import type { EndpointGroup } from '@flotilla/cluster';
 import { HealthChecker } from './health-check/checker.ts';
 import type { Host } from './host.ts';
 import { OutlierDetector } from './outlier-detector.ts';

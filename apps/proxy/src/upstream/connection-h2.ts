@@ -109,6 +109,7 @@ export class ConnectionH2 implements PooledConnection, GuardHandler {
       });
       return stream;
     } catch {
+      // Its peer said good-bye, or it has no stream left: the caller goes on with another connection.
       this.#isEnding = true;
       return null;
     }

@@ -1,7 +1,8 @@
 import type { RoutingPriority } from '@flotilla/route';
 import type { CircuitBreakerSettings } from './circuit-breaker.ts';
 import type { Cluster } from './cluster.ts';
-import type { Host, HostCounts, HostHealth } from './host.ts';
+import type { Host, HostCounts } from './host.ts';
+import type { HostHealth } from '@flotilla/cluster';
 
 /** What `/clusters` shows of one host. */
 export interface HostDescription {

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { formatAddress, type Clock } from '@flotilla/runtime';
 import type { StreamInfo } from '@flotilla/stream';
-import { applyKeepAlive, type DialTarget, type Opening, type SocketSettings, type Transport } from './transport.ts';
+import { applyKeepAlive, type Opening, type SocketSettings, type Transport } from './transport.ts';
+import type { DialTarget } from '@flotilla/cluster';
 import type { UpstreamConnectionFacts } from '../ports/upstream-connection-facts.ts';
 
 export interface DialSettings extends SocketSettings {

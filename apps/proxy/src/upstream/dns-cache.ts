@@ -1,7 +1,7 @@
 import { durationMs } from '@bufbuild/protobuf/wkt';
 import type { DnsCacheConfig } from '@flotilla/wire/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js';
 import { limit } from '@flotilla/runtime';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { addressFamilyOf, checkDnsResolver } from './dns-settings.ts';
 import type { DynamicHostSettings } from './dynamic-hosts.ts';
 
@@ -24,11 +24,6 @@ const MIN_REFRESH_MS = 5_000;
  */
 export function compileDnsCache(proto: DnsCacheConfig): Omit<DynamicHostSettings, 'defaultPort'> {
   if (proto.name === '') refuse('name', 'is empty');
-  refuseWhen(proto.dnsCacheCircuitBreaker !== undefined, 'dns_cache_circuit_breaker');
-  refuseWhen(proto.useTcpForDnsLookups, 'use_tcp_for_dns_lookups');
-  refuseWhen((proto.dnsResolutionConfig?.resolvers.length ?? 0) > 0, 'dns_resolution_config.resolvers');
-  refuseWhen(proto.preresolveHostnames.length > 0, 'preresolve_hostnames');
-  refuseWhen(proto.keyValueConfig !== undefined, 'key_value_config');
   checkDnsResolver(proto.typedDnsResolverConfig);
   const refreshMs = proto.dnsRefreshRate === undefined ? DEFAULT_REFRESH_MS : durationMs(proto.dnsRefreshRate);
   const { baseInterval, maxInterval } = proto.dnsFailureRefreshRate ?? {};

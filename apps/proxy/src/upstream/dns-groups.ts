@@ -1,8 +1,7 @@
 import type { Clock, Random } from '@flotilla/runtime';
 import type { Discovery } from './cluster-settings.ts';
 import { type Lookup, watchName } from './dns.ts';
-import type { EndpointGroup } from './endpoints.ts';
-import type { EndpointSpec } from './host.ts';
+import type { EndpointGroup, EndpointSpec } from '@flotilla/cluster';
 
 /**
  * Resolves the names in a DNS cluster's endpoints and gives the groups with addresses in their place, after each

@@ -4,7 +4,8 @@ import {
   Cluster_DnsLookupFamily as LookupFamily,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { CaresDnsResolverConfigSchema } from '@flotilla/wire/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.js';
-import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { GetAddrInfoDnsResolverConfigSchema } from '@flotilla/wire/envoy/extensions/network/dns_resolver/getaddrinfo/v3/getaddrinfo_dns_resolver_pb.js';
+import { refuse, unpackValid } from '@flotilla/envoy';
 
 /** Which addresses of a name are used. */
 export type AddressFamily = 'v4' | 'v6' | 'prefer-v4' | 'prefer-v6' | 'all';
@@ -35,9 +36,6 @@ const FAMILIES: Readonly<Record<LookupFamily, AddressFamily>> = {
  * the refresh rate holds. Throws `invalid` for resolvers of its own.
  */
 export function compileDnsSettings(cluster: Cluster, takesAll: boolean): DnsSettings {
-  refuseWhen(cluster.dnsResolvers.length > 0, 'dns_resolvers');
-  refuseWhen((cluster.dnsResolutionConfig?.resolvers.length ?? 0) > 0, 'dns_resolution_config.resolvers');
-  refuseWhen(cluster.useTcpForDnsLookups, 'use_tcp_for_dns_lookups');
   checkDnsResolver(cluster.typedDnsResolverConfig);
   const refreshMs = cluster.dnsRefreshRate === undefined ? DEFAULT_REFRESH_MS : durationMs(cluster.dnsRefreshRate);
   const { baseInterval, maxInterval } = cluster.dnsFailureRefreshRate ?? {};
@@ -58,8 +56,7 @@ export function addressFamilyOf(family: LookupFamily): AddressFamily {
 /** Throws `invalid` for a resolver of its own: names are looked up by the system's. */
 export function checkDnsResolver(config: Cluster['typedDnsResolverConfig']): void {
   const any = config?.typedConfig;
-  if (any === undefined || any.typeUrl.endsWith('.GetAddrInfoDnsResolverConfig')) return;
-  const cares = unpackValid(any, CaresDnsResolverConfigSchema);
-  if (cares === undefined) refuse('typed_dns_resolver_config', `${any.typeUrl} is not supported`);
-  refuseWhen(cares.resolvers.length > 0, 'typed_dns_resolver_config.resolvers');
+  if (any === undefined) return;
+  const known = unpackValid(any, GetAddrInfoDnsResolverConfigSchema) ?? unpackValid(any, CaresDnsResolverConfigSchema);
+  if (known === undefined) refuse('typed_dns_resolver_config', `${any.typeUrl} is not supported`);
 }

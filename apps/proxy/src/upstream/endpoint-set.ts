@@ -1,42 +1,28 @@
 import {
-  EMPTY_PICKER,
-  loadOfPriorities,
-  type Picker,
-  type PriorityHealth,
-  slowStart,
-  weightedGroups,
-} from '@flotilla/balance';
+  availabilityOf,
+  type BalancingSettings,
+  type EndpointGroup,
+  type EndpointSpec,
+  holdsAll,
+  type LocalityHosts,
+  prioritySharesOf,
+  subsetOf,
+  type SubsetSettings,
+} from '@flotilla/cluster';
+import { EMPTY_PICKER, type Picker, slowStart, weightedGroups } from '@flotilla/balance';
 import type { Clock, Random } from '@flotilla/runtime';
 import type { ClusterStats } from './cluster-stats.ts';
-import type { EndpointGroup } from './endpoints.ts';
-import { type EndpointSpec, Host } from './host.ts';
-import type { BalancingSettings } from './load-balancing.ts';
+import { Host } from './host.ts';
 import { addressKey, type Transport } from './transport.ts';
-import { holdsAll } from './metadata.ts';
 import type { MetadataMatch } from '@flotilla/route';
-import type { SubsetSettings } from './subsets.ts';
 import type { UpstreamHost } from '../ports/cluster-manager.ts';
 
-/** The hosts of one locality and priority. */
-export interface HostGroup {
-  readonly priority: number;
-  readonly locality: string;
-  readonly weight: number;
-  readonly hosts: readonly Host[];
-}
+export type HostGroup = LocalityHosts<Host>;
 
 interface Share {
   /** Sum of the loads up to and including this one, per cent. */
   readonly upTo: number;
   readonly picker: Picker<Host>;
-}
-
-const NO_HOSTS: PriorityHealth = { total: 0, healthy: 0, degraded: 0 };
-
-function healthOf(groups: readonly HostGroup[]): PriorityHealth {
-  const hosts = groups.flatMap((group) => group.hosts);
-  const count = (health: Host['health']) => hosts.filter((host) => host.health === health).length;
-  return { total: hosts.length, healthy: count('healthy'), degraded: count('degraded') };
 }
 
 /**
@@ -99,23 +85,12 @@ export class EndpointSet {
     return picker.pick(random, hash);
   }
 
-  /** The subset that a request goes to; null: all hosts, `none`: no host at all. */
+  /** The subset that a request goes to; null: all hosts, `none`: no host at all. Counts the choice. */
   #subsetFor(settings: SubsetSettings, wanted: MetadataMatch | null): MetadataMatch | null | 'none' {
-    const fallback = wanted === null ? undefined : settings.fallbackOf.get(wanted.keys);
-    if (wanted !== null && fallback !== undefined && this.#hasHosts(wanted)) {
-      this.#stats.lb_subsets_selected.value += 1;
-      return wanted;
-    }
-    const chosen = fallback ?? settings.fallback;
-    if (chosen !== 'none') this.#stats.lb_subsets_fallback.value += 1;
-    switch (chosen) {
-      case 'none':
-        return 'none';
-      case 'any':
-        return null;
-      case 'default':
-        return this.#hasHosts(settings.defaultSubset) ? settings.defaultSubset : 'none';
-    }
+    const { subset, fallback } = subsetOf(settings, wanted, (each) => this.#hasHosts(each));
+    if (fallback === null) this.#stats.lb_subsets_selected.value += 1;
+    else if (fallback !== 'none') this.#stats.lb_subsets_fallback.value += 1;
+    return subset;
   }
 
   #hasHosts(subset: MetadataMatch): boolean {
@@ -209,29 +184,20 @@ export class EndpointSet {
   #pickerOfPriorities(excluded: ReadonlySet<number> | null, subset: MetadataMatch | null): Picker<Host> | null {
     const isIn = (host: Host): boolean =>
       subset === null || holdsAll(host.metadata?.['envoy.lb'] ?? null, subset.wanted);
-    const count = Math.max(-1, ...this.#groups.map((group) => group.priority)) + 1;
-    const { panicThreshold, failsOnPanic } = this.#balancing;
-    const health = Array.from({ length: count }, (_, priority) =>
-      excluded?.has(priority) === true ? NO_HOSTS : healthOf(this.#groupsOf(priority, isIn)),
+    const found = prioritySharesOf(
+      this.#groups,
+      { overprovisioning: this.#overprovisioning, panicThreshold: this.#balancing.panicThreshold },
+      isIn,
+      excluded,
     );
-    if (excluded !== null && health.every(({ healthy, degraded }) => healthy + degraded === 0)) return null;
-    const loads = loadOfPriorities(health, this.#overprovisioning, panicThreshold);
-    const shares: Share[] = [];
+    if (found === null) return null;
     let upTo = 0;
-    const add = (load: number, picker: () => Picker<Host>): void => {
-      if (load === 0) return;
+    const shares: Share[] = found.map(({ load, isPanic, localities }) => {
       upTo += load;
-      shares.push({ upTo, picker: picker() });
-    };
-    for (const kind of ['healthy', 'degraded'] as const) {
-      loads.forEach((load, priority) => {
-        const isUsable = (host: Host) => isIn(host) && (load.isPanic || host.health === kind);
-        add(load[kind], () => {
-          if (!load.isPanic) return this.#pickerOf(this.#groupsOf(priority, isUsable));
-          return this.#inPanic(failsOnPanic ? EMPTY_PICKER : this.#pickerOf(this.#groupsOf(priority, isUsable)));
-        });
-      });
-    }
+      if (!isPanic) return { upTo, picker: this.#pickerOf(localities) };
+      const isServed = !this.#balancing.failsOnPanic;
+      return { upTo, picker: this.#inPanic(isServed ? this.#pickerOf(localities) : EMPTY_PICKER) };
+    });
     const [only, second] = shares;
     if (only === undefined) return null;
     if (second === undefined) return only.picker;
@@ -255,13 +221,6 @@ export class EndpointSet {
     };
   }
 
-  #groupsOf(priority: number, isUsable: (host: Host) => boolean): HostGroup[] {
-    return this.#groups
-      .filter((group) => group.priority === priority)
-      .map((group) => ({ ...group, hosts: group.hosts.filter(isUsable) }))
-      .filter((group) => group.hosts.length > 0);
-  }
-
   #pickerOf(groups: readonly HostGroup[]): Picker<Host> {
     const { usesLocalityWeights } = this.#balancing;
     if (!usesLocalityWeights) return this.#pickerAmong(groups.flatMap((group) => group.hosts));
@@ -270,7 +229,7 @@ export class EndpointSet {
       groups
         .filter((group) => group.weight > 0)
         .map((group) => ({
-          weight: group.weight * this.#availabilityOf(group),
+          weight: group.weight * availabilityOf(group, this.#groups, this.#overprovisioning),
           picker: this.#pickerAmong(group.hosts),
         })),
       this.#random,
@@ -283,12 +242,5 @@ export class EndpointSet {
     return settings === null
       ? picker
       : slowStart(hosts, this.#random, picker, settings.weightOf, settings, this.#clock);
-  }
-
-  /** What the usable hosts of a locality can carry of its weight, in (0,1]. */
-  #availabilityOf({ priority, locality, hosts }: HostGroup): number {
-    const all =
-      this.#groups.find((group) => group.priority === priority && group.locality === locality)?.hosts ?? hosts;
-    return Math.min(1, (this.#overprovisioning / 100) * (hosts.length / all.length));
   }
 }

@@ -1,6 +1,5 @@
 import { type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import type { OutlierDetection } from '@flotilla/wire/envoy/config/cluster/v3/outlier_detection_pb.js';
-import { refuseWhen } from '@flotilla/envoy';
 
 /** `OutlierDetection`, compiled. Fractions are probabilities in [0,1], percentages in [0,100]. */
 export interface OutlierSettings {
@@ -36,7 +35,6 @@ export interface RateRule {
 /** Compiles outlier detection with Envoy's defaults; null where a cluster has none. Throws `invalid`. */
 export function compileOutlierDetection(proto: OutlierDetection | undefined): OutlierSettings | null {
   if (proto === undefined) return null;
-  refuseWhen(proto.monitors.length > 0, 'outlier_detection.monitors');
   const baseEjectionMs = millis(proto.baseEjectionTime, 30_000);
   const successRate = {
     minHosts: proto.successRateMinimumHosts ?? 5,

@@ -12,7 +12,7 @@ import {
   type HttpProtocolOptions,
 } from '@flotilla/wire/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { HeaderCase } from '@flotilla/http-codec';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import { compileHeaderCase } from '../protocol/header-case.ts';
 import { compileHttp2Settings, type Http2Settings } from '../protocol/http2/settings.ts';
 
@@ -47,7 +47,6 @@ export function compileProtocolOptions(cluster: Cluster): ProtocolSettings {
     options === null ? legacyChoice(cluster) : choiceOf(options, `typed_extension_protocol_options["${OPTIONS_NAME}"]`);
   const common = options?.commonHttpProtocolOptions ?? cluster.commonHttpProtocolOptions;
   const upstream = options?.upstreamHttpProtocolOptions ?? cluster.upstreamHttpProtocolOptions;
-  refuseWhen(upstream !== undefined && upstream.overrideAutoSniHeader !== '', 'override_auto_sni_header');
   return {
     ...choice,
     ...connectionLimits(common),
@@ -90,7 +89,6 @@ function legacyChoice(cluster: Cluster): Choice {
 }
 
 function choiceOf(options: HttpProtocolOptions, path: string): Choice {
-  refuseWhen(options.headerValidationConfig !== undefined, `${path}.header_validation_config`);
   options.httpFilters.forEach(({ name, configType }, index) => {
     const isCodec = configType.case === 'typedConfig' && configType.value.typeUrl.endsWith('.UpstreamCodec');
     if (!isCodec) refuse(`${path}.http_filters[${index}]`, `"${name}" is not supported`);
@@ -113,7 +111,6 @@ function choiceOf(options: HttpProtocolOptions, path: string): Choice {
     case 'autoConfig': {
       const at = rule.case === 'autoConfig' ? `${path}.auto_config` : `${path}.use_downstream_protocol_config`;
       const headerCase = compileHttp1(rule.value.httpProtocolOptions, `${at}.http_protocol_options`);
-      refuseWhen(rule.value.http3ProtocolOptions !== undefined, `${at}.http3_protocol_options`);
       const http2 = compileHttp2Settings(rule.value.http2ProtocolOptions, `${at}.http2_protocol_options`);
       return { protocol: rule.case === 'autoConfig' ? 'auto' : 'downstream', http2, headerCase };
     }
@@ -123,6 +120,5 @@ function choiceOf(options: HttpProtocolOptions, path: string): Choice {
 }
 
 function compileHttp1(options: Http1ProtocolOptions | undefined, path: string): HeaderCase {
-  refuseWhen(options?.sendFullyQualifiedUrl === true, `${path}.send_fully_qualified_url`);
   return compileHeaderCase(options, path);
 }

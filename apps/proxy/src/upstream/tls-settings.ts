@@ -13,7 +13,7 @@ import type { SubjectAltNames } from '@flotilla/stream';
 import { compileSanMatchers } from '../tls/san-match.ts';
 import { compileTlsParameters, type TlsParameterOptions } from '../tls/tls-parameters.ts';
 import { readDataSource } from '../base/data-source.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import type { CertificateSecret } from '../ports/secret-store.ts';
 
 /** A value of the configuration, or the name of a secret that brings it. */
@@ -60,10 +60,6 @@ const ACCEPT_ANY: PeerRules = {
 export function compileTlsSettings(context: UpstreamTlsContext, path: string): TlsSettings {
   const common = context.commonTlsContext;
   const at = `${path}.common_tls_context`;
-  refuseWhen(context.allowRenegotiation, `${path}.allow_renegotiation`);
-  refuseWhen(context.enforceRsaKeyUsage === true, `${path}.enforce_rsa_key_usage`);
-  refuseWhen(common?.customHandshaker !== undefined, `${at}.custom_handshaker`);
-  refuseWhen(common?.keyLog !== undefined, `${at}.key_log`);
   const parameters = compileTlsParameters(common?.tlsParams, `${at}.tls_params`);
   const hasMaximum = (common?.tlsParams?.tlsMaximumProtocolVersion ?? 0) !== 0;
   return {
@@ -79,12 +75,6 @@ export function compileTlsSettings(context: UpstreamTlsContext, path: string): T
 }
 
 function compileCertificate(common: CommonTlsContext, path: string): Provided<CertificateSecret> | null {
-  refuseWhen(
-    common.tlsCertificateProviderInstance !== undefined ||
-      common.tlsCertificateCertificateProvider !== undefined ||
-      common.tlsCertificateCertificateProviderInstance !== undefined,
-    `${path}.tls_certificate_provider_instance`,
-  );
   const { tlsCertificates: inline, tlsCertificateSdsSecretConfigs: named } = common;
   if (inline.length + named.length > 1) refuse(`${path}.tls_certificates`, 'a client has one certificate');
   const [secret] = named;
@@ -96,10 +86,6 @@ function compileCertificate(common: CommonTlsContext, path: string): Provided<Ce
 }
 
 function readCertificate(certificate: TlsCertificate, path: string): CertificateSecret {
-  refuseWhen(certificate.pkcs12 !== undefined, `${path}.pkcs12`);
-  refuseWhen(certificate.password !== undefined, `${path}.password`);
-  refuseWhen(certificate.privateKeyProvider !== undefined, `${path}.private_key_provider`);
-  refuseWhen(certificate.watchedDirectory !== undefined, `${path}.watched_directory`);
   const chain = readDataSource(certificate.certificateChain, `${path}.certificate_chain`);
   const key = readDataSource(certificate.privateKey, `${path}.private_key`);
   if (chain === null) return refuse(`${path}.certificate_chain`, 'is missing');
@@ -125,18 +111,11 @@ function compilePeerRules(common: CommonTlsContext, path: string): PeerRules {
         : { ...base, trust: { kind: 'secret', name: secret.name } };
     }
     default:
-      return refuse(path, `${rule.case} is not supported`);
+      return refuse(`${path}.validation_context_type`, 'certificate providers are not supported');
   }
 }
 
 function compileValidation(context: CertificateValidationContext, path: string): PeerRules {
-  refuseWhen(context.caCertificateProviderInstance !== undefined, `${path}.ca_certificate_provider_instance`);
-  refuseWhen(context.allowExpiredCertificate, `${path}.allow_expired_certificate`);
-  refuseWhen(context.watchedDirectory !== undefined, `${path}.watched_directory`);
-  refuseWhen(context.customValidatorConfig !== undefined, `${path}.custom_validator_config`);
-  refuseWhen(context.requireSignedCertificateTimestamp === true, `${path}.require_signed_certificate_timestamp`);
-  refuseWhen(context.onlyVerifyLeafCertCrl, `${path}.only_verify_leaf_cert_crl`);
-  refuseWhen(context.maxVerifyDepth !== undefined, `${path}.max_verify_depth`);
   const own = readDataSource(context.trustedCa, `${path}.trusted_ca`)?.toString() ?? null;
   const pem = context.systemRootCerts === undefined ? own : rootCertificates.join('\n');
   const sans = compileSans(context, path);

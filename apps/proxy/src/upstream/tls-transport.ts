@@ -10,14 +10,8 @@ import { Certificate } from '../tls/certificate.ts';
 import type { CertificateSecret, SecretHolder, SecretStore } from '../ports/secret-store.ts';
 import type { Counter, StatsRegistry } from '../base/stats.ts';
 import { coversDnsName, type TlsSettings } from './tls-settings.ts';
-import {
-  addressKey,
-  connectOptions,
-  type DialTarget,
-  type Opening,
-  type SocketSettings,
-  type Transport,
-} from './transport.ts';
+import { addressKey, connectOptions, type Opening, type SocketSettings, type Transport } from './transport.ts';
+import type { DialTarget } from '@flotilla/cluster';
 import type { PeerFacts } from '../ports/upstream-connection-facts.ts';
 
 /**

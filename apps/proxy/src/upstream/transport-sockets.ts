@@ -4,10 +4,9 @@ import type { TransportSocket } from '@flotilla/wire/envoy/config/core/v3/base_p
 import { ProxyProtocolConfig_Version as ProxyVersion } from '@flotilla/wire/envoy/config/core/v3/proxy_protocol_pb.js';
 import { ProxyProtocolUpstreamTransportSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import type { SecretStore } from '../ports/secret-store.ts';
-import type { TransportSelector } from './endpoints.ts';
-import { holdsAll } from './metadata.ts';
+import { holdsAll, type TransportSelector } from '@flotilla/cluster';
 import { compileTlsSettings, type TlsSettings } from './tls-settings.ts';
 import { openTlsTransport, type TlsClientStats } from './tls-transport.ts';
 import { openRawTransport, type Transport } from './transport.ts';
@@ -58,7 +57,6 @@ function compileSocket(socket: TransportSocket | undefined, path: string): Trans
   if (proxied !== undefined) {
     const inner = compileSocket(proxied.transportSocket, `${path}.transport_socket`);
     if (inner.proxyVersion !== 0) refuse(`${path}.transport_socket`, 'is a PROXY header within another one');
-    refuseWhen(proxied.config?.passThroughTlvs !== undefined, `${path}.config.pass_through_tlvs`);
     return { ...inner, proxyVersion: proxied.config?.version === ProxyVersion.V2 ? 2 : 1 };
   }
   const context = inField(path, () => unpackValid(any, UpstreamTlsContextSchema));

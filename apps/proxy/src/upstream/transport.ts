@@ -1,16 +1,10 @@
+import type { DialTarget } from '@flotilla/cluster';
 import type { PeerFacts } from '../ports/upstream-connection-facts.ts';
 import { isIP, type Socket } from 'node:net';
 import { formatAddress } from '@flotilla/runtime';
 import { closeFollows } from '@flotilla/sockets/errors';
 import { connectTcp } from '@flotilla/sockets/tcp';
 import type { SharedReader } from '../sockets/shared-reader.ts';
-
-/** Where a connection goes. `path` is a Unix socket's; host and port are then unused. */
-export interface DialTarget {
-  readonly host: string;
-  readonly port: number;
-  readonly path: string | null;
-}
 
 /** TCP settings of one cluster's connections. */
 export interface SocketSettings {

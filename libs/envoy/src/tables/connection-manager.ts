@@ -15,6 +15,7 @@ export const CONNECTION_MANAGER: Tables = {
       forward_client_cert_details set_current_client_cert_details proxy_100_continue upgrade_configs normalize_path
       merge_slashes path_with_escaped_slashes_action request_id_extension local_reply_config strip_matching_host_port
       strip_any_host_port strip_trailing_host_dot append_x_forwarded_port tracing access_log_options`,
+    never: { 'HTTP/3 is not spoken': { codec_type: 'HTTP3' } },
     hints: {
       'HTTP/3 is refused by codec_type': 'http3_protocol_options',
       'there is no filter state that it would add to': 'add_proxy_protocol_connection_state',

@@ -9,15 +9,13 @@ export const LISTENER: Tables = {
     honoured: `name address additional_addresses stat_prefix filter_chains default_filter_chain use_original_dst
       per_connection_buffer_limit_bytes deprecated_v1 listener_filters listener_filters_timeout
       continue_on_listener_filters_timeout traffic_direction access_log tcp_backlog_size bind_to_port
-      ignore_global_conn_limit enable_reuse_port`,
+      ignore_global_conn_limit bypass_overload_manager enable_reuse_port`,
     never: { 'listeners share their ports with other workers': { enable_reuse_port: false } },
     hints: {
       [IDLE_METADATA]: 'metadata',
       'workers share ports wherever the system can': 'reuse_port',
       'the event loop takes what has arrived, and goes on with what it has before it takes more':
         'max_connections_to_accept_per_socket_event',
-      'overload closes no listener: the limit of connections counts where ignore_global_conn_limit does not say otherwise':
-        'bypass_overload_manager',
     },
     refused: {
       'the chain is chosen by filter_chain_match': 'filter_chain_matcher',

@@ -49,6 +49,7 @@ export const LOAD_BALANCING: Tables = {
   },
   'envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector': {
     honoured: 'keys fallback_policy',
+    never: { 'a subset falls back to all hosts, to the default one or to none': { fallback_policy: 'KEYS_SUBSET' } },
     refused: {
       'a subset may hold several hosts': 'single_host_per_subset',
       'a subset falls back to all hosts, to the default one or to none': 'fallback_keys_subset',

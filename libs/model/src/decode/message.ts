@@ -1,3 +1,4 @@
+import { isObject } from '@flotilla/runtime';
 import { fromJson, ScalarType } from '@bufbuild/protobuf';
 import type { DescEnum, DescField, DescMessage, JsonObject, JsonValue, MessageShape } from '@bufbuild/protobuf';
 import { FAULT_CODES, FaultList } from './fault.ts';
@@ -210,9 +211,4 @@ function walkWellKnown(
     default:
       return null;
   }
-}
-
-/** Whether a JSON value is a map. */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -2,7 +2,7 @@ import { FaultList } from './fault.ts';
 import type { FieldPath } from './fault.ts';
 import { describeType, quote } from './scalar.ts';
 import { didYouMean } from './suggest.ts';
-import { isObject } from './message.ts';
+import { isObject } from '@flotilla/runtime';
 
 /**
  * A small schema for documents that have no protobuf descriptor (Kubernetes' kinds). A shape reads a JSON value into

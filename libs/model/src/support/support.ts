@@ -1,6 +1,6 @@
 import { FAULT_CODES } from '../decode/fault.ts';
 import type { Fault, FieldPath } from '../decode/fault.ts';
-import { isObject } from '../decode/message.ts';
+import { isObject } from '@flotilla/runtime';
 import { quote } from '../decode/scalar.ts';
 
 /**

@@ -8,6 +8,7 @@ import { ClusterLoadAssignmentSchema } from '@flotilla/wire/envoy/config/endpoin
 import { ListenerSchema } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '@flotilla/wire/envoy/config/route/v3/route_pb.js';
 import { contentOf, type EncodedResource } from '../translate/encoded.ts';
+import { PACKED_TYPES } from '../translate/protobuf.ts';
 import { finish } from '../translate/finish.ts';
 import { destinationRuleSamples } from './destination-rule.ts';
 import { meshSamples } from './in-a-mesh.ts';
@@ -71,13 +72,13 @@ function violationsIn(sample: EncodedResource) {
   const content = contentOf(sample);
   switch (sample.type) {
     case 'CDS':
-      return refusalsOf(ClusterSchema, fromBinary(ClusterSchema, content));
+      return refusalsOf(ClusterSchema, fromBinary(ClusterSchema, content), PACKED_TYPES);
     case 'EDS':
-      return refusalsOf(ClusterLoadAssignmentSchema, fromBinary(ClusterLoadAssignmentSchema, content));
+      return refusalsOf(ClusterLoadAssignmentSchema, fromBinary(ClusterLoadAssignmentSchema, content), PACKED_TYPES);
     case 'LDS':
-      return refusalsOf(ListenerSchema, fromBinary(ListenerSchema, content));
+      return refusalsOf(ListenerSchema, fromBinary(ListenerSchema, content), PACKED_TYPES);
     case 'RDS':
-      return refusalsOf(RouteConfigurationSchema, fromBinary(RouteConfigurationSchema, content));
+      return refusalsOf(RouteConfigurationSchema, fromBinary(RouteConfigurationSchema, content), PACKED_TYPES);
     case 'SDS':
     case 'ECDS':
       return [];

@@ -1,8 +1,8 @@
 import { fromBinary, type JsonObject, toJson } from '@bufbuild/protobuf';
-import { PACKED_TYPES } from '@flotilla/envoy/refusals';
 import type { AnyMeshResource } from '@flotilla/model';
 import { samplesOf } from '../check/check-resource.ts';
 import { contentOf, type EncodedResource } from '../translate/encoded.ts';
+import { PACKED_TYPES } from '../translate/protobuf.ts';
 import type { Exhibit } from './envoy-judge.ts';
 import { type GeneratedType, SCHEMAS } from '../translate/draft.ts';
 

@@ -1,5 +1,4 @@
 import { create, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
-import { PACKED_TYPES } from '@flotilla/envoy/refusals';
 import { formatKey, keyFromWire, toMeshResource } from '@flotilla/model';
 import { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
@@ -13,6 +12,7 @@ import { ResourceCache } from '../translate/cache.ts';
 import { type GeneratedType, SCHEMAS } from '../translate/draft.ts';
 import { contentOf } from '../translate/encoded.ts';
 import { generate, omissions } from '../translate/generate.ts';
+import { PACKED_TYPES } from '../translate/protobuf.ts';
 import { readResources } from './documents.ts';
 import { meshConfig, type NodeInit } from './nodes.ts';
 

@@ -1,8 +1,20 @@
-import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  create,
+  createMutableRegistry,
+  type DescMessage,
+  type MessageInitShape,
+  type Registry,
+} from '@bufbuild/protobuf';
 import { anyPack, type Any, type Duration, durationFromMs, durationMs } from '@bufbuild/protobuf/wkt';
 
-/** A message inside an `Any`, as Envoy's `typed_config` fields take it. */
+const packed = createMutableRegistry();
+
+/** The messages that were packed into an `Any` so far: whatever is generated can be looked into again. */
+export const PACKED_TYPES: Registry = packed;
+
+/** A message inside an `Any`, as Envoy's `typed_config` fields take it. The one way to pack one. */
 export function typed<Desc extends DescMessage>(schema: Desc, init: MessageInitShape<Desc>): Any {
+  packed.add(schema);
   return anyPack(schema, create(schema, init));
 }
 

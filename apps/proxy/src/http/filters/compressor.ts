@@ -91,7 +91,6 @@ export function compileCompressorRoute(typed: FilterConfig): RouteOverrides {
 }
 
 function settingsOf(proto: CompressorProto, scope: HttpFilterScope): Settings {
-  if (proto.chooseFirst) refuse('choose_first', 'is not supported');
   const library = compileCompressor(proto.compressorLibrary, 'compressor_library');
   const prefix = `${scope.statPrefix}compressor.${proto.compressorLibrary?.name ?? ''}.${library.statName}.`;
   const response = proto.responseDirectionConfig;

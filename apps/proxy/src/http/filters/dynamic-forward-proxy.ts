@@ -7,7 +7,7 @@ import type { ClusterManager } from '../../ports/cluster-manager.ts';
 import { compileDnsCache } from '../../upstream/dns-cache.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
 import type { LocalReply } from '../../ports/local-reply.ts';
-import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, refuse } from '@flotilla/envoy';
 import type { RoutableRequest } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
@@ -20,9 +20,7 @@ export function compileDynamicForwardProxyFilter(
   { ctx }: HttpFilterScope,
 ): FilterFactory {
   const proto = messageOf(typed, FilterConfigSchema);
-  refuseWhen(proto.saveUpstreamAddress, 'save_upstream_address');
   const implementation = proto.implementationSpecifier;
-  refuseWhen(implementation.case === 'subClusterConfig', 'sub_cluster_config');
   if (implementation.case !== 'dnsCacheConfig') return refuse('dns_cache_config', 'is missing');
   // What counts is the cluster's, of the same name; this one is only checked.
   inField('dns_cache_config', () => void compileDnsCache(implementation.value));

@@ -1,4 +1,5 @@
-import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { isObject } from '@flotilla/runtime';
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { StreamInfo } from '@flotilla/stream';
 
 /** Adds to a namespace of a request's metadata; maps within are merged, everything else is replaced. */
@@ -14,8 +15,4 @@ function merged(base: JsonObject, over: JsonObject): JsonObject {
     result[key] = isObject(before) && isObject(value) ? merged(before, value) : value;
   }
   return result;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

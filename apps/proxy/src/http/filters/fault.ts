@@ -12,7 +12,7 @@ import { ResponseFlag } from '@flotilla/stream';
 import type { Counter, Gauge, StatsRegistry } from '../../base/stats.ts';
 import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
-import { denominatorOf, fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
+import { denominatorOf, fractionOf, refuse } from '@flotilla/envoy';
 import { compileHeaderRules, type RoutableRequest } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { ThrottledBody } from './throttled-body.ts';
@@ -91,10 +91,6 @@ export function compileFaultFilter(name: string, typed: FilterConfig, scope: Htt
 /** Compiles an `HTTPFault`; null when it injects nothing. Throws `invalid` for what is not supported. */
 export function compileFaultRoute(typed: FilterConfig): FaultPlan | null {
   const config = messageOf(typed, HTTPFaultSchema);
-  refuseWhen(config.filterMetadata !== undefined, 'filter_metadata');
-  for (const [field, key] of runtimeKeysOf(config)) {
-    if (key !== '') refuse(field, 'is not supported', 'There is no runtime here; set the value itself.');
-  }
   const plan: FaultPlan = {
     matches: compileMatch(config),
     delay: config.delay === undefined ? null : compileDelay(config.delay),
@@ -104,18 +100,6 @@ export function compileFaultRoute(typed: FilterConfig): FaultPlan | null {
     countsByClient: !config.disableDownstreamClusterStats,
   };
   return plan.delay === null && plan.abort === null && plan.rate === null ? null : plan;
-}
-
-function runtimeKeysOf(config: HTTPFault): [string, string][] {
-  return [
-    ['delay_percent_runtime', config.delayPercentRuntime],
-    ['abort_percent_runtime', config.abortPercentRuntime],
-    ['delay_duration_runtime', config.delayDurationRuntime],
-    ['abort_http_status_runtime', config.abortHttpStatusRuntime],
-    ['max_active_faults_runtime', config.maxActiveFaultsRuntime],
-    ['response_rate_limit_percent_runtime', config.responseRateLimitPercentRuntime],
-    ['abort_grpc_status_runtime', config.abortGrpcStatusRuntime],
-  ];
 }
 
 function compileDelay({ faultDelaySecifier: which, percentage }: FaultDelay): Fault<number> | null {

@@ -5,14 +5,12 @@ import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { GatheredBody } from '../gathered-body.ts';
 import type { LocalReply } from '../../ports/local-reply.ts';
-import { refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 
 /** gRPC calls over HTTP/1.1: the status of the call, which comes in trailers, goes into the response's head. */
 export function compileGrpcHttp1BridgeFilter(name: string, typed: FilterConfig): FilterFactory {
-  const proto = messageOf(typed, ConfigSchema);
-  refuseWhen(proto.upgradeProtobufToGrpc, 'upgrade_protobuf_to_grpc');
-  refuseWhen(proto.ignoreQueryParameters, 'ignore_query_parameters');
+  // Of its fields none is honoured.
+  messageOf(typed, ConfigSchema);
   return { name, record: null, bind: () => () => new GrpcHttp1BridgeFilter() };
 }
 

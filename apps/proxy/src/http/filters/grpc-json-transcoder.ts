@@ -11,7 +11,7 @@ import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHe
 import { GatheredBody } from '../gathered-body.ts';
 import { payloadTooLarge } from '../local-reply.ts';
 import type { LocalReply } from '../../ports/local-reply.ts';
-import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, refuse } from '@flotilla/envoy';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 import { FrameReader, frameOf } from '../../protocol/grpc/frames.ts';
 import { httpStatusOf } from '../../protocol/grpc/status.ts';
@@ -51,14 +51,6 @@ export function compileGrpcJsonTranscoderRoute(typed: FilterConfig): Settings | 
 function settingsOf(proto: TranscoderProto): Settings | null {
   if (proto.services.length === 0) return null;
   const descriptorSet = readDescriptorSet(proto);
-  refuseWhen(proto.urlUnescapeSpec !== 0, 'url_unescape_spec');
-  refuseWhen(proto.matchUnregisteredCustomVerb, 'match_unregistered_custom_verb');
-  refuseWhen(proto.caseInsensitiveEnumParsing, 'case_insensitive_enum_parsing');
-  refuseWhen(proto.captureUnknownQueryParameters, 'capture_unknown_query_parameters');
-  refuseWhen(
-    proto.requestValidationOptions?.rejectBindingBodyFieldCollisions === true,
-    'request_validation_options.reject_binding_body_field_collisions',
-  );
   const print = proto.printOptions;
   return {
     transcoding: compileTranscoding({

@@ -7,7 +7,6 @@ import {
 import type { StatsRegistry } from '../../base/stats.ts';
 import type { BodySink } from '../../ports/body-sink.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { refuseWhen } from '@flotilla/envoy';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { FrameCounter } from '../../protocol/grpc/frames.ts';
 
@@ -21,7 +20,6 @@ interface Settings {
 /** Counts gRPC calls, their outcome and their messages by cluster, and by method where that is asked for. */
 export function compileGrpcStatsFilter(name: string, typed: FilterConfig, scope: HttpFilterScope): FilterFactory {
   const proto = messageOf(typed, FilterConfigSchema);
-  refuseWhen(proto.emitFilterState, 'emit_filter_state');
   const settings: Settings = {
     stats: scope.ctx.stats,
     nameOf: compileNames(proto),

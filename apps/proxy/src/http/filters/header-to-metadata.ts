@@ -12,7 +12,7 @@ import {
 import { limit } from '@flotilla/runtime';
 import type { StreamInfo } from '@flotilla/stream';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { mergeMetadata } from './dynamic-metadata.ts';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 
@@ -99,7 +99,6 @@ function cookieReader(name: string): (headers: HeaderList) => string | undefined
 
 function compilePair(proto: PairProto, path: string): (value: string, info: StreamInfo) => void {
   if (proto.key === '') refuse(`${path}.key`, 'is empty');
-  refuseWhen(proto.type === ValueType.PROTOBUF_VALUE, `${path}.type`);
   const namespace = proto.metadataNamespace || DEFAULT_NAMESPACE;
   const rewrite = proto.regexValueRewrite;
   const substitute =

@@ -1,7 +1,7 @@
 import { HeaderList } from '@flotilla/http-codec';
 import { HealthCheckSchema } from '@flotilla/wire/envoy/extensions/filters/http/health_check/v3/health_check_pb.js';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { compileHeaderRules, type RequestPredicate } from '@flotilla/route';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 
@@ -9,9 +9,6 @@ import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-con
 export function compileHealthCheckFilter(name: string, typed: FilterConfig, scope: HttpFilterScope): FilterFactory {
   const proto = messageOf(typed, HealthCheckSchema);
   if (proto.passThroughMode === undefined) refuse('pass_through_mode', 'is missing');
-  refuseWhen(proto.passThroughMode === true, 'pass_through_mode: true');
-  refuseWhen(proto.cacheTime !== undefined, 'cache_time');
-  refuseWhen(Object.keys(proto.clusterMinHealthyPercentages).length > 0, 'cluster_min_healthy_percentages');
   const filter = new HealthCheckFilter(compileHeaderRules(proto.headers, 'headers'), scope.ctx.node.cluster);
   return { name, record: null, bind: () => () => filter };
 }

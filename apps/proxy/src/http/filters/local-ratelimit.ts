@@ -8,7 +8,7 @@ import { limit } from '@flotilla/runtime';
 import { ResponseFlag } from '@flotilla/stream';
 import type { Counter } from '../../base/stats.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
-import { fractionOf, refuse, refuseWhen } from '@flotilla/envoy';
+import { fractionOf, refuse } from '@flotilla/envoy';
 import { compileAddition, type HeaderEdit } from '@flotilla/format';
 import { type FilterConfig, type HttpFilterScope, messageOf, type RouteFilterScope } from './filter-config.ts';
 import type { Descriptor } from '@flotilla/route';
@@ -59,7 +59,6 @@ export function compileLocalRateLimitRoute(typed: FilterConfig, { ctx }: RouteFi
 
 function compile(proto: LocalRateLimitProto, { stats, clock, surroundings }: RouteFilterScope['ctx']): LocalLimit {
   if (proto.statPrefix === '') refuse('stat_prefix', 'is empty');
-  refuseWhen(proto.localClusterRateLimit !== undefined, 'local_cluster_rate_limit');
   const enabled = fractionOf(proto.filterEnabled?.defaultValue);
   const common = proto.tokenBucket === undefined ? null : compileTokenBucket(proto.tokenBucket, 'token_bucket');
   if (enabled > 0 && common === null) refuse('token_bucket', 'is missing, and the filter is enabled');

@@ -23,7 +23,7 @@ import type { StatsRegistry } from '../../base/stats.ts';
 import { callUnary, type GrpcCaller, type GrpcOutcome, type GrpcTarget } from '../../grpc/call.ts';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter, ResponseHead } from '../../ports/http-filter.ts';
 import { compileGrpcTarget } from '../../grpc/target.ts';
-import { inField, refuse, refuseWhen } from '@flotilla/envoy';
+import { inField, refuse } from '@flotilla/envoy';
 import { compileAddition, type HeaderEdit } from '@flotilla/format';
 import { type FilterConfig, type HttpFilterScope, messageOf } from './filter-config.ts';
 import { mergeMetadata } from './dynamic-metadata.ts';
@@ -78,8 +78,6 @@ export function compileRateLimitFilter(name: string, typed: FilterConfig, scope:
 /** Compiles a `RateLimitPerRoute`. Throws `invalid`. */
 export function compileRateLimitRoute(typed: FilterConfig): RouteSettings {
   const proto = messageOf(typed, RateLimitPerRouteSchema);
-  refuseWhen(proto.overrideOption !== 0, 'override_option');
-  refuseWhen(proto.rateLimits.length > 0, 'rate_limits');
   return { hostRules: HOST_RULES[proto.vhRateLimits], domain: proto.domain };
 }
 

@@ -2,7 +2,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { ExtensionConfigSource } from '@flotilla/wire/envoy/config/core/v3/config_source_pb.js';
 import type { HttpFilter as HttpFilterConfig } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { FilterConfigSchema } from '@flotilla/wire/envoy/config/route/v3/route_components_pb.js';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import type { ProxyContext } from '../../ports/context.ts';
 import { StatsRegistry } from '../../base/stats.ts';
 import { DISABLED, ENABLED, type FilterFactory } from '../../ports/http-filter.ts';
@@ -196,7 +196,7 @@ export function compileHttpFilters(configs: readonly HttpFilterConfig[], scope: 
       if (router !== null) refuse(config.name, 'stands after the router, which must be the last filter');
       const typed = config.configType.case === 'typedConfig' ? filterConfigOf(config.configType.value) : null;
       if (typed?.typeName === ROUTER.typeName) {
-        refuseWhen(config.disabled, `${config.name}: disabled`);
+        if (config.disabled) refuse(`${config.name}.disabled`, 'cannot be: a request ends at the router');
         router = compileRouterFilter(typed);
         return;
       }

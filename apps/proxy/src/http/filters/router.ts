@@ -1,5 +1,5 @@
 import { RouterSchema } from '@flotilla/wire/envoy/extensions/filters/http/router/v3/router_pb.js';
-import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { refuse, unpackValid } from '@flotilla/envoy';
 import { compileStrictCheck, type StrictCheck } from '../strict-headers.ts';
 import type { FilterConfig } from './filter-config.ts';
 
@@ -17,15 +17,9 @@ export interface RouterSettings {
 export function compileRouterFilter({ message }: FilterConfig): RouterSettings {
   const config = message === null ? undefined : unpackValid(message, RouterSchema);
   if (config === undefined) return refuse('router', 'cannot be decoded');
-  refuseWhen(config.upstreamLog.length > 0, 'upstream_log');
-  refuseWhen(
-    config.upstreamHttpFilters.some(({ name }) => !isCodec(name)),
-    'upstream_http_filters',
-  );
-  refuseWhen(config.startChildSpan, 'start_child_span');
-  refuseWhen(config.dynamicStats === false, 'dynamic_stats: false');
-  refuseWhen(config.upstreamLogOptions !== undefined, 'upstream_log_options');
-  refuseWhen(config.suppressGrpcRequestFailureCodeStats, 'suppress_grpc_request_failure_code_stats');
+  if (config.upstreamHttpFilters.some(({ name }) => !isCodec(name))) {
+    refuse('upstream_http_filters', 'may hold the codec alone: requests pass filters before they are routed');
+  }
   return {
     strictCheck: compileStrictCheck(config.strictCheckHeaders),
     suppressEnvoyHeaders: config.suppressEnvoyHeaders,

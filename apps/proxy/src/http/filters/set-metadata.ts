@@ -1,7 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { ConfigSchema } from '@flotilla/wire/envoy/extensions/filters/http/set_metadata/v3/set_metadata_pb.js';
 import type { FilterFactory, FilterStream, FilterVerdict, HttpFilter } from '../../ports/http-filter.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { mergeMetadata } from './dynamic-metadata.ts';
 import { type FilterConfig, messageOf } from './filter-config.ts';
 
@@ -14,10 +14,9 @@ interface Entry {
 /** Notes fixed metadata down on each request. */
 export function compileSetMetadataFilter(name: string, typed: FilterConfig): FilterFactory {
   const proto = messageOf(typed, ConfigSchema);
-  const entries = proto.metadata.map(({ metadataNamespace, allowOverwrite, value, typedValue }, index): Entry => {
+  const entries = proto.metadata.map(({ metadataNamespace, allowOverwrite, value }, index): Entry => {
     const field = `metadata[${index}]`;
     if (metadataNamespace === '') refuse(`${field}.metadata_namespace`, 'is empty');
-    refuseWhen(typedValue !== undefined, `${field}.typed_value`);
     return { namespace: metadataNamespace, value: value ?? {}, overwrites: allowOverwrite };
   });
   // The older pair of fields adds to what is there.

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { HeaderList } from '@flotilla/http-codec';
 import type { TcpProxy_TunnelingConfig as TunnelingConfig } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import { compileFormat, compileHeaderEdits, type Surroundings } from '@flotilla/format';
 import type { StreamInfo } from '@flotilla/stream';
 import type {
@@ -24,8 +24,6 @@ export interface TunnelSettings {
 /** Compiles a `TunnelingConfig`. Throws `invalid`. */
 export function compileTunnel(proto: TunnelingConfig, surroundings: Surroundings): TunnelSettings {
   const path = 'tunneling_config';
-  refuseWhen(proto.propagateResponseHeaders, `${path}.propagate_response_headers`);
-  refuseWhen(proto.propagateResponseTrailers, `${path}.propagate_response_trailers`);
   if (proto.hostname === '') refuse(`${path}.hostname`, 'is empty');
   if (proto.postPath !== '' && !proto.usePost) refuse(`${path}.post_path`, 'is for use_post only');
   const none = { requestHeadersToRemove: [], responseHeadersToAdd: [], responseHeadersToRemove: [] };

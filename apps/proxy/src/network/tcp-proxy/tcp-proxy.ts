@@ -3,7 +3,7 @@ import {
   type TcpProxy,
   TcpProxySchema,
 } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import type { NetworkFilter } from '../../ports/accepted-connection.ts';
 import type { NetworkFilterScope } from '../../ports/network-filter-scope.ts';
 import { compileTunnel } from './http-tunnel.ts';
@@ -17,7 +17,7 @@ const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 export function compileTcpProxy(any: Any, scope: NetworkFilterScope): NetworkFilter {
   const proto = unpackValid(any, TcpProxySchema);
   if (proto === undefined) return refuse('tcp_proxy', 'cannot be decoded');
-  refuseUnsupported(proto);
+  if (proto.maxConnectAttempts === 0) refuse('max_connect_attempts', 'is 0');
   const { ctx, hooks, isInbound } = scope;
   const clusters = compileClusters(proto);
   const accessLogs = inField('access_log', () => hooks.compileAccessLogs(proto.accessLog));
@@ -61,7 +61,6 @@ function compileClusters(proto: TcpProxy): WeightedName[] {
       if (clusters.length === 0) refuse('weighted_clusters.clusters', 'is empty');
       return clusters.map((cluster, index) => {
         const path = `weighted_clusters.clusters[${index}]`;
-        refuseWhen(cluster.metadataMatch !== undefined, `${path}.metadata_match`);
         if (cluster.weight === 0) refuse(`${path}.weight`, 'is 0');
         return { name: cluster.name, weight: cluster.weight };
       });
@@ -76,15 +75,4 @@ function compileHash({ hashPolicy }: TcpProxy): boolean {
     if (policySpecifier.case !== 'sourceIp') refuse(`hash_policy[${index}]`, 'is not source_ip');
   });
   return hashPolicy.length > 0;
-}
-
-function refuseUnsupported(proto: TcpProxy): void {
-  refuseWhen(proto.onDemand !== undefined, 'on_demand');
-  refuseWhen(proto.metadataMatch !== undefined, 'metadata_match');
-  refuseWhen(proto.downstreamIdleTimeout !== undefined, 'downstream_idle_timeout');
-  refuseWhen(proto.upstreamIdleTimeout !== undefined, 'upstream_idle_timeout');
-  refuseWhen(proto.accessLogFlushInterval !== undefined, 'access_log_flush_interval');
-  refuseWhen(proto.flushAccessLogOnConnected, 'flush_access_log_on_connected');
-  refuseWhen(proto.accessLogOptions !== undefined, 'access_log_options');
-  if (proto.maxConnectAttempts === 0) refuse('max_connect_attempts', 'is 0');
 }

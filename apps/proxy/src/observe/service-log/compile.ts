@@ -14,7 +14,7 @@ import {
   TcpGrpcAccessLogConfigSchema,
 } from '@flotilla/wire/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import { StreamAccessLogsMessage_IdentifierSchema as IdentifierSchema } from '@flotilla/wire/envoy/service/accesslog/v3/als_pb.js';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import { compileGrpcTarget } from '../../grpc/target.ts';
 import type { AccessLog } from '@flotilla/stream';
 import { httpEntryOf, tcpEntryOf } from './entry.ts';
@@ -64,7 +64,7 @@ export class LogServices {
   #open(config: CommonGrpcAccessLogConfig | undefined, kind: 'http' | 'tcp'): LogSender {
     if (config === undefined) return refuse('common_config', 'is missing');
     return inField('common_config', () => {
-      refuseUnsupported(config);
+      if (config.transportApiVersion !== ApiVersion.V3) refuse('transport_api_version', 'is not V3');
       const key = `${kind} ${Buffer.from(toBinary(CommonGrpcAccessLogConfigSchema, config)).toString('base64')}`;
       const known = this.#senders.get(key);
       if (known !== undefined) return known;
@@ -100,13 +100,6 @@ function pack(kind: 'http' | 'tcp', entries: readonly Uint8Array[], identifier: 
   writer.tag(ENTRIES[kind], WireType.LengthDelimited).fork();
   for (const entry of entries) writer.tag(1, WireType.LengthDelimited).bytes(entry);
   return writer.join().finish();
-}
-
-function refuseUnsupported(config: CommonGrpcAccessLogConfig): void {
-  if (config.transportApiVersion !== ApiVersion.V3) refuse('transport_api_version', 'is not V3');
-  refuseWhen(config.filterStateObjectsToLog.length > 0, 'filter_state_objects_to_log');
-  refuseWhen(config.customTags.length > 0, 'custom_tags');
-  refuseWhen(config.grpcStreamRetryPolicy !== undefined, 'grpc_stream_retry_policy');
 }
 
 function millis(interval: Duration | undefined): number {

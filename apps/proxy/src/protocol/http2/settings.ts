@@ -3,7 +3,7 @@ import type { Settings } from 'node:http2';
 import type { Http2ProtocolOptions } from '@flotilla/wire/envoy/config/core/v3/protocol_pb.js';
 import { limit } from '@flotilla/runtime';
 import type { FloodLimits } from './frame-guard.ts';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 
 /** How HTTP/2 is spoken on a connection; for both ends of it. */
 export interface Http2Settings {
@@ -58,12 +58,9 @@ const DEFAULT_HEADER_TABLE_BYTES = limit({
 });
 
 /**
- * Compiles `Http2ProtocolOptions`. Throws `invalid`, naming the field, for what `node:http2` cannot do. Not read:
- * whether a malformed message ends its stream or the connection (`node:http2` ends the stream), which codec it is, and
- * the size of METADATA, which is never accepted.
+ * Compiles `Http2ProtocolOptions`. Throws `invalid`, naming the field, for numbers that the protocol does not allow.
  */
 export function compileHttp2Settings(proto: Http2ProtocolOptions | undefined, path: string): Http2Settings {
-  if (proto !== undefined) refuseUnsupported(proto, path);
   const window = windowOf(proto?.initialStreamWindowSize, `${path}.initial_stream_window_size`);
   const connection = windowOf(proto?.initialConnectionWindowSize, `${path}.initial_connection_window_size`);
   const maxConcurrentStreams = proto?.maxConcurrentStreams ?? DEFAULT_MAX_CONCURRENT_STREAMS;
@@ -83,14 +80,6 @@ export function compileHttp2Settings(proto: Http2ProtocolOptions | undefined, pa
     floods: compileFloods(proto, path),
     keepAlive: compileKeepAlive(proto, `${path}.connection_keepalive`),
   };
-}
-
-function refuseUnsupported(proto: Http2ProtocolOptions, path: string): void {
-  refuseWhen(proto.allowMetadata, `${path}.allow_metadata`);
-  refuseWhen(proto.streamErrorOnInvalidHttpMessaging, `${path}.stream_error_on_invalid_http_messaging`);
-  // These limits against floods are those of nghttp2, below `node:http2`, and cannot be set.
-  refuseWhen(proto.maxOutboundFrames !== undefined, `${path}.max_outbound_frames`);
-  refuseWhen(proto.maxOutboundControlFrames !== undefined, `${path}.max_outbound_control_frames`);
 }
 
 /** Envoy's defaults. */
@@ -128,8 +117,6 @@ function customSettings(proto: Http2ProtocolOptions | undefined, path: string): 
 function compileKeepAlive(proto: Http2ProtocolOptions | undefined, path: string): Http2Settings['keepAlive'] {
   const keepAlive = proto?.connectionKeepalive;
   if (keepAlive === undefined) return null;
-  refuseWhen(keepAlive.intervalJitter !== undefined, `${path}.interval_jitter`);
-  refuseWhen(keepAlive.connectionIdleInterval !== undefined, `${path}.connection_idle_interval`);
   if (keepAlive.timeout === undefined) return refuse(`${path}.timeout`, 'is missing');
   if (keepAlive.interval === undefined) return refuse(`${path}.interval`, 'is missing');
   return { intervalMs: durationMs(keepAlive.interval), timeoutMs: durationMs(keepAlive.timeout) };

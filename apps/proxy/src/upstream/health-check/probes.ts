@@ -154,6 +154,7 @@ function probeGrpc(
         isServing = fromBinary(HealthCheckResponseSchema, message).status === Serving.SERVING;
       }
     } catch {
+      // An answer that cannot be read says no more than that the host does not serve as it should.
       isServing = false;
     }
   });

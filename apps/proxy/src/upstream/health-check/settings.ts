@@ -10,7 +10,7 @@ import { RequestMethod } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import { CodecClientType } from '@flotilla/wire/envoy/type/v3/http_pb.js';
 import type { Int64Range } from '@flotilla/wire/envoy/type/v3/range_pb.js';
 import { HeaderList } from '@flotilla/http-codec';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 
 /** A `HealthCheck`, compiled. Times in milliseconds. */
 export interface HealthCheckSettings {
@@ -72,21 +72,11 @@ export interface GrpcProbeSettings {
   readonly metadata: HeaderList;
 }
 
-/**
- * Compiles `health_checks`: one at most, as in Envoy. Not read, because they change no verdict: `reuse_connection` (each
- * check opens a connection) and the `always_log_…` settings. Throws `invalid`.
- */
+/** Compiles `health_checks`: one at most, as in Envoy. Throws `invalid`. */
 export function compileHealthCheck(protos: readonly HealthCheck[]): HealthCheckSettings | null {
   const [proto, ...more] = protos;
   if (proto === undefined) return null;
   if (more.length > 0) refuse('health_checks', 'has more than one');
-  refuseWhen(proto.tlsOptions !== undefined, 'health_checks[0].tls_options');
-  refuseWhen(proto.transportSocketMatchCriteria !== undefined, 'health_checks[0].transport_socket_match_criteria');
-  refuseWhen(proto.eventLogPath !== '', 'health_checks[0].event_log_path');
-  refuseWhen(proto.eventLogger.length > 0, 'health_checks[0].event_logger');
-  refuseWhen(proto.eventService !== undefined, 'health_checks[0].event_service');
-  refuseWhen(proto.alwaysLogHealthCheckFailures, 'health_checks[0].always_log_health_check_failures');
-  refuseWhen(proto.alwaysLogHealthCheckSuccess, 'health_checks[0].always_log_health_check_success');
   const healthyMs = needed(proto.interval, 'interval');
   const unhealthyMs = millis(proto.unhealthyInterval, healthyMs);
   const noTrafficMs = millis(proto.noTrafficInterval, 60_000);
@@ -119,14 +109,15 @@ function compileProbe(checker: HealthCheck['healthChecker']): ProbeSettings {
     case 'grpcHealthCheck':
       return compileGrpc(checker.value);
     default:
-      return refuse(`health_checks[0].${checker.case ?? 'health_checker'}`, 'is not supported');
+      return refuse(
+        'health_checks[0].health_checker',
+        'is missing: set http_health_check, tcp_health_check or grpc_health_check',
+      );
   }
 }
 
 function compileHttp(proto: HttpCheck): HttpProbeSettings {
   const path = 'health_checks[0].http_health_check';
-  refuseWhen(proto.serviceNameMatcher !== undefined, `${path}.service_name_matcher`);
-  refuseWhen(proto.codecClientType === CodecClientType.HTTP3, `${path}.codec_client_type: HTTP3`);
   if (proto.path === '') refuse(`${path}.path`, 'is empty');
   return {
     kind: 'http',
@@ -152,7 +143,6 @@ function bodyLimitOf(bytes: bigint | undefined): number {
 
 function compileTcp(proto: TcpCheck): TcpProbeSettings {
   const path = 'health_checks[0].tcp_health_check';
-  refuseWhen(proto.proxyProtocolConfig !== undefined, `${path}.proxy_protocol_config`);
   return {
     kind: 'tcp',
     send: payloadOf(proto.send, `${path}.send`),

@@ -153,7 +153,6 @@ describe('EDS', () => {
   it.each([
     ['a name', { address: tcpAddress(1, 'example.com') }, /"example.com" is not an IP address/],
     ['no address', {}, /endpoint.address: is missing/],
-    ['further addresses', { address: tcpAddress(1), additionalAddresses: [{}] }, /additional_addresses: is not supp/],
   ])('refuses %s, naming the field', (_case, endpoint, message) => {
     const world = open();
     world.manager.apply(edsCluster());

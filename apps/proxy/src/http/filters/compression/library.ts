@@ -18,7 +18,7 @@ import { GzipSchema as GzipDecoderSchema } from '@flotilla/wire/envoy/extensions
 import { ZstdSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/compressor/v3/zstd_pb.js';
 import { ZstdSchema as ZstdDecoderSchema } from '@flotilla/wire/envoy/extensions/compression/zstd/decompressor/v3/zstd_pb.js';
 import { limit } from '@flotilla/runtime';
-import { refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
+import { refuse, unpackValid } from '@flotilla/envoy';
 
 /** A way to encode bodies: what `content-encoding` calls it, and its streams. */
 export interface CompressionLibrary {
@@ -71,7 +71,6 @@ export function compileCompressor(config: TypedExtensionConfig | undefined, path
   }
   const zstd = unpackValid(any, ZstdSchema);
   if (zstd !== undefined) {
-    refuseWhen(zstd.dictionary !== undefined, `${path}.dictionary`);
     const options = {
       chunkSize: zstd.chunkSize ?? DEFAULT_CHUNK_BYTES,
       params: {
@@ -98,14 +97,12 @@ export function compileDecompressor(config: TypedExtensionConfig | undefined, pa
   }
   const brotli = unpackValid(any, BrotliDecoderSchema);
   if (brotli !== undefined) {
-    refuseWhen(brotli.disableRingBufferReallocation, `${path}.disable_ring_buffer_reallocation`);
     const chunkSize = brotli.chunkSize ?? DEFAULT_CHUNK_BYTES;
     const open = (): FlushableTransform => createBrotliDecompress({ chunkSize });
     return { encoding: 'br', statName: 'brotli', maxRatio: DEFAULT_MAX_RATIO, open };
   }
   const zstd = unpackValid(any, ZstdDecoderSchema);
   if (zstd !== undefined) {
-    refuseWhen(zstd.dictionaries.length > 0, `${path}.dictionaries`);
     const chunkSize = zstd.chunkSize ?? DEFAULT_CHUNK_BYTES;
     const open = (): FlushableTransform => createZstdDecompress({ chunkSize });
     return { encoding: 'zstd', statName: 'zstd', maxRatio: DEFAULT_MAX_RATIO, open };

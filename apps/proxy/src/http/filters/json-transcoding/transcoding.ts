@@ -14,7 +14,7 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { type DescriptorProto, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { FlotillaError } from '@flotilla/runtime';
+import { isObject, FlotillaError } from '@flotilla/runtime';
 import { http } from '@flotilla/wire/google/api/annotations_pb.js';
 import type { HttpRule } from '@flotilla/wire/google/api/http_pb.js';
 import { StatusSchema } from '@flotilla/wire/google/rpc/status_pb.js';
@@ -279,10 +279,6 @@ function decode(type: DescMessage, bytes: Uint8Array, registry: FileRegistry, pr
 
 function print(json: JsonValue, { hasWhitespace }: PrintOptions): string {
   return hasWhitespace ? `${JSON.stringify(json, null, 1)}\n` : JSON.stringify(json);
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

@@ -1,12 +1,11 @@
 import {
   type Cluster,
   Cluster_LbSubsetConfig_LbSubsetFallbackPolicy as Fallback,
-  Cluster_LbSubsetConfig_LbSubsetMetadataFallbackPolicy as MetadataFallback,
   type Cluster_LbSubsetConfig_LbSubsetSelector as Selector,
   Cluster_LbSubsetConfig_LbSubsetSelector_LbSubsetSelectorFallbackPolicy as SelectorFallback,
 } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import { keysOf, matchOf, type MetadataMatch } from '@flotilla/route';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 
 /** Where a request goes that no subset takes. */
 export type SubsetFallback = 'none' | 'any' | 'default';
@@ -19,24 +18,50 @@ export interface SubsetSettings {
   readonly defaultSubset: MetadataMatch;
 }
 
+/** The subset that a request goes to. */
+export interface SubsetChoice {
+  /** Null: all hosts; `none`: no host at all. */
+  readonly subset: MetadataMatch | null | 'none';
+  /** By which rule it is another one than the request asked for; null: it is the one. */
+  readonly fallback: SubsetFallback | null;
+}
+
+/** Chooses the subset for a request; `wanted` null: it asks for none. */
+export function subsetOf(
+  settings: SubsetSettings,
+  wanted: MetadataMatch | null,
+  hasHosts: (subset: MetadataMatch) => boolean,
+): SubsetChoice {
+  const fallback = wanted === null ? undefined : settings.fallbackOf.get(wanted.keys);
+  if (wanted !== null && fallback !== undefined && hasHosts(wanted)) return { subset: wanted, fallback: null };
+  const rule = fallback ?? settings.fallback;
+  return { subset: subsetByFallback(rule, settings, hasHosts), fallback: rule };
+}
+
+function subsetByFallback(
+  fallback: SubsetFallback,
+  { defaultSubset }: SubsetSettings,
+  hasHosts: (subset: MetadataMatch) => boolean,
+): SubsetChoice['subset'] {
+  switch (fallback) {
+    case 'none':
+      return 'none';
+    case 'any':
+      return null;
+    case 'default':
+      return hasHosts(defaultSubset) ? defaultSubset : 'none';
+  }
+}
+
 /** Compiles `lb_subset_config`; null where it parts nothing. Throws `invalid`. */
 export function compileSubsets({ lbSubsetConfig: proto }: Cluster): SubsetSettings | null {
   if (proto === undefined || proto.subsetSelectors.length === 0) return null;
   const path = 'lb_subset_config';
-  refuseWhen(proto.localityWeightAware, `${path}.locality_weight_aware`);
-  refuseWhen(proto.scaleLocalityWeight, `${path}.scale_locality_weight`);
-  refuseWhen(proto.panicModeAny, `${path}.panic_mode_any`);
-  refuseWhen(proto.listAsAny, `${path}.list_as_any`);
-  refuseWhen(
-    proto.metadataFallbackPolicy !== MetadataFallback.METADATA_NO_FALLBACK,
-    `${path}.metadata_fallback_policy`,
-  );
   const fallback = FALLBACKS[proto.fallbackPolicy];
   const fallbackOf = new Map<string, SubsetFallback>();
   proto.subsetSelectors.forEach((selector, index) => {
     const field = `${path}.subset_selectors[${index}]`;
     if (selector.keys.length === 0) refuse(`${field}.keys`, 'is empty');
-    refuseWhen(selector.singleHostPerSubset, `${field}.single_host_per_subset`);
     fallbackOf.set(keysOf(selector.keys), selectorFallback(selector, fallback, field));
   });
   return { fallbackOf, fallback, defaultSubset: matchOf(proto.defaultSubset ?? {}) };

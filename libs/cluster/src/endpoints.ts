@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { addressBits } from '@flotilla/match';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Address } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
 import type { Metadata } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
@@ -9,9 +9,9 @@ import type {
   LbEndpoint,
   LocalityLbEndpoints,
 } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_components_pb.js';
-import { refuse, refuseWhen } from '@flotilla/envoy';
+import { refuse } from '@flotilla/envoy';
 import type { PeerMetadata } from '@flotilla/stream';
-import type { EndpointCheck, EndpointSpec, HostHealth } from './host.ts';
+import type { EndpointCheck, EndpointSpec, HostHealth } from './endpoint-spec.ts';
 
 /** The endpoints of one locality and priority. */
 export interface EndpointGroup {
@@ -35,16 +35,13 @@ export function readAssignment(
   selectTransport: TransportSelector,
   acceptsNames: boolean,
 ): EndpointGroup[] {
-  refuseWhen((assignment.policy?.dropOverloads.length ?? 0) > 0, 'policy.drop_overloads');
-  refuseWhen(assignment.policy?.endpointStaleAfter !== undefined, 'policy.endpoint_stale_after');
-  refuseWhen(assignment.policy?.weightedPriorityHealth === true, 'policy.weighted_priority_health');
   return assignment.endpoints.map((group, index) => {
     const path = `endpoints[${index}]`;
     return {
       priority: group.priority,
       locality: localityText(group),
       weight: group.loadBalancingWeight ?? 0,
-      endpoints: endpointsOf(group, path).map((each, at) => {
+      endpoints: endpointsOf(group).map((each, at) => {
         const field = `${path}.lb_endpoints[${at}]`;
         return readEndpoint(each, assignment, selectTransport, acceptsNames, field);
       }),
@@ -52,9 +49,7 @@ export function readAssignment(
   });
 }
 
-function endpointsOf(group: LocalityLbEndpoints, path: string): readonly LbEndpoint[] {
-  refuseWhen(group.proximity !== undefined, `${path}.proximity`);
-  refuseWhen(group.lbConfig.case === 'ledsClusterLocalityConfig', `${path}.leds_cluster_locality_config`);
+function endpointsOf(group: LocalityLbEndpoints): readonly LbEndpoint[] {
   return group.lbConfig.case === 'loadBalancerEndpoints' ? group.lbConfig.value.lbEndpoints : group.lbEndpoints;
 }
 
@@ -70,9 +65,8 @@ function readEndpoint(
   path: string,
 ): EndpointSpec {
   const endpoint = endpointOf(proto, assignment, path);
-  refuseWhen(endpoint.additionalAddresses.length > 0, `${path}.endpoint.additional_addresses`);
   const target = readAddress(endpoint.address, `${path}.endpoint.address`);
-  if (target.path === null && !acceptsNames && isIP(target.host) === 0) {
+  if (target.path === null && !acceptsNames && addressBits(target.host) === null) {
     refuse(
       `${path}.endpoint.address`,
       `"${target.host}" is not an IP address`,
@@ -87,14 +81,13 @@ function readEndpoint(
     peer: peerOf(proto.metadata),
     hashKey: hashKeyOf(proto.metadata),
     metadata: proto.metadata?.filterMetadata ?? null,
-    check: checkOf(endpoint, path),
+    check: checkOf(endpoint),
     transportIndex: selectTransport(proto.metadata?.filterMetadata['envoy.transport_socket_match'] ?? null),
   };
 }
 
-function checkOf({ healthCheckConfig: config }: Endpoint, path: string): EndpointCheck | null {
+function checkOf({ healthCheckConfig: config }: Endpoint): EndpointCheck | null {
   if (config === undefined) return null;
-  refuseWhen(config.address !== undefined, `${path}.endpoint.health_check_config.address`);
   return { port: config.portValue, hostname: config.hostname, isDisabled: config.disableActiveHealthCheck };
 }
 
@@ -124,7 +117,6 @@ export function readAddress(
       const { address: host, portSpecifier, protocol } = rule.value;
       if (protocol !== 0) refuse(`${path}.socket_address.protocol`, 'only TCP is supported');
       if (host === '') refuse(`${path}.socket_address.address`, 'is empty');
-      refuseWhen(portSpecifier.case === 'namedPort', `${path}.socket_address.named_port`);
       const port = portSpecifier.case === 'portValue' ? portSpecifier.value : 0;
       if (port > 65_535) refuse(`${path}.socket_address.port_value`, `${port} is not a port`);
       return { host, port, path: null };

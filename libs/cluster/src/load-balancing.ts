@@ -1,6 +1,7 @@
 import { type Any, type Duration, durationMs } from '@bufbuild/protobuf/wkt';
 import { limit, type Random } from '@flotilla/runtime';
 import {
+  type Balanced,
   leastRequest,
   leastRequestWeight,
   maglev,
@@ -11,14 +12,12 @@ import {
   ringHash,
   roundRobin,
   type SlowStartSettings,
+  type Starting,
   xxHash64,
 } from '@flotilla/balance';
 import { type Cluster, Cluster_LbPolicy as LbPolicy } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { ClusterLoadAssignment } from '@flotilla/wire/envoy/config/endpoint/v3/endpoint_pb.js';
-import {
-  LeastRequest_SelectionMethod as SelectionMethod,
-  LeastRequestSchema,
-} from '@flotilla/wire/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
+import { LeastRequestSchema } from '@flotilla/wire/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js';
 import { RandomSchema } from '@flotilla/wire/envoy/extensions/load_balancing_policies/random/v3/random_pb.js';
 import { RoundRobinSchema } from '@flotilla/wire/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.js';
 import { MaglevSchema } from '@flotilla/wire/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js';
@@ -26,12 +25,19 @@ import {
   RingHash_HashFunction,
   RingHashSchema,
 } from '@flotilla/wire/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js';
-import { inField, refuse, refuseWhen, unpackValid } from '@flotilla/envoy';
-import type { Host } from './host.ts';
+import { inField, refuse, unpackValid } from '@flotilla/envoy';
 import { compileSubsets, type SubsetSettings } from './subsets.ts';
 
+/** What balancing reads of a host. */
+export interface BalancedHost extends Balanced, Starting {
+  readonly address: string;
+  readonly hostname: string;
+  /** What balancers by hash know it by; null: its address or name. */
+  readonly hashKey: string | null;
+}
+
 /** Builds the picker of a set of hosts. */
-export type HostPickerFactory = (hosts: readonly Host[], random: Random) => Picker<Host>;
+export type HostPickerFactory = <H extends BalancedHost>(hosts: readonly H[], random: Random) => Picker<H>;
 
 /** How a cluster chooses among its hosts. */
 export interface BalancingSettings {
@@ -52,7 +58,7 @@ export interface BalancingSettings {
 
 /** Slow start, and what a host weighs apart from it. */
 export interface HostSlowStart extends SlowStartSettings {
-  readonly weightOf: (host: Host) => number;
+  readonly weightOf: (host: BalancedHost) => number;
 }
 
 interface Policy {
@@ -69,9 +75,6 @@ const DEFAULT_CHOICES = { choiceCount: 2, activeRequestBias: 1 };
 /** Compiles `lb_policy` or `load_balancing_policy`. Throws `invalid`, naming the field. */
 export function compileBalancing(cluster: Cluster): BalancingSettings {
   const common = cluster.commonLbConfig;
-  refuseWhen(common?.closeConnectionsOnHostSetChange === true, 'common_lb_config.close_connections_on_host_set_change');
-  refuseWhen(common?.ignoreNewHostsUntilFirstHc === true, 'common_lb_config.ignore_new_hosts_until_first_hc');
-  refuseWhen(common?.overrideHostStatus !== undefined, 'common_lb_config.override_host_status');
   const policy = cluster.loadBalancingPolicy === undefined ? compileLegacy(cluster) : compilePolicyList(cluster);
   return {
     createPicker: policy.createPicker,
@@ -100,7 +103,6 @@ function compileLegacy(cluster: Cluster): Policy {
     case LbPolicy.RANDOM:
       return plain(randomChoice);
     case LbPolicy.RING_HASH:
-      refuseHashing(cluster);
       return plain(
         ringHashOf(
           lbConfig.case === 'ringHashLbConfig' ? lbConfig.value : undefined,
@@ -109,7 +111,6 @@ function compileLegacy(cluster: Cluster): Policy {
         ),
       );
     case LbPolicy.MAGLEV:
-      refuseHashing(cluster);
       return plain(
         maglevOf(
           lbConfig.case === 'maglevLbConfig' ? lbConfig.value.tableSize : undefined,
@@ -147,9 +148,6 @@ function compilePolicy(any: Any, path: string): Policy | null {
   }
   const leastRequestConfig = unpackValid(any, LeastRequestSchema);
   if (leastRequestConfig !== undefined) {
-    const isFullScan =
-      leastRequestConfig.enableFullScan === true || leastRequestConfig.selectionMethod === SelectionMethod.FULL_SCAN;
-    refuseWhen(isFullScan, `${path}.selection_method: FULL_SCAN`);
     return {
       ...leastRequestOf(leastRequestConfig, path),
       usesLocalityWeights: isWeighted(leastRequestConfig.localityLbConfig),
@@ -157,8 +155,6 @@ function compilePolicy(any: Any, path: string): Policy | null {
   }
   const ringConfig = unpackValid(any, RingHashSchema);
   if (ringConfig !== undefined) {
-    refuseWhen(ringConfig.consistentHashingLbConfig?.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
-    refuseWhen(ringConfig.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
     const legacy = {
       minimumRingSize: ringConfig.minimumRingSize,
       maximumRingSize: ringConfig.maximumRingSize,
@@ -176,7 +172,6 @@ function compilePolicy(any: Any, path: string): Policy | null {
   }
   const maglevConfig = unpackValid(any, MaglevSchema);
   if (maglevConfig !== undefined) {
-    refuseWhen(maglevConfig.consistentHashingLbConfig?.hashBalanceFactor !== undefined, `${path}.hash_balance_factor`);
     return {
       createPicker: maglevOf(
         maglevConfig.tableSize,
@@ -215,13 +210,8 @@ const MAX_MAGLEV_TABLE_SIZE = limit({
   past: 'the cluster is refused',
 });
 
-function refuseHashing({ commonLbConfig }: Cluster): void {
-  const factor = commonLbConfig?.consistentHashingLbConfig?.hashBalanceFactor;
-  refuseWhen(factor !== undefined, 'common_lb_config.consistent_hashing_lb_config.hash_balance_factor');
-}
-
 /** What a host is known by on the ring: its own key, else its address, or its name where the configuration says so. */
-function hashKeyOf(usesHostname: boolean): (host: Host) => string {
+function hashKeyOf(usesHostname: boolean): (host: BalancedHost) => string {
   return (host) => host.hashKey ?? (usesHostname && host.hostname !== '' ? host.hostname : host.address);
 }
 
@@ -293,7 +283,7 @@ const DEFAULT_MIN_SHARE = 0.1;
 
 function slowStartOf(
   fields: SlowStartFields | undefined,
-  weightOf: (host: Host) => number,
+  weightOf: (host: BalancedHost) => number,
   path: string,
 ): HostSlowStart | null {
   const windowMs = fields?.slowStartWindow === undefined ? 0 : durationMs(fields.slowStartWindow);
