@@ -19,7 +19,10 @@ interface Reached {
 
 const types = [...(await loadAllTypes())].filter((type): type is DescMessage => type.kind === 'message');
 /** The proxy, and the libraries that compile parts of its configuration. */
-const FOLDERS = ['.', ...['envoy', 'format', 'route', 'stream'].map((lib) => `../../../libs/${lib}/src`)];
+const FOLDERS = [
+  '.',
+  ...['cluster', 'decide', 'envoy', 'format', 'policy', 'route', 'stream'].map((lib) => `../../../libs/${lib}/src`),
+];
 const source = FOLDERS.flatMap((folder) => sourcesOf(join(import.meta.dirname, folder))).join('\n');
 
 function sourcesOf(folder: string): readonly string[] {

@@ -43,3 +43,38 @@ it.each([
 ])('runtime layers: %s', async (_what, yaml, expected) => {
   expect(await faultsOf(yaml)).toEqual(expected);
 });
+
+const adminLog = (path: string) => `
+admin:
+  address: { socket_address: { address: 127.0.0.1, port_value: 1 } }
+  access_log:
+    - name: file
+      typed_config: { '@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: ${path} }
+`;
+
+it.each([
+  ['a log of the admin port that nobody reads', adminLog('/dev/null'), []],
+  [
+    'a log of the admin port',
+    adminLog('/tmp/a'),
+    ['admin.access_log.0: is not supported, unless it goes to /dev/null'],
+  ],
+  [
+    'what costs nothing here',
+    `
+cluster_manager: { enable_deferred_cluster_creation: true }
+deferred_stat_options: { enable_deferred_creation_stats: true }
+application_log_config: { log_format: { text_format: '%v' } }
+`,
+    [],
+  ],
+  [
+    'a log of ejections',
+    'cluster_manager: { outlier_detection: { event_log_path: /dev/stdout } }',
+    [
+      'cluster_manager.outlier_detection.event_log_path: is not supported: ejections are shown as statistics and on the admin page, not logged',
+    ],
+  ],
+])('%s', async (_what, yaml, expected) => {
+  expect(await faultsOf(yaml)).toEqual(expected);
+});

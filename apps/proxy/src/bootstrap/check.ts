@@ -3,10 +3,11 @@ import { FlotillaError } from '@flotilla/runtime';
 import { type Bootstrap, BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import type { Cluster } from '@flotilla/wire/envoy/config/cluster/v3/cluster_pb.js';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import { FileAccessLogSchema } from '@flotilla/wire/envoy/extensions/access_loggers/file/v3/file_pb.js';
 import { controlClusterNames } from '../config/control-connections.ts';
 import { decodeSecret } from '../identity/decode-secret.ts';
 import { compileStatsConfig } from '../base/stats-config.ts';
-import { type FieldPath, unsupportedIn } from '@flotilla/envoy';
+import { type FieldPath, unpackValid, unsupportedIn } from '@flotilla/envoy';
 import { checkDnsResolver } from '../upstream/dns-settings.ts';
 import { downstreamConnectionLimit } from './overload.ts';
 import { isEnvoysKey, runtimeEntries } from './runtime.ts';
@@ -60,6 +61,11 @@ export function checkBootstrap(bootstrap: Bootstrap, checks: ResourceChecks): Bo
 
 function checkAdmin({ admin }: Bootstrap, faults: BootstrapFault[]): void {
   if (admin === undefined) return;
+  admin.accessLog.forEach(({ configType }, index) => {
+    const any = configType.value;
+    if (any !== undefined && unpackValid(any, FileAccessLogSchema)?.path === '/dev/null') return;
+    faults.push({ path: ['admin', 'access_log', index], message: 'is not supported, unless it goes to /dev/null' });
+  });
   const address = admin.address?.address;
   if (address?.case !== 'socketAddress') {
     faults.push({ path: ['admin', 'address'], message: 'must be a socket_address' });

@@ -7,20 +7,21 @@ const BY_THE_RUNTIME = 'threads and memory are left to the JavaScript engine';
 export const BOOTSTRAP: Tables = {
   'envoy.config.bootstrap.v3.Bootstrap': {
     honoured: `node static_resources dynamic_resources admin stats_config layered_runtime overload_manager
-      typed_dns_resolver_config`,
+      typed_dns_resolver_config cluster_manager`,
     hints: {
       'RE2 is the only engine': 'default_regex_engine',
       'statistics are read when somebody asks for them': 'stats_flush_interval stats_flush_on_admin',
       'there are no threads that could block each other': 'watchdog watchdogs',
       'all headers are found equally fast': 'inline_headers',
+      'statistics are made when a resource comes, and are cheap until they are used': 'deferred_stat_options',
+      "lines of the proxy's own log are not Envoy's, and have one form": 'application_log_config',
     },
     refused: {
       'node parameters are not sent with names of resources': 'node_context_params',
-      'there is no cluster of the proxy itself, and events of outliers are not logged': 'cluster_manager',
       'the control plane asks for no health of endpoints': 'hds_config',
       'no flags are read from files': 'flags_path',
       'statistics are read from the admin port alone': 'stats_sinks',
-      'all statistics are made at once and kept': 'deferred_stat_options stats_eviction_interval',
+      'statistics are kept until the proxy ends': 'stats_eviction_interval',
       'no traces are made': 'tracing perf_tracing_file_path',
       'there is no dispatcher whose time could be measured': 'enable_dispatcher_stats',
       'headers of the proxy begin with x-envoy': 'header_prefix',
@@ -30,10 +31,22 @@ export const BOOTSTRAP: Tables = {
         xds_config_tracker_extension listener_manager`,
       'configuration comes by dynamic_resources': 'config_sources default_config_source',
       'certificates come by SDS': 'certificate_provider_instances',
-      "lines of the proxy's own log have one form": 'application_log_config',
       'connections to services are kept as the cluster says': 'grpc_async_client_manager_config',
       [BY_THE_RUNTIME]: 'memory_allocator_manager enable_worker_cpu_affinity',
     },
+  },
+  'envoy.config.bootstrap.v3.ClusterManager': {
+    honoured: 'outlier_detection',
+    hints: { 'clusters are cheap until they are used': 'enable_deferred_cluster_creation' },
+    refused: {
+      'the proxy has no cluster of its own, and nothing goes by zone': 'local_cluster_name',
+      'source addresses are those of a cluster': 'upstream_bind_config',
+      'no load is reported': 'load_stats_config',
+    },
+  },
+  'envoy.config.bootstrap.v3.ClusterManager.OutlierDetection': {
+    refused: { 'ejections are shown as statistics and on the admin page, not logged': 'event_log_path event_service' },
+    harmless: { event_log_path: '/dev/null' },
   },
   'envoy.config.bootstrap.v3.Bootstrap.StaticResources': { honoured: 'listeners clusters secrets' },
   'envoy.config.bootstrap.v3.Bootstrap.DynamicResources': {
@@ -41,13 +54,13 @@ export const BOOTSTRAP: Tables = {
     refused: { 'resources are named by plain names': 'lds_resources_locator cds_resources_locator' },
   },
   'envoy.config.bootstrap.v3.Admin': {
-    honoured: 'address',
+    honoured: 'address access_log',
     hints: {
       'nothing is profiled into files': 'profile_path',
       'connections to the admin port are never counted': 'ignore_global_conn_limit',
     },
     refused: {
-      'requests to the admin port are not logged': 'access_log access_log_path',
+      'requests to the admin port are not logged': 'access_log_path',
       'sockets get no options of their own': 'socket_options',
       'every page is served': 'allow_paths',
     },
