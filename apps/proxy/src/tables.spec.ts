@@ -1,5 +1,5 @@
 import type { DescMessage } from '@bufbuild/protobuf';
-import { TABLES, verdictsOf } from '@flotilla/envoy/tables';
+import { SUBJECTS, TABLES, verdictsOf } from '@flotilla/envoy/tables';
 import { BootstrapSchema } from '@flotilla/wire/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { UpstreamTlsContextSchema } from '@flotilla/wire/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -85,6 +85,10 @@ describe('the tables of what is honoured', () => {
       return named.filter((field) => !fields.has(field)).map((field) => `${table}.${field}`);
     });
     expect(unknown).toEqual([]);
+  });
+
+  it('are one for each message', () => {
+    expect(SUBJECTS.flatMap(([, tables]) => Object.keys(tables)).toSorted()).toEqual(Object.keys(TABLES).toSorted());
   });
 
   it('are all reached', () => {

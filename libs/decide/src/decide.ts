@@ -5,6 +5,7 @@ import type { ConnectionInfo } from '@flotilla/stream';
 import type { Address } from '@flotilla/wire/envoy/config/core/v3/address_pb.js';
 import type { Filter, FilterChain } from '@flotilla/wire/envoy/config/listener/v3/listener_components_pb.js';
 import type { Listener } from '@flotilla/wire/envoy/config/listener/v3/listener_pb.js';
+import { HttpInspectorSchema } from '@flotilla/wire/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { HttpConnectionManagerSchema } from '@flotilla/wire/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { TcpProxySchema } from '@flotilla/wire/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import type { Decision } from './decision.ts';
@@ -37,7 +38,7 @@ export function decide(resources: Resources, question: Question, options: Decide
   const { connection, request, draws = FIRST } = question;
   const listener = findListener(resources.listeners, connection);
   if (listener === null) return NOWHERE;
-  const found = findChain(listener, connection);
+  const found = findChain(listener, connection, request);
   if (found === null) return { ...NOWHERE, listener: listener.name };
   const { name: filterChain, chain } = found;
   const station = { listener: listener.name, filterChain, networkFilters: chain.filters.map(({ name }) => name) };
@@ -76,15 +77,28 @@ interface NamedChain {
   readonly chain: FilterChain;
 }
 
-function findChain(listener: Listener, connection: AskedConnection): NamedChain | null {
+function findChain(listener: Listener, connection: AskedConnection, request: AskedRequest | null): NamedChain | null {
   const named = listener.filterChains.map((chain, index) => {
     const name = chain.name || `filter_chains[${index}]`;
     return { match: chain.filterChainMatch, name, chain: { name, chain } };
   });
-  const found = compileFilterChainMatch(named)(matchFactsOf(connection));
+  const facts = matchFactsOf(connection);
+  const isSeen = request !== null && connection.tls === null && inspectsHttp(listener);
+  const found = compileFilterChainMatch(named)(isSeen ? { ...facts, applicationProtocols: PLAINTEXT_HTTP } : facts);
   if (found !== null) return found;
   const { defaultFilterChain: chain } = listener;
   return chain === undefined ? null : { name: chain.name || 'default_filter_chain', chain };
+}
+
+/** What the HTTP inspector tells of a plaintext request. */
+const PLAINTEXT_HTTP = ['http/1.1'];
+
+/** Whether the listener tells plaintext HTTP from other bytes. */
+function inspectsHttp({ listenerFilters }: Listener): boolean {
+  return listenerFilters.some(
+    ({ configType }) =>
+      configType.case === 'typedConfig' && unpackValid(configType.value, HttpInspectorSchema) !== undefined,
+  );
 }
 
 function configOf(filter: Filter | undefined): Any | null {

@@ -43,7 +43,7 @@ export interface AnalyserDefinition<Kind extends KnownKind, Reads> {
   readonly kind: Kind;
   /** All that it looks at beside them. */
   readonly reads: Reads;
-  /** Whether it can say something of some documents of a mesh. What is missing there may be elsewhere. */
+  /** It says nothing of some documents alone: what is missing there may be elsewhere in the mesh. */
   readonly needsWholeMesh: boolean;
   /** Judges one resource. Synchronous, and bounded by what the resource names. */
   analyse(

@@ -1,5 +1,5 @@
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
-import { Server, type ServerDuplexStream, status, type UntypedHandleCall } from '@grpc/grpc-js';
+import { Server, type ServerDuplexStream, type UntypedHandleCall } from '@grpc/grpc-js';
 import type { Node } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
 import {
   type DeltaDiscoveryRequest,
@@ -30,6 +30,7 @@ import { DeltaResponses } from './response.ts';
 import { openSender } from './sender.ts';
 import type { Sessions } from './sessions.ts';
 import { SotwChannel } from './sotw.ts';
+import { statusOf } from './status-of-error.ts';
 import { type StreamBudget, StreamBudgets } from './stream-budgets.ts';
 import type { StreamLimits } from './stream-limits.ts';
 import { openTlsPort } from './tls-port.ts';
@@ -382,21 +383,4 @@ function provenIdentity(
 function peerOf(call: ServerDuplexStream<unknown, Buffer>): SpiffeId | null {
   const certificate = call.getAuthContext().sslPeerCertificate;
   return certificate === undefined ? null : spiffeIdOfCertificate(certificate.raw);
-}
-
-function statusOf(error: FlotillaError): status {
-  switch (error.code) {
-    case 'invalid':
-      return status.INVALID_ARGUMENT;
-    case 'unauthenticated':
-      return status.UNAUTHENTICATED;
-    case 'forbidden':
-      return status.PERMISSION_DENIED;
-    case 'unavailable':
-      return status.UNAVAILABLE;
-    case 'exhausted':
-      return status.RESOURCE_EXHAUSTED;
-    default:
-      return status.INTERNAL;
-  }
 }

@@ -1,10 +1,8 @@
-import { type Clock, FlotillaError, type Timer } from '@flotilla/runtime';
+import { type Clock, FlotillaError } from '@flotilla/runtime';
 import type { Logger } from '@flotilla/observe';
 import { hasWildcard, PUSH_ORDER, shortNameOf, type XdsShortName } from '@flotilla/xds';
 import {
-  changedNames,
   ClassOffer,
-  type EncodedResource,
   generating,
   type Mesh,
   type Offer,
@@ -17,24 +15,9 @@ import {
 import type { Isolation } from '../isolate/isolation.ts';
 import type { PilotMetrics } from '../metrics.ts';
 import { affectedTypes } from '../push/affected.ts';
-import { DueNames } from '../push/due-names.ts';
-import { nextSend, type Pending, type Send } from '../push/order.ts';
+import { nextSend, type Send } from '../push/order.ts';
 import type { TypeChannel } from './channel.ts';
-
-/** What status shows of one type. */
-export interface TypeReport {
-  readonly type: XdsShortName;
-  readonly isAwaiting: boolean;
-  readonly hasAnything: boolean;
-  readonly nonceSent: string;
-  readonly nonceAcked: string;
-  readonly versionSent: number;
-  readonly versionAcked: number;
-  readonly resourceCount: number;
-  readonly resourcesPushed: number;
-  readonly refusal: string | null;
-  readonly changedAtMs: number;
-}
+import { differing, openTypeState, pendingOf, reportOf, type TypeReport, type TypeState } from './type-state.ts';
 
 export interface SessionOptions<Request> {
   readonly node: ProxyNode;
@@ -76,29 +59,6 @@ export interface AnyRequest {
 
 // A proxy that takes longer to answer (a cluster that never warms) no longer holds other types up.
 const ANSWER_TIMEOUT_MS = 5_000;
-
-interface TypeState<Request> {
-  readonly channel: TypeChannel<Request>;
-  /** What the next response looks at. */
-  readonly due: DueNames;
-  /** What was on offer last: names that are the same in the next are looked at no more. */
-  offer: ClassOffer | null;
-  isDirty: boolean;
-  isRequested: boolean;
-  isOverdue: boolean;
-  hasHeldRemovals: boolean;
-  overdueTimer: Timer | null;
-  /** Mesh versions; 0 before the first. */
-  versionSent: number;
-  versionAcked: number;
-  resourceCount: number;
-  resourcesPushed: number;
-  changedAtMs: number;
-  /** What the last response was made from, and what was new in it; what was refused is looked for there. */
-  sent: { readonly mesh: Mesh; readonly resources: readonly EncodedResource[] } | null;
-  /** The mesh of which the proxy took all that was offered. */
-  accepted: Mesh | null;
-}
 
 /** Resources that are being made, turn by turn. */
 interface Making {
@@ -235,23 +195,7 @@ export class ProxySession<Request extends AnyRequest> {
   reports(): TypeReport[] {
     return PUSH_ORDER.flatMap((type) => {
       const state = this.#types.get(type);
-      if (state === undefined) return [];
-      const { channel, versionSent, versionAcked, resourceCount, resourcesPushed, changedAtMs } = state;
-      return [
-        {
-          type,
-          isAwaiting: channel.isAwaiting || state.isDirty || state.isRequested,
-          hasAnything: versionSent > 0 || channel.nonceSent !== '',
-          nonceSent: channel.nonceSent,
-          nonceAcked: channel.nonceAcked,
-          versionSent,
-          versionAcked,
-          resourceCount,
-          resourcesPushed,
-          refusal: channel.refusal,
-          changedAtMs,
-        },
-      ];
+      return state === undefined ? [] : [reportOf(type, state)];
     });
   }
 
@@ -263,23 +207,7 @@ export class ProxySession<Request extends AnyRequest> {
   #stateOf(type: XdsShortName): TypeState<Request> {
     let state = this.#types.get(type);
     if (state === undefined) {
-      state = {
-        channel: this.#options.openChannel(type),
-        due: new DueNames(),
-        offer: null,
-        isDirty: false,
-        isRequested: false,
-        isOverdue: false,
-        hasHeldRemovals: false,
-        overdueTimer: null,
-        versionSent: 0,
-        versionAcked: 0,
-        resourceCount: 0,
-        resourcesPushed: 0,
-        changedAtMs: this.#options.clock.now(),
-        sent: null,
-        accepted: null,
-      };
+      state = openTypeState(this.#options.openChannel(type), this.#options.clock.now());
       this.#types.set(type, state);
     }
     return state;
@@ -328,7 +256,7 @@ export class ProxySession<Request extends AnyRequest> {
       nonce: `${mesh.version}-${++this.#responses}`,
       version: String(mesh.version),
       holdRemovals: type === 'CDS' && phase === 'update',
-      names: names === null ? null : changed(state.offer, offered, names),
+      names: names === null ? null : differing(state.offer, offered, names),
     });
     state.due.clear();
     state.due.add(heldRemovals);
@@ -408,22 +336,6 @@ export class ProxySession<Request extends AnyRequest> {
       endpoints.isDirty = true;
     }
   }
-}
-
-/** Names to look at: those that are due, and of what is on offer as a whole those that differ from the last offer. */
-function changed(previous: ClassOffer | null, offered: Offer, due: ReadonlySet<string>): ReadonlySet<string> | null {
-  if (!(offered instanceof ClassOffer)) return due;
-  return previous === null ? null : new Set([...due, ...changedNames(previous, offered)]);
-}
-
-function pendingOf<Request>(state: TypeState<Request>): Pending {
-  return {
-    isDirty: state.isDirty,
-    isRequested: state.isRequested,
-    isAwaiting: state.channel.isAwaiting,
-    isOverdue: state.isOverdue,
-    hasHeldRemovals: state.hasHeldRemovals,
-  };
 }
 
 function hasEarlier({ versionInfo = '', initialResourceVersions = {} }: AnyRequest): boolean {

@@ -14,8 +14,8 @@ import { TYPE_URLS } from '@flotilla/xds';
 import type { Mesh } from '@flotilla/translate';
 import type { AlarmKind, Alarms } from '../binding/alarms.ts';
 import type { Isolation, Withheld } from '../isolate/isolation.ts';
-import type { TypeReport } from './session.ts';
 import type { AnySession, Sessions } from './sessions.ts';
+import type { TypeReport } from './type-state.ts';
 
 export interface StatusOptions {
   readonly pilotId: string;

@@ -41,6 +41,6 @@ export const SUBJECTS: readonly (readonly [title: string, tables: Tables])[] = [
 ];
 
 /** What the data plane does with each message that it reads, by the name of the table. */
-export const TABLES: Tables = Object.assign({}, ...SUBJECTS.map(([, tables]) => tables)) as Tables;
+export const TABLES: Tables = Object.fromEntries(SUBJECTS.flatMap(([, tables]) => Object.entries(tables)));
 
 export { type FieldVerdict, type MessageTable, type Tables, verdictsOf } from './table.ts';

@@ -20,10 +20,14 @@ export function isVirtualServiceVisible(
   return isVisibleFrom(visibility, namespace);
 }
 
-/** Full hosts that the rules are for, in lower case. */
+/** Full hosts that the rules are for, in lower case; one list for the life of a rule. */
 export function hostsOf(virtualService: Config<'VirtualService'>, settings: MeshSettings): readonly string[] {
-  return model.hostsOf(virtualService, settings.domainSuffix);
+  return hosts.get(virtualService, settings);
 }
+
+const hosts = new PairMemo((virtualService: Config<'VirtualService'>, { domainSuffix }: MeshSettings) =>
+  model.hostsOf(virtualService, domainSuffix),
+);
 
 /** Every host that the rules send traffic to, full names. */
 export function destinationHosts(virtualService: Config<'VirtualService'>, settings: MeshSettings): Set<string> {

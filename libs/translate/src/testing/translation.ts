@@ -1,3 +1,4 @@
+import type { Resources } from '@flotilla/decide';
 import { create, fromBinary, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { formatKey, keyFromWire, toMeshResource } from '@flotilla/model';
 import { NodeSchema } from '@flotilla/wire/envoy/config/core/v3/base_pb.js';
@@ -44,6 +45,8 @@ export interface Translation {
   names(type: GeneratedType): string[];
   routes(name: string): RouteConfiguration;
   listener(name: string): Listener;
+  /** All of it. */
+  resources(): Resources;
   /** A resource as JSON, with its extensions unpacked. */
   json(type: GeneratedType, name: string): JsonValue;
   readonly omissions: readonly string[];
@@ -61,22 +64,31 @@ export function translate(mesh: Mesh, node: ProxyNode, cache = new ResourceCache
     const schema = SCHEMAS[type];
     return toJson(schema, fromBinary(schema, contentOfNamed(type, name)), { registry: PACKED_TYPES });
   };
+  const routes = (name: string) => fromBinary(SCHEMAS.RDS, contentOfNamed('RDS', name));
+  const listener = (name: string) => fromBinary(SCHEMAS.LDS, contentOfNamed('LDS', name));
+  const names = (type: GeneratedType): string[] => {
+    switch (type) {
+      case 'EDS':
+        return [...all('CDS').keys()].filter((name) => /"edsConfig"/.test(JSON.stringify(json('CDS', name))));
+      case 'RDS': {
+        const listeners = [...all('LDS').keys()].map((name) => JSON.stringify(json('LDS', name))).join();
+        return [...new Set([...listeners.matchAll(/"routeConfigName":"([^"]+)"/g)].map(([, name = '']) => name))];
+      }
+      default:
+        return [...all(type).keys()];
+    }
+  };
   return {
     json,
-    routes: (name) => fromBinary(SCHEMAS.RDS, contentOfNamed('RDS', name)),
-    listener: (name) => fromBinary(SCHEMAS.LDS, contentOfNamed('LDS', name)),
-    names(type) {
-      switch (type) {
-        case 'EDS':
-          return [...all('CDS').keys()].filter((name) => /"edsConfig"/.test(JSON.stringify(json('CDS', name))));
-        case 'RDS': {
-          const listeners = [...all('LDS').keys()].map((name) => JSON.stringify(json('LDS', name))).join();
-          return [...new Set([...listeners.matchAll(/"routeConfigName":"([^"]+)"/g)].map(([, name = '']) => name))];
-        }
-        default:
-          return [...all(type).keys()];
-      }
-    },
+    routes,
+    listener,
+    names,
+    resources: () => ({
+      listeners: names('LDS').map(listener),
+      routes: names('RDS').map(routes),
+      clusters: names('CDS').map((name) => fromBinary(SCHEMAS.CDS, contentOfNamed('CDS', name))),
+      endpoints: names('EDS').map((name) => fromBinary(SCHEMAS.EDS, contentOfNamed('EDS', name))),
+    }),
     omissions: omissions(generation),
   };
 }
