@@ -141,7 +141,7 @@ async function startMeasured(command: readonly string[], readyUrl: string) {
       () => false, // It does not listen yet.
     );
     if (isReady) return { pilot, readyMs: performance.now() - startedAt };
-    await delay(5); // polls a process that cannot call back
+    await Promise.race([pilot.ended, delay(5)]); // polls a process that cannot call back
   }
   await pilot.stop();
   throw new Error(`${command[0] ?? ''} is not ready after ${READY_MS} ms`);

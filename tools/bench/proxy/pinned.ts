@@ -15,6 +15,8 @@ export interface Pinned {
   /** Memory now, MiB, likewise. */
   rssMib(): number;
   stop(): Promise<void>;
+  /** Rejects with what it printed when it ends. */
+  readonly ended: Promise<never>;
 }
 
 /** Starts a program and waits until all the ports answer. Rejects with its output when it ends before. */
@@ -29,16 +31,17 @@ export async function startPinned(core: number, command: readonly string[], port
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const ended = exited.then(() => Promise.reject(new Error(`${program} ended: ${output}`)));
+  const ended = exited.then(() => Promise.reject<never>(new Error(`${program} ended: ${output}`)));
   ended.catch(() => undefined);
   await Promise.race([ended, Promise.all(ports.map(untilOpen))]);
-  return pinned(child, exited);
+  return pinned(child, exited, ended);
 }
 
-function pinned(child: ChildProcess, exited: Promise<void>): Pinned {
+function pinned(child: ChildProcess, exited: Promise<void>, ended: Promise<never>): Pinned {
   const pid = child.pid ?? 0;
   return {
     pid,
+    ended,
     cpuSeconds: () => family(pid).reduce((sum, each) => sum + cpuSecondsOf(each), 0),
     rssMib: () => family(pid).reduce((sum, each) => sum + rssMibOf(each), 0),
     async stop() {
